@@ -1,0 +1,5 @@
+"""The columns of the public data format."""
+
+CATALOG_COLUMNS = ("product_id", "image", "brand", "gender", "article_type")
+PAIR_COLUMNS = ("left", "right", "color_variants")
+BLOCK = ["brand", "gender", "article_type"]  # colour variants are looked for within one block
