@@ -1,0 +1,101 @@
+"""Augmentations that make colour variants: the product changes colour and stands a little differently, nothing else.
+
+Colour variants look like colour-jitter augmentations of one another (arXiv 2104.08581, section 1). Black, white and pastel
+colourways of one design differ in luminance far more than hue jitter makes, so luminance has a curve of its own. All of
+it is batched tensor arithmetic that runs on CPU and GPU alike.
+"""
+
+import math
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional
+
+from ml.colour import LUMINANCE
+from ml.params import Params
+
+
+class AugmentParams(Params):
+    """The knobs under `train.augment` in params.yaml."""
+
+    hue: float = Field(ge=0, le=1, description="share of the full colour circle that hues are turned by at most")
+    saturation: float = Field(ge=0, description="saturation is multiplied by 0 … this")
+    gamma: float = Field(ge=1, description="luminance is raised to a power between 1/this and this")
+    invert: float = Field(ge=0, le=1, description="probability that light and dark change places")
+    tint: float = Field(ge=0, le=1, description="largest colour cast added to the mid-tones")
+    scale: float = Field(ge=0, lt=1, description="largest zoom, as a share")
+    shift: float = Field(ge=0, lt=1, description="largest shift, as a share of the side")
+    rotate: float = Field(ge=0, le=180, description="largest rotation, in degrees")
+    flip: bool = Field(description="mirror left and right, the same in both views, so that slices keep their places")
+
+
+def make_views(
+    pictures: Tensor, masks: Tensor, params: AugmentParams, random: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Two views of each product: recoloured and moved independently, mirrored together.
+
+    Args:
+        pictures: uint8 (batch, height, width, 3).
+        masks: uint8 (batch, height, width), 0 on the background and 255 on the product.
+        random: generator on the pictures' device; the views depend on nothing else.
+
+    Returns:
+        Two float32 tensors (batch, 3, height, width) in 0 … 1.
+    """
+    plain = pictures.permute(0, 3, 1, 2).float().div_(255)
+    product = masks.unsqueeze(1).float().div_(255)
+    batch, device = len(plain), plain.device
+    mirror = torch.rand(batch, generator=random, device=device) < 0.5
+    if not params.flip:
+        mirror = torch.zeros_like(mirror)
+    sign = torch.where(mirror, -1.0, 1.0)
+    first, second = (move(recolour(plain, product, params, random), sign, params, random) for _ in range(2))
+    return first, second
+
+
+def recolour(pictures: Tensor, masks: Tensor, params: AugmentParams, random: torch.Generator) -> Tensor:
+    """Another colourway: hue, saturation, luminance and tint of the product change, the background stays.
+
+    Args:
+        pictures: float (batch, 3, height, width) in 0 … 1.
+        masks: float (batch, 1, height, width), 1 on the product.
+
+    Returns:
+        float (batch, 3, height, width) in 0 … 1.
+    """
+
+    def uniform(low: float, high: float) -> Tensor:
+        return torch.rand(len(pictures), 1, 1, 1, generator=random, device=pictures.device) * (high - low) + low
+
+    weights = torch.tensor(LUMINANCE, device=pictures.device).view(1, 3, 1, 1)
+    luminance = (pictures * weights).sum(1, keepdim=True)
+    chroma = _turn(pictures - luminance, uniform(-math.pi, math.pi) * params.hue) * uniform(0, params.saturation)
+    curve = luminance.clamp(1e-4, 1) ** torch.exp(uniform(-1, 1) * math.log(params.gamma))
+    curve = torch.where(uniform(0, 1) < params.invert, 1 - curve, curve)
+    cast = torch.rand(len(pictures), 3, 1, 1, generator=random, device=pictures.device) * 2 - 1
+    toned = curve + chroma + params.tint * cast * 4 * curve * (1 - curve)
+    return torch.lerp(pictures, toned.clamp(0, 1), masks)
+
+
+def move(pictures: Tensor, sign: Tensor, params: AugmentParams, random: torch.Generator) -> Tensor:
+    """Mild pose changes: zoom, shift and rotation, drawn for each picture; `sign` −1 mirrors it."""
+
+    def uniform(most: float) -> Tensor:
+        return (torch.rand(len(pictures), generator=random, device=pictures.device) * 2 - 1) * most
+
+    angle, zoom = uniform(math.radians(params.rotate)), 1 + uniform(params.scale)
+    cosine, sine = torch.cos(angle) * zoom, torch.sin(angle) * zoom
+    rows = [cosine * sign, -sine, uniform(2 * params.shift), sine * sign, cosine, uniform(2 * params.shift)]
+    transform = torch.stack(rows, dim=1).view(-1, 2, 3)
+    grid = functional.affine_grid(transform, list(pictures.shape), align_corners=False)
+    return functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+
+
+def _turn(chroma: Tensor, angle: Tensor) -> Tensor:
+    """Rotates colour differences about the gray axis by `angle` (radians): Rodrigues' formula for axis (1, 1, 1)/√3."""
+    cosine, sine = torch.cos(angle), torch.sin(angle) / math.sqrt(3)
+    red, green, blue = chroma.unbind(1)
+    across = torch.stack([blue - green, red - blue, green - red], dim=1)
+    along = chroma.mean(1, keepdim=True)
+    return chroma * cosine + across * sine + along * (1 - cosine)

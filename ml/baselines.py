@@ -1,0 +1,58 @@
+"""Naive baselines: what every figure of the model stands beside."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ml.colour import LUMINANCE
+from ml.embed import embed_pictures
+from ml.encoder import Encoder, EncoderParams
+
+THUMBNAIL = 32  # pixels a side
+IMAGENET = EncoderParams(
+    backbone="tf_efficientnet_lite0", weights="imagenet", frozen_batchnorm=True, slices="none", join="concat"
+)
+
+
+def pixels(pictures: np.ndarray) -> np.ndarray:
+    """Colour pixels: the crop at 32 × 32, mean-centred. uint8 (n, h, w, 3) → float32 (n, 3072), rows of length 1."""
+    return _rows(_thumbnails(pictures))
+
+
+def gray(pictures: np.ndarray) -> np.ndarray:
+    """Gray pixels: as `pixels`, of the luminance. A strong baseline wherever variants are photographed in one pose."""
+    return _rows(_thumbnails(pictures) @ np.array(LUMINANCE, np.float32))
+
+
+def imagenet(pictures: np.ndarray) -> np.ndarray:
+    """Globally pooled features of an ImageNet classifier (EfficientNet-Lite0) at the model's own resolution."""
+    return embed_pictures(Encoder(IMAGENET).to(memory_format=torch.channels_last), pictures)
+
+
+def imagenet_gray(pictures: np.ndarray) -> np.ndarray:
+    """The same, of gray pictures: the naive baseline that is hardest to beat."""
+    luminance = (pictures @ np.array(LUMINANCE, np.float32)).round().astype(np.uint8)
+    return imagenet(np.repeat(luminance[..., None], 3, axis=3))
+
+
+BASELINES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "pixels": pixels,
+    "gray": gray,
+    "imagenet": imagenet,
+    "imagenet_gray": imagenet_gray,
+}
+
+
+def _thumbnails(pictures: np.ndarray) -> np.ndarray:
+    size = (THUMBNAIL, THUMBNAIL)
+    return np.stack([np.asarray(Image.fromarray(p).resize(size, Image.Resampling.BOX)) for p in pictures]).astype(
+        np.float32
+    )
+
+
+def _rows(pictures: np.ndarray) -> np.ndarray:
+    rows = pictures.reshape(len(pictures), -1)
+    rows = rows - rows.mean(axis=1, keepdims=True)
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6))

@@ -1,0 +1,13 @@
+"""Where each stage leaves its files, below the project's root. The same paths stand in dvc.yaml."""
+
+from pathlib import Path
+
+SNAPSHOT = Path("data/snapshot")
+PREVIOUS = Path("data/previous.json")
+CONTRACT = Path("data/gx")
+PARAMS = Path("params.yaml")
+VALIDATED = Path("artifacts/validate")
+PREPARED = Path("artifacts/prepare")
+TRAINED = Path("artifacts/train")
+EMBEDDED = Path("artifacts/embed")
+EVALUATED = Path("artifacts/evaluate")

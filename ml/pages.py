@@ -1,0 +1,44 @@
+"""Self-contained HTML pages with product pictures."""
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from ml.files import replacing
+from ml.schema import BLOCK
+
+THUMBNAIL = 112  # pixels a side, at most
+
+
+def product_card(product: pd.Series, picture: np.ndarray) -> dict[str, Any]:
+    """A product as the templates' macro `card` shows it: its picture as data URL, and its words (text, not markup).
+
+    Args:
+        product: product_id, brand, gender, article_type, and title if the shop has one.
+        picture: uint8 (height, width, 3).
+    """
+    small = Image.fromarray(picture)
+    small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.BICUBIC)
+    content = io.BytesIO()
+    small.save(content, "JPEG", quality=80)
+    title = product.get("title")
+    return {
+        "picture": "data:image/jpeg;base64," + base64.b64encode(content.getvalue()).decode(),
+        "id": product["product_id"],
+        "title": product["product_id"] if pd.isna(title) else title,
+        "block": " · ".join(str(product[column]) for column in BLOCK),
+    }
+
+
+def write_page(path: Path, template: str, **content: Any) -> None:
+    """Renders a template of ml/templates; every text is escaped unless it is Markup."""
+    loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
+    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
+    with replacing(path) as beside:
+        beside.write_text(environment.get_template(template).render(**content), encoding="utf-8")

@@ -1,0 +1,112 @@
+"""Predicting with a trained model: pictures of products to embeddings, or to groups of colour variants."""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ml.crop import CropParams, crop_product
+from ml.embed import embed_pictures
+from ml.encoder import load_encoder
+from ml.files import read_json
+from ml.group import Dendrogram
+from ml.images import UnreadablePicture, decode
+from ml.progress import Advance
+from ml.schema import BLOCK
+
+CHUNK = 256  # pictures decoded at once
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Embeddings of a table's pictures.
+
+    Attributes:
+        rows: float32 (products, size), length 1; zero where there is a problem.
+        problems: for each product why its picture could not be read, or None.
+    """
+
+    rows: np.ndarray
+    problems: list[str | None]
+
+
+class Predictor:
+    """A trained model, ready to look at pictures.
+
+    Args:
+        folder: encoder.safetensors, encoder.json and grouping.json, as the stages train and evaluate left them.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.encoder, facts = load_encoder(folder)
+        self.crop = CropParams(**facts["prepare"])
+        self.threshold: float = read_json(folder / "grouping.json")["threshold"]
+
+    def embed(self, pictures: Iterable[bytes | None], advance: Advance = lambda count: None) -> Embedded:
+        """Crops and embeds pictures chunk by chunk, so that memory does not grow with their number.
+
+        Args:
+            pictures: the bytes of each picture's file (None: missing).
+            advance: called with the number of pictures done.
+        """
+        rows, problems = [np.zeros((0, self.encoder.size), np.float32)], []
+        source = iter(pictures)
+        with ThreadPoolExecutor() as pool:
+            while chunk := list(islice(source, CHUNK)):
+                crops = list(pool.map(self._crop, chunk))
+                good = [place for place, crop in enumerate(crops) if not isinstance(crop, str)]
+                part = np.zeros((len(chunk), self.encoder.size), np.float32)
+                if good:
+                    part[good] = embed_pictures(self.encoder, np.stack([crops[place] for place in good]))
+                rows.append(part)
+                problems += [crop if isinstance(crop, str) else None for crop in crops]
+                advance(len(chunk))
+        return Embedded(np.concatenate(rows), problems)
+
+    def _crop(self, content: bytes | None) -> np.ndarray | str:
+        try:
+            return crop_product(decode(content), self.crop)[0]
+        except UnreadablePicture as error:
+            return str(error)
+
+    def group(self, products: pd.DataFrame, embedded: Embedded, threshold: float | None = None) -> pd.DataFrame:
+        """Groups products within their blocks.
+
+        Args:
+            products: brand, gender, article_type; optionally product_id, which then names the groups.
+            threshold: 1 − cosine; default the model's own.
+
+        Returns:
+            One row a product, in order: group (named after the group's first product_id or, without ids, its first row;
+            None where the picture is unreadable), score (mean cosine similarity to the rest of the group; NaN for one alone) and
+            problem (text or None).
+        """
+        numbers = pd.Series(range(len(products))).astype(str).str.zfill(len(str(len(products))))
+        names = (products["product_id"].astype(str) if "product_id" in products else numbers).to_numpy(dtype=object)
+        good = np.array([problem is None for problem in embedded.problems], dtype=bool)
+        group = np.full(len(products), None, dtype=object)
+        score = np.full(len(products), np.nan)
+        if good.any():
+            block = products[good].groupby(BLOCK, sort=False, dropna=False).ngroup().to_numpy()
+            rows = embedded.rows[good]
+            label = Dendrogram(rows, block).cut(self.threshold if threshold is None else threshold)
+            group[good], score[good] = _name(label, names[good]), _score(label, rows)
+        return pd.DataFrame({"group": group, "score": score, "problem": embedded.problems})
+
+
+def _name(label: np.ndarray, names: np.ndarray) -> np.ndarray:
+    """Each product's group, named after the group's first product in order of names: the order of rows does not matter."""
+    return np.asarray(pd.Series(names).groupby(label).transform("min"), dtype=object)
+
+
+def _score(label: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Mean cosine similarity to the other members: float (products,); NaN for groups of one."""
+    total = np.zeros((int(label.max()) + 1, rows.shape[1]))
+    np.add.at(total, label, rows)
+    others = np.bincount(label)[label] - 1
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray((np.einsum("nd,nd->n", rows, total[label]) - 1) / np.where(others > 0, others, np.nan))

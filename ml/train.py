@@ -1,0 +1,173 @@
+"""Stage train: trains an encoder on the train split, without labels."""
+
+import hashlib
+import json
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from lightning.fabric import Fabric
+from pydantic import Field
+from sklearn.metrics import average_precision_score
+
+from ml.augment import AugmentParams, make_views
+from ml.batches import Batches
+from ml.checkpoint import load_checkpoint, save_checkpoint
+from ml.device import exact, pick_device
+from ml.embed import embed_pictures, set_center
+from ml.encoder import Encoder, EncoderParams, save_encoder
+from ml.files import read_json, read_table, remove
+from ml.history import History
+from ml.layout import PARAMS, PREPARED, TRAINED
+from ml.methods import METHODS
+from ml.methods.pbcnet import PBCNetParams
+from ml.params import Params, load_params
+from ml.progress import Advance, progress
+from ml.stage import run_stage
+from ml.truth import build_truth
+
+TYPICAL = 1000  # train products whose mean embedding is the center, about
+COLUMNS = ["epoch", "loss", "accuracy", "learning_rate", "dev_block_ap"]
+
+
+class TrainParams(Params):
+    """The knobs under `train` in params.yaml."""
+
+    method: Literal["pbcnet"]
+    epochs: int = Field(gt=0)
+    batch: int = Field(gt=0, description="products in a step")
+    learning_rate: float = Field(gt=0, description="peak of the one-cycle schedule")
+    warmup: float = Field(gt=0, lt=1, description="share of the steps in which the learning rate rises")
+    weight_decay: float = Field(ge=0)
+    seed: int
+    threads: int = Field(gt=0, description="CPU threads; results on the CPU depend on it")
+    device: Literal["auto", "cpu", "cuda"]
+    encoder: EncoderParams
+    augment: AugmentParams
+    pbcnet: PBCNetParams
+
+
+class Trainer:
+    """A method, its optimizer and schedule, and the random numbers of the views: all that a checkpoint holds.
+
+    Args:
+        steps: optimizer steps of the whole training.
+        shuffle: the generator that `Batches` draws from, kept with the rest.
+    """
+
+    def __init__(self, knobs: TrainParams, steps: int, shuffle: torch.Generator) -> None:
+        device = pick_device(knobs.device)
+        precision: Any = "bf16-mixed" if device == "cuda" else "32-true"
+        self.knobs, self.shuffle = knobs, shuffle
+        self.fabric = Fabric(accelerator=device, devices=1, precision=precision)
+        self.method = METHODS[knobs.method](Encoder(knobs.encoder), getattr(knobs, knobs.method))
+        self.method.to(memory_format=torch.channels_last)
+        parameters = [value for value in self.method.parameters() if value.requires_grad]
+        optimizer = torch.optim.AdamW(parameters, lr=knobs.learning_rate, weight_decay=knobs.weight_decay, fused=True)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, max_lr=knobs.learning_rate, total_steps=steps, pct_start=knobs.warmup
+        )
+        self.module, self.optimizer = self.fabric.setup(self.method, optimizer)
+        self.views = torch.Generator(self.fabric.device).manual_seed(knobs.seed)
+
+    def epoch(self, batches: Batches, advance: Advance) -> dict[str, float]:
+        """Trains on every batch once; returns the epoch's mean loss and accuracy, and its last learning rate."""
+        self.module.train()
+        sums = torch.zeros(2, device=self.fabric.device)
+        rate = 0.0
+        for pictures, masks, rows in batches:
+            pictures, masks, rows = self.fabric.to_device((pictures, masks, rows))
+            first, second = make_views(pictures, masks, self.knobs.augment, self.views)
+            loss, accuracy = self.module(first, second, rows)
+            self.optimizer.zero_grad()
+            self.fabric.backward(loss)
+            self.optimizer.step()
+            rate = float(self.schedule.get_last_lr()[0])
+            self.schedule.step()
+            self.method.after_step()
+            sums += torch.stack([loss.detach(), accuracy])
+            advance(1)
+        loss_mean, accuracy_mean = (sums / len(batches)).tolist()
+        return {"loss": loss_mean, "accuracy": accuracy_mean, "learning_rate": rate}
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the next step depends on."""
+        parts = {"method": self.method, "optimizer": self.optimizer, "schedule": self.schedule}
+        generators = {"shuffle": self.shuffle, "views": self.views}
+        return {name: part.state_dict() for name, part in parts.items()} | {
+            name: generator.get_state() for name, generator in generators.items()
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Goes back to what `state` gave."""
+        self.method.load_state_dict(state["method"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.shuffle.set_state(state["shuffle"])
+        self.views.set_state(state["views"])
+
+
+class DevCurve:
+    """Block AP on the dev split, computed after each epoch, so that overfitting shows while it happens."""
+
+    def __init__(self, products: pd.DataFrame, pairs: pd.DataFrame, pictures: np.ndarray) -> None:
+        rows = np.flatnonzero(products["split"] == "dev")
+        self.truth = build_truth(products.iloc[rows], pairs)
+        self.pictures = pictures[rows[self.truth.rows]]
+
+    def __call__(self, encoder: Encoder) -> float | None:
+        """Block AP, or None where the dev split has no pairs to compute it from."""
+        if not self.truth.complete:
+            return None
+        embeddings = embed_pictures(encoder, self.pictures)
+        pairs = self.truth.block_pairs
+        similarity = (embeddings[pairs.left] * embeddings[pairs.right]).sum(axis=1)
+        return float(average_precision_score(pairs.label, similarity))
+
+
+def main(prepared: Path = PREPARED, params: Path = PARAMS, out: Path = TRAINED) -> None:
+    """Trains the encoder; an interrupted training goes on from its last finished epoch."""
+    knobs = load_params("train", TrainParams, params)
+    exact(knobs.threads)
+    torch.manual_seed(knobs.seed)  # the initial weights
+    products, pairs = read_table(prepared / "products.parquet"), read_table(prepared / "pairs.parquet")
+    pictures = np.load(prepared / "images.npy", mmap_mode="r")
+    masks = np.load(prepared / "masks.npy", mmap_mode="r")
+    shuffle = torch.Generator().manual_seed(knobs.seed)
+    batches = Batches(pictures, masks, np.flatnonzero(products["split"] == "train"), knobs.batch, shuffle)
+    trainer = Trainer(knobs, knobs.epochs * len(batches), shuffle)
+    checkpoint, fingerprint = out / "checkpoint.pt", [knobs.model_dump_json(), digest(products)]
+    done = load_checkpoint(checkpoint, fingerprint)
+    if done:
+        trainer.restore(done["trainer"])
+        print(f"going on after epoch {len(done['history'])}, where an earlier training was interrupted", flush=True)
+    history = History(out / "history.csv", COLUMNS, done["history"] if done else [])
+    dev = DevCurve(products, pairs, pictures)
+    typical = pictures[batches.rows[:: max(1, len(batches.rows) // TYPICAL)]]
+    with progress("train", knobs.epochs * len(batches), "steps") as advance:
+        advance(len(history.rows) * len(batches))
+        for epoch in range(len(history.rows), knobs.epochs):
+            started = time.monotonic()
+            figures = trainer.epoch(batches, advance)
+            speed = len(batches) * batches.size / (time.monotonic() - started)
+            set_center(trainer.method.encoder, typical)
+            history.add({"epoch": epoch + 1, **figures, "dev_block_ap": dev(trainer.method.encoder)})
+            shown = ", ".join(f"{name} {value:.4g}" for name, value in history.rows[-1].items() if value is not None)
+            print(f"{shown}, {speed:.0f} products/s", flush=True)
+            save_checkpoint(checkpoint, fingerprint, {"trainer": trainer.state(), "history": history.rows})
+    save_encoder(
+        trainer.method.encoder, {"prepare": read_json(prepared / "prepare.json"), "threads": knobs.threads}, out
+    )
+    remove(checkpoint)
+
+
+def digest(products: pd.DataFrame) -> str:
+    """A hash of the table, whose picture hashes and boxes say what the arrays hold."""
+    return hashlib.sha256(json.dumps(products.to_dict("list"), default=str).encode()).hexdigest()
+
+
+if __name__ == "__main__":
+    run_stage(main)
