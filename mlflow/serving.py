@@ -1,0 +1,65 @@
+"""The served model, as MLflow runs it (models from code): a table of products in, groups of colour variants out.
+
+The model's folder holds safetensors weights and JSON; its code is the copy of `ml` that is registered with it.
+"""
+
+import base64
+import binascii
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel
+
+from ml.predict import Predictor
+
+NEEDED = ("image", "brand", "gender", "article_type")
+
+
+class ColorVariants(PythonModel):
+    """Groups products whose pictures show one design, within one brand, gender and article type."""
+
+    def load_context(self, context: Any) -> None:
+        """Loads weights, configuration and threshold."""
+        self.predictor = Predictor(Path(context.artifacts["model"]))
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """Looks at every product's picture.
+
+        Args:
+            model_input: image (path, file bytes, or those bytes as base64), brand, gender, article_type; optionally
+                product_id, which then names the groups.
+            params: output "groups" (default) or "embeddings"; threshold (1 − cosine; 0: the model's own).
+
+        Returns:
+            A row a product: group, score and problem (see `ml.predict.Predictor.group`), or the embedding's columns.
+        """
+        wanted = params or {}
+        missing = [column for column in NEEDED if column not in model_input]
+        if missing:
+            raise ValueError(f"the table lacks {', '.join(missing)}")
+        table = model_input.reset_index(drop=True)
+        embedded = self.predictor.embed(_content(image) for image in table["image"])
+        if wanted.get("output", "groups") == "embeddings":
+            return pd.DataFrame(embedded.rows)
+        return self.predictor.group(table, embedded, wanted.get("threshold") or None)
+
+
+def _content(image: Any) -> bytes | None:
+    """The bytes of a picture that is given as bytes, as a path, or as base64 (as HTTP clients send bytes)."""
+    if isinstance(image, bytes | bytearray | memoryview):
+        return bytes(image)
+    if not isinstance(image, str):
+        return None
+    try:
+        return Path(image).read_bytes()
+    except (OSError, ValueError):  # no such file, or no file name at all: then perhaps the bytes themselves
+        pass
+    try:
+        return base64.b64decode(image.partition("base64,")[2] or image, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+set_model(ColorVariants())
