@@ -1,0 +1,260 @@
+"""The command `variants`."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from flows.project import Project, find_project
+from ml.errors import UserError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="""Finds colour variants in a fashion catalogue, and keeps the model that finds them fresh.
+
+A first round, on a shop of your own or on a generated one:
+
+    variants generate .variants/shop --products 240
+
+    variants retrain --source .variants/shop
+
+    variants promote
+
+    variants group --source .variants/shop
+
+    variants ui
+""",
+)
+
+Source = Annotated[str, typer.Option(help="The shop: a folder or fsspec URL (see docs/data-format.md).")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")]
+
+
+@app.command()
+def generate(
+    folder: Annotated[Path, typer.Argument(help="Where the shop goes; must not exist, or be empty.")],
+    products: Annotated[int, typer.Option(min=1, help="How many products.")] = 240,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same shop; more products extend it.")] = 0,
+) -> None:
+    """Writes a shop of generated garments with annotated pairs, to try things on."""
+    from ml.progress import progress
+    from ml.synthetic import generate_shop
+
+    with progress("generate", products, "products") as advance:
+        generate_shop(folder, products, seed, advance)
+    print(f"{products} products are in {folder}")
+
+
+@app.command()
+def snapshot(
+    source: Annotated[str, typer.Argument(help="The shop: a folder or fsspec URL.")],
+    commit: Annotated[bool, typer.Option(help="Commit the pointer to the snapshot.")] = True,
+) -> None:
+    """Imports a shop into this checkout's data/snapshot, tracks it with DVC and commits the pointer.
+
+    Afterwards `dvc repro` runs the pipeline by hand, and `variants retrain` without --source uses this snapshot.
+    """
+    from flows.snapshots import import_here
+
+    print(f"snapshot {import_here(find_project(), source, commit, print)}")
+
+
+@app.command()
+def retrain(
+    source: Annotated[
+        str, typer.Option(help="The shop: a folder or fsspec URL. Without it: this commit's snapshot.")
+    ] = "",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KNOB=VALUE", help="Change a knob of params.yaml for this run.")
+    ] = None,
+    allow_dirty: Annotated[
+        bool, typer.Option(help="Run with uncommitted changes; the model can never be promoted.")
+    ] = False,
+) -> None:
+    """Trains a model on a shop, registers it as a candidate and asks the gate about it.
+
+    Your checkout is not touched: the run has a git worktree and a branch `retrain/…` of its own. If nothing has changed
+    since an earlier run, that run's model is named instead.
+    """
+    overrides = dict(_knob(one) for one in set_ or [])
+    _with_prefect(find_project())
+    from flows.retrain import retrain as flow
+
+    result = flow(source=source, overrides=overrides, allow_dirty=allow_dirty)
+    made = "registered" if result["new"] else "nothing has changed: the existing version is"
+    print(f"{made} {result['model']}; the gate {'lets it pass' if result['passed'] else 'refuses it'}")
+    print(f"look at it: variants ui, then run {result['run']} in MLflow")
+
+
+@app.command()
+def evaluate(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="models:/color-variants@champion, models:/NAME/VERSION, a run id, or a baseline: gray, imagenet, …"
+        ),
+    ],
+    source: Source,
+    split: Annotated[str | None, typer.Option(help="Only the brands of one split: train, dev or test.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measures a model on a shop's annotated pairs, beside the naive baselines, with 95 % intervals."""
+    from flows.evaluate import evaluate as run
+    from flows.tables import figures_table
+
+    if split not in (None, "train", "dev", "test"):
+        raise UserError(f"--split is train, dev or test, not '{split}'")
+    result = run(find_project(), model, source, split, _aside)
+    print(json.dumps(result, indent=2)) if as_json else figures_table(result)
+
+
+@app.command()
+def group(
+    source: Source,
+    out: Annotated[Path, typer.Option(help="Folder for groups.csv and groups.html.")] = Path(".variants/groups"),
+    model: Annotated[str, typer.Option(help="A registered model; without it the champion.")] = "",
+) -> None:
+    """Groups a whole catalogue: which products are one design in several colours?"""
+    _with_prefect(find_project())
+    from flows.group import group as flow
+
+    result = flow(source=source, out=str(out.resolve()), model=model)
+    print(
+        f"{result['groups']} groups hold {result['grouped']} of {result['products']} products: {result['out']}/groups.html"
+    )
+    if result["unreadable"]:
+        print(f"{result['unreadable']} pictures could not be read; groups.csv says why")
+
+
+@app.command()
+def promote(
+    version: Annotated[
+        str, typer.Argument(help="A candidate's version number, or @challenger for the newest.")
+    ] = "@challenger",
+) -> None:
+    """Makes a candidate that the gate passed the champion."""
+    _with_prefect(find_project())
+    from flows.promote import promote as flow
+
+    result = flow(version=version)
+    print(f"{result['model']} is the champion, from {result['candidate']}")
+
+
+@app.command()
+def rollback(
+    reason: Annotated[str, typer.Option(help="Why; kept in the registry.")],
+    to: Annotated[str, typer.Option(help="Production version; without it the one before today's champion.")] = "",
+) -> None:
+    """Lets an earlier champion serve again."""
+    _with_prefect(find_project())
+    from flows.rollback import rollback as flow
+
+    result = flow(reason=reason, to=to)
+    print(f"{result['model']} is the champion again, instead of version {result['replaced']}")
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Shows which model serves, which candidates wait, and what the gate said of them."""
+    from flows.status import status as look
+    from flows.tables import status_tables
+
+    result = look(find_project())
+    print(json.dumps(result, indent=2)) if as_json else status_tables(result)
+
+
+@app.command()
+def ui(
+    mlflow_port: Annotated[int, typer.Option(help="Port of MLflow's page.")] = 5000,
+    prefect_port: Annotated[int, typer.Option(help="Port of Prefect's page.")] = 4200,
+) -> None:
+    """Starts the MLflow and Prefect pages on this machine and prints their addresses; Ctrl-C ends them."""
+    from flows.servers import forget_pages, start_pages, stop, until_told
+    from flows.tracking import connect
+
+    project = find_project()
+    connect(project)
+    print("starting …", flush=True)
+    pages = start_pages(project, mlflow_port, prefect_port)
+    try:
+        print(
+            f"MLflow   {project.mlflow_uri if project.mlflow_uri.startswith('http') else f'http://127.0.0.1:{mlflow_port}'}"
+        )
+        print(f"Prefect  http://127.0.0.1:{prefect_port}")
+        print(
+            "To trigger flows from Prefect's page, run `variants serve` in another shell. Ctrl-C ends the pages.",
+            flush=True,
+        )
+        until_told()
+        print("ending …")
+    finally:
+        stop(pages)
+        forget_pages(project)
+
+
+@app.command()
+def serve(
+    cron: Annotated[str | None, typer.Option(help="Retrain by itself at these times, such as '0 3 * * 1'.")] = None,
+    source: Annotated[str | None, typer.Option(help="The shop of scheduled retrainings.")] = None,
+) -> None:
+    """Offers the flows on a Prefect server: on the one of `variants ui`, or on PREFECT_API_URL.
+
+    They are then triggered from Prefect's page, with `prefect deployment run retrain/local`, or on a schedule.
+    """
+    project = find_project()
+    _with_prefect(project)
+    if "PREFECT_API_URL" not in os.environ:
+        raise UserError(
+            "there is no Prefect server to serve on: start `variants ui` in another shell, or set PREFECT_API_URL"
+        )
+    from flows.serve import serve_flows
+
+    serve_flows(project, cron, source)
+
+
+@app.command()
+def demo() -> None:
+    """Runs the whole lifecycle on a generated shop, showing each command."""
+    from flows.demo import demo as run
+
+    run(find_project())
+
+
+def main() -> None:
+    """Runs the command; what a person can mend is said in one line or a few, with exit code 1."""
+    try:
+        app()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def _knob(text: str) -> tuple[str, Any]:
+    name, sign, value = text.partition("=")
+    if not sign or not name:
+        raise UserError(f"--set takes KNOB=VALUE, such as train.epochs=3, not '{text}'")
+    return name, yaml.safe_load(value)
+
+
+def _with_prefect(project: Project) -> None:
+    """Uses the server of `variants ui` where it runs; otherwise Prefect starts a temporary one for this command."""
+    from flows.servers import running_prefect
+
+    address = None if "PREFECT_API_URL" in os.environ else running_prefect(project)
+    if address:
+        os.environ["PREFECT_API_URL"] = address
+
+
+def _aside(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""`variants evaluate`: any registered model, run or baseline on any shop with pairs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from mlflow.artifacts import download_artifacts
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.tracking import MlflowClient
+
+from flows.project import Project
+from flows.registry import CHALLENGER, CHAMPION, find_version, policy_of, run_of, uri_of, version_by_alias
+from flows.scoring import Tell, embed_with
+from flows.shops import borrowed
+from flows.tracking import connect
+from ml.baselines import BASELINES
+from ml.crop import CropParams, crop_product
+from ml.errors import UserError
+from ml.evaluate import EvaluateParams, figures_of
+from ml.files import read_json
+from ml.images import UnreadablePicture, decode
+from ml.params import load_params
+from ml.split import split_of
+from ml.truth import Truth, build_truth
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What is to be evaluated.
+
+    Attributes:
+        version: the registered version, or None for a baseline.
+        threshold, baselines: thresholds (1 − cosine) stored with the model: its own, and those of the baselines.
+        crop: how pictures are cropped for the baselines: as for the model, so that all see the same resolution.
+    """
+
+    name: str
+    version: ModelVersion | None
+    threshold: float
+    baselines: dict[str, float]
+    crop: CropParams
+
+
+def evaluate(project: Project, model: str, source: str, split: str | None, tell: Tell) -> dict[str, Any]:
+    """All figures of a model on the annotated pairs of a shop, beside the baselines.
+
+    Args:
+        model: models:/NAME/VERSION, models:/NAME@ALIAS, an MLflow run id, or the name of a baseline.
+        split: "train", "dev" or "test" for the brands of one split only; None for all.
+
+    Returns:
+        {"model", "source", "pairs" (usable), "threshold", "metrics": {figure: {"value", "low", "high"}}, "baselines":
+        {name: the same}}. Pairs marked `low` are left out.
+
+    Raises:
+        UserError: no such model or shop, or a shop without enough usable pairs.
+    """
+    params = project.root / "params.yaml"
+    knobs = load_params("evaluate", EvaluateParams, params)
+    judged = find_judged(connect(project), project, model, knobs.default_threshold)
+    with borrowed(project, source) as shop:
+        if shop.pairs is None:
+            raise UserError(
+                f"the shop '{source}' has no pairs.csv or pairs.parquet: there is nothing to evaluate against"
+            )
+        products = shop.products
+        if split:
+            products = products[products["brand"].map(split_of) == split].reset_index(drop=True)
+        truth = build_truth(products, shop.pairs)
+        kept, crops = crop_annotated(products.iloc[truth.rows], judged.crop, tell)
+        truth = build_truth(kept, shop.pairs)
+        if not truth.complete:
+            raise UserError(
+                f"the shop '{source}' cannot be evaluated{f' on its {split} split' if split else ''}: it needs usable "
+                "annotated pairs of both kinds, variants and other designs of one block"
+            )
+        kept, crops = kept.iloc[truth.rows].reset_index(drop=True), crops[truth.rows]
+        names = [name for name in BASELINES if name != judged.name]
+        if judged.version:
+            tell(f"{uri_of(judged.version)} looks at {len(kept)} products")
+            embeddings = embed_with(project, uri_of(judged.version), kept, tell)
+        else:
+            embeddings = BASELINES[judged.name](crops)
+        metrics = _figures(embeddings, truth, judged.threshold, knobs)
+        baselines = {}
+        for name in names:
+            tell(f"baseline {name}")
+            threshold = judged.baselines.get(name, knobs.default_threshold)
+            baselines[name] = _figures(BASELINES[name](crops), truth, threshold, knobs)
+    return {
+        "model": model,
+        "source": source,
+        "pairs": truth.usable,
+        "threshold": judged.threshold,
+        "metrics": metrics,
+        "baselines": baselines,
+    }
+
+
+def find_judged(client: MlflowClient, project: Project, model: str, default: float) -> Judged:
+    """Looks up what `model` names; baselines use the thresholds of the champion, or of the newest candidate."""
+    names = policy_of(project).models
+    if model in BASELINES:
+        version = version_by_alias(client, names.production, CHAMPION)
+        version = version or version_by_alias(client, names.candidates, CHALLENGER)
+        thresholds = _stored(client, version)["baselines"] if version else {}
+        crop = load_params("prepare", CropParams, project.root / "params.yaml")
+        return Judged(model, None, thresholds.get(model, default), thresholds, crop)
+    if model.startswith("models:/"):
+        version = find_version(client, model)
+    else:
+        run_id = model.removeprefix("runs:/").split("/")[0]
+        found = client.search_model_versions(f"run_id = '{run_id}'") if run_id.isalnum() else []
+        if not found:
+            raise UserError(
+                f"'{model}' is no model, no run with a registered model and no baseline: give models:/{names.production}"
+                f"@{CHAMPION}, models:/{names.candidates}/VERSION, the id of a run, or one of {', '.join(BASELINES)}"
+            )
+        version = found[0]
+    run = client.get_run(run_of(version)).data.params
+    crop = CropParams(size=int(run["prepare.size"]), localizer=run["prepare.localizer"])  # type: ignore[arg-type]
+    stored = _stored(client, version)
+    return Judged(model, version, stored["threshold"], stored["baselines"], crop)
+
+
+def crop_annotated(products: pd.DataFrame, how: CropParams, tell: Tell) -> tuple[pd.DataFrame, np.ndarray]:
+    """Crops for the baselines: the products whose pictures can be read, and uint8 (products, size, size, 3)."""
+    crops, readable = [np.zeros((0, how.size, how.size, 3), np.uint8)], []
+    for name, image in zip(products["product_id"], products["image"], strict=True):
+        try:
+            crops.append(
+                crop_product(decode(Path(image).read_bytes() if isinstance(image, str) else None), how)[0][None]
+            )
+            readable.append(True)
+        except UnreadablePicture as problem:
+            tell(f"warning: product {name} is left out: {problem}")
+            readable.append(False)
+    return products[readable].reset_index(drop=True), np.concatenate(crops)
+
+
+def _stored(client: MlflowClient, version: ModelVersion) -> dict[str, Any]:
+    file = download_artifacts(run_id=run_of(version), artifact_path="grouping.json", tracking_uri=client.tracking_uri)
+    content: dict[str, Any] = read_json(Path(file))
+    return content
+
+
+def _figures(
+    embeddings: np.ndarray, truth: Truth, threshold: float, knobs: EvaluateParams
+) -> dict[str, dict[str, float | None]]:
+    return figures_of(embeddings, truth, threshold, knobs.resamples, knobs.seed)

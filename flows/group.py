@@ -1,0 +1,44 @@
+"""The flow `group`: groups a whole catalogue with a registered model."""
+
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger
+from prefect.artifacts import create_markdown_artifact
+
+from flows.project import find_project
+from flows.registry import CHAMPION, find_version, policy_of, uri_of
+from flows.reporting import stage_log
+from flows.scoring import group_with
+from flows.shops import borrowed
+from flows.tracking import connect
+from ml.catalogue import write_groups
+
+
+@flow(flow_run_name="group {source}")
+def group(source: str, out: str = ".variants/groups", model: str = "") -> dict[str, Any]:
+    """Finds the colour variants of a catalogue.
+
+    Args:
+        source: Folder or fsspec URL of the shop.
+        out: Folder for the answer: groups.csv (product_id, group, score, problem) and groups.html (to look at).
+        model: A registered model such as models:/color-variants/3. Empty: the champion.
+
+    Returns:
+        {"model", "products", "groups" (of two or more), "grouped" (products in them), "unreadable", "out"}.
+    """
+    project = find_project()
+    client = connect(project)
+    version = find_version(client, model or f"models:/{policy_of(project).models.production}@{CHAMPION}")
+    with borrowed(project, source) as shop:
+        answer = group_with(project, uri_of(version), shop.products, stage_log("group"))
+        folder = (Path.cwd() / out).resolve()
+        counts = write_groups(shop.products, answer, uri_of(version), folder)
+    create_markdown_artifact(
+        f"# {counts['groups']} groups\n\n{counts['grouped']} of {counts['products']} products; see `{folder}`.",
+        key="groups",
+    )
+    get_run_logger().info(
+        "%s groups hold %s of %s products: %s", *(counts[k] for k in ("groups", "grouped", "products")), folder
+    )
+    return {"model": uri_of(version), **counts, "out": str(folder)}

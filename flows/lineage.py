@@ -1,0 +1,42 @@
+"""The recipe of a model: everything that decides its bytes, in one hash."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from flows.pipeline import load_stages
+from flows.snapshots import snapshot_id
+from ml.layout import PREVIOUS, SNAPSHOT
+
+SERVING = ("mlflow/serving.py", "ml/predict.py")  # what a registered model holds besides the pipeline's results
+
+
+def recipe(root: Path) -> str:
+    """Hash of a checkout's code, parameters and snapshot, as the stages of dvc.yaml name them.
+
+    Two checkouts with one recipe make the same model, so the second need not be trained. Which snapshot came before
+    decides only whether the contract passes, not what the model is, and is left out.
+    """
+    stages = load_stages(root)
+    made = {out for stage in stages for out in stage.outs}
+    left_out = {str(SNAPSHOT), str(PREVIOUS)} | made
+    files = {dep for stage in stages for dep in stage.deps if dep not in left_out} | set(SERVING)
+    params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
+    sections = {section for stage in stages for section in stage.params}
+    content: dict[str, Any] = {
+        "snapshot": snapshot_id(root),
+        "commands": {stage.name: stage.cmd for stage in stages},
+        "params": {section: params.get(section) for section in sections},
+        "files": {file: _digest(root / file) for file in files},
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    if not path.is_dir():
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    entries = [f"{file.relative_to(path)} {_digest(file)}" for file in sorted(path.rglob("*")) if file.is_file()]
+    return hashlib.sha256("\n".join(entries).encode()).hexdigest()

@@ -1,0 +1,83 @@
+"""Packages the model of a checkout as an MLflow model of a run: `python -m flows.package RUN`, in that checkout.
+
+It runs in a process of its own with the checkout first on the path, so that the code which is registered with the model is
+the code that made it.
+"""
+
+import base64
+import shutil
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+from mlflow.models import ModelSignature
+from mlflow.types.schema import AnyType, ColSpec, ParamSchema, ParamSpec, Schema
+
+from ml.files import read_table
+from ml.layout import EVALUATED, PREPARED, SNAPSHOT, TRAINED
+
+FILES = (TRAINED / "encoder.safetensors", TRAINED / "encoder.json", EVALUATED / "grouping.json")
+REQUIREMENTS = (
+    "mlflow",
+    "numpy",
+    "pandas",
+    "pillow",
+    "pyarrow",
+    "pydantic",
+    "pyyaml",
+    "rich",
+    "safetensors",
+    "scipy",
+    "timm",
+    "torch",
+    "torchvision",
+    "typer",
+)
+EXAMPLES = 2  # products in the input example
+
+
+def package(run_id: str) -> str:
+    """Logs the model to the run; returns its URI (models:/m-…)."""
+    with tempfile.TemporaryDirectory() as folder, mlflow.start_run(run_id=run_id):
+        model, code = Path(folder, "model"), Path(folder, "ml")
+        model.mkdir()
+        for file in FILES:
+            shutil.copy(file, model)
+        shutil.copytree("ml", code, ignore=shutil.ignore_patterns("__pycache__"))
+        info = mlflow.pyfunc.log_model(
+            name="model",
+            python_model="mlflow/serving.py",
+            artifacts={"model": str(model)},
+            code_paths=[str(code)],
+            signature=signature(),
+            input_example=example(),
+            pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
+        )
+    return str(info.model_uri)
+
+
+def signature() -> ModelSignature:
+    """What the model takes: a table of products, and how to answer."""
+    text = ("brand", "gender", "article_type")
+    image = ColSpec(AnyType(), "image")  # type: ignore[no-untyped-call]
+    inputs = [image, *(ColSpec("string", name) for name in text)]
+    return ModelSignature(
+        inputs=Schema([*inputs, ColSpec("string", "product_id", required=False)]),
+        outputs=Schema([ColSpec("string", "group"), ColSpec("double", "score"), ColSpec("string", "problem")]),
+        params=ParamSchema([ParamSpec("output", "string", "groups"), ParamSpec("threshold", "double", 0.0)]),
+    )
+
+
+def example() -> pd.DataFrame:
+    """A few products of the snapshot, their pictures as base64, as an HTTP client sends them."""
+    products = read_table(PREPARED / "products.parquet").head(EXAMPLES)
+    table = products[["product_id", "brand", "gender", "article_type"]].reset_index(drop=True)
+    images = [base64.b64encode((SNAPSHOT / "images" / name).read_bytes()).decode() for name in products["sha256"]]
+    return table.assign(image=images)
+
+
+if __name__ == "__main__":
+    print(f"model: {package(sys.argv[1])}")

@@ -1,0 +1,82 @@
+"""The flow `promote`: a candidate that the gate passed becomes the champion."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.tracking import MlflowClient
+from prefect import flow, get_run_logger
+from prefect.artifacts import create_markdown_artifact
+
+from flows.project import find_project
+from flows.registry import CHALLENGER, CHAMPION, ensure_model, find_version, policy_of, uri_of, version_by_alias
+from flows.tracking import connect
+from ml.errors import UserError
+from ml.gate import ModelNames
+
+
+@flow(flow_run_name="promote {version}")
+def promote(version: str = f"@{CHALLENGER}") -> dict[str, Any]:
+    """Copies a candidate to the production model and points `champion` to it.
+
+    Args:
+        version: The candidate: a number such as 7, or @challenger for the newest.
+
+    Returns:
+        {"model": URI of the production version, "candidate": URI, "replaced": version number or None}.
+    """
+    import flows.reporting  # noqa: F401 (refusals without traceback)
+
+    project = find_project()
+    client = connect(project)
+    names = policy_of(project).models
+    reference = version if version.startswith("@") else f"/{version.removeprefix('v')}"
+    candidate = find_version(client, f"models:/{names.candidates}{reference}")
+    champion = version_by_alias(client, names.production, CHAMPION)
+    refuse_unfit(candidate, champion)
+    promoted = copy_to_production(client, names, candidate)
+    replaced = str(champion.version) if champion else None
+    move_champion(client, names, str(promoted.version), {"replaced": replaced or "none"})
+    page = f"# Promoted\n\n`{uri_of(candidate)}` is now `models:/{names.production}@{CHAMPION}` (version {promoted.version})."
+    create_markdown_artifact(page, key="promotion")
+    get_run_logger().info("%s is the champion, from %s", uri_of(promoted), uri_of(candidate))
+    return {"model": uri_of(promoted), "candidate": uri_of(candidate), "replaced": replaced}
+
+
+def refuse_unfit(candidate: ModelVersion, champion: ModelVersion | None) -> None:
+    """Raises UserError where the gate did not pass the candidate, or compared it with another champion than today's."""
+    verdict = candidate.tags.get("gate")
+    if verdict != "passed":
+        said = "refused it" if verdict == "refused" else "has not seen it"
+        raise UserError(
+            f"{uri_of(candidate)} cannot be promoted: the gate {said}; its run in MLflow holds gate/decision.md"
+        )
+    today = uri_of(champion) if champion else "none"
+    if champion and champion.tags.get("candidate") == uri_of(candidate):
+        raise UserError(f"{uri_of(candidate)} is the champion already")
+    compared = candidate.tags["gate_champion"]
+    if compared != today:
+        raise UserError(
+            f"{uri_of(candidate)} was compared with the champion {compared}, but today's is {today}: the decision is stale; "
+            "run `variants retrain` again on current data"
+        )
+
+
+def copy_to_production(client: MlflowClient, names: ModelNames, candidate: ModelVersion) -> ModelVersion:
+    """The production version of a candidate: copied now, or by an attempt that was interrupted afterwards."""
+    ensure_model(client, names.production, "The model that serves: read models:/…@champion.")
+    filter_string = f"name = '{names.production}' and tags.candidate = '{uri_of(candidate)}'"
+    known = client.search_model_versions(filter_string)
+    if known:
+        return max(known, key=lambda one: int(one.version))
+    copied = client.copy_model_version(uri_of(candidate), names.production)
+    client.set_model_version_tag(names.production, copied.version, "candidate", uri_of(candidate))
+    return client.get_model_version(names.production, copied.version)
+
+
+def move_champion(client: MlflowClient, names: ModelNames, version: str, tags: dict[str, str]) -> None:
+    """Points `champion` to a version of the production model and notes on the version why and when."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    for name, value in (tags | {"champion_since": now}).items():
+        client.set_model_version_tag(names.production, version, name, value)
+    client.set_registered_model_alias(names.production, CHAMPION, version)

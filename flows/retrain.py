@@ -1,0 +1,231 @@
+"""The flow `retrain`: shop → snapshot → the stages of dvc.yaml → MLflow → registry → gate."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.tracking import MlflowClient
+from prefect import flow, get_run_logger, runtime, task
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.tasks import Task
+
+from flows.judging import judge
+from flows.lineage import recipe
+from flows.pipeline import Stage, load_stages, run_stage
+from flows.project import Project, find_project
+from flows.record import lineage_tags, log_model, model_card, record
+from flows.registry import CHAMPION, policy_of, register, run_of, uri_of, version_by_alias, version_of_recipe
+from flows.reporting import decision_page, figure_table, stage_log
+from flows.snapshots import import_shop_into, restore_snapshot, track_snapshot
+from flows.tracking import EXPERIMENT, LiveHistory, connect, run_page
+from flows.workspace import Workspace, open_workspace
+from ml.errors import UserError
+from ml.gate import ModelNames, Policy
+from ml.layout import TRAINED
+
+RETRY_DELAY = 10  # seconds before a crashed stage is tried again
+
+
+def run_name() -> str:
+    """The flow run's name on Prefect's page."""
+    return f"retrain on {runtime.flow_run.parameters['source'] or 'the snapshot of the commit'}"
+
+
+@flow(flow_run_name=run_name)
+def retrain(
+    source: str = "",
+    overrides: dict[str, Any] = {},  # noqa: B006 (never changed; a form shows what it may hold)
+    allow_dirty: bool = False,
+) -> dict[str, Any]:
+    """Trains a model on a shop, registers it as a candidate and asks the gate whether it may replace the champion.
+
+    Args:
+        source: Folder or fsspec URL of the shop. Empty: the snapshot that the current commit points to.
+        overrides: Knobs of params.yaml to change for this run, such as {"train.epochs": 3}.
+        allow_dirty: Run although the checkout holds uncommitted changes. The model can then never be promoted.
+
+    Returns:
+        {"model": URI of the version, "new": whether it was made now, "passed": the gate's word, "run": MLflow run id}.
+    """
+    logger = get_run_logger()
+    project = find_project()
+    client = connect(project)
+    policy = policy_of(project)
+    names = policy.models
+    workspace = open_workspace(project, allow_dirty)
+    keep_branch = False
+    run_id = None
+    try:
+        apply_overrides(workspace.root, overrides)
+        snapshot = take_snapshot(project, workspace, _absolute(source))
+        workspace.commit(f"data: snapshot {snapshot[:12]} of {source or 'this commit'}")
+        made_by = recipe(workspace.root)
+        existing = None if workspace.dirty else version_of_recipe(client, names.candidates, made_by)
+        if existing:
+            logger.info("nothing has changed since %s was made: it is the result", uri_of(existing))
+            passed = standing_of(project, client, policy, workspace.root, existing)
+            return {"model": uri_of(existing), "new": False, "passed": passed, "run": run_of(existing)}
+        run_id = start_run(client, workspace)
+        run_stages(client, workspace.root, run_id)
+        workspace.commit(f"retrain: {workspace.name}")
+        tags = lineage_tags(workspace.root, made_by, snapshot, workspace.dirty)
+        version = enlist(project, client, names, workspace.root, run_id, source or str(project.root), tags)
+        keep_branch = True
+        decision = gate(project, client, policy, workspace.root, version)
+        client.set_terminated(run_id)
+        create_link_artifact(run_page(project, client, run_id), key="mlflow-run", link_text="the run in MLflow")
+        return {"model": uri_of(version), "new": True, "passed": decision["passed"], "run": run_id}
+    except UserError as refusal:
+        create_markdown_artifact(f"# Refused\n\n```\n{refusal}\n```\n", key="refusal")
+        if run_id:
+            client.delete_run(run_id)
+        raise
+    except BaseException:
+        if run_id:
+            client.set_terminated(run_id, "FAILED")
+        raise
+    finally:
+        workspace.close(keep_branch)
+
+
+def apply_overrides(root: Path, overrides: dict[str, Any]) -> None:
+    """Changes knobs in the checkout's params.yaml.
+
+    Raises:
+        UserError: there is no such knob.
+    """
+    if not overrides:
+        return
+    params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
+    for name, value in overrides.items():
+        *path, last = name.split(".")
+        place = params
+        for part in path:
+            place = place.get(part) if isinstance(place, dict) else None
+        if not isinstance(place, dict) or last not in place:
+            raise UserError(f"params.yaml has no knob '{name}'; a knob is named like train.epochs")
+        place[last] = value
+    (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+
+
+@task(task_run_name="snapshot", cache_policy=NO_CACHE)
+def take_snapshot(project: Project, workspace: Workspace, source: str) -> str:
+    """Imports the shop into the workspace's data/snapshot, or brings back the snapshot of its commit; returns its id."""
+    tell = stage_log("snapshot")
+    if not source:
+        return restore_snapshot(workspace.root, tell)
+    products = import_shop_into(workspace.root, source, tell)
+    return track_snapshot(project, workspace.root, source, products, tell)
+
+
+@task(cache_policy=NO_CACHE)
+def stage(client: MlflowClient, root: Path, run_id: str, one: Stage) -> str:
+    """Runs one stage of dvc.yaml in the workspace; returns "computed" or "from the cache"."""
+    history = LiveHistory(client, run_id, root / TRAINED / "history.csv")
+    if any(out.endswith("history.csv") for out in one.outs):
+        with history.following():
+            cached = run_stage(root, one, stage_log(one.name))
+    else:
+        cached = run_stage(root, one, stage_log(one.name))
+    return "from the cache" if cached else "computed"
+
+
+def run_stages(client: MlflowClient, root: Path, run_id: str) -> None:
+    """One Prefect task for each stage of dvc.yaml, waiting for the stages that it reads from."""
+    states: dict[str, Any] = {}
+    for one in load_stages(root):
+        configured: Task[..., str] = stage.with_options(
+            name=one.name,
+            task_run_name=one.name,
+            description=one.desc,
+            retries=one.retries,
+            retry_delay_seconds=RETRY_DELAY,
+            retry_condition_fn=crashed,
+            timeout_seconds=one.timeout,
+        )
+        # One after the other in this thread: DVC lets only one stage at a time run in a checkout.
+        upstream = [states[name] for name in one.upstream]
+        state: Any = configured(client, root, run_id, one, wait_for=upstream, return_state=True)
+        state.result()
+        states[one.name] = state
+
+
+def crashed(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+    """Whether trying again may help: a crash may pass, a refusal of bad input will not."""
+    try:
+        state.result()
+    except UserError:
+        return False
+    except Exception:
+        return True
+    return False
+
+
+@task(task_run_name="open MLflow run", cache_policy=NO_CACHE)
+def start_run(client: MlflowClient, workspace: Workspace) -> str:
+    """Opens the MLflow run that the curves of the training grow in; returns its id."""
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    assert experiment is not None
+    tags = {"retrain": workspace.name, "prefect_flow_run": str(runtime.flow_run.id)}
+    run = client.create_run(experiment.experiment_id, run_name=workspace.name, tags=tags)
+    return str(run.info.run_id)
+
+
+@task(task_run_name="record and register", cache_policy=NO_CACHE)
+def enlist(
+    project: Project,
+    client: MlflowClient,
+    names: ModelNames,
+    root: Path,
+    run_id: str,
+    source: str,
+    tags: dict[str, str],
+) -> ModelVersion:
+    """Records the finished pipeline in its run and registers its model as a candidate."""
+    tell = get_run_logger().info
+    metrics = record(client, run_id, root, source, tags)
+    table = figure_table(metrics)
+    create_table_artifact(table, key="figures", description="Test split: unseen brands, beside naive baselines")
+    tell("packaging the model")
+    model = log_model(project, client, run_id, root, tell)
+    card = model_card(root, names.production, metrics, tags)
+    client.log_text(run_id, card, "model_card.md")
+    tags = tags | {"threshold": repr(metrics["threshold"])}
+    return register(client, names.candidates, model, run_id, tags, card)
+
+
+@task(task_run_name="gate", cache_policy=NO_CACHE)
+def gate(project: Project, client: MlflowClient, policy: Policy, root: Path, version: ModelVersion) -> dict[str, Any]:
+    """Asks the gate whether the version may be promoted, and leaves the decision wherever people look."""
+    logger = get_run_logger()
+    champion = version_by_alias(client, policy.models.production, CHAMPION)
+    decision = judge(project, policy.gate, root, version, champion, logger.info)
+    page = decision_page(decision)
+    client.log_dict(run_of(version), decision, "gate/decision.json")
+    client.log_text(run_of(version), page, "gate/decision.md")
+    verdict = "passed" if decision["passed"] else "refused"
+    for name, value in {"gate": verdict, "gate_champion": decision["champion_model"] or "none"}.items():
+        client.set_model_version_tag(version.name, version.version, name, value)
+    create_markdown_artifact(page, key="gate-decision", description=f"{uri_of(version)}: {verdict}")
+    failed = [check["words"] for check in decision["checks"] if not check["passed"]]
+    logger.info("gate: %s%s", verdict, "".join(f"; not so: {words}" for words in failed))
+    return decision
+
+
+def standing_of(project: Project, client: MlflowClient, policy: Policy, root: Path, version: ModelVersion) -> bool:
+    """Whether the gate lets an existing version pass; asked anew where the champion has changed since it was asked."""
+    champion = version_by_alias(client, policy.models.production, CHAMPION)
+    today = uri_of(champion) if champion else "none"
+    serves = champion is not None and champion.tags.get("candidate") == uri_of(version)
+    if not serves and version.tags.get("gate_champion") != today:
+        run_stages(client, root, run_of(version))  # all from the cache: they bring the test pairs back
+        return bool(gate(project, client, policy, root, version)["passed"])
+    return version.tags.get("gate") == "passed"
+
+
+def _absolute(source: str) -> str:
+    """A folder's absolute path, since stages run elsewhere; URLs (and none) stay as they are."""
+    return source if not source or "://" in source else str(Path(source).resolve())

@@ -1,0 +1,48 @@
+"""The flow `rollback`: the champion of before serves again."""
+
+from typing import Any
+
+from prefect import flow, get_run_logger
+from prefect.artifacts import create_markdown_artifact
+
+from flows.project import find_project
+from flows.promote import move_champion
+from flows.registry import CHAMPION, find_version, policy_of, uri_of, version_by_alias
+from flows.tracking import connect
+from ml.errors import UserError
+
+
+@flow(flow_run_name="rollback: {reason}")
+def rollback(reason: str, to: str = "") -> dict[str, Any]:
+    """Points `champion` back to an earlier version of the production model. Needs the registry only.
+
+    Args:
+        reason: Why; kept on the version that goes and on the one that comes back.
+        to: Number of the production version to return to. Empty: the one that today's champion replaced.
+
+    Returns:
+        {"model": URI of the champion now, "replaced": version number that served until now}.
+    """
+    import flows.reporting  # noqa: F401 (refusals without traceback)
+
+    if not reason.strip():
+        raise UserError("say why with --reason: whoever looks at the registry later will ask")
+    project = find_project()
+    client = connect(project)
+    names = policy_of(project).models
+    champion = version_by_alias(client, names.production, CHAMPION)
+    if champion is None:
+        raise UserError(f"the production model '{names.production}' has no champion: there is nothing to roll back")
+    earlier = to.removeprefix("v") if to else champion.tags.get("replaced", "none")
+    if earlier == "none":
+        raise UserError(f"{uri_of(champion)} replaced no other champion: name a version with --to")
+    target = find_version(client, f"models:/{names.production}/{earlier}")
+    if uri_of(target) == uri_of(champion):
+        raise UserError(f"{uri_of(target)} is the champion already")
+    client.set_model_version_tag(names.production, champion.version, "rolled_back", reason)
+    move_champion(client, names, str(target.version), {"restored": reason})
+    create_markdown_artifact(
+        f"# Rolled back\n\n`{uri_of(champion)}` → `{uri_of(target)}`\n\n```\n{reason}\n```\n", key="rollback"
+    )
+    get_run_logger().info("%s is the champion again, instead of version %s", uri_of(target), champion.version)
+    return {"model": uri_of(target), "replaced": str(champion.version)}

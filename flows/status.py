@@ -1,0 +1,53 @@
+"""`variants status`: which model serves, which ones wait, and what the gate said."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from mlflow.tracking import MlflowClient
+
+from flows.project import Project
+from flows.registry import CHALLENGER, CHAMPION, policy_of, run_of, version_by_alias
+from flows.tracking import connect
+
+SHOWN = 10  # candidates, newest first
+
+
+def status(project: Project) -> dict[str, Any]:
+    """{"tracking", "champion", "production": versions, "candidates": versions, "worktrees": names}, newest versions first."""
+    client = connect(project)
+    names = policy_of(project).models
+    champion = version_by_alias(client, names.production, CHAMPION)
+    challenger = version_by_alias(client, names.candidates, CHALLENGER)
+    worktrees = project.room / "worktrees"
+    return {
+        "tracking": project.mlflow_uri,
+        "champion": str(champion.version) if champion else None,
+        "challenger": str(challenger.version) if challenger else None,
+        "production": _versions(client, names.production),
+        "candidates": _versions(client, names.candidates),
+        "worktrees": sorted(one.name for one in worktrees.iterdir()) if worktrees.is_dir() else [],
+    }
+
+
+def _versions(client: MlflowClient, name: str) -> list[dict[str, Any]]:
+    found = sorted(client.search_model_versions(f"name = '{name}'"), key=lambda one: -int(one.version))[:SHOWN]
+    kept = (
+        "gate",
+        "gate_champion",
+        "dirty",
+        "commit",
+        "snapshot",
+        "candidate",
+        "champion_since",
+        "replaced",
+        "rolled_back",
+    )
+    return [
+        {
+            "version": str(one.version),
+            "created": datetime.fromtimestamp(one.creation_timestamp / 1000, UTC).isoformat(timespec="seconds"),
+            "run": run_of(one),
+            **{tag: one.tags[tag] for tag in kept if tag in one.tags},
+        }
+        for one in found
+    ]

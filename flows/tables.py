@@ -1,0 +1,61 @@
+"""Tables for people at a terminal."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ml.figures import FIGURES
+
+
+def figures_table(result: dict[str, Any]) -> None:
+    """Prints the result of `variants evaluate`: one row a figure, one column an embedding."""
+    table = Table(title=f"{result['model']} on {result['source']} ({result['pairs']} annotated pairs)")
+    columns = {result["model"]: result["metrics"], **result["baselines"]}
+    table.add_column("figure")
+    for name in columns:
+        table.add_column(name, justify="right")
+    for figure, words in FIGURES.items():
+        table.add_row(f"{figure}\n[dim]{words}[/dim]", *(_cell(entry[figure]) for entry in columns.values()))
+    Console().print(table)
+
+
+def status_tables(result: dict[str, Any]) -> None:
+    """Prints the result of `variants status`."""
+    console = Console()
+    console.print(f"registry: {result['tracking']}", soft_wrap=True)
+    if not result["candidates"]:
+        console.print("nothing is registered yet: run `variants retrain --source SHOP`")
+    for title, kind, alias in (("production", "production", "champion"), ("candidates", "candidates", "challenger")):
+        if not result[kind]:
+            continue
+        table = Table(title=title)
+        for column in ("version", "created (UTC)", "gate", "compared with", "commit", "notes"):
+            table.add_column(column)
+        for one in result[kind]:
+            mark = f" [bold]{alias}[/bold]" if one["version"] == result[alias] else ""
+            notes = [
+                f"{tag.replace('_', ' ')} {one[tag]}" for tag in ("candidate", "replaced", "rolled_back") if tag in one
+            ]
+            notes += ["made from uncommitted changes"] if one.get("dirty") == "true" else []
+            gate, against = one.get("gate", "–"), one.get("gate_champion", "–")
+            table.add_row(
+                one["version"] + mark,
+                one["created"][:16].replace("T", " "),
+                gate,
+                against,
+                one.get("commit", "")[:10],
+                "\n".join(notes),
+            )
+        console.print(table)
+    if result["worktrees"]:
+        console.print(f"worktrees of runs: {', '.join(result['worktrees'])}")
+
+
+def _cell(figure: dict[str, float | None]) -> str:
+    if figure["value"] is None:
+        return "–"
+    low, high = figure["low"], figure["high"]
+    return f"{figure['value']:.3f}" + (
+        f"\n[dim]{low:.2f}–{high:.2f}[/dim]" if low is not None and high is not None else ""
+    )
