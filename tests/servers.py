@@ -1,0 +1,59 @@
+"""Real servers for the tests that are about them, on free ports of this machine."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(
+    command: list[str], folder: Path, environment: dict[str, str], ready: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Runs a server until the block ends; waits until it answers at the address `ready`."""
+    log = folder / f"server-{free_port()}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        deadline = time.monotonic() + 180
+        while True:
+            with suppress(OSError), urllib.request.urlopen(ready, timeout=5):
+                break
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"{' '.join(command)} does not answer at {ready}:\n{log.read_text()[-3000:]}")
+            time.sleep(0.3)
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@contextmanager
+def prefect_server(folder: Path) -> Iterator[str]:
+    """A real Prefect server on a database of its own; yields its API address."""
+    port = free_port()
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    environment |= {"PREFECT_HOME": str(folder), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+    with running(command, folder, environment, f"http://127.0.0.1:{port}/api/health"):
+        yield f"http://127.0.0.1:{port}/api"

@@ -1,0 +1,113 @@
+"""Augmented views look like other colourways of the same product, and of nothing else."""
+
+import numpy as np
+import pytest
+import torch
+
+from ml.augment import AugmentParams, make_views, move, recolour
+
+STILL = {"scale": 0.0, "shift": 0.0, "rotate": 0.0, "flip": False}
+COLOUR = {"hue": 1.0, "saturation": 2.0, "gamma": 2.5, "invert": 0.3, "tint": 0.3}
+OFF = {"hue": 0.0, "saturation": 1.0, "gamma": 1.0, "invert": 0.0, "tint": 0.0}
+
+
+def params(**knobs: float | bool) -> AugmentParams:
+    return AugmentParams(**{**COLOUR, **STILL, **knobs})
+
+
+def batch(size: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
+    """Random products in the middle of a white background: pictures and masks, uint8."""
+    random = np.random.default_rng(0)
+    pictures = np.full((size, 32, 32, 3), 255, np.uint8)
+    pictures[:, 8:24, 8:24] = random.integers(20, 230, (size, 16, 16, 3), dtype=np.uint8)
+    masks = np.zeros((size, 32, 32), np.uint8)
+    masks[:, 8:24, 8:24] = 255
+    return torch.from_numpy(pictures), torch.from_numpy(masks)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_views_have_the_shape_and_range_that_the_encoder_takes() -> None:
+    first, second = make_views(*batch(), params(flip=True, scale=0.1, shift=0.1, rotate=10.0), generator())
+    for view in (first, second):
+        assert view.shape == (8, 3, 32, 32)
+        assert view.dtype == torch.float32
+        assert float(view.min()) >= 0
+        assert float(view.max()) <= 1
+    assert not torch.allclose(first, second)
+
+
+def test_views_depend_on_the_generator_only() -> None:
+    one, other = make_views(*batch(), params(), generator(3)), make_views(*batch(), params(), generator(3))
+    assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    assert not torch.equal(one[0], make_views(*batch(), params(), generator(4))[0])
+
+
+def test_the_background_keeps_its_colour() -> None:
+    pictures, masks = batch()
+    view, _ = make_views(pictures, masks, params(), generator())
+    outside = masks.unsqueeze(1).expand(-1, 3, -1, -1) == 0
+    torch.testing.assert_close(view[outside], torch.ones_like(view[outside]))
+    assert not torch.allclose(view, pictures.permute(0, 3, 1, 2) / 255, atol=0.05)
+
+
+def test_with_every_knob_off_a_picture_stays_as_it_is() -> None:
+    pictures, masks = batch()
+    plain = pictures.permute(0, 3, 1, 2).float() / 255
+    still = AugmentParams(**{**OFF, **STILL, "hue": 0.0})
+    # Saturation is drawn from 0 … 1 even then, so compare luminance, which is what saturation keeps.
+    view, _ = make_views(pictures, masks, still, generator())
+    weights = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+    torch.testing.assert_close((view * weights).sum(1), (plain * weights).sum(1), atol=0.03, rtol=0)
+
+
+def test_turning_hue_keeps_luminance_and_a_full_turn_changes_nothing() -> None:
+    from ml.augment import _turn
+
+    plain = batch()[0].permute(0, 3, 1, 2).float() / 255
+    weights = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+    chroma = plain - (plain * weights).sum(1, keepdim=True)
+    whole = _turn(chroma, torch.full((8, 1, 1, 1), 2 * torch.pi))
+    torch.testing.assert_close(whole, chroma, atol=1e-5, rtol=0)
+    turned = _turn(chroma, torch.full((8, 1, 1, 1), 2.0))
+    torch.testing.assert_close(turned.norm(dim=1), chroma.norm(dim=1), atol=1e-5, rtol=0)
+    torch.testing.assert_close(turned.mean(1), chroma.mean(1), atol=1e-5, rtol=0)
+
+
+def test_a_gray_product_takes_on_colour_through_tint_and_inverts_through_luminance() -> None:
+    gray = torch.full((64, 3, 8, 8), 0.2)
+    everywhere = torch.ones(64, 1, 8, 8)
+    tinted = recolour(gray, everywhere, params(), generator())
+    assert float((tinted.amax(1) - tinted.amin(1)).mean()) > 0.02
+    inverted = recolour(gray, everywhere, params(invert=1.0, tint=0.0, gamma=1.0), generator())
+    torch.testing.assert_close(inverted, torch.full_like(inverted, 0.8), atol=1e-4, rtol=0)
+
+
+def test_both_views_are_mirrored_together_so_that_slices_keep_their_places() -> None:
+    pictures, masks = batch(64)
+    pictures[:, :, :16] = 0
+    pictures[:, :, 16:] = 255
+    off = AugmentParams(**{**OFF, **STILL, "flip": True})
+    first, second = make_views(pictures, masks, off, generator())
+    left_dark = [view[:, :, :, :8].mean((1, 2, 3)) < view[:, :, :, -8:].mean((1, 2, 3)) for view in (first, second)]
+    assert torch.equal(left_dark[0], left_dark[1])
+    assert 10 < int(left_dark[0].sum()) < 54
+
+
+def test_moving_by_nothing_is_exact_and_by_a_little_is_little() -> None:
+    plain = batch()[0].permute(0, 3, 1, 2).float() / 255
+    ones = torch.ones(8)
+    torch.testing.assert_close(move(plain, ones, params(), generator()), plain, atol=1e-5, rtol=0)
+    torch.testing.assert_close(move(plain, -ones, params(), generator()), plain.flip(3), atol=1e-5, rtol=0)
+    moved = move(plain, ones, params(shift=0.05), generator())
+    assert 0 < float((moved - plain).abs().mean()) < 0.25
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+def test_views_are_made_on_the_gpu_without_leaving_it() -> None:
+    pictures, masks = batch()
+    random = torch.Generator("cuda").manual_seed(0)
+    first, _ = make_views(pictures.cuda(), masks.cuda(), params(), random)
+    assert first.is_cuda

@@ -1,0 +1,112 @@
+"""Pictures are decoded safely and alike, and the product is found in them."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from conftest import jpeg
+from PIL import Image
+
+from ml.crop import CropParams, crop_product
+from ml.images import MAX_PIXELS, UnreadablePicture, decode
+from ml.localize import foreground
+
+
+def photo() -> np.ndarray:
+    """A dark product on a white background: uint8 (100, 80, 3)."""
+    picture = np.full((100, 80, 3), 255, np.uint8)
+    picture[20:70, 30:60] = (40, 60, 90)
+    return picture
+
+
+def bomb(side: int = 30_000) -> bytes:
+    """A PNG of a few bytes that claims to be a huge square."""
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    chunks = b""
+    for name, data in ((b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 1000)), (b"IEND", b"")):
+        chunks += struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "missing"),
+        (b"", "empty"),
+        (b"<!DOCTYPE html><html></html>", "HTML"),
+        (b"<html></html>", "HTML"),
+        (b"nonsense", "not a picture"),
+        (jpeg(np.random.default_rng(0).integers(0, 255, (200, 200, 3), dtype=np.uint8))[:3000], "truncated"),
+        (bomb(), "over the limit"),
+        (bomb(8_000), "over the limit"),
+    ],
+    ids=["missing", "empty", "doctype", "html", "text", "truncated", "bomb", "small bomb"],
+)
+def test_an_unusable_file_is_refused_with_its_reason(content: bytes | None, reason: str) -> None:
+    with pytest.raises(UnreadablePicture, match=reason):
+        decode(content)
+
+
+def test_the_limit_on_pixels_is_above_any_photo() -> None:
+    assert 7000 * 7000 <= MAX_PIXELS < 30_000 * 30_000
+
+
+def test_transparency_lies_on_white_and_every_mode_becomes_rgb() -> None:
+    layer = Image.new("RGBA", (10, 10), (255, 0, 0, 0))
+    content = io.BytesIO()
+    layer.save(content, "PNG")
+    assert (decode(content.getvalue()) == 255).all()
+    for mode in ("L", "P", "CMYK", "1"):
+        content = io.BytesIO()
+        Image.new(mode, (6, 4)).save(content, "TIFF")
+        assert decode(content.getvalue()).shape == (4, 6, 3)
+
+
+def test_a_photo_is_turned_upright_by_its_exif_orientation() -> None:
+    exif = Image.Exif()
+    exif[274] = 6
+    content = io.BytesIO()
+    Image.fromarray(photo()).save(content, "JPEG", exif=exif)
+    assert decode(content.getvalue()).shape == (80, 100, 3)
+
+
+@pytest.mark.parametrize("background", [(255, 255, 255), (200, 190, 220), (10, 10, 10)])
+def test_the_product_is_found_on_any_uniform_background(background: tuple[int, int, int]) -> None:
+    picture = photo()
+    picture[(picture == 255).all(axis=2)] = background
+    product = foreground(decode(jpeg(picture)))
+    left, top, right, bottom = product.box
+    assert left == pytest.approx(30, abs=4)
+    assert right == pytest.approx(60, abs=4)
+    assert top == pytest.approx(20, abs=4)
+    assert bottom == pytest.approx(70, abs=4)
+    assert product.mask[30:60, 35:55].all()
+    assert not product.mask[:10].any()
+
+
+def test_a_hole_in_the_product_is_not_taken_for_background_of_the_border() -> None:
+    picture = photo()
+    picture[40:50, 40:50] = 255
+    assert foreground(picture).mask[45, 45]
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [np.full((50, 50, 3), 255, np.uint8), np.random.default_rng(0).integers(0, 255, (50, 50, 3), dtype=np.uint8)],
+)
+def test_where_no_product_is_found_the_whole_picture_is_used(picture: np.ndarray) -> None:
+    product = foreground(picture)
+    assert product.box == (0, 0, 50, 50)
+    assert product.mask.all()
+
+
+def test_a_crop_has_the_asked_size_and_fills_it_with_the_product() -> None:
+    crop, mask, box = crop_product(photo(), CropParams(size=64, localizer="foreground"))
+    assert crop.shape == (64, 64, 3)
+    assert mask.shape == (64, 64)
+    assert mask.mean() > 200
+    assert box[2] - box[0] < 40
+    _, _, whole = crop_product(photo(), CropParams(size=64, localizer="none"))
+    assert whole == (0, 0, 80, 100)

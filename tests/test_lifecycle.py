@@ -1,0 +1,410 @@
+"""From a shop to a champion and back: what the flows leave in git, DVC, MLflow and Prefect."""
+
+import json
+import re
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from conftest import Clone, edit_table, set_knobs
+from mlflow.tracking import MlflowClient
+from servers import free_port, prefect_server, running
+
+from flows.pipeline import load_stages
+from ml.figures import FIGURES
+from ml.synthetic import generate_shop
+
+CANDIDATES, PRODUCTION = "color-variants-candidates", "color-variants"
+
+
+@dataclass
+class Life:
+    """A clone in which a shop has been retrained on twice, and what the commands printed."""
+
+    clone: Clone
+    shop: Path
+    first: str
+    again: str
+    prefect: str
+
+    @property
+    def client(self) -> MlflowClient:
+        return self.clone.client
+
+    def version(self, name: str, number: int = 1) -> Any:
+        return self.client.get_model_version(name, str(number))
+
+    def api(self, path: str, **body: object) -> Any:
+        request = urllib.request.Request(
+            f"{self.prefect}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
+
+@pytest.fixture(scope="module")
+def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The API address of a real Prefect server."""
+    with prefect_server(tmp_path_factory.mktemp("prefect")) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def life(make_clone: Callable[[], Clone], shop: Path, prefect: str) -> Life:
+    clone = make_clone()
+    policy = clone.root / "mlflow/promotion.yaml"
+    loose = {"floor": 0.0, "baselines": [], "margin": 1.0, "min_gain": -1.0, "resamples": 200}
+    content = yaml.safe_load(policy.read_text())
+    content["gate"] |= loose  # these trainings of seconds are about the lifecycle, not about quality
+    policy.write_text(yaml.safe_dump(content))
+    clone.git("commit", "--quiet", "--all", "-m", "a loose policy")
+    clone.environment["PREFECT_API_URL"] = prefect
+    first = clone.run("retrain", "--source", str(shop)).stdout
+    again = clone.run("retrain", "--source", str(shop)).stdout
+    return Life(clone, shop, first, again, prefect)
+
+
+def test_the_same_retrain_again_makes_no_version_and_names_the_existing_one(life: Life) -> None:
+    assert f"registered models:/{CANDIDATES}/1" in life.first
+    assert f"nothing has changed: the existing version is models:/{CANDIDATES}/1" in life.again
+    assert len(life.client.search_model_versions(f"name = '{CANDIDATES}'")) == 1
+    assert len(life.client.search_runs([life.client.get_experiment_by_name(PRODUCTION).experiment_id])) == 1
+
+
+def test_the_users_checkout_is_never_touched_and_no_worktree_is_left(life: Life) -> None:
+    assert life.clone.git("status", "--porcelain") == ""
+    assert life.clone.git("rev-parse", "--abbrev-ref", "HEAD") == "main"
+    assert not (life.clone.root / "artifacts").exists()
+    assert not (life.clone.root / "dvc.lock").exists()
+    assert len(life.clone.git("worktree", "list").splitlines()) == 1
+
+
+def test_the_branch_of_a_run_holds_what_the_run_was_made_from(life: Life) -> None:
+    version = life.version(CANDIDATES)
+    branch = version.tags["branch"]
+    assert re.fullmatch(r"retrain/\d{8}-\d{6}-[0-9a-f]{4}", branch)
+    assert life.clone.git("rev-parse", branch) == version.tags["commit"]
+    files = life.clone.git("ls-tree", "-r", "--name-only", branch).splitlines()
+    assert {"dvc.lock", "data/snapshot.dvc"} <= set(files)
+    pointer = yaml.safe_load(life.clone.git("show", f"{branch}:data/snapshot.dvc"))
+    assert pointer["outs"][0]["md5"] == version.tags["snapshot"]
+    assert pointer["outs"][0]["md5"].endswith(".dir")
+
+
+def test_a_run_holds_parameters_lineage_figures_with_intervals_and_every_curve_once(life: Life) -> None:
+    version = life.version(CANDIDATES)
+    run = life.client.get_run(version.run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.params["train.encoder.backbone"] == "mobilenetv3_small_050"
+    assert run.data.params["prepare.size"] == "48"
+    for tag in ("commit", "branch", "snapshot", "dvc_lock_sha256", "recipe", "dirty", "prefect_flow_run"):
+        assert run.data.tags[tag]
+    for name in FIGURES:
+        for key in (f"test.{name}", f"test.{name}.low", f"test.{name}.high", f"baseline_imagenet_gray.test.{name}"):
+            assert key in run.data.metrics
+    for curve in ("loss", "accuracy", "learning_rate", "dev_block_ap"):
+        assert [entry.step for entry in life.client.get_metric_history(version.run_id, curve)] == [1, 2]
+    dataset = run.inputs.dataset_inputs[0].dataset
+    assert dataset.name == "snapshot"
+    assert version.tags["snapshot"].startswith(dataset.digest)
+
+
+def test_a_run_holds_report_pictures_data_docs_and_dvc_lock(life: Life) -> None:
+    version = life.version(CANDIDATES)
+    for folder, names in {
+        "": {"report.html", "metrics.json", "grouping.json", "model_card.md"},
+        "sheets": {"groups.png", "false_positives.png", "false_negatives.png"},
+        "plots": {"history.csv", "precision_recall.csv"},
+        "data_contract": {"contract.json", "quarantine.parquet", "data_docs"},
+        "data_contract/data_docs": {"index.html"},
+        "lineage": {"dvc.lock", "dvc.yaml", "params.yaml", "constraints.txt"},
+        "gate": {"decision.json", "decision.md"},
+    }.items():
+        there = {Path(one.path).name for one in life.client.list_artifacts(version.run_id, folder or None)}
+        assert names <= there
+
+
+def test_a_model_is_code_and_safetensors_without_any_pickle(life: Life, tmp_path: Path) -> None:
+    local = Path(fetch(life, f"models:/{CANDIDATES}/1", tmp_path))
+    files = {str(file.relative_to(local)) for file in local.rglob("*") if file.is_file()}
+    assert not [name for name in files if re.search(r"\.(pkl|pickle|pt|pth|joblib)$", name)]
+    assert {"artifacts/model/encoder.safetensors", "artifacts/model/encoder.json", "serving.py"} <= files
+    described = yaml.safe_load((local / "MLmodel").read_text())
+    assert described["signature"]["inputs"]
+    assert described["saved_input_example_info"]
+    requirements = (local / "requirements.txt").read_text().splitlines()
+    pins = (life.clone.root / "constraints.txt").read_text().splitlines()
+    assert len(requirements) > 10
+    for requirement in requirements:
+        assert requirement.replace("_", "-").lower() in {pin.replace("_", "-").lower() for pin in pins}
+    card = life.version(CANDIDATES).description
+    for words in ("# Colour-variant finder", "block_ap", "## Limits", "## Lineage"):
+        assert words in card
+
+
+def test_prefect_shows_the_graph_that_dvc_shows(life: Life) -> None:
+    flow_run = life.client.get_run(life.version(CANDIDATES).run_id).data.tags["prefect_flow_run"]
+    runs = life.api("/task_runs/filter", flow_runs={"id": {"any_": [flow_run]}})
+    names = {run["id"]: run["name"] for run in runs}
+    stages = {stage.name: stage for stage in load_stages(life.clone.root)}
+    assert set(stages) <= set(names.values())
+    for run in runs:
+        if run["name"] in stages:
+            waited = {
+                names[one["id"]] for one in run["task_inputs"].get("wait_for", []) if one["input_type"] == "task_run"
+            }
+            assert waited == set(stages[run["name"]].upstream)
+            assert run["state_type"] == "COMPLETED"
+
+
+def test_prefect_keeps_the_log_of_each_stage_and_the_artifacts_of_the_run(life: Life) -> None:
+    flow_run = life.client.get_run(life.version(CANDIDATES).run_id).data.tags["prefect_flow_run"]
+    artifacts = life.api("/artifacts/filter", artifacts={"flow_run_id": {"any_": [flow_run]}})
+    keys = {one["key"]: one for one in artifacts}
+    assert {"figures", "gate-decision", "mlflow-run"} <= set(keys)
+    assert "block_ap" in str(keys["figures"]["data"])
+    assert "# Gate: passed" in str(keys["gate-decision"]["data"])
+    assert life.version(CANDIDATES).run_id in str(keys["mlflow-run"]["data"])
+    log = life.api("/logs/filter", logs={"flow_run_id": {"any_": [flow_run]}}, limit=200)
+    text = "\n".join(one["message"] for one in log)
+    for words in ("python -m ml.validate", "epoch 2", "packaging the model", "gate: passed"):
+        assert words in text
+
+
+def test_dvc_repro_by_hand_gives_the_same_files_as_the_flow(life: Life, tmp_path: Path) -> None:
+    branch = life.version(CANDIDATES).tags["branch"]
+    by_hand = Clone(tmp_path / "by-hand")
+    by_hand.environment = life.clone.environment | {"PYTHONPATH": str(by_hand.root)}
+    subprocess.run(["git", "clone", "--quiet", "--branch", branch, life.clone.root, by_hand.root], check=True)
+    locked = (by_hand.root / "dvc.lock").read_text()
+    cache = life.clone.root / ".dvc/cache"
+    by_hand.python("-m", "dvc", "cache", "dir", "--local", str(cache))
+    by_hand.python("-m", "dvc", "checkout", "--quiet", "data/snapshot.dvc")
+    (by_hand.root / ".dvc/config.local").unlink()  # from here on an empty cache: everything is computed
+    by_hand.python("-m", "dvc", "repro", "--force")
+    assert yaml.safe_load((by_hand.root / "dvc.lock").read_text()) == yaml.safe_load(locked)
+
+
+def test_a_promotion_copies_the_candidate_and_a_rollback_brings_the_earlier_one_back(life: Life) -> None:
+    clone = life.clone
+    assert "models:/color-variants/1 is the champion" in clone.run("promote").stdout
+    second = clone.run("retrain", "--source", str(life.shop), "--set", "train.epochs=1").stdout
+    assert f"registered models:/{CANDIDATES}/2" in second
+    decision = life.client.get_model_version(CANDIDATES, "2").tags
+    assert decision["gate_champion"] == "models:/color-variants/1"
+    clone.run("promote", "2")
+    champion = life.client.get_model_version_by_alias(PRODUCTION, "champion")
+    assert (str(champion.version), champion.tags["candidate"], champion.tags["replaced"]) == (
+        "2",
+        f"models:/{CANDIDATES}/2",
+        "1",
+    )
+    assert (
+        "models:/color-variants/1 is the champion again"
+        in clone.run("rollback", "--reason", "it groups <badly>").stdout
+    )
+    assert str(life.client.get_model_version_by_alias(PRODUCTION, "champion").version) == "1"
+    assert life.client.get_model_version(PRODUCTION, "2").tags["rolled_back"] == "it groups <badly>"
+    stale = clone.run("promote", "1", check=False)
+    assert stale.returncode == 1
+    assert "champion already" in stale.stderr
+    status = clone.status()
+    assert (status["champion"], status["challenger"]) == ("1", "2")
+
+
+def test_a_consumer_loads_the_champion_and_gives_pictures_as_paths_bytes_or_base64(life: Life, tmp_path: Path) -> None:
+    serving(life)
+    script = tmp_path / "consumer.py"
+    script.write_text(
+        """
+import base64, json, sys
+import mlflow, pandas as pd
+shop = sys.argv[1]
+model = mlflow.pyfunc.load_model("models:/color-variants@champion")
+table = pd.read_csv(f"{shop}/catalog.csv", dtype=str).head(24)[["product_id", "image", "brand", "gender", "article_type"]]
+paths = table.assign(image=[f"{shop}/{name}" for name in table["image"]])
+raw = table.assign(image=[open(name, "rb").read() for name in paths["image"]])
+text = table.assign(image=[base64.b64encode(content).decode() for content in raw["image"]])
+answers = [model.predict(one) for one in (paths, raw, text)]
+assert all(answers[0].equals(one) for one in answers[1:])
+rows = model.predict(paths, params={"output": "embeddings"})
+bad = model.predict(table.head(2))
+print(json.dumps({"groups": answers[0]["group"].tolist(), "size": len(rows.columns), "problems": bad["problem"].tolist()}))
+"""
+    )
+    clone = Clone(tmp_path)
+    clone.environment |= {"MLFLOW_TRACKING_URI": f"sqlite:///{life.clone.root}/.variants/mlflow.db"}
+    del clone.environment["PYTHONPATH"]  # a consumer has the model's own code only
+    answer = json.loads(clone.python("consumer.py", str(life.shop)).stdout.splitlines()[-1])
+    assert len(answer["groups"]) == 24
+    assert answer["size"] > 100
+    assert answer["problems"] == ["the file is missing"] * 2
+
+
+def test_the_champion_answers_the_same_over_http(life: Life, tmp_path: Path) -> None:
+    serving(life)
+    port = free_port()
+    clone = Clone(tmp_path)
+    environment = clone.environment | {"MLFLOW_TRACKING_URI": f"sqlite:///{life.clone.root}/.variants/mlflow.db"}
+    del environment["PYTHONPATH"]
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", "models:/color-variants@champion"]
+    command += ["--env-manager", "local", "--host", "127.0.0.1", "--port", str(port)]
+    table = pd.read_csv(life.shop / "catalog.csv", dtype=str).head(12)
+    table["image"] = [str(life.shop / name) for name in table["image"]]
+    table = table[["product_id", "image", "brand", "gender", "article_type"]]
+    with running(command, tmp_path, environment, f"http://127.0.0.1:{port}/ping"):
+        body = json.dumps({"dataframe_records": table.to_dict("records")}).encode()
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/invocations", body, {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            served = json.load(answer)["predictions"]
+    out = tmp_path / "groups"
+    life.clone.run("group", "--source", str(life.shop), "--out", str(out))
+    groups = pd.read_csv(out / "groups.csv", dtype=str).set_index("product_id")["group"]
+    whole = pd.Series([one["group"] for one in served], index=table["product_id"])
+    # The first twelve products are whole blocks of the shop, so grouping them alone gives the same groups.
+    first_block = table.groupby(["brand", "gender", "article_type"], sort=False)["product_id"].apply(list).iloc[0]
+    assert whole[first_block].tolist() == groups[first_block].tolist()
+
+
+def test_grouping_a_catalogue_gives_a_table_and_a_page_and_names_unreadable_pictures(
+    life: Life, own_shop: Path, tmp_path: Path
+) -> None:
+    serving(life)
+    (own_shop / "images/1000000.jpg").write_bytes(b"<html>")
+    edit_table(own_shop / "catalog.csv", lambda table: table.assign(title="<script>alert(1)</script>"))
+    result = life.clone.run("group", "--source", str(own_shop), "--out", str(tmp_path / "out"))
+    table = pd.read_csv(tmp_path / "out/groups.csv", dtype=str)
+    assert list(table.columns) == ["product_id", "group", "score", "problem"]
+    assert table.loc[table["product_id"] == "1000000", "problem"].tolist() == ["the file is not a picture"] or (
+        "HTML" in table.loc[table["product_id"] == "1000000", "problem"].iloc[0]
+    )
+    assert "1 pictures could not be read" in result.stdout
+    page = (tmp_path / "out/groups.html").read_text()
+    assert "<script>alert(1)" not in page
+    assert "&lt;script&gt;alert(1)" in page
+
+
+def test_evaluate_gives_the_figures_of_the_run_on_the_same_split_beside_every_baseline(life: Life) -> None:
+    result = json.loads(
+        life.clone.run(
+            "evaluate", f"models:/{CANDIDATES}/1", "--source", str(life.shop), "--split", "test", "--json"
+        ).stdout
+    )
+    assert set(result) == {"model", "source", "pairs", "threshold", "metrics", "baselines"}
+    assert set(result["metrics"]) == set(FIGURES)
+    assert set(result["baselines"]) == {"pixels", "gray", "imagenet", "imagenet_gray"}
+    recorded = life.client.get_run(life.version(CANDIDATES).run_id).data.metrics
+    assert result["threshold"] == pytest.approx(recorded["threshold"])
+    for name in FIGURES:
+        for part, ending in (("value", ""), ("low", ".low"), ("high", ".high")):
+            assert result["metrics"][name][part] == pytest.approx(recorded[f"test.{name}{ending}"], abs=2e-3)
+        assert result["baselines"]["gray"][name]["value"] == pytest.approx(recorded[f"baseline_gray.test.{name}"])
+
+
+@pytest.mark.parametrize("model", ["gray", "imagenet", "run"])
+def test_evaluate_takes_baselines_and_run_ids_too(life: Life, model: str) -> None:
+    name = life.version(CANDIDATES).run_id if model == "run" else model
+    result = json.loads(life.clone.run("evaluate", name, "--source", str(life.shop), "--json").stdout)
+    assert result["model"] == name
+    assert 0 < result["metrics"]["block_ap"]["value"] < 1
+    assert name not in result["baselines"]
+
+
+def test_two_retrains_side_by_side_make_two_versions_on_branches_of_their_own(
+    life: Life, tmp_path: Path, make_clone: Callable[[], Clone]
+) -> None:
+    clone = make_clone()
+    clone.environment["PREFECT_API_URL"] = life.prefect
+    generate_shop(tmp_path / "other", 100, seed=5)
+    command = [sys.executable, "-m", "flows.cli", "retrain", "--source"]
+    runs = [
+        subprocess.Popen(
+            [*command, str(shop)],
+            cwd=clone.root,
+            env=clone.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        for shop in (life.shop, tmp_path / "other")
+    ]
+    outputs = [run.communicate(timeout=600)[0].decode() for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], outputs
+    versions = clone.client.search_model_versions(f"name = '{CANDIDATES}'")
+    assert len(versions) == 2
+    for tag in ("branch", "snapshot", "recipe", "commit"):
+        assert len({one.tags[tag] for one in versions}) == 2
+    assert clone.git("status", "--porcelain") == ""
+    assert len(clone.git("worktree", "list").splitlines()) == 1
+
+
+def test_uncommitted_changes_are_refused_or_make_a_version_that_cannot_be_promoted(life: Life) -> None:
+    clone = life.clone
+    before = clone.state()
+    set_knobs(clone.root / "params.yaml", {"train.seed": 7})
+    (clone.root / "ml/fresh.py").write_text('"""An untracked file."""\n')
+    try:
+        refused = clone.run("retrain", "--source", str(life.shop), check=False)
+        assert refused.returncode == 1
+        assert "params.yaml" in refused.stderr
+        assert "ml/fresh.py" in refused.stderr
+        result = clone.run("retrain", "--source", str(life.shop), "--allow-dirty").stdout
+        assert "the gate refuses it" in result
+        newest = life.client.get_model_version_by_alias(CANDIDATES, "challenger")
+        assert newest.tags["dirty"] == "true"
+        assert life.client.get_run(newest.run_id).data.params["train.seed"] == "7"
+        assert "ml/fresh.py" in clone.git("ls-tree", "-r", "--name-only", newest.tags["branch"])
+        promoted = clone.run("promote", check=False)
+        assert promoted.returncode == 1
+        assert "cannot be promoted" in promoted.stderr
+        assert clone.git("diff", "--name-only") == "params.yaml"
+    finally:
+        clone.git("checkout", "--quiet", "params.yaml")
+        (clone.root / "ml/fresh.py").unlink()
+    assert clone.git("status", "--porcelain") == before["checkout"]
+
+
+def test_a_snapshot_in_the_users_checkout_is_committed_and_retrain_uses_it(
+    make_clone: Callable[[], Clone], life: Life
+) -> None:
+    clone = make_clone()
+    clone.environment["PREFECT_API_URL"] = life.prefect
+    identity = clone.run("snapshot", str(life.shop)).stdout.split()[-1]
+    assert identity == life.version(CANDIDATES).tags["snapshot"]
+    assert clone.git("status", "--porcelain") == ""
+    assert "data: snapshot" in clone.git("log", "-1", "--format=%s")
+    (clone.root / "data/snapshot/catalog.parquet").chmod(0o644)
+    clone.run("retrain")
+    assert clone.client.get_model_version(CANDIDATES, "1").tags["snapshot"] == identity
+    assert clone.client.get_model_version(CANDIDATES, "1").tags["recipe"] == life.version(CANDIDATES).tags["recipe"]
+
+
+def serving(life: Life) -> None:
+    """Sees to it that there is a champion."""
+    if life.clone.status()["champion"] is None:
+        life.clone.run("promote", "1")
+
+
+def fetch(life: Life, uri: str, folder: Path) -> str:
+    environment = {"MLFLOW_TRACKING_URI": f"sqlite:///{life.clone.root}/.variants/mlflow.db"}
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "artifacts",
+        "download",
+        "--artifact-uri",
+        uri,
+        "--dst-path",
+        str(folder),
+    ]
+    subprocess.run(command, env=life.clone.environment | environment, check=True, capture_output=True)
+    return str(folder)

@@ -1,0 +1,181 @@
+"""What people see: Prefect's page starts a retraining, MLflow's page shows its run, and the report opens, in a real browser."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from conftest import Clone
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from servers import free_port
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+PATIENCE = 300  # seconds for a retraining on the small shop, on a busy machine
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here (`make browser` installs it)")
+
+
+@dataclass
+class Pages:
+    """`variants ui` and `variants serve`, running for a clone."""
+
+    clone: Clone
+    mlflow: str
+    prefect: str
+
+    def api(self, path: str) -> object:
+        request = urllib.request.Request(f"{self.prefect}/api{path}", b"{}", {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
+
+@pytest.fixture(scope="module")
+def pages(make_clone: Callable[[], Clone], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
+    clone = make_clone()
+    found = Pages(clone, f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}")
+    ports = ["--mlflow-port", found.mlflow.rsplit(":", 1)[1], "--prefect-port", found.prefect.rsplit(":", 1)[1]]
+    log = tmp_path_factory.mktemp("logs")
+    started = [start(clone, log / "ui.log", "ui", *ports)]
+    try:
+        wait(lambda: "Prefect  http" in (log / "ui.log").read_text(), "variants ui", log / "ui.log")
+        started.append(start(clone, log / "serve.log", "serve"))
+        wait(lambda: "retrain/local" in (log / "serve.log").read_text(), "variants serve", log / "serve.log")
+        yield found
+    finally:
+        for process in reversed(started):
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=30)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    opened = browser.new_page(viewport={"width": 1400, "height": 1200})
+    opened.set_default_timeout(60_000)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def flow_run(pages: Pages, browser: Browser, shop: Path) -> str:
+    """The id of a retraining that was started by hand on Prefect's page."""
+    opened = browser.new_page(viewport={"width": 1400, "height": 1200})
+    opened.set_default_timeout(60_000)
+    opened.goto(f"{pages.prefect}/deployments")
+    opened.get_by_role("link", name="local").first.wait_for()
+    row = opened.get_by_role("row").filter(has_text="retrain")
+    row.get_by_role("link", name="local").click()
+    opened.get_by_role("button", name="Run", exact=True).click()
+    opened.get_by_text("Custom run").click()
+    form = opened.locator("form")
+    expect(form).to_contain_text("Folder or fsspec URL of the shop")
+    expect(form).to_contain_text("Run although the checkout holds uncommitted changes")
+    form.locator("textarea.p-textarea__control").first.fill(str(shop))
+    opened.get_by_role("button", name="Submit").click()
+    wait(lambda: len(pages.api("/flow_runs/filter")) == 1, "the flow run")  # type: ignore[arg-type]
+    run: dict[str, object] = pages.api("/flow_runs/filter")[0]  # type: ignore[index]
+    assert run["parameters"] == {"source": str(shop), "overrides": {}, "allow_dirty": False}
+    ended = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+    wait(lambda: pages.api("/flow_runs/filter")[0]["state_type"] in ended, "the retraining")  # type: ignore[index]
+    opened.close()
+    return str(run["id"])
+
+
+def test_a_retraining_started_on_prefects_page_completes_and_shows_its_stages_and_artifacts(
+    pages: Pages, page: Page, flow_run: str
+) -> None:
+    page.goto(f"{pages.prefect}/runs/flow-run/{flow_run}")
+    expect(page.locator("body")).to_contain_text("Completed")
+    page.get_by_role("tablist").get_by_text("Task Runs", exact=True).click()
+    for stage in ("validate", "prepare", "train", "embed", "evaluate", "gate"):
+        expect(page.locator("body")).to_contain_text(stage)
+    page.get_by_role("tablist").get_by_text("Artifacts", exact=True).click()
+    for key in ("figures", "gate-decision", "mlflow-run"):
+        expect(page.locator("body")).to_contain_text(key)
+
+
+def test_mlflows_page_shows_the_run_with_figures_curves_and_pictures(pages: Pages, page: Page, flow_run: str) -> None:
+    version = pages.clone.client.get_model_version_by_alias("color-variants-candidates", "challenger")
+    experiment = pages.clone.client.get_run(str(version.run_id)).info.experiment_id
+    assert pages.clone.client.get_run(str(version.run_id)).data.tags["prefect_flow_run"] == flow_run
+    address = f"{pages.mlflow}/#/experiments/{experiment}/runs/{version.run_id}"
+    page.goto(address)
+    for words in ("test.block_ap", "dev_block_ap", "train.encoder.backbone", "color-variants-candidates"):
+        expect(page.locator("body")).to_contain_text(words)
+    page.goto(f"{address}/artifacts")
+    page.get_by_text("report.html").first.click()
+    report = page.frame_locator("iframe").last
+    expect(report.locator("h1")).to_have_text("Colour variants: evaluation report")
+    page.goto(f"{pages.mlflow}/#/models/color-variants-candidates/versions/{version.version}")
+    expect(page.locator("body")).to_contain_text("Colour-variant finder")
+
+
+def test_the_report_draws_its_charts_and_pictures_without_an_error(
+    pages: Pages, page: Page, flow_run: str, tmp_path: Path
+) -> None:
+    version = pages.clone.client.get_model_version_by_alias("color-variants-candidates", "challenger")
+    file = pages.clone.client.download_artifacts(str(version.run_id), "report.html", str(tmp_path))
+    problems: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            problems.append(message.text)
+
+    page.on("console", listen)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("request", lambda request: problems.append(request.url) if request.url.startswith("http") else None)
+    page.goto(f"file://{file}")
+    expect(page.locator("#precision-recall .main-svg").first).to_be_visible()
+    expect(page.locator("#similarity .main-svg").first).to_be_visible()
+    expect(page.locator("tr.model")).to_have_count(2)
+    broken = page.evaluate("Array.from(document.images).filter(one => one.complete && one.naturalWidth === 0).length")
+    assert broken == 0
+    assert page.locator("img").count() > 20
+    width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert width <= 0  # nothing sticks out sideways
+    assert problems == []
+    assert re.search(r"0\.\d{3}", page.locator("tr.model").first.inner_text())
+
+
+def start(clone: Clone, log: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    """Starts `variants ARGUMENTS` in the clone, as a user would in a shell of its own."""
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "flows.cli", *arguments],
+            cwd=clone.root,
+            env=clone.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def wait(done: Callable[[], bool], what: str, log: Path | None = None) -> None:
+    """Waits until something is so."""
+    deadline = time.monotonic() + PATIENCE
+    while not done():
+        assert time.monotonic() < deadline, f"{what} took too long" + (f":\n{log.read_text()[-2000:]}" if log else "")
+        time.sleep(0.5)

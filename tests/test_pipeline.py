@@ -1,0 +1,118 @@
+"""dvc.yaml is the one definition of the pipeline, and it names everything that its stages depend on."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from flows.pipeline import load_stages, refusal_in
+from ml.errors import UserError
+
+
+def imported(module: Path) -> set[Path]:
+    """The project's modules that a module imports, itself included, however far."""
+    found: set[Path] = set()
+    waiting = [module]
+    while waiting:
+        file = waiting.pop()
+        if file in found:
+            continue
+        found.add(file)
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module, *(f"{node.module}.{one.name}" for one in node.names)]
+            for name in names:
+                path = ROOT / name.replace(".", "/")
+                waiting += [one for one in (path.with_suffix(".py"), path / "__init__.py") if one.is_file()]
+    return found
+
+
+@pytest.mark.parametrize("name", [stage.name for stage in load_stages(ROOT)])
+def test_a_stage_names_every_module_that_it_runs_so_that_no_model_is_stale(name: str) -> None:
+    stage = next(one for one in load_stages(ROOT) if one.name == name)
+    module = ROOT / f"{stage.cmd.split()[-1].replace('.', '/')}.py"
+    needed = {str(file.relative_to(ROOT)) for file in imported(module)} - {"ml/__init__.py"}
+    named = {dep for dep in stage.deps if dep.endswith(".py")}
+    assert named == needed
+    assert "constraints.txt" in stage.deps
+
+
+def test_templates_and_suites_are_dependencies_of_the_stages_that_read_them() -> None:
+    stages = {stage.name: stage for stage in load_stages(ROOT)}
+    assert {"data/gx", "data/snapshot", "data/previous.json"} <= set(stages["validate"].deps)
+    assert {f"ml/templates/{name}.html.j2" for name in ("report", "page", "cards")} <= set(stages["evaluate"].deps)
+
+
+def test_the_flows_graph_is_the_one_that_dvc_draws() -> None:
+    drawn = subprocess.run(
+        [sys.executable, "-m", "dvc", "dag", "--dot"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    edges = set(re.findall(r'"(\w+)" -> "(\w+)"', drawn))
+    ours = {(upstream, stage.name) for stage in load_stages(ROOT) for upstream in stage.upstream}
+    assert edges == ours
+    assert ("prepare", "evaluate") in ours
+
+
+def test_stages_come_after_those_they_read_from() -> None:
+    seen: set[str] = set()
+    for stage in load_stages(ROOT):
+        assert set(stage.upstream) <= seen
+        seen.add(stage.name)
+    assert seen == {"validate", "prepare", "train", "embed", "evaluate"}
+
+
+def test_every_stage_has_a_timeout_and_a_word_about_itself() -> None:
+    for stage in load_stages(ROOT):
+        assert stage.timeout > 0
+        assert stage.desc[0].isupper()
+
+
+def test_stages_that_wait_for_each_other_are_refused(tmp_path: Path) -> None:
+    stages = {
+        "a": {"cmd": "x", "deps": ["b.txt"], "outs": ["a.txt"]},
+        "b": {"cmd": "x", "deps": ["a.txt"], "outs": ["b.txt"]},
+    }
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
+    with pytest.raises(UserError, match="wait for each other"):
+        load_stages(tmp_path)
+
+
+def test_a_stages_own_words_are_found_in_what_dvc_prints() -> None:
+    lines = ["look: 10%", "error: the snapshot is broken:", "  row 3", "ERROR: failed to reproduce 'validate'"]
+    assert refusal_in(lines) == "the snapshot is broken:\n  row 3"
+    assert refusal_in(["Traceback", "ValueError: x", "ERROR: failed to reproduce 'train'"]) is None
+
+
+def test_nothing_of_prefect_mlflow_or_dvc_is_imported_in_ml() -> None:
+    for file in (ROOT / "ml").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not {name.split(".")[0] for name in names} & {"prefect", "mlflow", "dvc", "flows"}, file
+
+
+def test_the_folders_mlflow_and_data_are_no_packages() -> None:
+    assert not list((ROOT / "mlflow").rglob("__init__.py"))
+    assert not list((ROOT / "data").rglob("__init__.py"))
+
+
+def test_every_pinned_version_is_the_installed_one() -> None:
+    from importlib.metadata import PackageNotFoundError, version
+
+    pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
+    project = (ROOT / "pyproject.toml").read_text()
+    needed = re.findall(r'^  "([\w-]+)"', project, re.MULTILINE)
+    assert len(needed) > 20
+    normal = {name.lower().replace("_", "-"): pin for name, pin in pins.items()}
+    for name in needed:
+        pin = normal[name.lower().replace("_", "-")]
+        try:
+            assert version(name) == pin
+        except PackageNotFoundError:
+            pytest.fail(f"{name} is not installed")

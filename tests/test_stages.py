@@ -1,0 +1,273 @@
+"""The stages turn a snapshot into figures, alike each time, and an interrupted training ends in the same bytes."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import ROOT, SMALL, edit_table, set_knobs
+
+import ml.embed
+import ml.evaluate
+import ml.prepare
+import ml.train
+import ml.validate
+from ml.errors import UserError
+from ml.files import read_json, read_table
+from ml.predict import Predictor
+from ml.snapshot import import_shop
+from ml.split import split_of
+
+
+def workplace(folder: Path, shop: Path) -> Path:
+    """A folder like the project's root, with the shop imported."""
+    shutil.copytree(ROOT / "data/gx", folder / "data/gx")
+    shutil.copy(ROOT / "data/previous.json", folder / "data")
+    shutil.copy(ROOT / "params.yaml", folder)
+    set_knobs(folder / "params.yaml", SMALL)
+    import_shop(str(shop), folder / "data/snapshot")
+    return folder
+
+
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch, *stages: str) -> None:
+    monkeypatch.chdir(folder)
+    for stage in stages:
+        getattr(ml, stage).main()
+
+
+def digests(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory, shop: Path) -> Path:
+    """All stages, run once."""
+    folder = workplace(tmp_path_factory.mktemp("stages"), shop)
+    with pytest.MonkeyPatch.context() as patch:
+        run(folder, patch, "validate", "prepare", "train", "embed", "evaluate")
+    return folder
+
+
+def test_every_stage_runs_alone_and_again_into_the_same_bytes(
+    done: Path, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again = workplace(tmp_path, shop)
+    run(again, monkeypatch, "validate", "prepare", "train", "embed", "evaluate")
+    first, second = digests(done / "artifacts"), digests(again / "artifacts")
+    assert first.keys() == second.keys()
+    assert [name for name in first if first[name] != second[name]] == []
+
+
+def test_an_interrupted_training_goes_on_and_ends_in_the_same_bytes(
+    done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "again"
+    shutil.copytree(done, folder)
+    shutil.rmtree(folder / "artifacts/train")
+    saved = ml.train.save_checkpoint
+
+    def stop_after(*arguments: object) -> None:
+        saved(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ml.train.save_checkpoint", stop_after)
+    with pytest.raises(KeyboardInterrupt):
+        run(folder, monkeypatch, "train")
+    assert len((folder / "artifacts/train/history.csv").read_text().splitlines()) == 2  # the header and one epoch
+    monkeypatch.setattr("ml.train.save_checkpoint", saved)
+    run(folder, monkeypatch, "train")
+    assert digests(folder / "artifacts/train") == digests(done / "artifacts/train")
+
+
+def test_a_checkpoint_of_another_training_is_not_gone_on_from(
+    done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "again"
+    shutil.copytree(done, folder)
+    (folder / "artifacts/train/checkpoint.pt").write_bytes(b"damaged")
+    run(folder, monkeypatch, "train")
+    assert digests(folder / "artifacts/train") == digests(done / "artifacts/train")
+
+
+def test_prepared_arrays_are_uint8_memory_maps_with_a_row_for_each_product(done: Path) -> None:
+    products = read_table(done / "artifacts/prepare/products.parquet")
+    images = np.load(done / "artifacts/prepare/images.npy", mmap_mode="r")
+    masks = np.load(done / "artifacts/prepare/masks.npy", mmap_mode="r")
+    assert isinstance(images, np.memmap)
+    assert (images.shape, images.dtype) == ((len(products), 48, 48, 3), np.uint8)
+    assert (masks.shape, masks.dtype) == ((len(products), 48, 48), np.uint8)
+    assert (products["split"] == products["brand"].map(split_of)).all()
+    assert set(products["split"]) == {"train", "dev", "test"}
+
+
+def test_no_design_is_in_two_splits(done: Path) -> None:
+    products = read_table(done / "artifacts/prepare/products.parquet").set_index("product_id")
+    pairs = read_table(done / "artifacts/prepare/pairs.parquet")
+    same = pairs[pairs["color_variants"] == 1]
+    assert (products.loc[same["left"], "split"].to_numpy() == products.loc[same["right"], "split"].to_numpy()).all()
+
+
+def test_embeddings_are_one_row_of_length_one_a_product(done: Path) -> None:
+    rows = np.load(done / "artifacts/embed/embeddings.npy")
+    assert rows.dtype == np.float32
+    assert len(rows) == len(read_table(done / "artifacts/prepare/products.parquet"))
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
+
+
+def test_metrics_hold_every_figure_with_its_interval_for_the_model_and_each_baseline(done: Path) -> None:
+    metrics = read_json(done / "artifacts/evaluate/metrics.json")
+    assert metrics["evaluable"] is True
+    assert set(metrics["baselines"]) == {"pixels", "gray", "imagenet", "imagenet_gray"}
+    for entry in (metrics, *metrics["baselines"].values()):
+        for split in ("test", "dev"):
+            for name, figure in entry[split].items():
+                assert figure["low"] <= figure["value"] + 1e-9, name
+                assert figure["high"] >= figure["value"] - 0.2, name
+    grouping = read_json(done / "artifacts/evaluate/grouping.json")
+    assert grouping["threshold"] == metrics["threshold"]
+    assert set(grouping["baselines"]) == set(metrics["baselines"])
+
+
+def test_the_predictor_embeds_raw_pictures_as_the_stages_do(done: Path, tmp_path: Path) -> None:
+    for name in ("train/encoder.safetensors", "train/encoder.json", "evaluate/grouping.json"):
+        shutil.copy(done / "artifacts" / name, tmp_path)
+    products = read_table(done / "artifacts/prepare/products.parquet")
+    files = [(done / "data/snapshot/images" / name).read_bytes() for name in products["sha256"]]
+    predictor = Predictor(tmp_path)
+    embedded = predictor.embed([*files[:20], b"", None])
+    np.testing.assert_allclose(embedded.rows[:20], np.load(done / "artifacts/embed/embeddings.npy")[:20], atol=1e-5)
+    assert [bool(problem) for problem in embedded.problems] == [False] * 20 + [True] * 2
+    table = pd.concat([products.head(20), products.head(2)], ignore_index=True)
+    groups = predictor.group(table, embedded)
+    assert groups["group"].isna().tolist() == [False] * 20 + [True] * 2
+    for group, rows in groups.dropna(subset=["group"]).groupby("group"):
+        blocks = table.loc[rows.index, ["brand", "gender", "article_type"]].drop_duplicates()
+        assert len(blocks) == 1, group
+        assert table.loc[rows.index, "product_id"].min() == group
+        assert rows["score"].isna().all() == (len(rows) == 1)
+
+
+def test_a_threshold_of_zero_groups_nothing_and_of_two_whole_blocks(done: Path, tmp_path: Path) -> None:
+    for name in ("train/encoder.safetensors", "train/encoder.json", "evaluate/grouping.json"):
+        shutil.copy(done / "artifacts" / name, tmp_path)
+    products = read_table(done / "artifacts/prepare/products.parquet").head(30)
+    predictor = Predictor(tmp_path)
+    embedded = predictor.embed((done / "data/snapshot/images" / name).read_bytes() for name in products["sha256"])
+    assert predictor.group(products, embedded, 1e-9)["group"].nunique() == 30
+    blocks = products.groupby(["brand", "gender", "article_type"]).ngroups
+    assert predictor.group(products, embedded, 2.0)["group"].nunique() == blocks
+
+
+def test_training_learns_on_the_generated_shop(done: Path) -> None:
+    history = pd.read_csv(done / "artifacts/train/history.csv")
+    assert list(history.columns) == ["epoch", "loss", "accuracy", "learning_rate", "dev_block_ap"]
+    assert history["epoch"].tolist() == [1, 2]
+    assert history["dev_block_ap"].between(0, 1).all()
+
+
+def test_without_pairs_a_shop_trains_and_groups_but_says_that_it_cannot_be_evaluated(
+    own_shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (own_shop / "pairs.csv").unlink()
+    folder = workplace(tmp_path / "work", own_shop)
+    run(folder, monkeypatch, "validate", "prepare", "train", "embed", "evaluate")
+    metrics = read_json(folder / "artifacts/evaluate/metrics.json")
+    assert metrics["evaluable"] is False
+    assert "cannot be evaluated" in metrics["reason"]
+    assert "cannot be evaluated" in capsys.readouterr().out
+    assert read_json(folder / "artifacts/evaluate/grouping.json")["threshold"] > 0
+    report = (folder / "artifacts/evaluate/report.html").read_text()
+    assert "cannot be evaluated" in report
+
+
+def test_texts_of_the_shop_are_text_in_the_report(
+    own_shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evil = "<script>alert('owned')</script><img src=x onerror=alert(1)>"
+    edit_table(own_shop / "catalog.csv", lambda table: table.assign(title=evil, gender="<b>Men</b>"))
+    folder = workplace(tmp_path / "work", own_shop)
+    run(folder, monkeypatch, "validate", "prepare", "train", "embed", "evaluate")
+    report = (folder / "artifacts/evaluate/report.html").read_text()
+    assert "&lt;script&gt;alert" in report
+    assert evil not in report
+    assert "<b>Men</b>" not in report
+    for page in (folder / "artifacts/validate/data_docs").rglob("*.html"):
+        assert evil not in page.read_text()
+        assert "<b>Men</b>" not in page.read_text()
+
+
+def test_the_report_is_one_file_that_loads_nothing(done: Path) -> None:
+    report = (done / "artifacts/evaluate/report.html").read_text()
+    assert '<img src="data:image/jpeg;base64,' in report
+    body = report[report.index("</script>", report.index("plotly")) :]
+    for attribute in ('src="http', 'href="http', "url(http"):
+        assert attribute not in body
+    for words in ("block ap", "Worst false positives", "Worst false negatives", "Groups found"):
+        assert words in report
+    for sheet in ("groups", "false_positives", "false_negatives"):
+        assert (done / f"artifacts/evaluate/sheets/{sheet}.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("stage", ["snapshot", "validate", "prepare", "train", "embed", "evaluate"])
+def test_each_stage_explains_itself(stage: str) -> None:
+    command = [sys.executable, "-m", f"ml.{stage}", "--help"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0
+    assert "Usage" in result.stdout
+    assert "--out" in result.stdout
+
+
+def test_a_stage_without_its_input_says_what_to_do_and_shows_no_traceback(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    command = [sys.executable, "-m", "ml.validate"]
+    result = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=False, env={"PYTHONPATH": str(ROOT)}
+    )
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: there is no snapshot")
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("knob", "value", "words"),
+    [
+        ("train.epochs", 0, "train.epochs"),
+        ("train.nonsense", 1, "train.nonsense"),
+        ("train.encoder.slices", "thirds", "train.encoder.slices"),
+        ("train.device", "tpu", "train.device"),
+    ],
+)
+def test_a_wrong_knob_is_named_with_its_place(
+    done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, knob: str, value: object, words: str
+) -> None:
+    shutil.copy(done / "params.yaml", tmp_path)
+    set_knobs(tmp_path / "params.yaml", {knob: value})
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=words.replace(".", r"\.")):
+        ml.train.main(done / "artifacts/prepare")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_asking_for_a_gpu_where_there_is_none_is_refused_in_words(
+    done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(done / "params.yaml", tmp_path)
+    set_knobs(tmp_path / "params.yaml", {"train.device": "cuda"})
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="no GPU"):
+        ml.train.main(done / "artifacts/prepare")
+
+
+def test_the_contract_file_lists_every_rule_in_words(done: Path) -> None:
+    contract = json.loads((done / "artifacts/validate/contract.json").read_text())
+    assert contract["passed"] is True
+    assert len(contract["rules"]) >= 30
+    assert all(
+        rule["rule"] and rule["hint"] and rule["severity"] in ("critical", "warning") for rule in contract["rules"]
+    )
+    assert (done / "artifacts/validate/data_docs/index.html").is_file()
