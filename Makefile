@@ -40,5 +40,5 @@ browser:
 $(INSTALLED): pyproject.toml constraints.txt
 	@echo "setting up .venv (about 4 minutes, once) …"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $(INSTALLED)

@@ -128,4 +128,8 @@ def _html(figure: go.Figure, name: str) -> Markup:
     figure.update_layout(template="plotly_white", margin={"l": 50, "r": 20, "t": 50, "b": 40}, height=380)
     figure.update_layout(legend={"title": "", "orientation": "h", "y": -0.25})
     # Charts hold figures and our own words only, no text of the shop, so their markup is safe as it is.
-    return Markup(figure.to_html(full_html=False, include_plotlyjs=False, div_id=name, config={"displaylogo": False, "responsive": True}))
+    return Markup(
+        figure.to_html(
+            full_html=False, include_plotlyjs=False, div_id=name, config={"displaylogo": False, "responsive": True}
+        )
+    )
