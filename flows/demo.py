@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from typing import Any
 
 from rich.console import Console
 
@@ -29,10 +30,16 @@ def demo(project: Project) -> None:
         if subprocess.run([sys.executable, "-m", "flows.cli", *command], cwd=project.root, check=False).returncode:
             raise UserError(f"the demo stopped at `variants {' '.join(command)}`; its error is above")
 
+    def standing() -> dict[str, Any]:
+        command = [sys.executable, "-m", "flows.cli", "status", "--json"]
+        found: dict[str, Any] = json.loads(
+            subprocess.run(command, cwd=project.root, check=True, capture_output=True).stdout
+        )
+        return found
+
     def waiting() -> bool:
         """Whether the newest candidate passed the gate and does not serve yet."""
-        command = [sys.executable, "-m", "flows.cli", "status", "--json"]
-        found = json.loads(subprocess.run(command, cwd=project.root, check=True, capture_output=True).stdout)
+        found = standing()
         newest = next(one for one in found["candidates"] if one["version"] == found["challenger"])
         serving: dict[str, str] = next((one for one in found["production"] if one["version"] == found["champion"]), {})
         return newest.get("gate") == "passed" and not serving.get("candidate", "").endswith(f"/{newest['version']}")
@@ -48,6 +55,8 @@ def demo(project: Project) -> None:
             step("The gate lets it pass: it may serve", "promote")
         else:
             console.print("The gate did not let it pass, or it serves already: nothing to promote.")
+    if not standing()["champion"]:
+        raise UserError("the gate refused both models, so none serves; `variants status` names their decisions")
     step("The champion groups the catalogue", "group", "--source", GROWN)
     step("Where things stand", "status")
     console.rule(f"[bold]Done in {(time.monotonic() - started) / 60:.1f} minutes. Where to look")

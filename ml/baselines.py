@@ -12,7 +12,12 @@ from ml.encoder import Encoder, EncoderParams
 
 THUMBNAIL = 32  # pixels a side
 IMAGENET = EncoderParams(
-    backbone="tf_efficientnet_lite0", weights="imagenet", frozen_batchnorm=True, slices="none", join="concat"
+    input="rgb",
+    backbone="tf_efficientnet_lite0",
+    weights="imagenet",
+    frozen_batchnorm=True,
+    slices="none",
+    join="concat",
 )
 
 

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from ml.backbones import build_backbone, channel_statistics
+from ml.colour import LUMINANCE
 from ml.files import read_json, replacing, write_json
 from ml.params import Params
 
@@ -26,6 +27,7 @@ SLICES: dict[str, list[tuple[float, float, float, float]]] = {
 class EncoderParams(Params):
     """The knobs under `train.encoder` in params.yaml."""
 
+    input: Literal["luminance", "rgb"] = Field(description="what of a picture is looked at")
     backbone: str = Field(description="timm name of a network with a convolutional feature map")
     weights: str = Field(description="'imagenet', 'random' or a weights file")
     frozen_batchnorm: bool = Field(description="keep the running statistics of the weights instead of each batch's")
@@ -39,8 +41,11 @@ class Encoder(nn.Module):
     Slices are cut from the last feature map, not from the picture: one forward pass serves all of them. Embeddings are
     centered on the mean embedding of the training products (`center`, zero until it is set): what all garments have in
     common says nothing about which are variants, and crowds all cosines near 1.
+
+    With `input: luminance` colour is dropped before the backbone: no training is spent on forgetting it.
     """
 
+    luminance: torch.Tensor
     mean: torch.Tensor
     std: torch.Tensor
     center: torch.Tensor
@@ -51,6 +56,7 @@ class Encoder(nn.Module):
         self.backbone = build_backbone(params.backbone, params.weights)
         self.regions = [WHOLE, *SLICES[params.slices]]
         mean, std = channel_statistics(self.backbone)
+        self.register_buffer("luminance", torch.tensor(LUMINANCE).view(3, 1, 1), persistent=False)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)
         self.part_size: int = self.backbone.num_features  # type: ignore[assignment]
@@ -83,6 +89,8 @@ class Encoder(nn.Module):
         Returns:
             float (batch, 1 + slices, part_size), not normalised.
         """
+        if self.params.input == "luminance":
+            pictures = (pictures * self.luminance).sum(dim=1, keepdim=True).expand(-1, 3, -1, -1)
         pictures = ((pictures - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
         features = self.backbone.forward_features(pictures)  # type: ignore[operator]
         height, width = features.shape[-2:]

@@ -7,12 +7,14 @@ import pytest
 import torch
 from torch.nn import functional
 
+from ml.colour import LUMINANCE
 from ml.embed import embed_pictures, set_center
 from ml.encoder import SLICES, Encoder, EncoderParams, load_encoder, save_encoder
 from ml.errors import UserError
 from ml.methods.pbcnet import PBCNet, PBCNetParams
 
 TINY = {
+    "input": "rgb",
     "backbone": "mobilenetv3_small_050",
     "weights": "random",
     "frozen_batchnorm": True,
@@ -55,6 +57,16 @@ def test_a_slice_sees_its_own_place_of_the_feature_map() -> None:
     picture[:, :, :2, 2:] = 1.0  # top right
     parts = made.parts(picture)[0, :, 0]
     assert parts.tolist() == [0.25, 0.0, 1.0, 0.0, 0.0]
+
+
+def test_with_luminance_input_a_recolouring_of_equal_luminance_changes_nothing() -> None:
+    picture = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1)) * 0.5 + 0.2
+    shift = torch.tensor([0.2, 0.0, -0.2]).view(3, 1, 1)
+    shift = shift - (shift * torch.tensor(LUMINANCE).view(3, 1, 1)).sum()  # other colours, as light as before
+    both = torch.cat([picture, picture + shift])
+    rows = {kind: encoder(input=kind).eval()(both).detach() for kind in ("luminance", "rgb")}
+    assert float(rows["luminance"][0] @ rows["luminance"][1]) > 1 - 1e-5
+    assert float(rows["rgb"][0] @ rows["rgb"][1]) < 1 - 1e-4
 
 
 def test_the_loss_is_infonce_over_each_part_and_its_own_queue() -> None:
