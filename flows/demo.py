@@ -12,6 +12,7 @@ from flows.project import Project
 from ml.errors import UserError
 
 SHOP, GROWN = ".variants/demo-shop", ".variants/demo-shop-grown"
+QUICK = ("--set", "prepare.size=96", "--set", "train.epochs=4")  # small pictures, and more epochs of a small shop
 PRODUCTS, GROWN_PRODUCTS = 360, 480  # the same seed with more products: the shop after a delivery of new goods
 
 
@@ -50,7 +51,7 @@ def demo(project: Project) -> None:
     ):
         if not (project.root / shop).exists():
             step(words, "generate", shop, "--products", str(products))
-        step("Snapshot, contract, prepare, train, embed, evaluate, register, gate", "retrain", "--source", shop)
+        step("Snapshot, contract, prepare, train, embed, evaluate, register, gate", "retrain", "--source", shop, *QUICK)
         if waiting():
             step("The gate lets it pass: it may serve", "promote")
         else:
