@@ -13,7 +13,7 @@ demo: $(INSTALLED) ## Run the whole lifecycle on a generated shop (no server to 
 	@$(BIN)/variants demo
 
 test: $(INSTALLED) browser ## Run the tests (under 15 minutes on 2 cores)
-	$(BIN)/python -m pytest -m "not full"
+	$(BIN)/python -m pytest -m "not full" --numprocesses 2 --dist loadfile
 
 test-full: $(INSTALLED) browser ## Run the longer proofs as well
 	$(BIN)/python -m pytest

@@ -319,6 +319,7 @@ def test_evaluate_takes_baselines_and_run_ids_too(life: Life, model: str) -> Non
     assert name not in result["baselines"]
 
 
+@pytest.mark.full
 def test_two_retrains_side_by_side_make_two_versions_on_branches_of_their_own(
     life: Life, tmp_path: Path, make_clone: Callable[[], Clone]
 ) -> None:
@@ -337,7 +338,7 @@ def test_two_retrains_side_by_side_make_two_versions_on_branches_of_their_own(
         for shop in (life.shop, tmp_path / "other")
     ]
     outputs = [run.communicate(timeout=600)[0].decode() for run in runs]
-    assert [run.returncode for run in runs] == [0, 0], outputs
+    assert [run.returncode for run in runs] == [0, 0], "\n".join(outputs)
     versions = clone.client.search_model_versions(f"name = '{CANDIDATES}'")
     assert len(versions) == 2
     for tag in ("branch", "snapshot", "recipe", "commit"):
