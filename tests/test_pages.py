@@ -23,6 +23,8 @@ CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 PATIENCE = 300  # seconds for a retraining on the small shop, on a busy machine
 
+expect.set_options(timeout=60_000)  # milliseconds: pages load slowly while another test trains
+
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here (`make browser` installs it)")
 
 
