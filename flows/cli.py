@@ -11,6 +11,7 @@ import yaml
 
 from flows.project import Project, find_project
 from ml.errors import UserError
+from ml.stage import run_app
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -228,12 +229,8 @@ def demo() -> None:
 
 
 def main() -> None:
-    """Runs the command; what a person can mend is said in one line or a few, with exit code 1."""
-    try:
-        app()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
+    """Runs the command."""
+    run_app(app)
 
 
 def _knob(text: str) -> tuple[str, Any]:

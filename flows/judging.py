@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 
 from flows.project import Project
@@ -15,7 +16,8 @@ from ml.figures import resampled_figures
 from ml.files import read_json, read_table
 from ml.gate import Evidence, GatePolicy, decide
 from ml.layout import EVALUATED, PREPARED, SNAPSHOT
-from ml.truth import build_truth
+from ml.schema import BLOCK
+from ml.truth import Truth, build_truth
 
 
 def judge(
@@ -39,10 +41,13 @@ def judge(
     baselines = {}
     if metrics["evaluable"]:
         baselines = {name: entry["test"][policy.metric]["value"] for name, entry in metrics["baselines"].items()}
+        pairs = _test_pairs(root, policy)
         for name, version in (("challenger", challenger), ("champion", champion)):
             if version is not None:
                 tell(f"{name} {uri_of(version)} looks at the test pairs of this snapshot")
-                scores[name] = _resampled(project, policy, root, version, tell)
+                embeddings = embed_with(project, uri_of(version), pairs.products, tell)
+                threshold = float(version.tags["threshold"])
+                scores[name] = resampled_figures(embeddings, pairs.truth, threshold, pairs.weight)[policy.metric]
     evidence = Evidence(
         dirty=challenger.tags.get("dirty") != "false",
         reason=metrics["reason"],
@@ -58,14 +63,18 @@ def judge(
     }
 
 
-def _resampled(
-    project: Project, policy: GatePolicy, root: Path, version: ModelVersion, tell: Callable[[str], None]
-) -> np.ndarray:
+class _TestPairs(NamedTuple):
+    """What both models are asked: the annotated products of the test split, the truth, and the resamples' weights."""
+
+    products: pd.DataFrame
+    truth: Truth
+    weight: np.ndarray
+
+
+def _test_pairs(root: Path, policy: GatePolicy) -> _TestPairs:
     products = read_table(root / PREPARED / "products.parquet")
     test = products[products["split"] == "test"].reset_index(drop=True)
     truth = build_truth(test, read_table(root / PREPARED / "pairs.parquet"))
-    table = test.iloc[truth.rows][["brand", "gender", "article_type"]].reset_index(drop=True)
-    table["image"] = [str(root / SNAPSHOT / "images" / name) for name in test["sha256"].iloc[truth.rows]]
-    embeddings = embed_with(project, uri_of(version), table, tell)
-    weight = resample(int(truth.design.max()) + 1, policy.resamples, policy.seed)
-    return resampled_figures(embeddings, truth, float(version.tags["threshold"]), weight)[policy.metric]
+    annotated = test.iloc[truth.rows].reset_index(drop=True)
+    table = annotated[BLOCK].assign(image=[str(root / SNAPSHOT / "images" / name) for name in annotated["sha256"]])
+    return _TestPairs(table, truth, resample(int(truth.design.max()) + 1, policy.resamples, policy.seed))

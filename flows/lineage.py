@@ -5,9 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from flows.pipeline import load_stages
+from flows.pipeline import load_stages, used_params
 from flows.snapshots import snapshot_id
 from ml.layout import PREVIOUS, SNAPSHOT
 
@@ -24,12 +22,10 @@ def recipe(root: Path) -> str:
     made = {out for stage in stages for out in stage.outs}
     left_out = {str(SNAPSHOT), str(PREVIOUS)} | made
     files = {dep for stage in stages for dep in stage.deps if dep not in left_out} | set(SERVING)
-    params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
-    sections = {section for stage in stages for section in stage.params}
     content: dict[str, Any] = {
         "snapshot": snapshot_id(root),
         "commands": {stage.name: stage.cmd for stage in stages},
-        "params": {section: params.get(section) for section in sections},
+        "params": used_params(root, stages),
         "files": {file: _digest(root / file) for file in files},
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

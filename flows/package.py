@@ -18,6 +18,7 @@ from mlflow.types.schema import AnyType, ColSpec, ParamSchema, ParamSpec, Schema
 
 from ml.files import read_table
 from ml.layout import EVALUATED, PREPARED, SNAPSHOT, TRAINED
+from ml.schema import BLOCK
 
 FILES = (TRAINED / "encoder.safetensors", TRAINED / "encoder.json", EVALUATED / "grouping.json")
 REQUIREMENTS = (
@@ -61,9 +62,8 @@ def package(run_id: str) -> str:
 
 def signature() -> ModelSignature:
     """What the model takes: a table of products, and how to answer."""
-    text = ("brand", "gender", "article_type")
     image = ColSpec(AnyType(), "image")  # type: ignore[no-untyped-call]
-    inputs = [image, *(ColSpec("string", name) for name in text)]
+    inputs = [image, *(ColSpec("string", name) for name in BLOCK)]
     return ModelSignature(
         inputs=Schema([*inputs, ColSpec("string", "product_id", required=False)]),
         outputs=Schema([ColSpec("string", "group"), ColSpec("double", "score"), ColSpec("string", "problem")]),
@@ -74,7 +74,7 @@ def signature() -> ModelSignature:
 def example() -> pd.DataFrame:
     """A few products of the snapshot, their pictures as base64, as an HTTP client sends them."""
     products = read_table(PREPARED / "products.parquet").head(EXAMPLES)
-    table = products[["product_id", "brand", "gender", "article_type"]].reset_index(drop=True)
+    table = products[["product_id", *BLOCK]].reset_index(drop=True)
     images = [base64.b64encode((SNAPSHOT / "images" / name).read_bytes()).decode() for name in products["sha256"]]
     return table.assign(image=images)
 

@@ -63,6 +63,12 @@ def load_stages(root: Path) -> list[Stage]:
     return stages
 
 
+def used_params(root: Path, stages: list[Stage]) -> dict[str, Any]:
+    """The sections of a checkout's params.yaml that its stages read; None for one that is not there."""
+    params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
+    return {section: params.get(section) for section in sorted({name for stage in stages for name in stage.params})}
+
+
 def run_stage(root: Path, stage: Stage, tell: Callable[[str], None]) -> bool:
     """Runs one stage with DVC in a checkout, or takes its outputs from the cache.
 
@@ -87,9 +93,18 @@ def run_stage(root: Path, stage: Stage, tell: Callable[[str], None]) -> bool:
 
 
 def dvc(root: Path, arguments: list[str], tell: Callable[[str], None]) -> None:
-    """Runs DVC, line by line; a refusal of the stage it runs (`error: …`) becomes a UserError."""
+    """Runs DVC in a checkout; raises as `run_module`."""
+    run_module(root, "dvc", arguments, tell)
+
+
+def run_module(root: Path, module: str, arguments: list[str], tell: Callable[[str], None]) -> None:
+    """Runs a Python module in a checkout, with that checkout's code, line by line.
+
+    Raises:
+        UserError: a stage refused its input (`error: …`). CommandError: it failed otherwise.
+    """
     try:
-        stream([sys.executable, "-m", "dvc", *arguments], root, tell)
+        stream([sys.executable, "-m", module, *arguments], root, tell)
     except CommandError as error:
         refusal = refusal_in(error.tail)
         if refusal:

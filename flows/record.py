@@ -9,17 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import yaml
 from mlflow.data.pandas_dataset import from_pandas
 from mlflow.entities import DatasetInput, InputTag
 from mlflow.tracking import MlflowClient
 
-from flows.pipeline import load_stages
+from flows.pipeline import load_stages, used_params
 from flows.process import stream
 from flows.project import Project, git
 from flows.tracking import flatten, log_values
 from ml.files import read_json, read_table
-from ml.layout import EVALUATED, PREPARED, SNAPSHOT, VALIDATED
+from ml.layout import EVALUATED, PREPARED, SNAPSHOT, TRAINED, VALIDATED
 
 FILES = {  # file or folder of the checkout → folder of the run
     EVALUATED / "report.html": "",
@@ -30,7 +29,7 @@ FILES = {  # file or folder of the checkout → folder of the run
     VALIDATED / "contract.json": "data_contract",
     VALIDATED / "quarantine.parquet": "data_contract",
     VALIDATED / "data_docs": "data_contract/data_docs",
-    Path("artifacts/train/history.csv"): "plots",
+    TRAINED / "history.csv": "plots",
     Path("dvc.lock"): "lineage",
     Path("dvc.yaml"): "lineage",
     Path("params.yaml"): "lineage",
@@ -40,11 +39,9 @@ CARD = Path("mlflow/model_card.md.j2")
 MODEL_LINE = re.compile(r"^model: (models:/\S+)$")
 
 
-def used_params(root: Path) -> dict[str, Any]:
+def flat_params(root: Path) -> dict[str, Any]:
     """The sections of params.yaml that the stages read, flat, names joined by dots."""
-    params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
-    sections = {section for stage in load_stages(root) for section in stage.params}
-    return flatten({section: params[section] for section in sorted(sections)})
+    return flatten(used_params(root, load_stages(root)))
 
 
 def lineage_tags(root: Path, recipe: str, snapshot: str, dirty: bool) -> dict[str, str]:
@@ -74,7 +71,7 @@ def record(client: MlflowClient, run_id: str, root: Path, source: str, tags: dic
             for name, entry in metrics["baselines"].items():
                 figures |= _figures(entry[split], f"baseline_{name}.{split}")
     figures["threshold"] = metrics["threshold"]
-    log_values(client, run_id, figures, used_params(root), tags)
+    log_values(client, run_id, figures, flat_params(root), tags)
     for file, folder in FILES.items():
         log = client.log_artifacts if (root / file).is_dir() else client.log_artifact
         log(run_id, str(root / file), folder or None)
@@ -113,7 +110,7 @@ def model_card(root: Path, production: str, metrics: dict[str, Any], tags: dict[
     )
     products = len(read_table(root / PREPARED / "products.parquet"))
     return template.render(
-        metrics=metrics, params=used_params(root), tags=tags, production=production, products=products
+        metrics=metrics, params=flat_params(root), tags=tags, production=production, products=products
     )
 
 

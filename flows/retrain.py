@@ -1,5 +1,6 @@
 """The flow `retrain`: shop → snapshot → the stages of dvc.yaml → MLflow → registry → gate."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from flows.project import Project, find_project
 from flows.record import lineage_tags, log_model, model_card, record
 from flows.registry import CHAMPION, policy_of, register, run_of, uri_of, version_by_alias, version_of_recipe
 from flows.reporting import decision_page, figure_table, stage_log
-from flows.snapshots import import_shop_into, restore_snapshot, track_snapshot
+from flows.snapshots import absolute, import_shop_into, restore_snapshot, track_snapshot
 from flows.tracking import EXPERIMENT, LiveHistory, connect, run_page
 from flows.workspace import Workspace, open_workspace
 from ml.errors import UserError
@@ -60,7 +61,7 @@ def retrain(
     run_id = None
     try:
         apply_overrides(workspace.root, overrides)
-        snapshot = take_snapshot(project, workspace, _absolute(source))
+        snapshot = take_snapshot(project, workspace, absolute(source))
         workspace.commit(f"data: snapshot {snapshot[:12]} of {source or 'this commit'}")
         made_by = recipe(workspace.root)
         existing = None if workspace.dirty else version_of_recipe(client, names.candidates, made_by)
@@ -124,11 +125,9 @@ def take_snapshot(project: Project, workspace: Workspace, source: str) -> str:
 @task(cache_policy=NO_CACHE)
 def stage(client: MlflowClient, root: Path, run_id: str, one: Stage) -> str:
     """Runs one stage of dvc.yaml in the workspace; returns "computed" or "from the cache"."""
-    history = LiveHistory(client, run_id, root / TRAINED / "history.csv")
-    if any(out.endswith("history.csv") for out in one.outs):
-        with history.following():
-            cached = run_stage(root, one, stage_log(one.name))
-    else:
+    history = TRAINED / "history.csv"
+    trains = history.as_posix() in one.outs
+    with LiveHistory(client, run_id, root / history).following() if trains else nullcontext():
         cached = run_stage(root, one, stage_log(one.name))
     return "from the cache" if cached else "computed"
 
@@ -224,8 +223,3 @@ def standing_of(project: Project, client: MlflowClient, policy: Policy, root: Pa
         run_stages(client, root, run_of(version))  # all from the cache: they bring the test pairs back
         return bool(gate(project, client, policy, root, version)["passed"])
     return version.tags.get("gate") == "passed"
-
-
-def _absolute(source: str) -> str:
-    """A folder's absolute path, since stages run elsewhere; URLs (and none) stay as they are."""
-    return source if not source or "://" in source else str(Path(source).resolve())

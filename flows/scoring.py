@@ -10,9 +10,9 @@ import pandas as pd
 
 from flows.process import CommandError, stream
 from flows.project import Project
+from ml.schema import CATALOG_COLUMNS
 
 SCRIPT = "mlflow/score.py"
-ASKED = ("product_id", "image", "brand", "gender", "article_type")  # the columns that models take
 Tell = Callable[[str], None]
 
 
@@ -37,7 +37,7 @@ def _ask(project: Project, model_uri: str, table: pd.DataFrame, output: str, tel
     (project.room / "tmp").mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=project.room / "tmp") as folder:
         asked, answered = Path(folder, "asked.parquet"), Path(folder, "answered.parquet")
-        table[[column for column in ASKED if column in table]].to_parquet(asked)
+        table[[column for column in CATALOG_COLUMNS if column in table]].to_parquet(asked)
         command = [sys.executable, str(project.root / SCRIPT), model_uri, str(asked), str(answered), output]
         try:
             stream(command, Path(folder), tell, environment={"MLFLOW_TRACKING_URI": project.mlflow_uri})

@@ -1,14 +1,12 @@
 """Snapshots in a checkout: imported, tracked by DVC, committed by git."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import yaml
 
-from flows.pipeline import dvc, refusal_in
-from flows.process import CommandError, stream
+from flows.pipeline import dvc, run_module
 from flows.project import Project, author, git
 from ml.errors import UserError
 from ml.files import read_table, write_json
@@ -37,19 +35,18 @@ def import_shop_into(root: Path, source: str, tell: Callable[[str], None]) -> in
     Raises:
         UserError: the shop is refused.
     """
-    try:
-        stream([sys.executable, "-m", "ml.snapshot", source], root, tell)
-    except CommandError as error:
-        refusal = refusal_in(error.tail)
-        if refusal:
-            raise UserError(refusal) from error
-        raise
+    run_module(root, "ml.snapshot", [source], tell)
     return len(read_table(root / SNAPSHOT / "catalog.parquet"))
+
+
+def absolute(source: str) -> str:
+    """A folder's absolute path, since stages run elsewhere; URLs (and none) stay as they are."""
+    return source if not source or "://" in source else str(Path(source).resolve())
 
 
 def import_here(project: Project, source: str, commit: bool, tell: Callable[[str], None]) -> str:
     """`variants snapshot`: imports a shop into the user's own checkout; returns the snapshot's id."""
-    source = source if "://" in source else str(Path(source).resolve())
+    source = absolute(source)
     products = import_shop_into(project.root, source, tell)
     identity = track_snapshot(project, project.root, source, products, tell)
     files = [str(POINTER), str(PREVIOUS)]

@@ -18,9 +18,9 @@ def progress(title: str, total: int, unit: str) -> Iterator[Advance]:
     """Shows how far a piece of work is.
 
     Yields:
-        `advance(count=1, **facts)`: `count` more units are done; facts (loss=…) are shown beside the bar. In a log each
-        line reads `TITLE: 42 % (1,300 of 3,100 UNIT, 51 UNIT/s, 35 s left)`, which the flows turn into a progress bar on
-        Prefect's page.
+        `advance(count=1)`: `count` more units are done. In a log each line reads
+        `TITLE: 42 % (1,300 of 3,100 UNIT, 51 UNIT/s, 35 s left)`, which the flows turn into a progress bar on Prefect's
+        page.
     """
     if sys.stderr.isatty():
         yield from _bar(title, total, unit)
@@ -35,15 +35,12 @@ def _bar(title: str, total: int, unit: str) -> Iterator[Advance]:
         MofNCompleteColumn(),
         TextColumn(unit),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[facts]}"),
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(title, total=total, facts="")
+        task = bar.add_task(title, total=total)
 
-        def advance(count: int = 1, **facts: float) -> None:
+        def advance(count: int = 1) -> None:
             bar.update(task, advance=count)
-            if facts:
-                bar.update(task, facts=_join(facts))
 
         yield advance
 
@@ -52,7 +49,7 @@ def _lines(title: str, total: int, unit: str) -> Iterator[Advance]:
     start = shown = time.monotonic()
     done = 0
 
-    def advance(count: int = 1, **facts: float) -> None:
+    def advance(count: int = 1) -> None:
         nonlocal done, shown
         done += count
         now = time.monotonic()
@@ -61,12 +58,7 @@ def _lines(title: str, total: int, unit: str) -> Iterator[Advance]:
         shown = now
         speed = done / max(now - start, 1e-9)
         ending = f"{speed:,.0f} {unit}/s, {(total - done) / max(speed, 1e-9):,.0f} s left"
-        facts_text = f" {_join(facts)}" if facts else ""
-        line = f"{title}: {done / total:.0%} ({done:,} of {total:,} {unit}, {ending}){facts_text}"
+        line = f"{title}: {done / total:.0%} ({done:,} of {total:,} {unit}, {ending})"
         print(line, file=sys.stderr, flush=True)  # standard output is for results
 
     yield advance
-
-
-def _join(facts: dict[str, float]) -> str:
-    return " ".join(f"{name} {value:.3f}" for name, value in facts.items())

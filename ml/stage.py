@@ -10,9 +10,14 @@ from ml.errors import UserError
 
 
 def run_stage(main: Callable[..., Any]) -> None:
-    """Runs `main` as a command; its typed arguments become options. A `UserError` is shown in one line, exit code 1."""
+    """Runs `main` as a command; its typed arguments become options."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command(help=main.__doc__)(main)
+    run_app(app)
+
+
+def run_app(app: typer.Typer) -> None:
+    """Runs a command line; what a person can mend (`UserError`) is said in a line or a few, with exit code 1."""
     try:
         app()
     except UserError as error:

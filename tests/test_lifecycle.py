@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 import yaml
 from conftest import Clone, edit_table, set_knobs
 from mlflow.tracking import MlflowClient
-from servers import free_port, prefect_server, running
+from servers import free_port, post, prefect_server, running
 
 from flows.pipeline import load_stages
 from ml.figures import FIGURES
@@ -42,11 +41,7 @@ class Life:
         return self.client.get_model_version(name, str(number))
 
     def api(self, path: str, **body: object) -> Any:
-        request = urllib.request.Request(
-            f"{self.prefect}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
-        )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
+        return post(f"{self.prefect}{path}", body)
 
 
 @pytest.fixture(scope="module")
@@ -260,12 +255,8 @@ def test_the_champion_answers_the_same_over_http(life: Life, tmp_path: Path) -> 
     table["image"] = [str(life.shop / name) for name in table["image"]]
     table = table[["product_id", "image", "brand", "gender", "article_type"]]
     with running(command, tmp_path, environment, f"http://127.0.0.1:{port}/ping"):
-        body = json.dumps({"dataframe_records": table.to_dict("records")}).encode()
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{port}/invocations", body, {"Content-Type": "application/json"}
-        )
-        with urllib.request.urlopen(request, timeout=120) as answer:
-            served = json.load(answer)["predictions"]
+        body = {"dataframe_records": table.to_dict("records")}
+        served = post(f"http://127.0.0.1:{port}/invocations", body, timeout=120)["predictions"]
     out = tmp_path / "groups"
     life.clone.run("group", "--source", str(life.shop), "--out", str(out))
     groups = pd.read_csv(out / "groups.csv", dtype=str).set_index("product_id")["group"]

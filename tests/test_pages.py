@@ -1,6 +1,5 @@
 """What people see: Prefect's page starts a retraining, MLflow's page shows its run, and the report opens, in a real browser."""
 
-import json
 import os
 import re
 import shutil
@@ -8,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +15,7 @@ from pathlib import Path
 import pytest
 from conftest import Clone
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
-from servers import free_port
+from servers import free_port, post
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
@@ -37,9 +35,7 @@ class Pages:
     prefect: str
 
     def api(self, path: str) -> object:
-        request = urllib.request.Request(f"{self.prefect}/api{path}", b"{}", {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
+        return post(f"{self.prefect}/api{path}", {})
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import Clone, edit_table, jpeg
-from servers import free_port, prefect_server
+from servers import free_port, post, prefect_server
 from test_images import bomb
 
 HEADER = "product_id,image,brand,gender,article_type\n"
@@ -101,18 +101,10 @@ def test_a_bad_shop_is_refused_and_nothing_changes(clone: Clone, own_shop: Path,
 
 
 def test_a_refused_shop_is_explained_on_prefects_page_with_the_rows_as_plain_text(clone: Clone, own_shop: Path) -> None:
-    import json
-    import urllib.request
-
     spoil(own_shop, "one brand")
     refused(clone, "retrain", "--source", str(own_shop))
-    request = urllib.request.Request(
-        f"{clone.environment['PREFECT_API_URL']}/artifacts/filter",
-        json.dumps({"artifacts": {"key": {"any_": ["refusal"]}}}).encode(),
-        {"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        pages = [str(one["data"]) for one in json.load(answer)]
+    address = f"{clone.environment['PREFECT_API_URL']}/artifacts/filter"
+    pages = [str(one["data"]) for one in post(address, {"artifacts": {"key": {"any_": ["refusal"]}}})]
     assert any("two brands" in page and "```" in page for page in pages)
 
 
