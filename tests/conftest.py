@@ -20,6 +20,7 @@ from ml.synthetic import generate_shop
 
 ROOT = Path(__file__).parents[1]
 PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # as in an activated environment
+CANDIDATES, PRODUCTION = "color-variants-candidates", "color-variants"  # the registered models
 SMALL = {  # knobs for a training of seconds
     "prepare.size": 48,
     "train.epochs": 2,

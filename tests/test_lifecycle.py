@@ -12,15 +12,12 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from conftest import Clone, edit_table, set_knobs
+from conftest import CANDIDATES, PRODUCTION, Clone, edit_table
 from mlflow.tracking import MlflowClient
 from servers import free_port, post, prefect_server, running
 
 from flows.pipeline import load_stages
 from ml.figures import FIGURES
-from ml.synthetic import generate_shop
-
-CANDIDATES, PRODUCTION = "color-variants-candidates", "color-variants"
 
 
 @dataclass
@@ -308,75 +305,6 @@ def test_evaluate_takes_baselines_and_run_ids_too(life: Life, model: str) -> Non
     assert result["model"] == name
     assert 0 < result["metrics"]["block_ap"]["value"] < 1
     assert name not in result["baselines"]
-
-
-@pytest.mark.full
-def test_two_retrains_side_by_side_make_two_versions_on_branches_of_their_own(
-    life: Life, tmp_path: Path, make_clone: Callable[[], Clone]
-) -> None:
-    clone = make_clone()
-    clone.environment["PREFECT_API_URL"] = life.prefect
-    generate_shop(tmp_path / "other", 100, seed=5)
-    command = [sys.executable, "-m", "flows.cli", "retrain", "--source"]
-    runs = [
-        subprocess.Popen(
-            [*command, str(shop)],
-            cwd=clone.root,
-            env=clone.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        for shop in (life.shop, tmp_path / "other")
-    ]
-    outputs = [run.communicate(timeout=600)[0].decode() for run in runs]
-    assert [run.returncode for run in runs] == [0, 0], "\n".join(outputs)
-    versions = clone.client.search_model_versions(f"name = '{CANDIDATES}'")
-    assert len(versions) == 2
-    for tag in ("branch", "snapshot", "recipe", "commit"):
-        assert len({one.tags[tag] for one in versions}) == 2
-    assert clone.git("status", "--porcelain") == ""
-    assert len(clone.git("worktree", "list").splitlines()) == 1
-
-
-def test_uncommitted_changes_are_refused_or_make_a_version_that_cannot_be_promoted(life: Life) -> None:
-    clone = life.clone
-    before = clone.state()
-    set_knobs(clone.root / "params.yaml", {"train.seed": 7})
-    (clone.root / "ml/fresh.py").write_text('"""An untracked file."""\n')
-    try:
-        refused = clone.run("retrain", "--source", str(life.shop), check=False)
-        assert refused.returncode == 1
-        assert "params.yaml" in refused.stderr
-        assert "ml/fresh.py" in refused.stderr
-        result = clone.run("retrain", "--source", str(life.shop), "--allow-dirty").stdout
-        assert "the gate refuses it" in result
-        newest = life.client.get_model_version_by_alias(CANDIDATES, "challenger")
-        assert newest.tags["dirty"] == "true"
-        assert life.client.get_run(newest.run_id).data.params["train.seed"] == "7"
-        assert "ml/fresh.py" in clone.git("ls-tree", "-r", "--name-only", newest.tags["branch"])
-        promoted = clone.run("promote", check=False)
-        assert promoted.returncode == 1
-        assert "cannot be promoted" in promoted.stderr
-        assert clone.git("diff", "--name-only") == "params.yaml"
-    finally:
-        clone.git("checkout", "--quiet", "params.yaml")
-        (clone.root / "ml/fresh.py").unlink()
-    assert clone.git("status", "--porcelain") == before["checkout"]
-
-
-def test_a_snapshot_in_the_users_checkout_is_committed_and_retrain_uses_it(
-    make_clone: Callable[[], Clone], life: Life
-) -> None:
-    clone = make_clone()
-    clone.environment["PREFECT_API_URL"] = life.prefect
-    identity = clone.run("snapshot", str(life.shop)).stdout.split()[-1]
-    assert identity == life.version(CANDIDATES).tags["snapshot"]
-    assert clone.git("status", "--porcelain") == ""
-    assert "data: snapshot" in clone.git("log", "-1", "--format=%s")
-    (clone.root / "data/snapshot/catalog.parquet").chmod(0o644)
-    clone.run("retrain")
-    assert clone.client.get_model_version(CANDIDATES, "1").tags["snapshot"] == identity
-    assert clone.client.get_model_version(CANDIDATES, "1").tags["recipe"] == life.version(CANDIDATES).tags["recipe"]
 
 
 def serving(life: Life) -> None:

@@ -1,0 +1,86 @@
+"""The user's checkout and the flows: committed snapshots, uncommitted changes, retrains side by side."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from conftest import CANDIDATES, Clone, set_knobs
+
+from ml.synthetic import generate_shop
+
+
+@dataclass
+class Checkout:
+    """A clone whose user has committed a snapshot and retrained on it."""
+
+    clone: Clone
+    snapshot: str
+
+
+@pytest.fixture(scope="module")
+def checkout(make_clone: Callable[[], Clone], shop: Path) -> Checkout:
+    clone = make_clone()
+    snapshot = clone.run("snapshot", str(shop)).stdout.split()[-1]
+    clone.run("retrain")
+    return Checkout(clone, snapshot)
+
+
+def test_a_snapshot_in_the_users_checkout_is_committed_and_retrain_uses_it(checkout: Checkout, shop: Path) -> None:
+    clone = checkout.clone
+    assert clone.git("status", "--porcelain") == ""
+    assert "data: snapshot" in clone.git("log", "-1", "--format=%s")
+    (clone.root / "data/snapshot/catalog.parquet").chmod(0o644)
+    assert clone.client.get_model_version(CANDIDATES, "1").tags["snapshot"] == checkout.snapshot
+    from_the_source = clone.run("retrain", "--source", str(shop)).stdout
+    assert f"nothing has changed: the existing version is models:/{CANDIDATES}/1" in from_the_source
+
+
+def test_uncommitted_changes_are_refused_or_make_a_version_that_cannot_be_promoted(checkout: Checkout) -> None:
+    clone = checkout.clone
+    set_knobs(clone.root / "params.yaml", {"train.seed": 7})
+    (clone.root / "ml/fresh.py").write_text('"""An untracked file."""\n')
+    before = clone.git("status", "--porcelain")
+    refused = clone.run("retrain", check=False)
+    assert refused.returncode == 1
+    assert "params.yaml" in refused.stderr
+    assert "ml/fresh.py" in refused.stderr
+    result = clone.run("retrain", "--allow-dirty").stdout
+    assert "the gate refuses it" in result
+    newest = clone.client.get_model_version_by_alias(CANDIDATES, "challenger")
+    assert newest.tags["dirty"] == "true"
+    assert clone.client.get_run(newest.run_id).data.params["train.seed"] == "7"
+    assert "ml/fresh.py" in clone.git("ls-tree", "-r", "--name-only", newest.tags["branch"])
+    promoted = clone.run("promote", check=False)
+    assert promoted.returncode == 1
+    assert "cannot be promoted" in promoted.stderr
+    assert clone.git("status", "--porcelain") == before
+
+
+@pytest.mark.full
+def test_two_retrains_side_by_side_make_two_versions_on_branches_of_their_own(
+    shop: Path, tmp_path: Path, make_clone: Callable[[], Clone]
+) -> None:
+    clone = make_clone()
+    generate_shop(tmp_path / "other", 100, seed=5)
+    command = [sys.executable, "-m", "flows.cli", "retrain", "--source"]
+    runs = [
+        subprocess.Popen(
+            [*command, str(source)],
+            cwd=clone.root,
+            env=clone.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        for source in (shop, tmp_path / "other")
+    ]
+    outputs = [run.communicate(timeout=600)[0].decode() for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], "\n".join(outputs)
+    versions = clone.client.search_model_versions(f"name = '{CANDIDATES}'")
+    assert len(versions) == 2
+    for tag in ("branch", "snapshot", "recipe", "commit"):
+        assert len({one.tags[tag] for one in versions}) == 2
+    assert clone.git("status", "--porcelain") == ""
+    assert len(clone.git("worktree", "list").splitlines()) == 1
