@@ -37,10 +37,12 @@ def connect(project: Project) -> MlflowClient:
     project.room.mkdir(exist_ok=True)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
-    client = MlflowClient(uri, uri)
     try:
-        # Several processes that open a fresh sqlite store at once would race in its schema migration.
+        # Several processes that open a fresh sqlite store at once would race in its schema migration, which MLflow
+        # runs when a client is made and when the registry is first asked.
         with FileLock(project.room / "mlflow.lock"):
+            client = MlflowClient(uri, uri)
+            client.search_registered_models(max_results=1)
             if client.get_experiment_by_name(EXPERIMENT) is None:
                 embedded = uri.startswith("sqlite:///")
                 client.create_experiment(
