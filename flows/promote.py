@@ -8,6 +8,7 @@ from mlflow.tracking import MlflowClient
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
+import flows.reporting  # noqa: F401 (refusals without traceback)
 from flows.project import find_project
 from flows.registry import CHALLENGER, CHAMPION, ensure_model, find_version, policy_of, uri_of, version_by_alias
 from flows.tracking import connect
@@ -25,8 +26,6 @@ def promote(version: str = f"@{CHALLENGER}") -> dict[str, Any]:
     Returns:
         {"model": URI of the production version, "candidate": URI, "replaced": version number or None}.
     """
-    import flows.reporting  # noqa: F401 (refusals without traceback)
-
     project = find_project()
     client = connect(project)
     names = policy_of(project).models

@@ -5,6 +5,7 @@ from typing import Any
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
+import flows.reporting  # noqa: F401 (refusals without traceback)
 from flows.project import find_project
 from flows.promote import move_champion
 from flows.registry import CHAMPION, find_version, policy_of, uri_of, version_by_alias
@@ -23,8 +24,6 @@ def rollback(reason: str, to: str = "") -> dict[str, Any]:
     Returns:
         {"model": URI of the champion now, "replaced": version number that served until now}.
     """
-    import flows.reporting  # noqa: F401 (refusals without traceback)
-
     if not reason.strip():
         raise UserError("say why with --reason: whoever looks at the registry later will ask")
     project = find_project()

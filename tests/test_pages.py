@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import Clone
+from conftest import CANDIDATES, Clone
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 from servers import free_port, post
 
@@ -115,25 +115,25 @@ def test_a_retraining_started_on_prefects_page_completes_and_shows_its_stages_an
 
 
 def test_mlflows_page_shows_the_run_with_figures_curves_and_pictures(pages: Pages, page: Page, flow_run: str) -> None:
-    version = pages.clone.client.get_model_version_by_alias("color-variants-candidates", "challenger")
+    version = pages.clone.client.get_model_version_by_alias(CANDIDATES, "challenger")
     experiment = pages.clone.client.get_run(str(version.run_id)).info.experiment_id
     assert pages.clone.client.get_run(str(version.run_id)).data.tags["prefect_flow_run"] == flow_run
     address = f"{pages.mlflow}/#/experiments/{experiment}/runs/{version.run_id}"
     page.goto(address)
-    for words in ("test.block_ap", "dev_block_ap", "train.encoder.backbone", "color-variants-candidates"):
+    for words in ("test.block_ap", "dev_block_ap", "train.encoder.backbone", CANDIDATES):
         expect(page.locator("body")).to_contain_text(words)
     page.goto(f"{address}/artifacts")
     page.get_by_text("report.html").first.click()
     report = page.frame_locator("iframe").last
     expect(report.locator("h1")).to_have_text("Colour variants: evaluation report")
-    page.goto(f"{pages.mlflow}/#/models/color-variants-candidates/versions/{version.version}")
+    page.goto(f"{pages.mlflow}/#/models/{CANDIDATES}/versions/{version.version}")
     expect(page.locator("body")).to_contain_text("Colour-variant finder")
 
 
 def test_the_report_draws_its_charts_and_pictures_without_an_error(
     pages: Pages, page: Page, flow_run: str, tmp_path: Path
 ) -> None:
-    version = pages.clone.client.get_model_version_by_alias("color-variants-candidates", "challenger")
+    version = pages.clone.client.get_model_version_by_alias(CANDIDATES, "challenger")
     file = pages.clone.client.download_artifacts(str(version.run_id), "report.html", str(tmp_path))
     problems: list[str] = []
 
