@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
+from ml.batches import Batch
 from ml.colour import LUMINANCE
 from ml.params import Params
 
@@ -30,28 +31,28 @@ class AugmentParams(Params):
     flip: bool = Field(description="mirror left and right, the same in both views, so that slices keep their places")
 
 
-def make_views(
-    pictures: Tensor, masks: Tensor, params: AugmentParams, random: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Two views of each product: recoloured and moved independently, mirrored together.
+def make_views(batch: Batch, params: AugmentParams, random: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Two views of each product, the second of its variant: recoloured and moved independently, mirrored together.
 
     Args:
-        pictures: uint8 (batch, height, width, 3).
-        masks: uint8 (batch, height, width), 0 on the background and 255 on the product.
+        batch: masks are 0 on the background and 255 on the product.
         random: generator on the pictures' device; the views depend on nothing else.
 
     Returns:
         Two float32 tensors (batch, 3, height, width) in 0 … 1.
     """
-    plain = pictures.permute(0, 3, 1, 2).float().div_(255)
-    product = masks.unsqueeze(1).float().div_(255)
-    batch, device = len(plain), plain.device
-    mirror = torch.rand(batch, generator=random, device=device) < 0.5
+    count, device = len(batch.pictures), batch.pictures.device
+    mirror = torch.rand(count, generator=random, device=device) < 0.5
     if not params.flip:
         mirror = torch.zeros_like(mirror)
     sign = torch.where(mirror, -1.0, 1.0)
-    first, second = (move(recolour(plain, product, params, random), sign, params, random) for _ in range(2))
-    return first, second
+
+    def view(pictures: Tensor, masks: Tensor) -> Tensor:
+        plain = pictures.permute(0, 3, 1, 2).float().div_(255)
+        product = masks.unsqueeze(1).float().div_(255)
+        return move(recolour(plain, product, params, random), sign, params, random)
+
+    return view(batch.pictures, batch.masks), view(batch.variants, batch.variant_masks)
 
 
 def recolour(pictures: Tensor, masks: Tensor, params: AugmentParams, random: torch.Generator) -> Tensor:

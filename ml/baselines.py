@@ -17,7 +17,9 @@ IMAGENET = EncoderParams(
     weights="imagenet",
     frozen_batchnorm=True,
     slices="none",
+    slices_from="feature_map",
     join="concat",
+    mirror=False,
 )
 
 

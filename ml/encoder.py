@@ -15,12 +15,14 @@ from ml.colour import LUMINANCE
 from ml.files import read_json, replacing, write_json
 from ml.params import Params
 
-# Each slice as (top, bottom, left, right) in shares of the feature map's height and width.
-WHOLE = (0.0, 1.0, 0.0, 1.0)
-SLICES: dict[str, list[tuple[float, float, float, float]]] = {
+Region = tuple[float, float, float, float]  # top, bottom, left, right in shares of height and width
+WHOLE: Region = (0.0, 1.0, 0.0, 1.0)
+SLICES: dict[str, list[Region]] = {
     "none": [],
     "halves": [(0, 0.5, 0, 1), (0.5, 1, 0, 1), (0, 1, 0, 0.5), (0, 1, 0.5, 1)],
     "quadrants": [(0, 0.5, 0, 0.5), (0, 0.5, 0.5, 1), (0.5, 1, 0, 0.5), (0.5, 1, 0.5, 1)],
+    # Drawn once, sides of 0.4 … 0.7 anywhere, and the same for every model, so that its embeddings can be compared.
+    "random": [(0.32, 0.97, 0.36, 0.92), (0.07, 0.58, 0.05, 0.63), (0.49, 0.93, 0.17, 0.61), (0.21, 0.66, 0.27, 0.95)],
 }
 
 
@@ -31,15 +33,19 @@ class EncoderParams(Params):
     backbone: str = Field(description="timm name of a network with a convolutional feature map")
     weights: str = Field(description="'imagenet', 'random' or a weights file")
     frozen_batchnorm: bool = Field(description="keep the running statistics of the weights instead of each batch's")
-    slices: Literal["none", "halves", "quadrants"]
+    slices: Literal["none", "halves", "quadrants", "random"]
+    slices_from: Literal["feature_map", "picture"] = Field(
+        description="where slices are cut; pictures cost a pass each"
+    )
     join: Literal["concat", "mean"] = Field(description="how parts become one embedding")
+    mirror: bool = Field(description="embed a picture's mirror image too, and join both; doubles the time of embedding")
 
 
 class Encoder(nn.Module):
-    """A backbone whose feature map is pooled as a whole and slice by slice (PBCNet, arXiv 2104.08581, section 3).
+    """A backbone that looks at the whole picture and at its slices (PBCNet, arXiv 2104.08581, section 3).
 
-    Slices are cut from the last feature map, not from the picture: one forward pass serves all of them. Embeddings are
-    centered on the mean embedding of the training products (`center`, zero until it is set): what all garments have in
+    Slices cut from the last feature map share one forward pass; cut from the picture they see nothing of their
+    neighbours, and cost a pass of their own size each. Embeddings are centered on the mean embedding of the training products (`center`, zero until it is set): what all garments have in
     common says nothing about which are variants, and crowds all cosines near 1.
 
     With `input: luminance` colour is dropped before the backbone: no training is spent on forgetting it.
@@ -63,6 +69,11 @@ class Encoder(nn.Module):
         self.register_buffer("center", torch.zeros(self.size))
 
     @property
+    def part_count(self) -> int:
+        """The whole and its slices."""
+        return len(self.regions)
+
+    @property
     def size(self) -> int:
         """Length of the joined embedding."""
         return self.part_size * (len(self.regions) if self.params.join == "concat" else 1)
@@ -80,8 +91,12 @@ class Encoder(nn.Module):
                     module.eval()
         return self
 
+    def whole(self, pictures: torch.Tensor) -> torch.Tensor:
+        """The feature map pooled over the whole picture: float (batch, part_size); `pictures` as of `parts`."""
+        return _pool(self._features(self._prepared(pictures)), WHOLE)
+
     def parts(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Pools the feature map over the whole and over each slice.
+        """Features of the whole and of each slice.
 
         Args:
             pictures: float (batch, 3, height, width), RGB in 0 … 1.
@@ -89,16 +104,7 @@ class Encoder(nn.Module):
         Returns:
             float (batch, 1 + slices, part_size), not normalised.
         """
-        if self.params.input == "luminance":
-            pictures = (pictures * self.luminance).sum(dim=1, keepdim=True).expand(-1, 3, -1, -1)
-        pictures = ((pictures - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
-        features = self.backbone.forward_features(pictures)  # type: ignore[operator]
-        height, width = features.shape[-2:]
-        pooled = []
-        for top, bottom, left, right in self.regions:
-            rows, columns = _span(top, bottom, height), _span(left, right, width)
-            pooled.append(features[:, :, rows, columns].mean(dim=(2, 3)))
-        return torch.stack(pooled, dim=1)
+        return self._parts(pictures, self.regions)
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """Embeds pictures.
@@ -114,8 +120,32 @@ class Encoder(nn.Module):
     def joined(self, pictures: torch.Tensor) -> torch.Tensor:
         """What `forward` centers: float32 (batch, size), each row of length 1."""
         parts = functional.normalize(self.parts(pictures).float(), dim=2)
+        if self.params.mirror and not self.training:
+            # The mirror image of a slice is found at the slice's mirrored place.
+            mirrored = self._parts(
+                pictures.flip(3), [(top, bottom, 1 - right, 1 - left) for top, bottom, left, right in self.regions]
+            )
+            parts = functional.normalize(parts + functional.normalize(mirrored.float(), dim=2), dim=2)
         joined = parts.flatten(1) if self.params.join == "concat" else parts.mean(dim=1)
         return functional.normalize(joined, dim=1)
+
+    def _prepared(self, pictures: torch.Tensor) -> torch.Tensor:
+        if self.params.input == "luminance":
+            pictures = (pictures * self.luminance).sum(dim=1, keepdim=True).expand(-1, 3, -1, -1)
+        return (pictures - self.mean) / self.std
+
+    def _features(self, prepared: torch.Tensor) -> torch.Tensor:
+        return self.backbone.forward_features(prepared.contiguous(memory_format=torch.channels_last))  # type: ignore[operator]
+
+    def _parts(self, pictures: torch.Tensor, regions: list[Region]) -> torch.Tensor:
+        prepared = self._prepared(pictures)
+        features = self._features(prepared)
+        if self.params.slices_from == "feature_map":
+            pooled = [_pool(features, region) for region in regions]
+        else:
+            pooled = [_pool(features, WHOLE)]
+            pooled += [_pool(self._features(_cut(prepared, region)), WHOLE) for region in regions[1:]]
+        return torch.stack(pooled, dim=1)
 
 
 def save_encoder(encoder: Encoder, facts: dict[str, Any], folder: Path) -> None:
@@ -131,6 +161,15 @@ def load_encoder(folder: Path) -> tuple[Encoder, dict[str, Any]]:
     encoder = Encoder(EncoderParams(**{**facts["encoder"], "weights": "random"}))
     encoder.load_state_dict(load_file(folder / "encoder.safetensors"))
     return encoder.to(memory_format=torch.channels_last).eval(), facts
+
+
+def _pool(features: torch.Tensor, region: Region) -> torch.Tensor:
+    return _cut(features, region).mean(dim=(2, 3))
+
+
+def _cut(picture: torch.Tensor, region: Region) -> torch.Tensor:
+    top, bottom, left, right = region
+    return picture[:, :, _span(top, bottom, picture.shape[2]), _span(left, right, picture.shape[3])]
 
 
 def _span(start: float, stop: float, length: int) -> slice:

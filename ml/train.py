@@ -1,4 +1,4 @@
-"""Stage train: trains an encoder on the train split, without labels."""
+"""Stage train: trains an encoder on the train split, and keeps it as it was when it was best on the dev split."""
 
 import hashlib
 import json
@@ -14,16 +14,23 @@ from pydantic import Field
 from sklearn.metrics import average_precision_score
 
 from ml.augment import AugmentParams, make_views
-from ml.batches import Batches
+from ml.batches import AnnotatedBatches, Batch, Batches, VariantBatches
 from ml.checkpoint import load_checkpoint, save_checkpoint
 from ml.device import exact, pick_device
 from ml.embed import embed_pictures, set_center
 from ml.encoder import Encoder, EncoderParams, save_encoder
+from ml.errors import UserError
 from ml.files import read_json, read_table, remove
 from ml.history import History
+from ml.labels import known_labels
 from ml.layout import PARAMS, PREPARED, TRAINED
 from ml.methods import METHODS
+from ml.methods.byol import BYOLParams
+from ml.methods.moco_v2 import MoCoV2Params
 from ml.methods.pbcnet import PBCNetParams
+from ml.methods.pbcnet_semi import PBCNetSemiParams
+from ml.methods.simsiam import SimSiamParams
+from ml.methods.triplet import TripletParams
 from ml.params import Params, load_params
 from ml.progress import Advance, progress
 from ml.stage import run_stage
@@ -36,7 +43,7 @@ COLUMNS = ["epoch", "loss", "accuracy", "learning_rate", "dev_block_ap"]
 class TrainParams(Params):
     """The knobs under `train` in params.yaml."""
 
-    method: Literal["pbcnet"]
+    method: Literal["pbcnet", "pbcnet_semi", "moco_v2", "byol", "simsiam", "triplet"]
     epochs: int = Field(gt=0)
     batch: int = Field(gt=0, description="products in a step")
     learning_rate: float = Field(gt=0, description="peak of the one-cycle schedule")
@@ -48,6 +55,11 @@ class TrainParams(Params):
     encoder: EncoderParams
     augment: AugmentParams
     pbcnet: PBCNetParams
+    pbcnet_semi: PBCNetSemiParams
+    moco_v2: MoCoV2Params
+    byol: BYOLParams
+    simsiam: SimSiamParams
+    triplet: TripletParams
 
 
 class Trainer:
@@ -74,14 +86,22 @@ class Trainer:
         self.views = torch.Generator(self.fabric.device).manual_seed(knobs.seed)
 
     def epoch(self, batches: Batches, advance: Advance) -> dict[str, float]:
-        """Trains on every batch once; returns the epoch's mean loss and accuracy, and its last learning rate."""
+        """Trains on every batch once.
+
+        Returns:
+            The epoch's mean loss and accuracy, its last learning rate, and `waiting`: the share of its time that went
+            into waiting for batches.
+        """
         self.module.train()
         sums = torch.zeros(2, device=self.fabric.device)
-        rate = 0.0
-        for pictures, masks, rows in batches:
-            pictures, masks, rows = self.fabric.to_device((pictures, masks, rows))
-            first, second = make_views(pictures, masks, self.knobs.augment, self.views)
-            loss, accuracy = self.module(first, second, rows)
+        rate, waited, started = 0.0, 0.0, time.monotonic()
+        source = iter(batches)
+        for _ in range(len(batches)):
+            asked = time.monotonic()
+            batch = Batch(*self.fabric.to_device(tuple(next(source))))
+            waited += time.monotonic() - asked
+            first, second = make_views(batch, self.knobs.augment, self.views)
+            loss, accuracy = self.module(first, second, batch.ids)
             self.optimizer.zero_grad()
             self.fabric.backward(loss)
             self.optimizer.step()
@@ -91,7 +111,8 @@ class Trainer:
             sums += torch.stack([loss.detach(), accuracy])
             advance(1)
         loss_mean, accuracy_mean = (sums / len(batches)).tolist()
-        return {"loss": loss_mean, "accuracy": accuracy_mean, "learning_rate": rate}
+        waiting = waited / (time.monotonic() - started)
+        return {"loss": loss_mean, "accuracy": accuracy_mean, "learning_rate": rate, "waiting": waiting}
 
     def state(self) -> dict[str, Any]:
         """Everything that the next step depends on."""
@@ -128,6 +149,23 @@ class DevCurve:
         return float(average_precision_score(pairs.label, similarity))
 
 
+class Best:
+    """The encoder as it was after the epoch with the best dev figure; the last one where there is no such figure.
+
+    Contrastive training goes on to lower its loss long after brands it has not seen stop gaining, so the last epoch is
+    seldom the best. Epoch 0, the initial weights, counts: a training that only does harm leaves no trace.
+    """
+
+    def __init__(self, kept: dict[str, Any] | None = None) -> None:
+        self.kept = kept or {"epoch": -1, "figure": None, "encoder": {}}
+
+    def offer(self, epoch: int, figure: float | None, encoder: Encoder) -> None:
+        """Keeps a copy of the encoder if it is better than the one kept."""
+        if self.kept["figure"] is None or (figure is not None and figure > self.kept["figure"]):
+            weights = {name: value.detach().cpu().clone() for name, value in encoder.state_dict().items()}
+            self.kept = {"epoch": epoch, "figure": figure, "encoder": weights}
+
+
 def main(prepared: Path = PREPARED, params: Path = PARAMS, out: Path = TRAINED) -> None:
     """Trains the encoder; an interrupted training goes on from its last finished epoch."""
     knobs = load_params("train", TrainParams, params)
@@ -137,31 +175,74 @@ def main(prepared: Path = PREPARED, params: Path = PARAMS, out: Path = TRAINED) 
     pictures = np.load(prepared / "images.npy", mmap_mode="r")
     masks = np.load(prepared / "masks.npy", mmap_mode="r")
     shuffle = torch.Generator().manual_seed(knobs.seed)
-    batches = Batches(pictures, masks, np.flatnonzero(products["split"] == "train"), knobs.batch, shuffle)
+    batches = make_batches(knobs, products, pairs, pictures, masks, shuffle)
     trainer = Trainer(knobs, knobs.epochs * len(batches), shuffle)
+    encoder = trainer.method.encoder
     checkpoint, fingerprint = out / "checkpoint.pt", [knobs.model_dump_json(), digest(products)]
     done = load_checkpoint(checkpoint, fingerprint)
+    history = History(out / "history.csv", COLUMNS, done["history"] if done else [])
+    best = Best(done["best"] if done else None)
+    dev = DevCurve(products, pairs, pictures)
+    train_rows = np.flatnonzero(products["split"] == "train")
+    typical = pictures[train_rows[:: max(1, len(train_rows) // TYPICAL)]]
+
+    def finish(epoch: int, figures: dict[str, float]) -> None:
+        set_center(encoder, typical)
+        figure = dev(encoder)
+        best.offer(epoch, figure, encoder)
+        history.add({"epoch": epoch, **figures, "dev_block_ap": figure})
+
     if done:
         trainer.restore(done["trainer"])
-        print(f"going on after epoch {len(done['history'])}, where an earlier training was interrupted", flush=True)
-    history = History(out / "history.csv", COLUMNS, done["history"] if done else [])
-    dev = DevCurve(products, pairs, pictures)
-    typical = pictures[batches.rows[:: max(1, len(batches.rows) // TYPICAL)]]
+        print(f"going on after epoch {len(history.rows) - 1}, where an earlier training was interrupted", flush=True)
+    else:
+        finish(0, {})
     with progress("train", knobs.epochs * len(batches), "steps") as advance:
-        advance(len(history.rows) * len(batches))
-        for epoch in range(len(history.rows), knobs.epochs):
+        advance((len(history.rows) - 1) * len(batches))
+        for epoch in range(len(history.rows), knobs.epochs + 1):
             started = time.monotonic()
             figures = trainer.epoch(batches, advance)
             speed = len(batches) * batches.size / (time.monotonic() - started)
-            set_center(trainer.method.encoder, typical)
-            history.add({"epoch": epoch + 1, **figures, "dev_block_ap": dev(trainer.method.encoder)})
+            waiting = figures.pop("waiting")
+            finish(epoch, figures)
             shown = ", ".join(f"{name} {value:.4g}" for name, value in history.rows[-1].items() if value is not None)
-            print(f"{shown}, {speed:.0f} products/s", flush=True)
-            save_checkpoint(checkpoint, fingerprint, {"trainer": trainer.state(), "history": history.rows})
-    save_encoder(
-        trainer.method.encoder, {"prepare": read_json(prepared / "prepare.json"), "threads": knobs.threads}, out
-    )
+            print(f"{shown}, {speed:.0f} products/s, {waiting:.1%} of the time waiting for data", flush=True)
+            save_checkpoint(
+                checkpoint, fingerprint, {"trainer": trainer.state(), "history": history.rows, "best": best.kept}
+            )
+    encoder.load_state_dict(best.kept["encoder"])
+    print(f"kept: epoch {best.kept['epoch']} of {knobs.epochs}, the best on dev", flush=True)
+    facts = {"prepare": read_json(prepared / "prepare.json"), "threads": knobs.threads, "epoch": best.kept["epoch"]}
+    save_encoder(encoder, facts, out)
     remove(checkpoint)
+
+
+def make_batches(
+    knobs: TrainParams,
+    products: pd.DataFrame,
+    pairs: pd.DataFrame,
+    pictures: np.ndarray,
+    masks: np.ndarray,
+    random: torch.Generator,
+) -> Batches:
+    """The batches that the method learns from: of the train split alone, with its annotated pairs if it asks for them.
+
+    Raises:
+        UserError: the method learns from annotated pairs alone, and the train split has none.
+    """
+    rows = np.flatnonzero(products["split"] == "train")
+    supervision = getattr(METHODS[knobs.method], "supervision", None)
+    if supervision is None:
+        return Batches(pictures, masks, rows, knobs.batch, random)
+    labels = known_labels(products, pairs, rows)
+    if supervision == "annotated products as well":
+        return VariantBatches(pictures, masks, rows, knobs.batch, random, labels, knobs.pbcnet_semi.annotated_share)
+    if not len(labels.paired):
+        raise UserError(
+            f"train.method is '{knobs.method}', which learns from annotated variants alone, and the train split has "
+            "none: add pairs.csv to the shop, or use a method that needs none, such as pbcnet"
+        )
+    return AnnotatedBatches(pictures, masks, labels.annotated, knobs.batch, random, labels)
 
 
 def digest(products: pd.DataFrame) -> str:

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from ml.augment import AugmentParams, make_views, move, recolour
+from ml.batches import Batch
 
 STILL = {"scale": 0.0, "shift": 0.0, "rotate": 0.0, "flip": False}
 COLOUR = {"hue": 1.0, "saturation": 2.0, "gamma": 2.5, "invert": 0.3, "tint": 0.3}
@@ -25,12 +26,17 @@ def batch(size: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(pictures), torch.from_numpy(masks)
 
 
+def twice(pictures: torch.Tensor, masks: torch.Tensor) -> Batch:
+    """Both views of the same picture, as without labels."""
+    return Batch(pictures, masks, pictures, masks, torch.arange(len(pictures)))
+
+
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
 def test_views_have_the_shape_and_range_that_the_encoder_takes() -> None:
-    first, second = make_views(*batch(), params(flip=True, scale=0.1, shift=0.1, rotate=10.0), generator())
+    first, second = make_views(twice(*batch()), params(flip=True, scale=0.1, shift=0.1, rotate=10.0), generator())
     for view in (first, second):
         assert view.shape == (8, 3, 32, 32)
         assert view.dtype == torch.float32
@@ -40,14 +46,14 @@ def test_views_have_the_shape_and_range_that_the_encoder_takes() -> None:
 
 
 def test_views_depend_on_the_generator_only() -> None:
-    one, other = make_views(*batch(), params(), generator(3)), make_views(*batch(), params(), generator(3))
+    one, other = make_views(twice(*batch()), params(), generator(3)), make_views(twice(*batch()), params(), generator(3))
     assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
-    assert not torch.equal(one[0], make_views(*batch(), params(), generator(4))[0])
+    assert not torch.equal(one[0], make_views(twice(*batch()), params(), generator(4))[0])
 
 
 def test_the_background_keeps_its_colour() -> None:
     pictures, masks = batch()
-    view, _ = make_views(pictures, masks, params(), generator())
+    view, _ = make_views(twice(pictures, masks), params(), generator())
     outside = masks.unsqueeze(1).expand(-1, 3, -1, -1) == 0
     torch.testing.assert_close(view[outside], torch.ones_like(view[outside]))
     assert not torch.allclose(view, pictures.permute(0, 3, 1, 2) / 255, atol=0.05)
@@ -58,7 +64,7 @@ def test_with_every_knob_off_a_picture_stays_as_it_is() -> None:
     plain = pictures.permute(0, 3, 1, 2).float() / 255
     still = AugmentParams(**{**OFF, **STILL, "hue": 0.0})
     # Saturation is drawn from 0 … 1 even then, so compare luminance, which is what saturation keeps.
-    view, _ = make_views(pictures, masks, still, generator())
+    view, _ = make_views(twice(pictures, masks), still, generator())
     weights = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
     torch.testing.assert_close((view * weights).sum(1), (plain * weights).sum(1), atol=0.03, rtol=0)
 
@@ -90,7 +96,7 @@ def test_both_views_are_mirrored_together_so_that_slices_keep_their_places() -> 
     pictures[:, :, :16] = 0
     pictures[:, :, 16:] = 255
     off = AugmentParams(**{**OFF, **STILL, "flip": True})
-    first, second = make_views(pictures, masks, off, generator())
+    first, second = make_views(twice(pictures, masks), off, generator())
     left_dark = [view[:, :, :, :8].mean((1, 2, 3)) < view[:, :, :, -8:].mean((1, 2, 3)) for view in (first, second)]
     assert torch.equal(left_dark[0], left_dark[1])
     assert 10 < int(left_dark[0].sum()) < 54
@@ -109,5 +115,5 @@ def test_moving_by_nothing_is_exact_and_by_a_little_is_little() -> None:
 def test_views_are_made_on_the_gpu_without_leaving_it() -> None:
     pictures, masks = batch()
     random = torch.Generator("cuda").manual_seed(0)
-    first, _ = make_views(pictures.cuda(), masks.cuda(), params(), random)
+    first, _ = make_views(twice(pictures.cuda(), masks.cuda()), params(), random)
     assert first.is_cuda

@@ -19,7 +19,9 @@ TINY = {
     "weights": "random",
     "frozen_batchnorm": True,
     "slices": "quadrants",
+    "slices_from": "feature_map",
     "join": "concat",
+    "mirror": False,
 }
 
 
@@ -80,7 +82,7 @@ def test_the_loss_is_infonce_over_each_part_and_its_own_queue() -> None:
     for part in range(queries.shape[1]):
         for row in range(len(ids)):
             positive = torch.exp(queries[row, part] @ keys[row, part] / 0.2)
-            negatives = torch.exp(net.queue[:, part] @ queries[row, part] / 0.2).sum()
+            negatives = torch.exp(net.queue.keys[:, part] @ queries[row, part] / 0.2).sum()
             terms.append(-torch.log(positive / (positive + negatives)))
     torch.testing.assert_close(loss, torch.stack(terms).mean())
 
@@ -92,21 +94,21 @@ def test_gradients_reach_the_query_encoder_and_never_the_keys() -> None:
     assert all(value.grad is not None for value in net.head.parameters())
     assert any(value.grad is not None and value.grad.abs().sum() > 0 for value in net.encoder.parameters())
     assert all(value.grad is None for value in [*net.key_encoder.parameters(), *net.key_head.parameters()])
-    assert not net.queue.requires_grad
+    assert not net.queue.keys.requires_grad
 
 
 def test_the_queue_takes_a_steps_keys_after_it_and_forgets_the_oldest_first() -> None:
     net = method(queue=6)
     first, second, _ = views(4)
-    before = net.queue.clone()
+    before = net.queue.keys.clone()
     net(first, second, torch.tensor([10, 11, 12, 13]))
-    assert torch.equal(net.queue, before)  # the step's own keys are not among its negatives
+    assert torch.equal(net.queue.keys, before)  # the step's own keys are not among its negatives
     net.after_step()
-    assert net.queue_ids.tolist() == [10, 11, 12, 13, -1, -1]
+    assert net.queue.ids.tolist() == [10, 11, 12, 13, -1, -1]
     net(first, second, torch.tensor([20, 21, 22, 23]))
     net.after_step()
-    assert net.queue_ids.tolist() == [22, 23, 12, 13, 20, 21]
-    torch.testing.assert_close(net.queue.norm(dim=2), torch.ones(6, 5))
+    assert net.queue.ids.tolist() == [22, 23, 12, 13, 20, 21]
+    torch.testing.assert_close(net.queue.keys.norm(dim=2), torch.ones(6, 5))
 
 
 def test_a_products_own_older_keys_are_no_negatives() -> None:
@@ -115,7 +117,7 @@ def test_a_products_own_older_keys_are_no_negatives() -> None:
     net(first, second, ids)
     net.after_step()  # now the queue holds these four products only
     loss, accuracy = net(first[:1], second[:1], ids[:1])
-    net.queue_ids[0] = 99  # the same key, of another product: now it counts
+    net.queue.ids[0] = 99  # the same key, of another product: now it counts
     worse, _ = net(first[:1], second[:1], ids[:1])
     assert float(worse) > float(loss)
     assert 0 <= float(accuracy) <= 1

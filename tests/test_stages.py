@@ -78,7 +78,7 @@ def test_an_interrupted_training_goes_on_and_ends_in_the_same_bytes(
     monkeypatch.setattr("ml.train.save_checkpoint", stop_after)
     with pytest.raises(KeyboardInterrupt):
         run(folder, monkeypatch, "train")
-    assert len((folder / "artifacts/train/history.csv").read_text().splitlines()) == 2  # the header and one epoch
+    assert len((folder / "artifacts/train/history.csv").read_text().splitlines()) == 3  # header, initial weights, one epoch
     monkeypatch.setattr("ml.train.save_checkpoint", saved)
     run(folder, monkeypatch, "train")
     assert digests(folder / "artifacts/train") == digests(done / "artifacts/train")
@@ -166,7 +166,7 @@ def test_a_threshold_of_zero_groups_nothing_and_of_two_whole_blocks(done: Path, 
 def test_training_learns_on_the_generated_shop(done: Path) -> None:
     history = pd.read_csv(done / "artifacts/train/history.csv")
     assert list(history.columns) == ["epoch", "loss", "accuracy", "learning_rate", "dev_block_ap"]
-    assert history["epoch"].tolist() == [1, 2]
+    assert history["epoch"].tolist() == [0, 1, 2]
     assert history["dev_block_ap"].between(0, 1).all()
 
 

@@ -1,8 +1,21 @@
 """Training methods, one file each. A method is a module with an `encoder`, made from an `Encoder` and its own params.
 
-`forward(query_view, key_view, ids)` gives the loss and an accuracy; `after_step()` is called after each optimizer step.
+`forward(first_view, second_view, ids)` gives the loss and an accuracy; `after_step()` is called after each optimizer step.
+A method that learns from annotated pairs says so in `supervision`, and gets other batches (`ml.train.make_batches`).
 """
 
+from ml.methods.byol import BYOL
+from ml.methods.moco_v2 import MoCoV2
 from ml.methods.pbcnet import PBCNet
+from ml.methods.pbcnet_semi import PBCNetSemi
+from ml.methods.simsiam import SimSiam
+from ml.methods.triplet import Triplet
 
-METHODS = {"pbcnet": PBCNet}
+METHODS = {
+    "pbcnet": PBCNet,
+    "pbcnet_semi": PBCNetSemi,
+    "moco_v2": MoCoV2,
+    "byol": BYOL,
+    "simsiam": SimSiam,
+    "triplet": Triplet,
+}

@@ -1,0 +1,19 @@
+"""How often two views of a product find each other in a batch: the accuracy of methods that have no queue to be accurate in."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+@torch.no_grad()
+def agreement(first: Tensor, second: Tensor) -> Tensor:
+    """Share of rows of `first` whose most similar row of `second` is their own.
+
+    Args:
+        first, second: float (batch, width), of any length.
+
+    Returns:
+        float scalar.
+    """
+    similarity = functional.normalize(first.float(), dim=1) @ functional.normalize(second.float(), dim=1).T
+    return (similarity.argmax(dim=1) == torch.arange(len(first), device=first.device)).float().mean()

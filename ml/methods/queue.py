@@ -1,0 +1,49 @@
+"""The queue of keys: first in, first out, one for each part (He et al., arXiv 1911.05722, section 3.2)."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class KeyQueue(nn.Module):
+    """Older keys, the negatives of InfoNCE. Unlike a plain memory bank it is part of the checkpoint and knows whose key is whose.
+
+    Args:
+        size: keys remembered; parts: vectors of each key; width: their length.
+    """
+
+    keys: Tensor
+    ids: Tensor
+    position: Tensor
+
+    def __init__(self, size: int, parts: int, width: int) -> None:
+        super().__init__()
+        self.register_buffer("keys", functional.normalize(torch.randn(size, parts, width), dim=2))
+        self.register_buffer("ids", torch.full((size,), -1))  # −1: a random key, of no product
+        self.register_buffer("position", torch.zeros((), dtype=torch.long))
+
+    def info_nce(self, queries: Tensor, keys: Tensor, ids: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+        """InfoNCE of each part against its own queue (arXiv 1911.05722, equation 1), mean over parts.
+
+        Args:
+            queries, keys: float (batch, parts, width), rows of length 1; a query's positive is the key of its row.
+            ids: int64 (batch,). Keys of an equal id in the queue are no negatives: on a small shop the queue is longer
+                than an epoch, and a product's own older key would be one.
+
+        Returns:
+            The loss (scalar) and the share of queries whose own key is the most similar (scalar).
+        """
+        positive = torch.einsum("bpd,bpd->bp", queries, keys).unsqueeze(2)
+        negative = torch.einsum("bpd,kpd->bpk", queries, self.keys)
+        own = (self.ids.unsqueeze(0) == ids.unsqueeze(1)).unsqueeze(1)
+        negative = negative.masked_fill(own, float("-inf"))
+        logits = torch.cat([positive, negative], dim=2).flatten(0, 1) / temperature
+        loss = functional.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long, device=logits.device))
+        return loss, (logits.argmax(dim=1) == 0).float().mean()
+
+    @torch.no_grad()
+    def push(self, keys: Tensor, ids: Tensor) -> None:
+        """Replaces the oldest keys: float (batch, parts, width) and int64 (batch,)."""
+        places = (self.position + torch.arange(len(keys), device=keys.device)) % len(self.keys)
+        self.keys[places], self.ids[places] = keys, ids
+        self.position = (self.position + len(keys)) % len(self.keys)
