@@ -4,7 +4,8 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full lint format browser clean
+PHOTOS ?= ../shared/data/myntra
+.PHONY: help demo test test-full results lint format browser clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +18,9 @@ test: $(INSTALLED) browser ## Run the tests (under 15 minutes on 2 cores)
 
 test-full: $(INSTALLED) browser ## Run the longer proofs as well
 	$(BIN)/python -m pytest
+
+results: $(INSTALLED) ## Train what docs/results.md lacks, on PHOTOS=../shared/data/myntra, and write its tables (hours; resumes)
+	$(BIN)/python -m benchmarks.results --source $(PHOTOS)
 
 lint: $(INSTALLED) ## Check format, style and types
 	$(BIN)/ruff format --check .

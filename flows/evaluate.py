@@ -16,6 +16,7 @@ from flows.scoring import Tell, embed_with
 from flows.shops import borrowed
 from flows.tracking import connect
 from ml.baselines import BASELINES
+from ml.blocks import block_mates
 from ml.crop import CropParams, crop_product
 from ml.errors import UserError
 from ml.evaluate import EvaluateParams, figures_of
@@ -69,6 +70,7 @@ def evaluate(project: Project, model: str, source: str, split: str | None, tell:
         if split:
             products = products[products["brand"].map(split_of) == split].reset_index(drop=True)
         truth = build_truth(products, shop.pairs)
+        whole_blocks = products.iloc[block_mates(products, truth)]
         kept, crops = crop_annotated(products.iloc[truth.rows], judged.crop, tell)
         truth = build_truth(kept, shop.pairs)
         if not truth.complete:
@@ -79,8 +81,9 @@ def evaluate(project: Project, model: str, source: str, split: str | None, tell:
         kept, crops = kept.iloc[truth.rows].reset_index(drop=True), crops[truth.rows]
         names = [name for name in BASELINES if name != judged.name]
         if judged.version:
-            tell(f"{uri_of(judged.version)} looks at {len(kept)} products")
-            embeddings = embed_with(project, uri_of(judged.version), kept, tell)
+            tell(f"{uri_of(judged.version)} looks at {len(whole_blocks)} products")
+            place = pd.Index(whole_blocks["product_id"]).get_indexer(pd.Index(kept["product_id"]))
+            embeddings = embed_with(project, uri_of(judged.version), whole_blocks, tell)[place]
         else:
             embeddings = BASELINES[judged.name](crops)
         metrics = _figures(embeddings, truth, judged.threshold, knobs)

@@ -11,6 +11,7 @@ from mlflow.entities.model_registry import ModelVersion
 from flows.project import Project
 from flows.registry import uri_of
 from flows.scoring import embed_with
+from ml.blocks import block_mates
 from ml.bootstrap import resample
 from ml.figures import resampled_figures
 from ml.files import read_json, read_table
@@ -45,7 +46,7 @@ def judge(
         for name, version in (("challenger", challenger), ("champion", champion)):
             if version is not None:
                 tell(f"{name} {uri_of(version)} looks at the test pairs of this snapshot")
-                embeddings = embed_with(project, uri_of(version), pairs.products, tell)
+                embeddings = embed_with(project, uri_of(version), pairs.products, tell)[pairs.annotated]
                 threshold = float(version.tags["threshold"])
                 scores[name] = resampled_figures(embeddings, pairs.truth, threshold, pairs.weight)[policy.metric]
     evidence = Evidence(
@@ -64,9 +65,15 @@ def judge(
 
 
 class _TestPairs(NamedTuple):
-    """What both models are asked: the annotated products of the test split, the truth, and the resamples' weights."""
+    """What both models are asked.
+
+    Attributes:
+        products: the blocks of the test split that hold annotated products, whole; annotated: places of these in them.
+        truth: of the annotated products; weight: of each resample.
+    """
 
     products: pd.DataFrame
+    annotated: np.ndarray
     truth: Truth
     weight: np.ndarray
 
@@ -75,6 +82,8 @@ def _test_pairs(root: Path, policy: GatePolicy) -> _TestPairs:
     products = read_table(root / PREPARED / "products.parquet")
     test = products[products["split"] == "test"].reset_index(drop=True)
     truth = build_truth(test, read_table(root / PREPARED / "pairs.parquet"))
-    annotated = test.iloc[truth.rows].reset_index(drop=True)
-    table = annotated[BLOCK].assign(image=[str(root / SNAPSHOT / "images" / name) for name in annotated["sha256"]])
-    return _TestPairs(table, truth, resample(int(truth.design.max()) + 1, policy.resamples, policy.seed))
+    mates = block_mates(test, truth)
+    asked = test.iloc[mates].reset_index(drop=True)
+    table = asked[BLOCK].assign(image=[str(root / SNAPSHOT / "images" / name) for name in asked["sha256"]])
+    annotated = np.searchsorted(mates, truth.rows)
+    return _TestPairs(table, annotated, truth, resample(int(truth.design.max()) + 1, policy.resamples, policy.seed))

@@ -9,6 +9,7 @@ from pydantic import Field
 from sklearn.metrics import precision_recall_curve
 
 from ml.baselines import BASELINES
+from ml.blocks import block_numbers, relative_to_block
 from ml.bootstrap import resample
 from ml.device import exact
 from ml.figures import resampled_figures, similarities, with_intervals
@@ -31,6 +32,7 @@ class EvaluateParams(Params):
 
     resamples: int = Field(gt=0, description="bootstrap resamples behind every interval")
     seed: int = Field(description="of the resamples")
+    block_prior: float = Field(ge=0, description="products of no particular look that each block's mean is shrunk with")
     default_threshold: float = Field(gt=0, le=2, description="1 − cosine, where no dev pairs are there to choose by")
 
 
@@ -46,7 +48,7 @@ def main(
     exact(read_json(model / "encoder.json")["threads"])
     products, pairs = read_table(prepared / "products.parquet"), read_table(prepared / "pairs.parquet")
     pictures = np.load(prepared / "images.npy", mmap_mode="r")
-    rows = np.load(embedded / "embeddings.npy")
+    rows = relative_to_block(np.load(embedded / "embeddings.npy"), block_numbers(products), knobs.block_prior)
     split = {name: np.flatnonzero(products["split"] == name) for name in ("dev", "test")}
     truth = {name: build_truth(products.iloc[rows_of], pairs) for name, rows_of in split.items()}
     lacking = why_not(truth)
@@ -70,7 +72,10 @@ def main(
             metrics["threshold"] = choose_threshold(rows[split["dev"][truth["dev"].rows]], truth["dev"])
     write_json(out / "metrics.json", metrics)
     thresholds = {name: entry["threshold"] for name, entry in metrics.get("baselines", {}).items()}
-    write_json(out / "grouping.json", {"threshold": metrics["threshold"], "baselines": thresholds})
+    write_json(
+        out / "grouping.json",
+        {"threshold": metrics["threshold"], "block_prior": knobs.block_prior, "baselines": thresholds},
+    )
     table = pd.concat(curves) if curves else pd.DataFrame({"embedding": [], "recall": [], "precision": []})
     with replacing(out / "precision_recall.csv") as beside:
         table.to_csv(beside, index=False, float_format="%.6f", lineterminator="\n")

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ml.blocks import block_numbers
 from ml.figures import similarities
 from ml.group import Dendrogram
-from ml.schema import BLOCK
 from ml.truth import Truth
 
 PAIRS = 24  # of each kind of mistake, at most
@@ -51,8 +51,7 @@ def find(products: pd.DataFrame, embeddings: np.ndarray, threshold: float, truth
     """
     groups: list[np.ndarray] = []
     if len(products):
-        block = products.groupby(BLOCK, sort=False, dropna=False).ngroup().to_numpy()
-        group = Dendrogram(embeddings, block).cut(threshold)
+        group = Dendrogram(embeddings, block_numbers(products)).cut(threshold)
         order = np.argsort(group, kind="stable")
         groups = [rows for rows in np.split(order, np.cumsum(np.bincount(group))[:-1]) if len(rows) >= 2]
         groups.sort(key=lambda rows: (-len(rows), int(rows[0])))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ml.blocks import block_numbers, relative_to_block
 from ml.crop import CropParams, crop_product
 from ml.embed import embed_pictures
 from ml.encoder import load_encoder
@@ -16,7 +17,6 @@ from ml.files import read_json
 from ml.group import Dendrogram
 from ml.images import UnreadablePicture, decode
 from ml.progress import Advance
-from ml.schema import BLOCK
 
 CHUNK = 256  # pictures decoded at once
 
@@ -44,7 +44,9 @@ class Predictor:
     def __init__(self, folder: Path) -> None:
         self.encoder, facts = load_encoder(folder)
         self.crop = CropParams(**facts["prepare"])
-        self.threshold: float = read_json(folder / "grouping.json")["threshold"]
+        grouping = read_json(folder / "grouping.json")
+        self.threshold: float = grouping["threshold"]
+        self.block_prior: float = grouping["block_prior"]
 
     def embed(self, pictures: Iterable[bytes | None], advance: Advance = lambda count: None) -> Embedded:
         """Crops and embeds pictures chunk by chunk, so that memory does not grow with their number.
@@ -73,6 +75,21 @@ class Predictor:
         except UnreadablePicture as error:
             return str(error)
 
+    def relative(self, products: pd.DataFrame, embedded: Embedded) -> np.ndarray:
+        """Embeddings relative to the blocks of this table (`ml.blocks`), which is how they are compared.
+
+        Args:
+            products: brand, gender, article_type. Give whole blocks where you can.
+
+        Returns:
+            float32 (products, size), rows of length 1; zero where the picture is unreadable.
+        """
+        good = np.array([problem is None for problem in embedded.problems], dtype=bool)
+        rows = np.zeros_like(embedded.rows)
+        if good.any():
+            rows[good] = relative_to_block(embedded.rows[good], block_numbers(products[good]), self.block_prior)
+        return rows
+
     def group(self, products: pd.DataFrame, embedded: Embedded, threshold: float | None = None) -> pd.DataFrame:
         """Groups products within their blocks.
 
@@ -91,8 +108,8 @@ class Predictor:
         group = np.full(len(products), None, dtype=object)
         score = np.full(len(products), np.nan)
         if good.any():
-            block = products[good].groupby(BLOCK, sort=False, dropna=False).ngroup().to_numpy()
-            rows = embedded.rows[good]
+            block = block_numbers(products[good])
+            rows = self.relative(products, embedded)[good]
             label = Dendrogram(rows, block).cut(self.threshold if threshold is None else threshold)
             group[good], score[good] = _name(label, names[good]), _score(label, rows)
         return pd.DataFrame({"group": group, "score": score, "problem": embedded.problems})

@@ -44,7 +44,7 @@ class TrainParams(Params):
     """The knobs under `train` in params.yaml."""
 
     method: Literal["pbcnet", "pbcnet_semi", "moco_v2", "byol", "simsiam", "triplet"]
-    epochs: int = Field(gt=0)
+    epochs: int = Field(ge=0, description="0 keeps the initial weights")
     batch: int = Field(gt=0, description="products in a step")
     learning_rate: float = Field(gt=0, description="peak of the one-cycle schedule")
     warmup: float = Field(gt=0, lt=1, description="share of the steps in which the learning rate rises")
@@ -98,21 +98,26 @@ class Trainer:
         source = iter(batches)
         for _ in range(len(batches)):
             asked = time.monotonic()
-            batch = Batch(*self.fabric.to_device(tuple(next(source))))
+            batch = next(source)
             waited += time.monotonic() - asked
-            first, second = make_views(batch, self.knobs.augment, self.views)
-            loss, accuracy = self.module(first, second, batch.ids)
-            self.optimizer.zero_grad()
-            self.fabric.backward(loss)
-            self.optimizer.step()
             rate = float(self.schedule.get_last_lr()[0])
-            self.schedule.step()
-            self.method.after_step()
-            sums += torch.stack([loss.detach(), accuracy])
+            sums += self.step(batch)
             advance(1)
         loss_mean, accuracy_mean = (sums / len(batches)).tolist()
         waiting = waited / (time.monotonic() - started)
         return {"loss": loss_mean, "accuracy": accuracy_mean, "learning_rate": rate, "waiting": waiting}
+
+    def step(self, batch: Batch) -> torch.Tensor:
+        """One optimizer step; returns loss and accuracy, float (2,), on the device."""
+        batch = Batch(*self.fabric.to_device(tuple(batch)))
+        first, second = make_views(batch, self.knobs.augment, self.views)
+        loss, accuracy = self.module(first, second, batch.ids)
+        self.optimizer.zero_grad()
+        self.fabric.backward(loss)
+        self.optimizer.step()
+        self.schedule.step()
+        self.method.after_step()
+        return torch.stack([loss.detach(), accuracy])
 
     def state(self) -> dict[str, Any]:
         """Everything that the next step depends on."""
@@ -176,7 +181,7 @@ def main(prepared: Path = PREPARED, params: Path = PARAMS, out: Path = TRAINED) 
     masks = np.load(prepared / "masks.npy", mmap_mode="r")
     shuffle = torch.Generator().manual_seed(knobs.seed)
     batches = make_batches(knobs, products, pairs, pictures, masks, shuffle)
-    trainer = Trainer(knobs, knobs.epochs * len(batches), shuffle)
+    trainer = Trainer(knobs, max(1, knobs.epochs * len(batches)), shuffle)
     encoder = trainer.method.encoder
     checkpoint, fingerprint = out / "checkpoint.pt", [knobs.model_dump_json(), digest(products)]
     done = load_checkpoint(checkpoint, fingerprint)

@@ -33,7 +33,8 @@ class ColorVariants(PythonModel):
             params: output "groups" (default) or "embeddings"; threshold (1 − cosine; 0: the model's own).
 
         Returns:
-            A row a product: group, score and problem (see `ml.predict.Predictor.group`), or the embedding's columns.
+            A row a product: group, score and problem (see `ml.predict.Predictor.group`), or the embedding's columns,
+            relative to the blocks of this table.
         """
         wanted = params or {}
         missing = [column for column in NEEDED if column not in model_input]
@@ -42,7 +43,7 @@ class ColorVariants(PythonModel):
         table = model_input.reset_index(drop=True)
         embedded = self.predictor.embed(_content(image) for image in table["image"])
         if wanted.get("output", "groups") == "embeddings":
-            return pd.DataFrame(embedded.rows)
+            return pd.DataFrame(self.predictor.relative(table, embedded))
         return self.predictor.group(table, embedded, wanted.get("threshold") or None)
 
 

@@ -46,7 +46,10 @@ def test_views_have_the_shape_and_range_that_the_encoder_takes() -> None:
 
 
 def test_views_depend_on_the_generator_only() -> None:
-    one, other = make_views(twice(*batch()), params(), generator(3)), make_views(twice(*batch()), params(), generator(3))
+    one, other = (
+        make_views(twice(*batch()), params(), generator(3)),
+        make_views(twice(*batch()), params(), generator(3)),
+    )
     assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
     assert not torch.equal(one[0], make_views(twice(*batch()), params(), generator(4))[0])
 

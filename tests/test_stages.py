@@ -78,7 +78,9 @@ def test_an_interrupted_training_goes_on_and_ends_in_the_same_bytes(
     monkeypatch.setattr("ml.train.save_checkpoint", stop_after)
     with pytest.raises(KeyboardInterrupt):
         run(folder, monkeypatch, "train")
-    assert len((folder / "artifacts/train/history.csv").read_text().splitlines()) == 3  # header, initial weights, one epoch
+    assert (
+        len((folder / "artifacts/train/history.csv").read_text().splitlines()) == 3
+    )  # header, initial weights, one epoch
     monkeypatch.setattr("ml.train.save_checkpoint", saved)
     run(folder, monkeypatch, "train")
     assert digests(folder / "artifacts/train") == digests(done / "artifacts/train")

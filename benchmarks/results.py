@@ -1,0 +1,187 @@
+"""`make results`: trains every row of rows.yaml on real photos and writes docs/results.md from the rows' JSON files.
+
+A finished row is benchmarks/results/NAME.json (figures with intervals, knobs, commit, seconds); rows that are there are not
+computed again, so an interrupted run goes on where it stopped.
+"""
+
+import platform
+import shutil
+import subprocess
+import time
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+import torch
+import typer
+import yaml
+
+import ml.prepare
+import ml.train
+import ml.validate
+from benchmarks.tables import write_results
+from flows.retrain import apply_overrides
+from ml.baselines import BASELINES
+from ml.blocks import block_numbers, relative_to_block
+from ml.bootstrap import resample
+from ml.crop import CropParams
+from ml.device import exact
+from ml.embed import embed_pictures
+from ml.encoder import load_encoder
+from ml.errors import UserError
+from ml.evaluate import EvaluateParams
+from ml.figures import resampled_figures, with_intervals
+from ml.files import read_json, read_table, write_json
+from ml.group import choose_threshold
+from ml.params import load_params
+from ml.snapshot import import_shop
+from ml.stage import run_app
+from ml.train import Trainer, TrainParams, make_batches
+from ml.truth import build_truth
+
+ROOT = Path(__file__).parents[1]
+ROWS = Path(__file__).with_name("rows.yaml")
+FINISHED = Path(__file__).with_name("results")
+WORK = ROOT / ".variants/results"
+WARMUP, TIMED = 3, 12  # steps of which the first are not, the others are measured to foresee an epoch's time
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def main(
+    source: Annotated[str, typer.Option(help="The shop with annotated pairs.")] = "../shared/data/myntra",
+    minutes: Annotated[float, typer.Option(help="Training time of each row; whole epochs, at least one.")] = 8,
+    only: Annotated[str, typer.Option(help="Rows to compute, comma-separated; default all that are missing.")] = "",
+) -> None:
+    """Computes the missing rows, then writes docs/results.md."""
+    groups = yaml.safe_load(ROWS.read_text(encoding="utf-8"))
+    wanted = [name.strip() for name in only.split(",") if name.strip()]
+    unknown = set(wanted) - {name for rows in groups.values() for name in rows}
+    if unknown:
+        raise UserError(f"rows.yaml has no row {', '.join(sorted(unknown))}")
+    for group, rows in groups.items():
+        for name, knobs in rows.items():
+            if not (FINISHED / f"{name}.json").is_file() and (not wanted or name in wanted):
+                print(f"== {name}: {knobs}", flush=True)
+                write_json(FINISHED / f"{name}.json", compute(group, name, knobs, source, minutes))
+    print(f"written: {write_results(FINISHED, ROOT / 'docs/results.md')}")
+
+
+def compute(group: str, name: str, knobs: dict[str, Any], source: str, minutes: float) -> dict[str, Any]:
+    """One row: prepares, trains and judges. Ablations are judged on dev alone, so that no choice is made on test."""
+    folder = WORK / name
+    folder.mkdir(parents=True, exist_ok=True)
+    params = folder / "params.yaml"
+    shutil.copy(ROOT / "params.yaml", params)
+    apply_overrides(folder, knobs)
+    prepared = prepare(source, params)
+    if "train.epochs" not in knobs:
+        apply_overrides(folder, {"train.epochs": affordable_epochs(prepared, params, minutes * 60)})
+    settings = yaml.safe_load(params.read_text(encoding="utf-8"))
+    started = time.monotonic()
+    ml.train.main(prepared, params, folder)
+    seconds = time.monotonic() - started
+    history = pd.read_csv(folder / "history.csv").to_dict("records")
+    return {
+        "group": group,
+        "name": name,
+        "knobs": knobs,
+        "size": settings["prepare"]["size"],
+        "method": settings["train"]["method"],
+        "epochs": settings["train"]["epochs"],
+        "kept_epoch": read_json(folder / "encoder.json")["epoch"],
+        "train_seconds": round(seconds),
+        "history": [{"epoch": row["epoch"], "dev_block_ap": row["dev_block_ap"]} for row in history],
+        **judge(prepared, folder, params, ["dev", "test"] if group == "methods" else ["dev"]),
+        "command": f"python -m benchmarks.results --source {source} --minutes {minutes:g} --only {name}",
+        "commit": commit(),
+        "machine": f"{platform.machine()}, {settings['train']['threads']} threads",
+    }
+
+
+def prepare(source: str, params: Path) -> Path:
+    """Imports, validates and prepares the shop once for each way of cropping."""
+    how = load_params("prepare", CropParams, params)
+    snapshot, validated = WORK / "snapshot", WORK / "validated"
+    if not snapshot.is_dir():
+        import_shop(source, snapshot)
+    if not (validated / "products.parquet").is_file():
+        ml.validate.main(snapshot, ROOT / "data/previous.json", ROOT / "data/gx", params, validated)
+    prepared = WORK / f"prepared-{how.localizer}-{how.size}"
+    if not (prepared / "prepare.json").is_file():  # written last
+        ml.prepare.main(snapshot, validated, params, prepared)
+    return prepared
+
+
+def affordable_epochs(prepared: Path, params: Path, budget: float) -> int:
+    """Whole epochs that fit into the budget (seconds), at least one, judged by a few measured steps."""
+    knobs = load_params("train", TrainParams, params)
+    products, pairs = read_table(prepared / "products.parquet"), read_table(prepared / "pairs.parquet")
+    arrays = [np.load(prepared / f"{name}.npy", mmap_mode="r") for name in ("images", "masks")]
+    exact(knobs.threads)
+    shuffle = torch.Generator().manual_seed(0)
+    batches = make_batches(knobs, products, pairs, arrays[0], arrays[1], shuffle)
+    trainer = Trainer(knobs, WARMUP + TIMED, shuffle)
+    started = 0.0
+    for place, batch in enumerate(islice(batches, WARMUP + TIMED)):
+        if place == WARMUP:
+            started = time.monotonic()
+        trainer.step(batch)
+    step = (time.monotonic() - started) / TIMED
+    epochs = max(1, round(budget / (step * len(batches))))
+    print(f"{step * 1000:.0f} ms a step, {len(batches)} steps an epoch: {epochs} epochs", flush=True)
+    return epochs
+
+
+def judge(prepared: Path, model: Path, params: Path, splits: list[str]) -> dict[str, Any]:
+    """Figures of the encoder and of the baselines, each at its own threshold chosen on dev.
+
+    Returns:
+        {"figures": {split: {figure: {"value", "low", "high"}}}, "gains": {baseline: {split: the same for block_ap}},
+        "baselines": {name: figures}}; gains are paired differences on the same resamples.
+    """
+    knobs = load_params("evaluate", EvaluateParams, params)
+    products, pairs = read_table(prepared / "products.parquet"), read_table(prepared / "pairs.parquet")
+    pictures = np.load(prepared / "images.npy", mmap_mode="r")
+    encoder = load_encoder(model)[0]
+    block = block_numbers(products)
+    found: dict[str, dict[str, dict[str, np.ndarray]]] = {}
+    thresholds: dict[str, float] = {}
+    for split in ["dev", *[name for name in splits if name != "dev"]]:
+        rows = np.flatnonzero(products["split"] == split)
+        truth = build_truth(products.iloc[rows], pairs)
+        annotated = rows[truth.rows]
+        mates = rows[np.isin(block[rows], block[annotated])]
+        embedded = relative_to_block(embed_pictures(encoder, pictures[mates]), block[mates], knobs.block_prior)
+        embeddings = {"model": embedded[np.searchsorted(mates, annotated)]}
+        embeddings |= {name: baseline(pictures[annotated]) for name, baseline in BASELINES.items()}
+        weight = resample(int(truth.design.max()) + 1, knobs.resamples, knobs.seed)
+        for name, rows_of in embeddings.items():
+            thresholds.setdefault(name, choose_threshold(rows_of, truth))  # dev comes first
+            found.setdefault(name, {})[split] = resampled_figures(rows_of, truth, thresholds[name], weight)
+    figures = {
+        name: {split: with_intervals(values) for split, values in parts.items()} for name, parts in found.items()
+    }
+    gains = {
+        name: {
+            split: with_intervals({"block_ap": found["model"][split]["block_ap"] - found[name][split]["block_ap"]})[
+                "block_ap"
+            ]
+            for split in found[name]
+        }
+        for name in BASELINES
+    }
+    return {"figures": figures.pop("model"), "gains": gains, "baselines": figures}
+
+
+def commit() -> str:
+    """The commit that the figures are of; a dirty tree is marked."""
+    run = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
+    return subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
+if __name__ == "__main__":
+    run_app(app)

@@ -1,0 +1,110 @@
+"""docs/results.md, built from the finished rows' JSON files alone, between two marks of the page."""
+
+from pathlib import Path
+from typing import Any
+
+from ml.files import read_json, replacing
+
+BEGIN, END = "<!-- built by `make results`: begin -->", "<!-- built by `make results`: end -->"
+COLUMNS = {
+    "block_ap": "block AP",
+    "hard_ap": "hard AP",
+    "block_auc": "block AUC",
+    "recall_at_1": "recall@1",
+    "tpr_at_1_fpr": "TPR@1 %FPR",
+    "ari": "ARI",
+    "fms": "FMS",
+    "nmi": "NMI",
+    "cgacc": "CGacc",
+}
+BASELINE = {
+    "pixels": "colour pixels",
+    "gray": "gray pixels",
+    "imagenet": "ImageNet, colour",
+    "imagenet_gray": "ImageNet, gray",
+}
+
+Row = dict[str, Any]
+
+
+def write_results(finished: Path, page: Path) -> Path:
+    """Puts the tables between the marks of the page; what people wrote around them stays."""
+    rows = [read_json(file) for file in sorted(finished.glob("*.json"))]
+    text = page.read_text(encoding="utf-8")
+    before, after = text.split(BEGIN)[0], text.split(END)[-1]
+    with replacing(page) as beside:
+        beside.write_text(f"{before}{BEGIN}\n\n{tables(rows)}\n{END}{after}", encoding="utf-8")
+    return page
+
+
+def tables(rows: list[Row]) -> str:
+    """Markdown of all tables."""
+    methods = sorted((row for row in rows if row["group"] == "methods"), key=lambda row: row["name"])
+    ablations = sorted(
+        (row for row in rows if row["group"] == "ablations"), key=lambda row: -value(row["figures"]["dev"], "block_ap")
+    )
+    parts = []
+    for split in ("test", "dev"):
+        if methods:
+            lines = [line(row["name"], row["figures"][split]) for row in methods]
+            sizes = sorted({row["size"] for row in methods})
+            lines += [
+                line(
+                    f"{words}{f', {size} px' if len(sizes) > 1 else ''}", named(methods, size)["baselines"][name][split]
+                )
+                for size in sizes
+                for name, words in BASELINE.items()
+            ]
+            parts.append(f"### Methods on the {split} brands\n\n{header('method-seed')}\n" + "\n".join(lines) + "\n")
+    if methods:
+        lines = [
+            f"| {row['name']} | {interval(row['gains']['imagenet_gray']['test'])} | {interval(row['gains']['gray']['test'])} "
+            f"| {row['train_seconds']} | {row['kept_epoch']} of {row['epochs']} | {row['commit']} |"
+            for row in methods
+        ]
+        parts.append(
+            "### What each gains in block AP on test (paired, on the same resamples), and what it cost\n\n"
+            "| row | over ImageNet, gray | over gray pixels | seconds of training | epoch kept | commit |\n|---|---|---|---|---|---|\n"
+            + "\n".join(lines)
+            + "\n"
+        )
+    if ablations:
+        lines = [
+            f"| {row['name']} | {interval(row['figures']['dev']['block_ap'])} | "
+            + " | ".join(f"{value(row['figures']['dev'], name):.3f}" for name in ("recall_at_1", "ari", "cgacc"))
+            + f" | {interval(row['gains']['imagenet_gray']['dev'])} | {row['train_seconds']} |"
+            for row in ablations
+        ]
+        parts.append(
+            "### Ablations, on the dev brands (one seed)\n\n"
+            "| row | block AP | recall@1 | ARI | CGacc | over ImageNet, gray | seconds |\n|---|---|---|---|---|---|---|\n"
+            + "\n".join(lines)
+            + "\n"
+        )
+    return "\n".join(parts)
+
+
+def header(first: str) -> str:
+    """A Markdown header with all figures."""
+    return f"| {first} | {' | '.join(COLUMNS.values())} |\n|{'---|' * (len(COLUMNS) + 1)}"
+
+
+def line(name: str, figures: Row) -> str:
+    """A Markdown row; block AP with its interval, as every figure has it in the JSON file."""
+    cells = [interval(figures[column]) for column in COLUMNS]
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def interval(figure: Row) -> str:
+    """Value and interval; an empty cell where undefined."""
+    return "" if figure["value"] is None else f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
+
+
+def value(figures: Row, name: str) -> float:
+    """The figure without its interval."""
+    return float(figures[name]["value"])
+
+
+def named(rows: list[Row], size: int) -> Row:
+    """A row of that resolution, whose baselines are the same for all."""
+    return next(row for row in rows if row["size"] == size)
