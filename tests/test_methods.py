@@ -1,0 +1,181 @@
+"""Every method trains through one interface, computes what its source says, and learns on a generated shop."""
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from conftest import ROOT, SMALL, set_knobs
+from lightly.loss import NTXentLoss
+from torch import nn
+from torch.nn import functional
+
+import ml.prepare
+import ml.train
+import ml.validate
+from ml.encoder import Encoder, EncoderParams
+from ml.errors import UserError
+from ml.files import read_json
+from ml.methods import METHODS
+from ml.methods.agreement import agreement
+from ml.methods.momentum import follow, momentum_copy
+from ml.methods.queue import KeyQueue
+from ml.params import load_params
+from ml.snapshot import import_shop
+from ml.train import TrainParams
+
+TINY = {
+    "input": "rgb",
+    "backbone": "mobilenetv3_small_050",
+    "weights": "random",
+    "frozen_batchnorm": True,
+    "slices": "quadrants",
+    "slices_from": "feature_map",
+    "join": "concat",
+    "mirror": False,
+}
+
+
+def method(name: str) -> nn.Module:
+    """A method with the knobs of params.yaml and a tiny encoder."""
+    torch.manual_seed(0)
+    knobs = getattr(load_params("train", TrainParams, ROOT / "params.yaml"), name)
+    return METHODS[name](Encoder(EncoderParams(**TINY)), knobs)
+
+
+def views(count: int = 4, size: int = 64) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    random = torch.Generator().manual_seed(1)
+    first, second = (torch.rand(count, 3, size, size, generator=random) for _ in range(2))
+    return first, second, torch.tensor([0, 0, 2, 3])[:count]
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_a_step_of_every_method_gives_a_scalar_loss_and_gradients_that_reach_its_encoder(name: str) -> None:
+    made = method(name)
+    loss, accuracy = made(*views())
+    assert loss.shape == accuracy.shape == ()
+    assert 0 <= float(accuracy) <= 1
+    loss.backward()
+    assert any(value.grad is not None and float(value.grad.abs().sum()) > 0 for value in made.encoder.parameters())
+    made.after_step()
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_momentum_copies_never_get_gradients_and_every_state_is_in_the_checkpoint(name: str) -> None:
+    made = method(name)
+    for _ in range(2):
+        loss, _ = made(*views())
+        loss.backward()
+        made.after_step()
+    still = [value for value in made.parameters() if not value.requires_grad]
+    assert all(value.grad is None for value in still)
+    other = method(name)
+    other.load_state_dict(made.state_dict())
+    torch.manual_seed(5)
+    expected = made(*views())[0]
+    torch.manual_seed(5)
+    torch.testing.assert_close(other(*views())[0], expected)
+
+
+def test_the_loss_against_the_queue_is_lightlys_ntxent_with_a_memory_bank() -> None:
+    torch.manual_seed(0)
+    queue = KeyQueue(size=16, parts=1, width=8)
+    peer = NTXentLoss(temperature=0.2, memory_bank_size=(16, 8))
+    peer.memory_bank.bank.copy_(queue.keys[:, 0])
+    peer.memory_bank.bank_ptr.zero_()
+    for step in range(6):  # the queue goes round more than once
+        queries = functional.normalize(torch.randn(4, 8), dim=1).requires_grad_()
+        keys = functional.normalize(torch.randn(4, 8), dim=1)
+        twin = queries.detach().clone().requires_grad_()
+        ours, _ = queue.info_nce(queries.unsqueeze(1), keys.unsqueeze(1), torch.arange(4) + 10 * step, 0.2)
+        theirs = peer(twin, keys)
+        torch.testing.assert_close(ours, theirs)
+        ours.backward()
+        theirs.backward()
+        torch.testing.assert_close(queries.grad, twin.grad)
+        queue.push(keys.unsqueeze(1), torch.arange(4) + 10 * step)
+        torch.testing.assert_close(queue.keys[:, 0], peer.memory_bank.bank)
+
+
+def test_the_gradient_of_the_queue_loss_is_right_to_numerical_precision() -> None:
+    torch.manual_seed(0)
+    queue = KeyQueue(size=6, parts=2, width=4).double()
+    keys = functional.normalize(torch.randn(3, 2, 4, dtype=torch.double), dim=2)
+    queries = torch.randn(3, 2, 4, dtype=torch.double, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda rows: queue.info_nce(rows, keys, torch.arange(3), 0.5)[0], (queries,))
+
+
+def test_keys_of_the_same_design_are_no_negatives() -> None:
+    queue = KeyQueue(size=4, parts=1, width=8)
+    keys = functional.normalize(torch.randn(4, 1, 8), dim=2)
+    queue.push(keys, torch.tensor([7, 7, 7, 7]))
+    loss, accuracy = queue.info_nce(keys[:1], keys[1:2], torch.tensor([7]), 0.1)
+    assert float(loss) == pytest.approx(0, abs=1e-6)  # nothing is left to be told apart from
+    assert float(accuracy) == 1
+    assert float(queue.info_nce(keys[:1], keys[1:2], torch.tensor([8]), 0.1)[0]) > 0.1
+
+
+def test_a_momentum_copy_follows_by_the_given_share_and_never_the_other_way() -> None:
+    original = nn.Linear(3, 2)
+    twin = momentum_copy(original)
+    before = copy.deepcopy(twin.weight.data)
+    with torch.no_grad():
+        original.weight += 1
+    follow([twin], [original], 0.9)
+    torch.testing.assert_close(twin.weight.data, before + 0.1)
+    torch.testing.assert_close(original.weight.data, before + 1)
+
+
+def test_agreement_counts_rows_that_find_their_own() -> None:
+    rows = torch.eye(4)
+    assert float(agreement(rows, rows * 3)) == 1
+    assert float(agreement(rows, rows[[1, 0, 2, 3]])) == 0.5
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory, shop: Path) -> Path:
+    """The generated shop, ready for training, with small knobs."""
+    folder = tmp_path_factory.mktemp("methods")
+    import_shop(str(shop), folder / "snapshot")
+    (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    set_knobs(folder / "params.yaml", SMALL)
+    ml.validate.main(
+        folder / "snapshot", ROOT / "data/previous.json", ROOT / "data/gx", folder / "params.yaml", folder / "validated"
+    )
+    ml.prepare.main(folder / "snapshot", folder / "validated", folder / "params.yaml", folder / "prepared")
+    return folder
+
+
+GAIN = 0.03  # by how much dev block AP rises above the random initialisation, at least
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_every_method_learns_on_the_generated_shop(name: str, prepared: Path, tmp_path: Path) -> None:
+    params = tmp_path / "params.yaml"
+    params.write_text((prepared / "params.yaml").read_text())
+    knobs = {"train.method": name, "train.epochs": 6, "train.batch": 16, "train.learning_rate": 0.001}
+    set_knobs(params, knobs)
+    ml.train.main(prepared / "prepared", params, tmp_path / "trained")
+    curve = pd.read_csv(tmp_path / "trained/history.csv")["dev_block_ap"]
+    assert curve.max() > curve[0] + GAIN
+    assert read_json(tmp_path / "trained/encoder.json")["epoch"] == int(np.argmax(curve))  # the best is what is kept
+
+
+def test_the_supervised_method_refuses_a_shop_without_variants_in_words(prepared: Path, tmp_path: Path) -> None:
+    for name in ("images.npy", "masks.npy", "products.parquet", "prepare.json"):
+        (tmp_path / name).symlink_to(prepared / "prepared" / name)
+    pairs = pd.read_parquet(prepared / "prepared/pairs.parquet")
+    pairs[pairs["color_variants"] == 0].to_parquet(tmp_path / "pairs.parquet")
+    params = tmp_path / "params.yaml"
+    params.write_text((prepared / "params.yaml").read_text())
+    set_knobs(params, {"train.method": "triplet"})
+    with pytest.raises(UserError, match="annotated variants alone"):
+        ml.train.main(tmp_path, params, tmp_path / "trained")
+
+
+def test_params_yaml_holds_the_knobs_of_every_method() -> None:
+    section = yaml.safe_load((ROOT / "params.yaml").read_text())["train"]
+    assert set(METHODS) <= set(section)
