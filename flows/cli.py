@@ -11,6 +11,7 @@ import yaml
 
 from flows.project import Project, find_project
 from ml.errors import UserError
+from ml.params import profile_knobs
 from ml.stage import run_app
 
 app = typer.Typer(
@@ -75,6 +76,9 @@ def retrain(
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KNOB=VALUE", help="Change a knob of params.yaml for this run.")
     ] = None,
+    profile: Annotated[
+        str, typer.Option(help="A set of knobs under `profiles` in params.yaml, such as gpu; --set comes after it.")
+    ] = "",
     allow_dirty: Annotated[
         bool, typer.Option(help="Run with uncommitted changes; the model can never be promoted.")
     ] = False,
@@ -84,8 +88,9 @@ def retrain(
     Your checkout is not touched: the run has a git worktree and a branch `retrain/…` of its own. If nothing has changed
     since an earlier run, that run's model is named instead.
     """
-    overrides = dict(_knob(one) for one in set_ or [])
-    _with_prefect(find_project())
+    project = find_project()
+    overrides = (profile_knobs(profile, project.root / "params.yaml") if profile else {}) | dict(map(_knob, set_ or []))
+    _with_prefect(project)
     from flows.retrain import retrain as flow
 
     result = flow(source=source, overrides=overrides, allow_dirty=allow_dirty)

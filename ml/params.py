@@ -1,7 +1,7 @@
 """The knobs: sections of params.yaml, checked against the model that the stage declares."""
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -37,6 +37,18 @@ def load_params(section: str, model: type[Section], path: Path = Path("params.ya
         return model.model_validate(content[section])
     except ValidationError as error:
         raise UserError(f"{path} does not hold: {describe(error, section)}") from error
+
+
+def profile_knobs(name: str, path: Path = Path("params.yaml")) -> dict[str, Any]:
+    """The knobs of a profile, such as {"prepare.size": 224}.
+
+    Raises:
+        UserError: there is no such profile.
+    """
+    profiles = yaml.safe_load(path.read_text(encoding="utf-8")).get("profiles") or {}
+    if name not in profiles:
+        raise UserError(f"params.yaml has no profile '{name}'; it has {', '.join(profiles) or 'none'}")
+    return dict(profiles[name])
 
 
 def describe(error: ValidationError, root: str = "") -> str:
