@@ -78,8 +78,7 @@ def compute(group: str, name: str, knobs: dict[str, Any], source: str, minutes: 
     shutil.copy(ROOT / "params.yaml", params)
     apply_overrides(folder, knobs)
     prepared = prepare(source, params)
-    if "train.epochs" not in knobs:
-        apply_overrides(folder, {"train.epochs": affordable_epochs(prepared, params, minutes * 60)})
+    apply_overrides(folder, {"train.epochs": affordable_epochs(prepared, params, minutes * 60)})
     settings = yaml.safe_load(params.read_text(encoding="utf-8"))
     started = time.monotonic()
     ml.train.main(prepared, params, folder)

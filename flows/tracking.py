@@ -89,7 +89,8 @@ class LiveHistory:
 
     def __init__(self, client: MlflowClient, run_id: str, file: Path) -> None:
         self.client, self.run_id, self.file = client, run_id, file
-        self.logged = len(client.get_metric_history(run_id, "loss"))
+        steps = [entry.step for name in ("loss", "dev_block_ap") for entry in client.get_metric_history(run_id, name)]
+        self.logged = max(steps, default=-1) + 1  # lines; the first is of epoch 0, the initial weights
 
     def catch_up(self) -> None:
         """Logs the lines that are not logged yet; a line that is still being written is left for later."""

@@ -44,7 +44,7 @@ class TrainParams(Params):
     """The knobs under `train` in params.yaml."""
 
     method: Literal["pbcnet", "pbcnet_semi", "moco_v2", "byol", "simsiam", "triplet"]
-    epochs: int = Field(ge=0, description="0 keeps the initial weights")
+    epochs: int = Field(gt=0)
     batch: int = Field(gt=0, description="products in a step")
     learning_rate: float = Field(gt=0, description="peak of the one-cycle schedule")
     warmup: float = Field(gt=0, lt=1, description="share of the steps in which the learning rate rises")
@@ -181,7 +181,7 @@ def main(prepared: Path = PREPARED, params: Path = PARAMS, out: Path = TRAINED) 
     masks = np.load(prepared / "masks.npy", mmap_mode="r")
     shuffle = torch.Generator().manual_seed(knobs.seed)
     batches = make_batches(knobs, products, pairs, pictures, masks, shuffle)
-    trainer = Trainer(knobs, max(1, knobs.epochs * len(batches)), shuffle)
+    trainer = Trainer(knobs, knobs.epochs * len(batches), shuffle)
     encoder = trainer.method.encoder
     checkpoint, fingerprint = out / "checkpoint.pt", [knobs.model_dump_json(), digest(products)]
     done = load_checkpoint(checkpoint, fingerprint)

@@ -168,7 +168,9 @@ def test_a_threshold_of_zero_groups_nothing_and_of_two_whole_blocks(done: Path, 
 def test_training_learns_on_the_generated_shop(done: Path) -> None:
     history = pd.read_csv(done / "artifacts/train/history.csv")
     assert list(history.columns) == ["epoch", "loss", "accuracy", "learning_rate", "dev_block_ap"]
-    assert history["epoch"].tolist() == [0, 1, 2]
+    assert history["epoch"].tolist() == [0, 1, 2]  # 0: the initial weights
+    best = int(history["dev_block_ap"].argmax())
+    assert read_json(done / "artifacts/train/encoder.json")["epoch"] == best  # what was best on dev is what is kept
     assert history["dev_block_ap"].between(0, 1).all()
 
 
