@@ -25,6 +25,7 @@ SMALL = {  # knobs for a training of seconds
     "prepare.size": 48,
     "train.epochs": 2,
     "train.batch": 32,
+    "train.threads": 1,  # two test processes share two cores
     "train.encoder.backbone": "mobilenetv3_small_050",
     "train.encoder.weights": "random",
     "train.encoder.frozen_batchnorm": False,

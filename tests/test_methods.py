@@ -142,6 +142,7 @@ LEARNING = {  # colour-blind weights would leave little to learn: these still lo
     "prepare.size": 64,
     "train.epochs": 2,
     "train.batch": 16,
+    "train.threads": 1,
     "train.encoder.input": "rgb",
     "train.encoder.slices": "none",
 }
