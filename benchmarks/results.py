@@ -24,7 +24,7 @@ import ml.validate
 from benchmarks.tables import write_results
 from flows.retrain import apply_overrides
 from ml.baselines import BASELINES
-from ml.blocks import block_numbers, relative_to_block
+from ml.blocks import block_mates, block_numbers, relative_to_block
 from ml.bootstrap import resample
 from ml.crop import CropParams
 from ml.device import exact
@@ -153,7 +153,7 @@ def judge(prepared: Path, model: Path, params: Path, splits: list[str]) -> dict[
         rows = np.flatnonzero(products["split"] == split)
         truth = build_truth(products.iloc[rows], pairs)
         annotated = rows[truth.rows]
-        mates = rows[np.isin(block[rows], block[annotated])]
+        mates = rows[block_mates(products.iloc[rows], truth.rows)]
         embedded = relative_to_block(embed_pictures(encoder, pictures[mates]), block[mates], knobs.block_prior)
         embeddings = {"model": embedded[np.searchsorted(mates, annotated)]}
         embeddings |= {name: baseline(pictures[annotated]) for name, baseline in BASELINES.items()}

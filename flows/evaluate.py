@@ -70,7 +70,7 @@ def evaluate(project: Project, model: str, source: str, split: str | None, tell:
         if split:
             products = products[products["brand"].map(split_of) == split].reset_index(drop=True)
         truth = build_truth(products, shop.pairs)
-        whole_blocks = products.iloc[block_mates(products, truth)]
+        whole_blocks = products.iloc[block_mates(products, truth.rows)]
         kept, crops = crop_annotated(products.iloc[truth.rows], judged.crop, tell)
         truth = build_truth(kept, shop.pairs)
         if not truth.complete:

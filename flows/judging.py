@@ -82,7 +82,7 @@ def _test_pairs(root: Path, policy: GatePolicy) -> _TestPairs:
     products = read_table(root / PREPARED / "products.parquet")
     test = products[products["split"] == "test"].reset_index(drop=True)
     truth = build_truth(test, read_table(root / PREPARED / "pairs.parquet"))
-    mates = block_mates(test, truth)
+    mates = block_mates(test, truth.rows)
     asked = test.iloc[mates].reset_index(drop=True)
     table = asked[BLOCK].assign(image=[str(root / SNAPSHOT / "images" / name) for name in asked["sha256"]])
     annotated = np.searchsorted(mates, truth.rows)

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 
 from ml.schema import BLOCK
-from ml.truth import Truth
 
 
 def block_numbers(products: pd.DataFrame) -> np.ndarray:
@@ -38,11 +37,7 @@ def relative_to_block(embeddings: np.ndarray, block: np.ndarray, prior: float) -
     return np.asarray(moved / np.where(length > 0, length, 1), dtype=np.float32)
 
 
-def block_mates(products: pd.DataFrame, truth: Truth) -> np.ndarray:
-    """Rows of all products, annotated or not, that share a block with an annotated one: int, increasing.
-
-    Args:
-        truth: of this table.
-    """
+def block_mates(products: pd.DataFrame, rows: np.ndarray) -> np.ndarray:
+    """The rows of all products that share a block with one of `rows`, and these themselves: int, increasing."""
     block = block_numbers(products)
-    return np.flatnonzero(np.isin(block, block[truth.rows]))
+    return np.flatnonzero(np.isin(block, block[rows]))

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ml.schema import BLOCK
+from ml.blocks import block_numbers
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def build_truth(products: pd.DataFrame, pairs: pd.DataFrame) -> Truth:
     left, right = place[row[usable["left"]].to_numpy(int)], place[row[usable["right"]].to_numpy(int)]
     label = usable["color_variants"].to_numpy(int) == 1
     design = components(len(rows), left[label], right[label])
-    block = products.iloc[rows].groupby(BLOCK, sort=False, dropna=False).ngroup().to_numpy()
+    block = block_numbers(products.iloc[rows])
     first, second = _within(block)
     excluded = {
         frozenset(ends)

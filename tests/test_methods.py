@@ -10,6 +10,7 @@ import torch
 import yaml
 from conftest import ROOT, set_knobs
 from lightly.loss import NTXentLoss
+from tiny import random_views, tiny_encoder
 from torch import nn
 from torch.nn import functional
 
@@ -17,7 +18,6 @@ import ml.prepare
 import ml.train
 import ml.validate
 from ml.device import exact
-from ml.encoder import Encoder, EncoderParams
 from ml.errors import UserError
 from ml.files import read_table
 from ml.methods import METHODS
@@ -29,28 +29,15 @@ from ml.snapshot import import_shop
 from ml.synthetic import generate_shop
 from ml.train import DevCurve, Trainer, TrainParams, make_batches
 
-TINY = {
-    "input": "rgb",
-    "backbone": "mobilenetv3_small_050",
-    "weights": "random",
-    "frozen_batchnorm": True,
-    "slices": "quadrants",
-    "slices_from": "feature_map",
-    "join": "concat",
-    "mirror": False,
-}
-
 
 def method(name: str) -> nn.Module:
     """A method with the knobs of params.yaml and a tiny encoder."""
-    torch.manual_seed(0)
     knobs = getattr(load_params("train", TrainParams, ROOT / "params.yaml"), name)
-    return METHODS[name](Encoder(EncoderParams(**TINY)), knobs)
+    return METHODS[name](tiny_encoder(), knobs)
 
 
 def views(count: int = 4, size: int = 64) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    random = torch.Generator().manual_seed(1)
-    first, second = (torch.rand(count, 3, size, size, generator=random) for _ in range(2))
+    first, second = random_views(count, size)
     return first, second, torch.tensor([0, 0, 2, 3])[:count]
 
 

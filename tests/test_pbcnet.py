@@ -5,46 +5,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tiny import random_views, tiny_encoder
 from torch.nn import functional
 
 from ml.colour import LUMINANCE
 from ml.embed import embed_pictures, set_center
-from ml.encoder import SLICES, Encoder, EncoderParams, load_encoder, save_encoder
+from ml.encoder import SLICES, load_encoder, save_encoder
 from ml.errors import UserError
 from ml.methods.pbcnet import PBCNet, PBCNetParams
 
-TINY = {
-    "input": "rgb",
-    "backbone": "mobilenetv3_small_050",
-    "weights": "random",
-    "frozen_batchnorm": True,
-    "slices": "quadrants",
-    "slices_from": "feature_map",
-    "join": "concat",
-    "mirror": False,
-}
-
-
-def encoder(**knobs: object) -> Encoder:
-    torch.manual_seed(0)
-    return Encoder(EncoderParams(**{**TINY, **knobs}))
-
 
 def method(queue: int = 12, momentum: float = 0.9, **knobs: object) -> PBCNet:
-    made = encoder(**knobs)
+    made = tiny_encoder(**knobs)
     return PBCNet(made, PBCNetParams(projection=8, queue=queue, temperature=0.2, momentum=momentum))
 
 
 def views(count: int = 4, size: int = 64) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    random = torch.Generator().manual_seed(1)
-    first, second = (torch.rand(count, 3, size, size, generator=random) for _ in range(2))
+    first, second = random_views(count, size)
     return first, second, torch.arange(count)
 
 
 @pytest.mark.parametrize("slices", sorted(SLICES))
 @pytest.mark.parametrize("join", ["concat", "mean"])
 def test_embeddings_have_length_one_and_the_announced_size(slices: str, join: str) -> None:
-    made = encoder(slices=slices, join=join).eval()
+    made = tiny_encoder(slices=slices, join=join).eval()
     rows = made(views()[0])
     assert rows.shape == (4, made.size)
     torch.testing.assert_close(rows.norm(dim=1), torch.ones(4))
@@ -52,7 +36,7 @@ def test_embeddings_have_length_one_and_the_announced_size(slices: str, join: st
 
 
 def test_a_slice_sees_its_own_place_of_the_feature_map() -> None:
-    made = encoder(slices="quadrants").eval()
+    made = tiny_encoder(slices="quadrants").eval()
     made.backbone.forward_features = lambda pictures: pictures
     made.mean, made.std = torch.zeros(3, 1, 1), torch.ones(3, 1, 1)
     picture = torch.zeros(1, 3, 4, 4)
@@ -66,7 +50,7 @@ def test_with_luminance_input_a_recolouring_of_equal_luminance_changes_nothing()
     shift = torch.tensor([0.2, 0.0, -0.2]).view(3, 1, 1)
     shift = shift - (shift * torch.tensor(LUMINANCE).view(3, 1, 1)).sum()  # other colours, as light as before
     both = torch.cat([picture, picture + shift])
-    rows = {kind: encoder(input=kind).eval()(both).detach() for kind in ("luminance", "rgb")}
+    rows = {kind: tiny_encoder(input=kind).eval()(both).detach() for kind in ("luminance", "rgb")}
     assert float(rows["luminance"][0] @ rows["luminance"][1]) > 1 - 1e-5
     assert float(rows["rgb"][0] @ rows["rgb"][1]) < 1 - 1e-4
 
@@ -137,7 +121,7 @@ def test_keys_follow_the_query_encoder_with_the_given_momentum() -> None:
 
 def test_frozen_batch_normalisation_keeps_its_statistics_while_training() -> None:
     for frozen in (True, False):
-        made = encoder(frozen_batchnorm=frozen).train()
+        made = tiny_encoder(frozen_batchnorm=frozen).train()
         before = {name: value.clone() for name, value in made.named_buffers() if "running" in name}
         made.parts(views()[0])
         moved = [
@@ -147,7 +131,7 @@ def test_frozen_batch_normalisation_keeps_its_statistics_while_training() -> Non
 
 
 def test_a_saved_encoder_embeds_alike_after_loading(tmp_path: Path) -> None:
-    made = encoder().eval().to(memory_format=torch.channels_last)
+    made = tiny_encoder().eval().to(memory_format=torch.channels_last)
     save_encoder(made, {"threads": 2}, tmp_path)
     loaded, facts = load_encoder(tmp_path)
     assert facts["threads"] == 2
@@ -156,8 +140,8 @@ def test_a_saved_encoder_embeds_alike_after_loading(tmp_path: Path) -> None:
 
 
 def test_imagenet_weights_come_without_network_from_the_package() -> None:
-    made = encoder(backbone="tf_efficientnet_lite0", weights="imagenet", slices="none")
-    other = encoder(backbone="tf_efficientnet_lite0", weights="random", slices="none")
+    made = tiny_encoder(backbone="tf_efficientnet_lite0", weights="imagenet", slices="none")
+    other = tiny_encoder(backbone="tf_efficientnet_lite0", weights="random", slices="none")
     name = "backbone.conv_stem.weight"
     assert not torch.equal(made.state_dict()[name], other.state_dict()[name])
 
@@ -171,18 +155,18 @@ def test_imagenet_weights_come_without_network_from_the_package() -> None:
 )
 def test_an_unknown_backbone_or_weights_file_is_refused_in_words(knobs: dict[str, str], words: str) -> None:
     with pytest.raises(UserError, match=words):
-        encoder(**knobs)
+        tiny_encoder(**knobs)
 
 
 def test_weights_of_another_backbone_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "weights.pth"
     torch.save({"conv_stem.weight": torch.zeros(1)}, file)
     with pytest.raises(UserError, match="do not fit"):
-        encoder(weights=str(file))
+        tiny_encoder(weights=str(file))
 
 
 def test_a_centered_encoder_embeds_its_own_products_around_zero() -> None:
-    made = encoder()
+    made = tiny_encoder()
     pictures = np.random.default_rng(0).integers(0, 255, (16, 48, 48, 3), dtype=np.uint8)
     crowded = embed_pictures(made, pictures)
     set_center(made, pictures)

@@ -35,13 +35,10 @@ class PBCNet(nn.Module):
         super().__init__()
         self.params = params
         self.encoder = encoder
-        self.head = self.make_head(encoder.part_size)
+        # One linear projection for all parts: on dev it is better than a hidden layer, see docs/results.md.
+        self.head = nn.Linear(encoder.part_size, params.projection)
         self.key_encoder, self.key_head = momentum_copy(encoder), momentum_copy(self.head)
         self.queue = KeyQueue(params.queue, encoder.part_count, params.projection)
-
-    def make_head(self, width: int) -> nn.Module:
-        """The projection, shared by all parts; on dev a linear one is better than a hidden layer, see docs/results.md."""
-        return nn.Linear(width, self.params.projection)
 
     def forward(self, query_view: Tensor, key_view: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
         """One step's loss; `after_step` then lets the keys replace the oldest in the queue.
