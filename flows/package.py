@@ -31,6 +31,7 @@ REQUIREMENTS = (
     "pyyaml",
     "rich",
     "safetensors",
+    "scikit-learn",
     "scipy",
     "timm",
     "torch",

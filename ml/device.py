@@ -5,6 +5,7 @@ import os
 import torch
 
 from ml.errors import UserError
+from ml.memory import keep_memory
 
 
 def pick_device(wanted: str) -> str:
@@ -19,7 +20,8 @@ def pick_device(wanted: str) -> str:
 
 
 def exact(threads: int) -> None:
-    """Makes torch repeatable: deterministic kernels and a fixed thread count, on which CPU results depend."""
+    """Makes torch repeatable: deterministic kernels and a fixed thread count, on which CPU results depend; and keeps memory."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic cuBLAS asks for
     torch.use_deterministic_algorithms(True)
     torch.set_num_threads(threads)
+    keep_memory()

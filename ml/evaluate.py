@@ -10,9 +10,10 @@ from sklearn.metrics import precision_recall_curve
 
 from ml.baselines import BASELINES
 from ml.blocks import block_numbers, relative_to_block
-from ml.bootstrap import resample
+from ml.bootstrap import interval, pair_weights, resample
+from ml.calibrate import Calibration, expected_calibration_error, fit_calibration
 from ml.device import exact
-from ml.figures import resampled_figures, similarities, with_intervals
+from ml.figures import CHUNK, resampled_figures, similarities, with_intervals
 from ml.files import read_json, read_table, replacing, write_json
 from ml.findings import Mistake, find
 from ml.group import choose_threshold
@@ -69,12 +70,19 @@ def main(
     else:
         print(f"warning: {lacking}", flush=True)
         if truth["dev"].complete:
-            metrics["threshold"] = choose_threshold(rows[split["dev"][truth["dev"].rows]], truth["dev"])
+            dev = rows[split["dev"][truth["dev"].rows]]
+            metrics["threshold"] = choose_threshold(dev, truth["dev"])
+            metrics["calibration"] = calibrate(dev, truth["dev"])._asdict()
     write_json(out / "metrics.json", metrics)
     thresholds = {name: entry["threshold"] for name, entry in metrics.get("baselines", {}).items()}
     write_json(
         out / "grouping.json",
-        {"threshold": metrics["threshold"], "block_prior": knobs.block_prior, "baselines": thresholds},
+        {
+            "threshold": metrics["threshold"],
+            "block_prior": knobs.block_prior,
+            "calibration": metrics.get("calibration"),
+            "baselines": thresholds,
+        },
     )
     table = pd.concat(curves) if curves else pd.DataFrame({"embedding": [], "recall": [], "precision": []})
     with replacing(out / "precision_recall.csv") as beside:
@@ -113,16 +121,39 @@ def why_not(truth: dict[str, Truth]) -> str | None:
 
 
 def judge(embeddings: dict[str, np.ndarray], truth: dict[str, Truth], knobs: EvaluateParams) -> dict[str, Any]:
-    """Threshold from the dev split, then every figure with its interval on both splits.
+    """Threshold and calibration from the dev split, then every figure with its interval on both splits.
 
     Args:
         embeddings: for "dev" and "test", float (annotated products, size) in the order of the truth's rows.
     """
     threshold = choose_threshold(embeddings["dev"], truth["dev"])
-    entry: dict[str, Any] = {"threshold": threshold}
+    calibration = calibrate(embeddings["dev"], truth["dev"])
+    entry: dict[str, Any] = {"threshold": threshold, "calibration": calibration._asdict()}
     for part in ("test", "dev"):
         entry[part] = figures_of(embeddings[part], truth[part], threshold, knobs.resamples, knobs.seed)
+        entry[part]["ece"] = calibration_error(embeddings[part], truth[part], calibration, knobs)
     return entry
+
+
+def calibrate(embeddings: np.ndarray, truth: Truth) -> Calibration:
+    """Similarity to probability, by the block pairs."""
+    return fit_calibration(similarities(embeddings, truth.block_pairs), truth.block_pairs.label)
+
+
+def calibration_error(
+    embeddings: np.ndarray, truth: Truth, calibration: Calibration, knobs: EvaluateParams
+) -> dict[str, float | None]:
+    """Expected calibration error over block pairs: {"value", "low", "high"}."""
+    pairs = truth.block_pairs
+    weight = resample(int(truth.design.max()) + 1, knobs.resamples, knobs.seed)
+    probability = calibration.probability(similarities(embeddings, pairs))
+    ends = truth.design[pairs.left], truth.design[pairs.right]
+    step = max(1, CHUNK // len(pairs))
+    errors = [
+        expected_calibration_error(probability, pairs.label, pair_weights(weight[start : start + step], *ends))
+        for start in range(0, len(weight), step)
+    ]
+    return interval(np.concatenate(errors))
 
 
 def figures_of(

@@ -10,12 +10,14 @@ import numpy as np
 import pandas as pd
 
 from ml.blocks import block_numbers, relative_to_block
+from ml.calibrate import Calibration
 from ml.crop import CropParams, crop_product
 from ml.embed import embed_pictures
 from ml.encoder import load_encoder
 from ml.files import read_json
 from ml.group import Dendrogram
 from ml.images import UnreadablePicture, decode
+from ml.memory import keep_memory
 from ml.progress import Advance
 
 CHUNK = 256  # pictures decoded at once
@@ -42,11 +44,14 @@ class Predictor:
     """
 
     def __init__(self, folder: Path) -> None:
+        keep_memory()
         self.encoder, facts = load_encoder(folder)
         self.crop = CropParams(**facts["prepare"])
         grouping = read_json(folder / "grouping.json")
         self.threshold: float = grouping["threshold"]
         self.block_prior: float = grouping["block_prior"]
+        calibration = grouping["calibration"]  # None: trained on a shop without annotated pairs
+        self.calibration = Calibration(**calibration) if calibration else None
 
     def embed(self, pictures: Iterable[bytes | None], advance: Advance = lambda count: None) -> Embedded:
         """Crops and embeds pictures chunk by chunk, so that memory does not grow with their number.
@@ -99,8 +104,9 @@ class Predictor:
 
         Returns:
             One row a product, in order: group (named after the group's first product_id or, without ids, its first row;
-            None where the picture is unreadable), score (mean cosine similarity to the rest of the group; NaN for one alone) and
-            problem (text or None).
+            None where the picture is unreadable), score (probability that it is a variant of
+            another member, mean over the group; NaN for one alone, and where no annotated pairs were there to calibrate it)
+            and problem (text or None).
         """
         numbers = pd.Series(range(len(products))).astype(str).str.zfill(len(str(len(products))))
         names = (products["product_id"].astype(str) if "product_id" in products else numbers).to_numpy(dtype=object)
@@ -111,19 +117,18 @@ class Predictor:
             block = block_numbers(products[good])
             rows = self.relative(products, embedded)[good]
             label = Dendrogram(rows, block).cut(self.threshold if threshold is None else threshold)
-            group[good], score[good] = _name(label, names[good]), _score(label, rows)
+            group[good], score[good] = _name(label, names[good]), self._score(label, rows)
         return pd.DataFrame({"group": group, "score": score, "problem": embedded.problems})
+
+    def _score(self, label: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        score = np.full(len(label), np.nan)
+        for members in np.split(np.argsort(label, kind="stable"), np.cumsum(np.bincount(label))[:-1]):
+            if self.calibration and len(members) > 1:
+                probability = self.calibration.probability(rows[members] @ rows[members].T)
+                score[members] = (probability.sum(axis=1) - probability.diagonal()) / (len(members) - 1)
+        return score
 
 
 def _name(label: np.ndarray, names: np.ndarray) -> np.ndarray:
     """Each product's group, named after the group's first product in order of names: the order of rows does not matter."""
     return np.asarray(pd.Series(names).groupby(label).transform("min"), dtype=object)
-
-
-def _score(label: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Mean cosine similarity to the other members: float (products,); NaN for groups of one."""
-    total = np.zeros((int(label.max()) + 1, rows.shape[1]))
-    np.add.at(total, label, rows)
-    others = np.bincount(label)[label] - 1
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray((np.einsum("nd,nd->n", rows, total[label]) - 1) / np.where(others > 0, others, np.nan))

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from ml.calibrate import Calibration, reliability
 from ml.figures import FIGURES, similarities
 from ml.findings import Findings, Mistake
 from ml.pages import product_card, write_page
@@ -64,6 +65,7 @@ def write_report(
         figures=FIGURES,
         chart=_precision_recall(curves) if len(curves) else None,
         histogram=_histogram(embeddings, truth, threshold) if len(truth.block_pairs) else None,
+        reliability=_reliability(embeddings, truth, metrics) if metrics["evaluable"] else None,
         groups=[
             {"size": len(rows), "cards": [card(row) for row in rows[:MEMBERS]]} for rows in findings.groups[:GROUPS]
         ],
@@ -122,6 +124,26 @@ def _histogram(embeddings: np.ndarray, truth: Truth, threshold: float) -> Markup
     figure.add_vline(x=1 - threshold, line_dash="dash", annotation_text="threshold")
     figure.update_layout(xaxis_title="cosine similarity", yaxis_title="share of pairs", bargap=0)
     return _html(figure, "similarity")
+
+
+def _reliability(embeddings: np.ndarray, truth: Truth, metrics: dict[str, Any]) -> Markup:
+    pairs, calibration = truth.block_pairs, Calibration(**metrics["calibration"])
+    bins = reliability(calibration.probability(similarities(embeddings[truth.rows], pairs)), pairs.label)
+    error = metrics["test"]["ece"]["value"]
+    figure = go.Figure(
+        layout={"title": f"Do scores keep their word? Test split, expected calibration error {error:.3f}"}
+    )
+    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", name="perfect", line={"dash": "dot", "color": "#b0b0b0"})
+    figure.add_scatter(
+        x=bins["foreseen"],
+        y=bins["found"],
+        mode="lines+markers",
+        name="this model",
+        text=[f"{count} pairs" for count in bins["pairs"]],
+        marker={"color": COLOURS["model"], "size": 6 + 3 * np.log10(bins["pairs"])},
+    )
+    figure.update_layout(xaxis_title="score: probability of being variants", yaxis_title="share that are variants")
+    return _html(figure, "reliability")
 
 
 def _html(figure: go.Figure, name: str) -> Markup:

@@ -52,6 +52,9 @@ class TrainParams(Params):
     seed: int
     threads: int = Field(gt=0, description="CPU threads; results on the CPU depend on it")
     device: Literal["auto", "cpu", "cuda"]
+    keep: Literal["momentum", "query"] = Field(
+        description="which encoder is the result: the momentum one, where the method has one, or the one that has gradients"
+    )
     encoder: EncoderParams
     augment: AugmentParams
     pbcnet: PBCNetParams
@@ -77,6 +80,9 @@ class Trainer:
         self.fabric = Fabric(accelerator=device, devices=1, precision=precision)
         self.method = METHODS[knobs.method](Encoder(knobs.encoder), getattr(knobs, knobs.method))
         self.method.to(memory_format=torch.channels_last)
+        self.kept: Encoder = getattr(self.method, "momentum_encoder", self.method.encoder)
+        if knobs.keep == "query":
+            self.kept = self.method.encoder
         parameters = [value for value in self.method.parameters() if value.requires_grad]
         optimizer = torch.optim.AdamW(parameters, lr=knobs.learning_rate, weight_decay=knobs.weight_decay, fused=True)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -182,7 +188,7 @@ def main(prepared: Path = PREPARED, params: Path = PARAMS, out: Path = TRAINED) 
     shuffle = torch.Generator().manual_seed(knobs.seed)
     batches = make_batches(knobs, products, pairs, pictures, masks, shuffle)
     trainer = Trainer(knobs, knobs.epochs * len(batches), shuffle)
-    encoder = trainer.method.encoder
+    encoder = trainer.kept
     checkpoint, fingerprint = out / "checkpoint.pt", [knobs.model_dump_json(), digest(products)]
     done = load_checkpoint(checkpoint, fingerprint)
     history = History(out / "history.csv", COLUMNS, done["history"] if done else [])

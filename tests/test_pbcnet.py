@@ -61,7 +61,7 @@ def test_the_loss_is_infonce_over_each_part_and_its_own_queue() -> None:
     net.eval()
     loss, _ = net(query_view, key_view, ids)
     queries = functional.normalize(net.head(net.encoder.parts(query_view)), dim=2)
-    keys = functional.normalize(net.key_head(net.key_encoder.parts(key_view)), dim=2)
+    keys = functional.normalize(net.momentum_head(net.momentum_encoder.parts(key_view)), dim=2)
     terms = []
     for part in range(queries.shape[1]):
         for row in range(len(ids)):
@@ -77,7 +77,7 @@ def test_gradients_reach_the_query_encoder_and_never_the_keys() -> None:
     loss.backward()
     assert all(value.grad is not None for value in net.head.parameters())
     assert any(value.grad is not None and value.grad.abs().sum() > 0 for value in net.encoder.parameters())
-    assert all(value.grad is None for value in [*net.key_encoder.parameters(), *net.key_head.parameters()])
+    assert all(value.grad is None for value in [*net.momentum_encoder.parameters(), *net.momentum_head.parameters()])
     assert not net.queue.keys.requires_grad
 
 
@@ -109,13 +109,13 @@ def test_a_products_own_older_keys_are_no_negatives() -> None:
 
 def test_keys_follow_the_query_encoder_with_the_given_momentum() -> None:
     net = method(momentum=0.75)
-    old = [value.clone() for value in net.key_head.parameters()]
+    old = [value.clone() for value in net.momentum_head.parameters()]
     with torch.no_grad():
         for value in net.head.parameters():
             value.add_(1.0)
     net(*views())
     net.after_step()
-    for before, after in zip(old, net.key_head.parameters(), strict=True):
+    for before, after in zip(old, net.momentum_head.parameters(), strict=True):
         torch.testing.assert_close(after, before + 0.25)
 
 

@@ -128,10 +128,12 @@ def test_metrics_hold_every_figure_with_its_interval_for_the_model_and_each_base
     for entry in (metrics, *metrics["baselines"].values()):
         for split in ("test", "dev"):
             for name, figure in entry[split].items():
-                assert figure["low"] <= figure["value"] + 1e-9, name
+                # Resampling adds noise to every bin of the calibration error, which is a sum of distances: it lies higher.
+                assert figure["low"] <= figure["value"] + (0.05 if name == "ece" else 1e-9), name
                 assert figure["high"] >= figure["value"] - 0.2, name
     grouping = read_json(done / "artifacts/evaluate/grouping.json")
     assert grouping["threshold"] == metrics["threshold"]
+    assert grouping["calibration"] == metrics["calibration"]
     assert set(grouping["baselines"]) == set(metrics["baselines"])
 
 
@@ -152,6 +154,7 @@ def test_the_predictor_embeds_raw_pictures_as_the_stages_do(done: Path, tmp_path
         assert len(blocks) == 1, group
         assert table.loc[rows.index, "product_id"].min() == group
         assert rows["score"].isna().all() == (len(rows) == 1)
+        assert rows["score"].dropna().between(0, 1).all()
 
 
 def test_a_threshold_of_zero_groups_nothing_and_of_two_whole_blocks(done: Path, tmp_path: Path) -> None:
@@ -184,7 +187,9 @@ def test_without_pairs_a_shop_trains_and_groups_but_says_that_it_cannot_be_evalu
     assert metrics["evaluable"] is False
     assert "cannot be evaluated" in metrics["reason"]
     assert "cannot be evaluated" in capsys.readouterr().out
-    assert read_json(folder / "artifacts/evaluate/grouping.json")["threshold"] > 0
+    grouping = read_json(folder / "artifacts/evaluate/grouping.json")
+    assert grouping["threshold"] > 0
+    assert grouping["calibration"] is None  # so groups get no score rather than one that means nothing
     report = (folder / "artifacts/evaluate/report.html").read_text()
     assert "cannot be evaluated" in report
 

@@ -27,7 +27,7 @@ class BYOL(nn.Module):
     """Online encoder with a predictor, and a target that follows it; it looks at the whole picture, whatever the slices are.
 
     Args:
-        encoder: the online one; after training it alone is kept.
+        encoder: the online one; after training it, or its target, is kept (`train.keep`).
     """
 
     def __init__(self, encoder: Encoder, params: BYOLParams) -> None:
@@ -36,7 +36,7 @@ class BYOL(nn.Module):
         self.encoder = encoder
         self.head = BYOLProjectionHead(encoder.part_size, params.hidden, params.projection)
         self.predictor = BYOLPredictionHead(params.projection, params.hidden, params.projection)
-        self.target, self.target_head = momentum_copy(encoder), momentum_copy(self.head)
+        self.momentum_encoder, self.momentum_head = momentum_copy(encoder), momentum_copy(self.head)
         self.loss = NegativeCosineSimilarity()
 
     def forward(self, first: Tensor, second: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
@@ -49,11 +49,11 @@ class BYOL(nn.Module):
             The loss (scalar, −1 at best) and the accuracy of `agreement`.
         """
         with torch.no_grad():
-            targets = [self.target_head(self.target.whole(view)) for view in (first, second)]
+            targets = [self.momentum_head(self.momentum_encoder.whole(view)) for view in (first, second)]
         predicted = [self.predictor(self.head(self.encoder.whole(view))) for view in (first, second)]
         loss = (self.loss(predicted[0], targets[1]) + self.loss(predicted[1], targets[0])) / 2
         return loss, agreement(predicted[0], targets[1])
 
     def after_step(self) -> None:
         """Moves the target towards the online encoder."""
-        follow([self.target, self.target_head], [self.encoder, self.head], self.params.momentum)
+        follow([self.momentum_encoder, self.momentum_head], [self.encoder, self.head], self.params.momentum)

@@ -31,7 +31,7 @@ class MoCoV2(nn.Module):
     """Query encoder, momentum encoder and one queue of keys; it looks at the whole picture, whatever the slices are.
 
     Args:
-        encoder: after training it alone is kept.
+        encoder: after training it, or the momentum encoder, is kept (`train.keep`).
     """
 
     def __init__(self, encoder: Encoder, params: MoCoV2Params) -> None:
@@ -39,18 +39,18 @@ class MoCoV2(nn.Module):
         self.params = params
         self.encoder = encoder
         self.head = MoCoProjectionHead(encoder.part_size, params.hidden, params.projection)
-        self.key_encoder, self.key_head = momentum_copy(encoder), momentum_copy(self.head)
+        self.momentum_encoder, self.momentum_head = momentum_copy(encoder), momentum_copy(self.head)
         self.queue = KeyQueue(params.queue, 1, params.projection)
 
     def forward(self, query_view: Tensor, key_view: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
         """One step's loss; arguments and answer as of `PBCNet.forward`."""
         with torch.no_grad():
-            keys = functional.normalize(self.key_head(self.key_encoder.whole(key_view)).float(), dim=1)
+            keys = functional.normalize(self.momentum_head(self.momentum_encoder.whole(key_view)).float(), dim=1)
         queries = functional.normalize(self.head(self.encoder.whole(query_view)).float(), dim=1)
         self.pending = keys.unsqueeze(1), ids
         return self.queue.info_nce(queries.unsqueeze(1), keys.unsqueeze(1), ids, self.params.temperature)
 
     def after_step(self) -> None:
         """Moves the key encoder towards the query encoder, and the step's keys into the queue."""
-        follow([self.key_encoder, self.key_head], [self.encoder, self.head], self.params.momentum)
+        follow([self.momentum_encoder, self.momentum_head], [self.encoder, self.head], self.params.momentum)
         self.queue.push(*self.pending)

@@ -28,7 +28,7 @@ class PBCNet(nn.Module):
     """Query encoder, momentum encoder, and one queue of keys for each part.
 
     Args:
-        encoder: gives the parts; after training it alone is kept.
+        encoder: gives the parts; after training it, or the momentum encoder, is kept (`train.keep`).
     """
 
     def __init__(self, encoder: Encoder, params: PBCNetParams) -> None:
@@ -37,7 +37,7 @@ class PBCNet(nn.Module):
         self.encoder = encoder
         # One linear projection for all parts: on dev it is better than a hidden layer, see docs/results.md.
         self.head = nn.Linear(encoder.part_size, params.projection)
-        self.key_encoder, self.key_head = momentum_copy(encoder), momentum_copy(self.head)
+        self.momentum_encoder, self.momentum_head = momentum_copy(encoder), momentum_copy(self.head)
         self.queue = KeyQueue(params.queue, encoder.part_count, params.projection)
 
     def forward(self, query_view: Tensor, key_view: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
@@ -51,12 +51,12 @@ class PBCNet(nn.Module):
             The loss and the accuracy of `KeyQueue.info_nce`.
         """
         with torch.no_grad():
-            keys = functional.normalize(self.key_head(self.key_encoder.parts(key_view)).float(), dim=2)
+            keys = functional.normalize(self.momentum_head(self.momentum_encoder.parts(key_view)).float(), dim=2)
         queries = functional.normalize(self.head(self.encoder.parts(query_view)).float(), dim=2)
         self.pending = keys, ids  # the queue may not change before backward has read it
         return self.queue.info_nce(queries, keys, ids, self.params.temperature)
 
     def after_step(self) -> None:
         """Moves the key encoder towards the query encoder, and the step's keys into the queue."""
-        follow([self.key_encoder, self.key_head], [self.encoder, self.head], self.params.momentum)
+        follow([self.momentum_encoder, self.momentum_head], [self.encoder, self.head], self.params.momentum)
         self.queue.push(*self.pending)
