@@ -23,21 +23,23 @@ import ml.train
 import ml.validate
 from benchmarks.tables import write_results
 from flows.retrain import apply_overrides
-from ml.baselines import BASELINES
+from ml.baselines import BASELINES, gray_pictures
 from ml.blocks import block_mates, block_numbers, relative_to_block
-from ml.bootstrap import resample
+from ml.bootstrap import interval, pair_weights, resample
 from ml.crop import CropParams
 from ml.device import exact
 from ml.embed import embed_pictures
 from ml.encoder import load_encoder
 from ml.errors import UserError
 from ml.evaluate import EvaluateParams
-from ml.figures import resampled_figures, with_intervals
+from ml.figures import resampled_figures, similarities, with_intervals
 from ml.files import read_json, read_table, write_json
 from ml.group import choose_threshold
+from ml.metrics import average_precision
 from ml.params import load_params
 from ml.snapshot import import_shop
 from ml.stage import run_app
+from ml.synthetic import generate_shop
 from ml.train import Trainer, TrainParams, make_batches
 from ml.truth import build_truth
 
@@ -45,6 +47,8 @@ ROOT = Path(__file__).parents[1]
 ROWS = Path(__file__).with_name("rows.yaml")
 FINISHED = Path(__file__).with_name("results")
 WORK = ROOT / ".variants/results"
+SHOPS = {"generated": False, "recoloured": True}  # second shops, and whether their colourways are recoloured pictures
+ELSEWHERE, SHOP_SEED = 300, 11  # products of each
 WARMUP, TIMED = 3, 12  # steps of which the first are not, the others are measured to foresee an epoch's time
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -95,21 +99,22 @@ def compute(group: str, name: str, knobs: dict[str, Any], source: str, minutes: 
         "train_seconds": round(seconds),
         "history": [{"epoch": row["epoch"], "dev_block_ap": row["dev_block_ap"]} for row in history],
         **judge(prepared, folder, params, ["dev", "test"] if group == "methods" else ["dev"]),
+        "elsewhere": {kind: judge_elsewhere(kind, folder, params) for kind in SHOPS},
         "command": f"python -m benchmarks.results --source {source} --minutes {minutes:g} --only {name}",
         "commit": commit(),
         "machine": f"{platform.machine()}, {settings['train']['threads']} threads",
     }
 
 
-def prepare(source: str, params: Path) -> Path:
-    """Imports, validates and prepares the shop once for each way of cropping."""
+def prepare(source: str, params: Path, shop: str = "photos") -> Path:
+    """Imports, validates and prepares a shop once for each way of cropping; `shop` is what its folders are called."""
     how = load_params("prepare", CropParams, params)
-    snapshot, validated = WORK / "snapshot", WORK / "validated"
+    snapshot, validated = WORK / f"{shop}-snapshot", WORK / f"{shop}-validated"
     if not snapshot.is_dir():
         import_shop(source, snapshot)
     if not (validated / "products.parquet").is_file():
         ml.validate.main(snapshot, ROOT / "data/previous.json", ROOT / "data/gx", params, validated)
-    prepared = WORK / f"prepared-{how.localizer}-{how.size}"
+    prepared = WORK / f"{shop}-{how.localizer}-{how.size}"
     if not (prepared / "prepare.json").is_file():  # written last
         ml.prepare.main(snapshot, validated, params, prepared)
     return prepared
@@ -140,11 +145,11 @@ def judge(prepared: Path, model: Path, params: Path, splits: list[str]) -> dict[
 
     Returns:
         {"figures": {split: {figure: {"value", "low", "high"}}}, "gains": {baseline: {split: the same for block_ap}},
-        "baselines": {name: figures}}; gains are paired differences on the same resamples.
+        "baselines": {name: figures}, "block_ap_draws": {split: [float]}}; gains are paired differences on the same
+        resamples, and the draws, the sample itself first, let rows be compared with one another in the same way.
     """
     knobs = load_params("evaluate", EvaluateParams, params)
-    products, pairs = read_table(prepared / "products.parquet"), read_table(prepared / "pairs.parquet")
-    pictures = np.load(prepared / "images.npy", mmap_mode="r")
+    products, pairs, pictures = prepared_shop(prepared)
     encoder = load_encoder(model)[0]
     block = block_numbers(products)
     found: dict[str, dict[str, dict[str, np.ndarray]]] = {}
@@ -161,6 +166,7 @@ def judge(prepared: Path, model: Path, params: Path, splits: list[str]) -> dict[
         for name, rows_of in embeddings.items():
             thresholds.setdefault(name, choose_threshold(rows_of, truth))  # dev comes first
             found.setdefault(name, {})[split] = resampled_figures(rows_of, truth, thresholds[name], weight)
+    draws = {split: values["block_ap"].round(5).tolist() for split, values in found["model"].items()}
     figures = {
         name: {split: with_intervals(values) for split, values in parts.items()} for name, parts in found.items()
     }
@@ -173,7 +179,45 @@ def judge(prepared: Path, model: Path, params: Path, splits: list[str]) -> dict[
         }
         for name in BASELINES
     }
-    return {"figures": figures.pop("model"), "gains": gains, "baselines": figures}
+    return {"figures": figures.pop("model"), "gains": gains, "baselines": figures, "block_ap_draws": draws}
+
+
+def judge_elsewhere(kind: str, model: Path, params: Path) -> dict[str, dict[str, float | None]]:
+    """Block AP on a shop that is not of this world of photos: of the model, of the model fed gray pictures, of the baselines.
+
+    Args:
+        kind: of `SHOPS`. No product of it has been seen, so all of them are asked about.
+
+    Returns:
+        {"model", "model, gray pictures", baseline: {"value", "low", "high"}}
+    """
+    knobs, source = load_params("evaluate", EvaluateParams, params), WORK / kind
+    if not source.is_dir():
+        generate_shop(source, ELSEWHERE, SHOP_SEED, recoloured=SHOPS[kind])
+    products, pairs, pictures = prepared_shop(prepare(str(source), params, kind))
+    truth, encoder = build_truth(products, pairs), load_encoder(model)[0]
+    weight = resample(int(truth.design.max()) + 1, knobs.resamples, knobs.seed)
+
+    def block_ap(rows: np.ndarray) -> dict[str, float | None]:
+        label, pair_set = truth.block_pairs.label, truth.block_pairs
+        ends = truth.design[pair_set.left], truth.design[pair_set.right]
+        return interval(average_precision(label, similarities(rows, pair_set), pair_weights(weight, *ends)))
+
+    def embedded(pictures: np.ndarray) -> np.ndarray:
+        rows = relative_to_block(embed_pictures(encoder, pictures), block_numbers(products), knobs.block_prior)
+        return rows[truth.rows]
+
+    return {
+        "model": block_ap(embedded(pictures)),
+        "model, gray pictures": block_ap(embedded(gray_pictures(pictures))),
+        **{name: block_ap(baseline(pictures[truth.rows])) for name, baseline in BASELINES.items()},
+    }
+
+
+def prepared_shop(prepared: Path) -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:
+    """Products, pairs and crops, uint8 (products, size, size, 3), as the stage left them."""
+    tables = [read_table(prepared / f"{name}.parquet") for name in ("products", "pairs")]
+    return tables[0], tables[1], np.load(prepared / "images.npy", mmap_mode="r")
 
 
 def commit() -> str:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from benchmarks.goals import goals
 from ml.files import read_json, replacing
 
 BEGIN, END = "<!-- built by `make results`: begin -->", "<!-- built by `make results`: end -->"
@@ -44,49 +45,72 @@ def tables(rows: list[Row]) -> str:
         (row for row in rows if row["group"] == "ablations"), key=lambda row: -value(row["figures"]["dev"], "block_ap")
     )
     parts = []
-    for split in ("test", "dev"):
-        if methods:
-            lines = [line(row["name"], row["figures"][split]) for row in methods]
-            sizes = sorted({row["size"] for row in methods})
-            lines += [
-                line(
-                    f"{words}{f', {size} px' if len(sizes) > 1 else ''}", named(methods, size)["baselines"][name][split]
-                )
-                for size in sizes
-                for name, words in BASELINE.items()
-            ]
-            parts.append(f"### Methods on the {split} brands\n\n{header('method-seed')}\n" + "\n".join(lines) + "\n")
     if methods:
-        lines = [
-            f"| {row['name']} | {interval(row['gains']['imagenet_gray']['test'])} | {interval(row['gains']['gray']['test'])} "
-            f"| {row['train_seconds']} | {row['kept_epoch']} of {row['epochs']} | {row['commit']} |"
-            for row in methods
-        ]
-        parts.append(
-            "### What each gains in block AP on test (paired, on the same resamples), and what it cost\n\n"
-            "| row | over ImageNet, gray | over gray pixels | seconds of training | epoch kept | commit |\n|---|---|---|---|---|---|\n"
-            + "\n".join(lines)
-            + "\n"
-        )
+        parts += [goals(methods), *(figures_table(methods, split) for split in ("test", "dev"))]
+        parts += [gains_table(methods), elsewhere_table(methods)]
     if ablations:
-        lines = [
-            f"| {row['name']} | {interval(row['figures']['dev']['block_ap'])} | "
-            + " | ".join(f"{value(row['figures']['dev'], name):.3f}" for name in ("recall_at_1", "ari", "cgacc"))
-            + f" | {interval(row['gains']['imagenet_gray']['dev'])} | {row['train_seconds']} |"
-            for row in ablations
-        ]
-        parts.append(
-            "### Ablations, on the dev brands (one seed)\n\n"
-            "| row | block AP | recall@1 | ARI | CGacc | over ImageNet, gray | seconds |\n|---|---|---|---|---|---|---|\n"
-            + "\n".join(lines)
-            + "\n"
-        )
+        parts.append(ablations_table(ablations))
     return "\n".join(parts)
 
 
-def header(first: str) -> str:
-    """A Markdown header with all figures."""
-    return f"| {first} | {' | '.join(COLUMNS.values())} |\n|{'---|' * (len(COLUMNS) + 1)}"
+def figures_table(methods: list[Row], split: str) -> str:
+    """Every method and seed, with the baselines below."""
+    lines = [line(row["name"], row["figures"][split]) for row in methods]
+    sizes = sorted({row["size"] for row in methods})
+    lines += [
+        line(f"{words}{f', {size} px' if len(sizes) > 1 else ''}", named(methods, size)["baselines"][name][split])
+        for size in sizes
+        for name, words in BASELINE.items()
+    ]
+    return table(f"Methods on the {split} brands", ["method-seed", *COLUMNS.values()], lines)
+
+
+def gains_table(methods: list[Row]) -> str:
+    """Paired differences to the baselines, and what each row cost."""
+    lines = [
+        f"| {row['name']} | {interval(row['gains']['imagenet_gray']['test'])} | {interval(row['gains']['gray']['test'])} "
+        f"| {row['train_seconds']} | {row['kept_epoch']} of {row['epochs']} | {row['commit']} |"
+        for row in methods
+    ]
+    columns = ["row", "over ImageNet, gray", "over gray pixels", "seconds of training", "epoch kept", "commit"]
+    return table(
+        "What each gains in block AP on test (paired, on the same resamples), and what it cost", columns, lines
+    )
+
+
+def elsewhere_table(methods: list[Row]) -> str:
+    """Block AP on the second shops."""
+    kinds = list(methods[0]["elsewhere"])
+    asked = ["model", "model, gray pictures", *BASELINE]
+    words = ["", ", fed gray pictures", *(f": {name}" for name in BASELINE.values())]
+    lines = [
+        f"| {row['name']}{said} | " + " | ".join(interval(row["elsewhere"][kind][name]) for kind in kinds) + " |"
+        for place, row in enumerate(methods)
+        for name, said in zip(asked, words, strict=True)
+        if place == 0 or not said.startswith(":")
+    ]
+    lines = [text.replace(f"| {methods[0]['name']}: ", "| baseline: ") for text in lines]
+    title = (
+        "Block AP on second shops, never seen: generated garments, and the same with recoloured pictures in one pose"
+    )
+    return table(title, ["row", *kinds], lines)
+
+
+def ablations_table(ablations: list[Row]) -> str:
+    """One change each, on dev."""
+    lines = [
+        f"| {row['name']} | {interval(row['figures']['dev']['block_ap'])} | "
+        + " | ".join(f"{value(row['figures']['dev'], name):.3f}" for name in ("recall_at_1", "ari", "cgacc"))
+        + f" | {interval(row['gains']['imagenet_gray']['dev'])} | {row['train_seconds']} |"
+        for row in ablations
+    ]
+    columns = ["row", "block AP", "recall@1", "ARI", "CGacc", "over ImageNet, gray", "seconds"]
+    return table("Ablations, on the dev brands (one seed)", columns, lines)
+
+
+def table(title: str, columns: list[str], lines: list[str]) -> str:
+    """A headed Markdown table."""
+    return f"### {title}\n\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}\n" + "\n".join(lines) + "\n"
 
 
 def line(name: str, figures: Row) -> str:

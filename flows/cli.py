@@ -44,13 +44,16 @@ def generate(
     folder: Annotated[Path, typer.Argument(help="Where the shop goes; must not exist, or be empty.")],
     products: Annotated[int, typer.Option(min=1, help="How many products.")] = 240,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same shop; more products extend it.")] = 0,
+    recoloured: Annotated[
+        bool, typer.Option("--recoloured", help="Colourways are one photograph, recoloured, as some shops make them.")
+    ] = False,
 ) -> None:
     """Writes a shop of generated garments with annotated pairs, to try things on."""
     from ml.progress import progress
     from ml.synthetic import generate_shop
 
     with progress("generate", products, "products") as advance:
-        generate_shop(folder, products, seed, advance)
+        generate_shop(folder, products, seed, advance, recoloured)
     print(f"{products} products are in {folder}")
 
 

@@ -16,6 +16,9 @@ from ml.batches import Batch
 from ml.colour import LUMINANCE
 from ml.params import Params
 
+LIKE = 0.15  # distance in RGB (0 … 1 each) at which a colour begins to count as another
+KEEP = 0.3  # share of the parts that keep their colour
+
 
 class AugmentParams(Params):
     """The knobs under `train.augment` in params.yaml."""
@@ -25,6 +28,9 @@ class AugmentParams(Params):
     gamma: float = Field(ge=1, description="luminance is raised to a power between 1/this and this")
     invert: float = Field(ge=0, le=1, description="probability that light and dark change places")
     tint: float = Field(ge=0, le=1, description="largest colour cast added to the mid-tones")
+    parts: float = Field(
+        ge=0, le=1, description="probability that what has one colour of the product changes on its own"
+    )
     scale: float = Field(ge=0, lt=1, description="largest zoom, as a share")
     shift: float = Field(ge=0, lt=1, description="largest shift, as a share of the side")
     rotate: float = Field(ge=0, le=180, description="largest rotation, in degrees")
@@ -58,6 +64,9 @@ def make_views(batch: Batch, params: AugmentParams, random: torch.Generator) -> 
 def recolour(pictures: Tensor, masks: Tensor, params: AugmentParams, random: torch.Generator) -> Tensor:
     """Another colourway: hue, saturation, luminance and tint of the product change, the background stays.
 
+    Where `params.parts` says so, what has the colour of some point of the product (a stripe, a print, a sole) changes on
+    its own, or keeps its colour: light on dark may become dark on light.
+
     Args:
         pictures: float (batch, 3, height, width) in 0 … 1.
         masks: float (batch, 1, height, width), 1 on the product.
@@ -65,6 +74,25 @@ def recolour(pictures: Tensor, masks: Tensor, params: AugmentParams, random: tor
     Returns:
         float (batch, 3, height, width) in 0 … 1.
     """
+    toned = _tone(pictures, params, random)
+    if params.parts:
+        drawn = torch.rand(2, len(pictures), 1, 1, 1, generator=random, device=pictures.device)
+        own = torch.where(drawn[0] < KEEP, pictures, _tone(pictures, params, random))
+        part = _part(pictures, masks, random) * (drawn[1] < params.parts)
+        toned = torch.lerp(toned, own, part)
+    return torch.lerp(pictures, toned, masks)
+
+
+def _part(pictures: Tensor, masks: Tensor, random: torch.Generator) -> Tensor:
+    """How much each pixel has the colour of one point of the product, drawn evenly: float (batch, 1, height, width), 0 … 1."""
+    place = torch.multinomial(masks.flatten(1) + 1e-6, 1, generator=random)  # the sum is never 0
+    colour = pictures.flatten(2).gather(2, place.unsqueeze(1).expand(-1, 3, -1)).unsqueeze(3)
+    distance = (pictures - colour).square().sum(1, keepdim=True)
+    return torch.exp(-distance / (2 * LIKE**2))
+
+
+def _tone(pictures: Tensor, params: AugmentParams, random: torch.Generator) -> Tensor:
+    """Pictures as of `recolour` with one change of colour each, everywhere: float (batch, 3, height, width) in 0 … 1."""
 
     def uniform(low: float, high: float) -> Tensor:
         return torch.rand(len(pictures), 1, 1, 1, generator=random, device=pictures.device) * (high - low) + low
@@ -75,8 +103,7 @@ def recolour(pictures: Tensor, masks: Tensor, params: AugmentParams, random: tor
     curve = luminance.clamp(1e-4, 1) ** torch.exp(uniform(-1, 1) * math.log(params.gamma))
     curve = torch.where(uniform(0, 1) < params.invert, 1 - curve, curve)
     cast = torch.rand(len(pictures), 3, 1, 1, generator=random, device=pictures.device) * 2 - 1
-    toned = curve + chroma + params.tint * cast * 4 * curve * (1 - curve)
-    return torch.lerp(pictures, toned.clamp(0, 1), masks)
+    return (curve + chroma + params.tint * cast * 4 * curve * (1 - curve)).clamp(0, 1)
 
 
 def move(pictures: Tensor, sign: Tensor, params: AugmentParams, random: torch.Generator) -> Tensor:

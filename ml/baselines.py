@@ -40,8 +40,13 @@ def imagenet(pictures: np.ndarray) -> np.ndarray:
 
 def imagenet_gray(pictures: np.ndarray) -> np.ndarray:
     """The same, of gray pictures: the naive baseline that is hardest to beat."""
+    return imagenet(gray_pictures(pictures))
+
+
+def gray_pictures(pictures: np.ndarray) -> np.ndarray:
+    """Luminance in all three channels: uint8 (n, h, w, 3) → uint8 (n, h, w, 3)."""
     luminance = (pictures @ np.array(LUMINANCE, np.float32)).round().astype(np.uint8)
-    return imagenet(np.repeat(luminance[..., None], 3, axis=3))
+    return np.repeat(luminance[..., None], 3, axis=3)
 
 
 BASELINES: dict[str, Callable[[np.ndarray], np.ndarray]] = {

@@ -34,6 +34,7 @@ from ml.methods.triplet import TripletParams
 from ml.params import Params, load_params
 from ml.progress import Advance, progress
 from ml.stage import run_stage
+from ml.transfer import on_device
 from ml.truth import build_truth
 
 TYPICAL = 1000  # train products whose mean embedding is the center, about
@@ -52,6 +53,7 @@ class TrainParams(Params):
     seed: int
     threads: int = Field(gt=0, description="CPU threads; results on the CPU depend on it")
     device: Literal["auto", "cpu", "cuda"]
+    compile: bool = Field(description="torch.compile the backbone: worth its minute of compiling on a GPU")
     keep: Literal["momentum", "query"] = Field(
         description="which encoder is the result: the momentum one, where the method has one, or the one that has gradients"
     )
@@ -83,6 +85,9 @@ class Trainer:
         self.kept: Encoder = getattr(self.method, "momentum_encoder", self.method.encoder)
         if knobs.keep == "query":
             self.kept = self.method.encoder
+        if knobs.compile:
+            for module in [part for part in self.method.children() if isinstance(part, Encoder)]:
+                module.backbone.forward_features = torch.compile(module.backbone.forward_features)  # type: ignore
         parameters = [value for value in self.method.parameters() if value.requires_grad]
         optimizer = torch.optim.AdamW(parameters, lr=knobs.learning_rate, weight_decay=knobs.weight_decay, fused=True)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -101,7 +106,7 @@ class Trainer:
         self.module.train()
         sums = torch.zeros(2, device=self.fabric.device)
         rate, waited, started = 0.0, 0.0, time.monotonic()
-        source = iter(batches)
+        source = on_device(batches, self.fabric.device)
         for _ in range(len(batches)):
             asked = time.monotonic()
             batch = next(source)
@@ -114,8 +119,7 @@ class Trainer:
         return {"loss": loss_mean, "accuracy": accuracy_mean, "learning_rate": rate, "waiting": waiting}
 
     def step(self, batch: Batch) -> torch.Tensor:
-        """One optimizer step; returns loss and accuracy, float (2,), on the device."""
-        batch = Batch(*self.fabric.to_device(tuple(batch)))
+        """One optimizer step on a batch that is on the device; returns loss and accuracy, float (2,), there."""
         first, second = make_views(batch, self.knobs.augment, self.views)
         loss, accuracy = self.module(first, second, batch.ids)
         self.optimizer.zero_grad()

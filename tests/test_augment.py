@@ -8,8 +8,8 @@ from ml.augment import AugmentParams, make_views, move, recolour
 from ml.batches import Batch
 
 STILL = {"scale": 0.0, "shift": 0.0, "rotate": 0.0, "flip": False}
-COLOUR = {"hue": 1.0, "saturation": 2.0, "gamma": 2.5, "invert": 0.3, "tint": 0.3}
-OFF = {"hue": 0.0, "saturation": 1.0, "gamma": 1.0, "invert": 0.0, "tint": 0.0}
+COLOUR = {"hue": 1.0, "saturation": 2.0, "gamma": 2.5, "invert": 0.3, "tint": 0.3, "parts": 0.5}
+OFF = {"hue": 0.0, "saturation": 1.0, "gamma": 1.0, "invert": 0.0, "tint": 0.0, "parts": 0.0}
 
 
 def params(**knobs: float | bool) -> AugmentParams:
@@ -90,8 +90,27 @@ def test_a_gray_product_takes_on_colour_through_tint_and_inverts_through_luminan
     everywhere = torch.ones(64, 1, 8, 8)
     tinted = recolour(gray, everywhere, params(), generator())
     assert float((tinted.amax(1) - tinted.amin(1)).mean()) > 0.02
-    inverted = recolour(gray, everywhere, params(invert=1.0, tint=0.0, gamma=1.0), generator())
+    inverted = recolour(gray, everywhere, params(invert=1.0, tint=0.0, gamma=1.0, parts=0.0), generator())
     torch.testing.assert_close(inverted, torch.full_like(inverted, 0.8), atol=1e-4, rtol=0)
+
+
+def test_a_stripe_may_keep_its_colour_while_the_rest_changes_and_else_all_changes_alike() -> None:
+    striped = torch.full((64, 3, 8, 8), 0.2)
+    striped[:, :, ::2] = 0.8
+    everywhere = torch.ones(64, 1, 8, 8)
+
+    def one_kept(parts: float) -> float:
+        """Share of the pictures in which one colour is as it was and the other is not."""
+        change = (recolour(striped, everywhere, params(parts=parts), generator()) - striped).abs().amax(1)
+        kept = torch.stack([change[:, 0, 0] < 0.02, change[:, 1, 0] < 0.02])
+        return float((kept[0] != kept[1]).float().mean())
+
+    assert one_kept(0.0) < 0.1
+    assert one_kept(1.0) > 0.15
+    turned = recolour(striped, everywhere, params(parts=1.0), generator())
+    apart = (turned[:, :, 0, 0] - turned[:, :, 1, 0]).mean(1)
+    assert float((apart > 0.1).float().mean()) > 0.1  # light on dark has become dark on light, and the other way round
+    assert float((apart < -0.1).float().mean()) > 0.1
 
 
 def test_both_views_are_mirrored_together_so_that_slices_keep_their_places() -> None:

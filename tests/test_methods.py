@@ -2,6 +2,7 @@
 
 import copy
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,10 @@ from torch.nn import functional
 import ml.prepare
 import ml.train
 import ml.validate
+from ml.augment import recolour
+from ml.batches import Batches
 from ml.device import exact
+from ml.embed import embed_pictures
 from ml.errors import UserError
 from ml.files import read_table
 from ml.methods import METHODS
@@ -28,6 +32,7 @@ from ml.params import load_params
 from ml.snapshot import import_shop
 from ml.synthetic import generate_shop
 from ml.train import DevCurve, Trainer, TrainParams, make_batches
+from ml.truth import build_truth
 
 
 def method(name: str) -> nn.Module:
@@ -134,6 +139,12 @@ LEARNING = {  # colour-blind weights would leave little to learn: these still lo
     "train.encoder.input": "rgb",
     "train.encoder.slices": "none",
 }
+RECOLOURING = {
+    "train.augment.invert": 0.0,
+    "train.augment.parts": 0.0,
+    "train.augment.gamma": 1.5,
+    "train.augment.saturation": 1.5,
+}
 GAIN = 0.03  # by how much block AP rises above that of the initial weights, at least
 
 
@@ -152,25 +163,75 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", sorted(METHODS))
-def test_every_method_learns_on_the_generated_shop(name: str, prepared: Path, tmp_path: Path) -> None:
-    params = tmp_path / "params.yaml"
+class Shop(NamedTuple):
+    """What the stage prepare left."""
+
+    products: pd.DataFrame
+    pairs: pd.DataFrame
+    pictures: np.ndarray
+    masks: np.ndarray
+
+
+def begin(prepared: Path, folder: Path, changed: dict[str, object]) -> tuple[Shop, Trainer, Batches]:
+    """A training with these knobs changed, in which all brands train."""
+    params = folder / "params.yaml"
     params.write_text((prepared / "params.yaml").read_text())
-    set_knobs(params, {"train.method": name})
+    set_knobs(params, changed)
     knobs = load_params("train", TrainParams, params)
     exact(knobs.threads)
     torch.manual_seed(knobs.seed)
-    products, pairs = (read_table(prepared / f"prepared/{table}.parquet") for table in ("products", "pairs"))
-    pictures, masks = (np.load(prepared / f"prepared/{array}.npy") for array in ("images", "masks"))
+    tables = [read_table(prepared / f"prepared/{table}.parquet") for table in ("products", "pairs")]
+    shop = Shop(*tables, *(np.load(prepared / f"prepared/{array}.npy") for array in ("images", "masks")))
     shuffle = torch.Generator().manual_seed(knobs.seed)
-    batches = make_batches(knobs, products.assign(split="train"), pairs, pictures, masks, shuffle)
-    trainer = Trainer(knobs, knobs.epochs * len(batches), shuffle)
-    block_ap = DevCurve(products.assign(split="dev"), pairs, pictures)
+    batches = make_batches(knobs, shop.products.assign(split="train"), shop.pairs, shop.pictures, shop.masks, shuffle)
+    return shop, Trainer(knobs, knobs.epochs * len(batches), shuffle), batches
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_every_method_learns_on_the_generated_shop(name: str, prepared: Path, tmp_path: Path) -> None:
+    shop, trainer, batches = begin(prepared, tmp_path, {"train.method": name})
+    block_ap = DevCurve(shop.products.assign(split="dev"), shop.pairs, shop.pictures)
     curve = [block_ap(trainer.kept)]
-    for _ in range(knobs.epochs):
+    for _ in range(trainer.knobs.epochs):
         trainer.epoch(batches, lambda count: None)
         curve.append(block_ap(trainer.kept))
     assert max(curve[1:]) > curve[0] + GAIN, curve
+
+
+def test_a_recolouring_moves_the_embedding_less_than_another_design_does(prepared: Path, tmp_path: Path) -> None:
+    shop, trainer, batches = begin(prepared, tmp_path, {"train.method": "pbcnet", "train.epochs": 1, **RECOLOURING})
+    before = nearer_to_itself_recoloured(trainer, shop)
+    trainer.epoch(batches, lambda count: None)
+    after = nearer_to_itself_recoloured(trainer, shop)
+    assert after > 0.9, (before, after)
+    assert after > before
+
+
+def nearer_to_itself_recoloured(trainer: Trainer, shop: Shop) -> float:
+    """Share of annotated products that are more like a recolouring of themselves than like another design of their block."""
+    truth = build_truth(shop.products, shop.pairs)
+    pictures = torch.from_numpy(shop.pictures[truth.rows]).permute(0, 3, 1, 2).float() / 255
+    masks = torch.from_numpy(shop.masks[truth.rows]).unsqueeze(1).float() / 255
+    random = torch.Generator().manual_seed(3)
+    turned = recolour(pictures, masks, trainer.knobs.augment, random).permute(0, 2, 3, 1)
+    plain, recoloured = (
+        embed_pictures(trainer.kept, crops)
+        for crops in (shop.pictures[truth.rows], (turned * 255).round().byte().numpy())
+    )
+    other = np.where(
+        (truth.block[:, None] == truth.block) & (truth.design[:, None] != truth.design), plain @ plain.T, -1
+    )
+    return float(((plain * recoloured).sum(axis=1) > other.max(axis=1)).mean())
+
+
+@pytest.mark.full
+def test_compiling_the_backbone_changes_nothing_but_speed(prepared: Path, tmp_path: Path) -> None:
+    losses = []
+    for compiled in (False, True):
+        _, trainer, batches = begin(prepared, tmp_path, {"train.compile": compiled, "train.batch": 4})
+        trainer.module.train()
+        losses.append(trainer.step(next(iter(batches)))[0])
+    torch.testing.assert_close(*losses, atol=1e-3, rtol=1e-3)
 
 
 def test_the_supervised_method_refuses_a_shop_without_variants_in_words(prepared: Path, tmp_path: Path) -> None:

@@ -57,6 +57,26 @@ def split(brand: str) -> str:
     return "test" if share < 0.2 else "dev" if share < 0.4 else "train"
 
 
+def test_a_recoloured_shop_shows_the_colourways_of_a_design_in_one_pose(small: Path, tmp_path: Path) -> None:
+    generate_shop(tmp_path / "shop", SMALL, SEED, recoloured=True)
+    recoloured = contents(tmp_path / "shop")
+    assert {name: recoloured[name] for name in ("catalog.csv", "pairs.csv")} == {
+        name: contents(small)[name] for name in ("catalog.csv", "pairs.csv")
+    }
+    pairs = table(small, "pairs")
+    variants = pairs[(pairs["color_variants"] == "1") & (pairs["confidence"] != "low")]
+
+    def moved(shop: dict[str, bytes], left: str, right: str) -> float:
+        """Share of the picture that only one of both products covers; the light backdrop is the same for both."""
+        empty = [decode(shop[f"images/{name}.jpg"]).astype(int).max(axis=2) > 225 for name in (left, right)]
+        return float((empty[0] != empty[1]).mean())
+
+    ends = [*zip(variants["left"], variants["right"], strict=True)]
+    assert len(ends) > 5
+    still, apart = (np.median([moved(shop, *pair) for pair in ends]) for shop in (recoloured, contents(small)))
+    assert still < apart / 2, (still, apart)
+
+
 def test_the_same_arguments_give_the_same_bytes(small: Path, tmp_path: Path) -> None:
     generate_shop(tmp_path / "again", SMALL, SEED)
     assert contents(tmp_path / "again") == contents(small)

@@ -24,7 +24,13 @@ CATALOG = ["product_id", "image", "title", "brand", "gender", "article_type", "b
 PAIRS = ["left", "right", "color_variants", "confidence", "annotator"]
 
 
-def generate_shop(folder: Path, products: int, seed: int, progress: Callable[[int], None] | None = None) -> None:
+def generate_shop(
+    folder: Path,
+    products: int,
+    seed: int,
+    progress: Callable[[int], None] | None = None,
+    recoloured: bool = False,
+) -> None:
     """Writes a shop in the public data format; the same arguments give the same bytes.
 
     A shop with more products and the same seed begins with the same products, so it is the smaller shop after a
@@ -35,6 +41,8 @@ def generate_shop(folder: Path, products: int, seed: int, progress: Callable[[in
         products: at least 1.
         seed: at least 0.
         progress: called with 1 after each picture.
+        recoloured: all colourways of a design are one photograph, recoloured, as some shops make them: the same pose,
+            folds and light. Otherwise each product is photographed on its own.
 
     Raises:
         UserError: the folder holds something or cannot be written, or a number is out of range.
@@ -51,12 +59,12 @@ def generate_shop(folder: Path, products: int, seed: int, progress: Callable[[in
             raise UserError(f"the folder '{folder}' is not empty: give a new or empty folder for the generated shop")
         with replacing(folder) as beside:
             (beside / "images").mkdir(parents=True)
-            _write(beside, products, seed, progress)
+            _write(beside, products, seed, progress, recoloured)
     except OSError as error:
         raise UserError(f"the shop '{folder}' cannot be written: {error}") from error
 
 
-def _write(folder: Path, products: int, seed: int, progress: Callable[[int], None] | None) -> None:
+def _write(folder: Path, products: int, seed: int, progress: Callable[[int], None] | None, recoloured: bool) -> None:
     rows: list[tuple[str, ...]] = []
     pairs: list[tuple[str, str, int, str, str]] = []
     for number, first, block in _blocks(products, seed):
@@ -65,6 +73,8 @@ def _write(folder: Path, products: int, seed: int, progress: Callable[[int], Non
         for place in range(sold):
             random = np.random.default_rng([seed, 2, first + place])
             rows.append(_row(block, place, ids[place], random))
+            if recoloured:
+                random = np.random.default_rng([seed, 3, number, block.items[place].design])
             (folder / "images" / f"{ids[place]}.jpg").write_bytes(_picture(block, place, number, seed, random))
             if progress is not None:
                 progress(1)
