@@ -21,6 +21,7 @@ import yaml
 import ml.prepare
 import ml.train
 import ml.validate
+from benchmarks.pictures import draw_curves, draw_products
 from benchmarks.tables import write_results
 from flows.retrain import apply_overrides
 from ml.baselines import BASELINES, gray_pictures
@@ -49,6 +50,7 @@ FINISHED = Path(__file__).with_name("results")
 WORK = ROOT / ".variants/results"
 SHOPS = {"generated": False, "recoloured": True}  # second shops, and whether their colourways are recoloured pictures
 ELSEWHERE, SHOP_SEED = 300, 11  # products of each
+SHOWN = "pbcnet_semi-0"  # the row whose pictures are drawn
 WARMUP, TIMED = 3, 12  # steps of which the first are not, the others are measured to foresee an epoch's time
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -72,6 +74,16 @@ def main(
                 print(f"== {name}: {knobs}", flush=True)
                 write_json(FINISHED / f"{name}.json", compute(group, name, knobs, source, minutes))
     print(f"written: {write_results(FINISHED, ROOT / 'docs/results.md')}")
+    rows = [read_json(file) for file in sorted(FINISHED.glob("*.json"))]
+    draw_curves([row for row in rows if row["group"] == "methods"], ROOT / "docs/images/curves.png")
+    shown = WORK / SHOWN
+    if (shown / "encoder.json").is_file():
+        prior = load_params("evaluate", EvaluateParams, shown / "params.yaml").block_prior
+        prepared = prepare(source, shown / "params.yaml")
+        products, pairs, pictures = prepared_shop(prepared)
+        dev = np.flatnonzero(products["split"] == "dev")
+        draw_products(shown, products.iloc[dev], pairs, pictures[dev], prior, WORK / "pictures")
+        print(f"pictures of the dev brands: {WORK / 'pictures'} (photos of the shop: not to be published)")
 
 
 def compute(group: str, name: str, knobs: dict[str, Any], source: str, minutes: float) -> dict[str, Any]:

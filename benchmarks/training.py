@@ -1,19 +1,21 @@
 """Training speed: our MoCo v2 and PBCNet against lightly's MoCo v2 as its docs build it, and against the pure step.
 
-All share backbone (random weights), picture size, batch and threads, and take turns in one process, so that a slow moment of
-the machine meets them all; figures are medians of pictures a second over the rounds, and ratios are medians of the rounds'
-ratios. The pure step trains on random views that lie in memory: no step can be faster.
+All share backbone (random weights), picture size, batch and threads, and take turns in processes of their own; figures are
+medians of pictures a second over the rounds, and ratios are medians of the rounds' ratios. lightly runs twice: as its docs
+build it, and with this project's allocator settings (`ml.memory`), so that these can be told from the rest. The pure step
+trains on random views that lie in memory: no step can be faster.
 """
 
 import copy
 import statistics
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import pandas as pd
 import torch
 import typer
 import yaml
@@ -26,20 +28,26 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from benchmarks.results import ROOT, commit
+from benchmarks.turns import Step, race, ratio
 from ml.backbones import build_backbone
 from ml.batches import Batches
-from ml.crop import CropParams, crop_product
-from ml.files import write_json
-from ml.images import decode
+from ml.crop import CropParams
+from ml.device import exact
+from ml.files import replacing, write_json
+from ml.memory import keep_memory
+from ml.params import load_params
+from ml.prepare import write_arrays
 from ml.stage import run_app
 from ml.synthetic import generate_shop
 from ml.train import Trainer, TrainParams
+from ml.transfer import on_device
 
 WORK = ROOT / ".variants/benchmarks"
 OUT = Path(__file__).with_name("training.json")
+PRODUCTS = 360  # of the generated shop
+PEER, LIMIT = "lightly MoCo v2", "pure MoCo v2 step, channels_last"
 BACKBONES = "tf_efficientnet_lite0,mobilenetv3_small_100,resnet18"
 QUEUE, WIDTH = 4096, 128
-Step = Callable[[], object]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -55,84 +63,82 @@ def main(
     workers: Annotated[int, typer.Option(help="lightly's DataLoader workers.")] = 0,
 ) -> None:
     """Measures, prints a table and writes benchmarks/training.json."""
-    torch.set_num_threads(threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    images, pictures, masks = shop_pictures(size)
+    images, cache = shop_pictures(size)
     table = {}
     for backbone in backbones.split(","):
-        contestants: dict[str, Step] = {
-            "lightly MoCo v2": lightly_moco(backbone, images, size, batch, workers, device),
-            "our MoCo v2": ours("moco_v2", "none", backbone, pictures, masks, batch, threads),
-            "our PBCNet, quadrants of the feature map": ours(
-                "pbcnet", "quadrants", backbone, pictures, masks, batch, threads
-            ),
-            "pure MoCo v2 step, channels_last": pure(backbone, pictures, masks, batch, threads, size),
+        settings = {"backbone": backbone, "batch": batch, "threads": threads}
+        slices = {"slices": "quadrants", "slices_from": "feature_map"}
+        plain = {"slices": "none", "slices_from": "feature_map"}
+        peer = {**settings, "images": images, "size": size, "workers": workers, "device": device}
+        seconds = race(
+            {
+                PEER: partial(lightly_moco, **peer, memory=False),
+                "lightly MoCo v2, memory kept": partial(lightly_moco, **peer, memory=True),
+                "our MoCo v2": partial(ours, **settings, cache=cache, method="moco_v2", **plain),
+                "our PBCNet, quadrants of the feature map": partial(
+                    ours, **settings, cache=cache, method="pbcnet", **slices
+                ),
+                LIMIT: partial(pure, **settings, size=size),
+            },
+            rounds,
+            steps,
+        )
+        table[backbone] = {
+            name: {
+                "pictures_per_second": batch / statistics.median(own),
+                "to_lightly": ratio(seconds[PEER], own),
+                "to_pure": ratio(seconds[LIMIT], own),
+            }
+            for name, own in seconds.items()
         }
-        table[backbone] = race(contestants, rounds, steps, batch)
         for name, figures in table[backbone].items():
             print(
                 f"{backbone}  {name}: {figures['pictures_per_second']:.1f} pictures/s, {figures['to_lightly']:.2f} × lightly, "
                 f"{figures['to_pure']:.2f} of the pure step",
                 flush=True,
             )
+        moco, pbcnet = (seconds[name] for name in list(seconds)[2:4])
+        print(f"{backbone}  PBCNet takes {ratio(pbcnet, moco):.2f} × the time of MoCo v2", flush=True)
     where = {"device": torch.cuda.get_device_name() if device == "cuda" else f"cpu, {threads} threads"}
-    settings = {"size": size, "batch": batch, "rounds": rounds, "steps": steps, "workers": workers}
-    write_json(OUT, {"commit": commit(), **where, **settings, "backbones": table})
+    chosen = {"size": size, "batch": batch, "rounds": rounds, "steps": steps, "workers": workers}
+    write_json(OUT, {"commit": commit(), **where, **chosen, "backbones": table})
 
 
-def race(contestants: dict[str, Step], rounds: int, steps: int, batch: int) -> dict[str, dict[str, float]]:
-    """Pictures a second of each, and the ratios to lightly and to the pure step within each round."""
-    for step in contestants.values():  # warm-up: allocations and kernel choices
-        step()
-        step()
-    seconds: dict[str, list[float]] = {name: [] for name in contestants}
-    for _ in range(rounds):
-        for name, step in contestants.items():
-            started = time.perf_counter()
-            for _ in range(steps):
-                step()
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-            seconds[name].append((time.perf_counter() - started) / steps)
-    peer, limit = next(iter(seconds.values())), list(seconds.values())[-1]
-
-    def ratio(other: list[float], own: list[float]) -> float:
-        return statistics.median(a / b for a, b in zip(other, own, strict=True))
-
-    return {
-        name: {
-            "pictures_per_second": batch / statistics.median(own),
-            "to_lightly": ratio(peer, own),
-            "to_pure": ratio(limit, own),
-        }
-        for name, own in seconds.items()
-    }
-
-
-def shop_pictures(size: int) -> tuple[Path, np.ndarray, np.ndarray]:
-    """A generated shop's JPEG files, and the same pictures cropped once, as `ml.prepare` does."""
-    shop = WORK / "shop"
+def shop_pictures(size: int) -> tuple[Path, Path]:
+    """The folder of a generated shop's JPEG files, and that of the same pictures cropped once, as `ml.prepare` does."""
+    shop, cache = WORK / "shop", WORK / f"cache-{size}"
     if not shop.is_dir():
-        generate_shop(shop, 360, seed=0)
-    how = CropParams(size=size, localizer="foreground")
-    crops = [crop_product(decode(file.read_bytes()), how) for file in sorted((shop / "images").iterdir())]
-    return shop / "images", np.stack([crop[0] for crop in crops]), np.stack([crop[1] for crop in crops])
+        generate_shop(shop, PRODUCTS, seed=0)
+    how = load_params("prepare", CropParams, ROOT / "params.yaml").model_copy(update={"size": size})
+    if not cache.is_dir():
+        with replacing(cache) as beside:
+            beside.mkdir(parents=True)
+            write_arrays(pictures_of(shop), shop / "images", how, beside)
+    return shop / "images", cache
 
 
-def ours(
-    method: str, slices: str, backbone: str, pictures: np.ndarray, masks: np.ndarray, batch: int, threads: int
-) -> Step:
+def pictures_of(shop: Path) -> pd.DataFrame:
+    """The shop's catalogue in the form that `write_arrays` takes, where pictures are named by `sha256`."""
+    catalogue = pd.read_csv(shop / "catalog.csv")
+    return catalogue.assign(sha256=catalogue["image"].map(lambda image: Path(image).name))
+
+
+def ours(backbone: str, batch: int, threads: int, cache: Path, method: str, slices: str, slices_from: str) -> Step:
     """A step of this project's trainer, augmentation and data path included."""
-    trainer = Trainer(knobs(method, slices, backbone, batch, threads), 10_000, torch.Generator())
+    exact(threads)
+    pictures, masks = (np.load(cache / f"{name}.npy", mmap_mode="r") for name in ("images", "masks"))
+    trainer = Trainer(knobs(method, slices, slices_from, backbone, batch, threads), 10_000, torch.Generator())
     trainer.module.train()
     batches = Batches(pictures, masks, np.arange(len(pictures)), batch, torch.Generator().manual_seed(0))
-    source = forever(batches)
+    source = on_device(forever(batches), trainer.fabric.device)
     return lambda: trainer.step(next(source))
 
 
-def pure(backbone: str, pictures: np.ndarray, masks: np.ndarray, batch: int, threads: int, size: int) -> Step:
+def pure(backbone: str, batch: int, threads: int, size: int) -> Step:
     """The same network, loss, optimizer and momentum update on views that are made once."""
-    trainer = Trainer(knobs("moco_v2", "none", backbone, batch, threads), 10_000, torch.Generator())
+    exact(threads)
+    trainer = Trainer(knobs("moco_v2", "none", "feature_map", backbone, batch, threads), 10_000, torch.Generator())
     trainer.module.train()
     views = [torch.rand(batch, 3, size, size, device=trainer.fabric.device) for _ in range(2)]
     views = [view.contiguous(memory_format=torch.channels_last) for view in views]
@@ -148,7 +154,7 @@ def pure(backbone: str, pictures: np.ndarray, masks: np.ndarray, batch: int, thr
     return step
 
 
-def knobs(method: str, slices: str, backbone: str, batch: int, threads: int) -> TrainParams:
+def knobs(method: str, slices: str, slices_from: str, backbone: str, batch: int, threads: int) -> TrainParams:
     """params.yaml with what is compared: batch statistics are trained, as lightly's example does."""
     section: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["train"]
     section |= {"method": method, "batch": batch, "threads": threads}
@@ -157,6 +163,7 @@ def knobs(method: str, slices: str, backbone: str, batch: int, threads: int) -> 
         "weights": "random",
         "frozen_batchnorm": False,
         "slices": slices,
+        "slices_from": slices_from,
         "input": "rgb",
     }
     section[method] |= {"queue": QUEUE, "projection": WIDTH}
@@ -184,8 +191,13 @@ class LightlyMoCo(nn.Module):
         return self.projection_head_momentum(self.backbone_momentum(pictures).flatten(start_dim=1)).detach()
 
 
-def lightly_moco(backbone: str, images: Path, size: int, batch: int, workers: int, device: str) -> Step:
-    """A step of lightly's example: JPEG files, its transform, DataLoader, memory bank and SGD."""
+def lightly_moco(
+    backbone: str, batch: int, threads: int, images: Path, size: int, workers: int, device: str, memory: bool
+) -> Step:
+    """A step of lightly's example: JPEG files, its transform, DataLoader, memory bank and SGD; `memory`: see `ml.memory`."""
+    torch.set_num_threads(threads)
+    if memory:
+        keep_memory()
     network = build_backbone(backbone, "random")
     model = LightlyMoCo(network, int(network.num_features)).to(device).train()  # type: ignore[arg-type]
     dataset = LightlyDataset(str(images), transform=MoCoV2Transform(input_size=size))

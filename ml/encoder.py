@@ -93,7 +93,11 @@ class Encoder(nn.Module):
 
     def whole(self, pictures: torch.Tensor) -> torch.Tensor:
         """The feature map pooled over the whole picture: float (batch, part_size); `pictures` as of `parts`."""
-        return _pool(self._features(self._prepared(pictures)), WHOLE)
+        return _pool(self.feature_map(pictures), WHOLE)
+
+    def feature_map(self, pictures: torch.Tensor) -> torch.Tensor:
+        """What is pooled: float (batch, part_size, rows, columns); `pictures` as of `parts`."""
+        return self._features(self._prepared(pictures))
 
     def parts(self, pictures: torch.Tensor) -> torch.Tensor:
         """Features of the whole and of each slice.
@@ -144,7 +148,7 @@ class Encoder(nn.Module):
             pooled = [_pool(features, region) for region in regions]
         else:
             pooled = [_pool(features, WHOLE)]
-            pooled += [_pool(self._features(_cut(prepared, region)), WHOLE) for region in regions[1:]]
+            pooled += [_pool(self._features(cut(prepared, region)), WHOLE) for region in regions[1:]]
         return torch.stack(pooled, dim=1)
 
 
@@ -164,10 +168,11 @@ def load_encoder(folder: Path) -> tuple[Encoder, dict[str, Any]]:
 
 
 def _pool(features: torch.Tensor, region: Region) -> torch.Tensor:
-    return _cut(features, region).mean(dim=(2, 3))
+    return cut(features, region).mean(dim=(2, 3))
 
 
-def _cut(picture: torch.Tensor, region: Region) -> torch.Tensor:
+def cut(picture: torch.Tensor, region: Region) -> torch.Tensor:
+    """A region of pictures or feature maps: a view of (batch, channels, height, width)."""
     top, bottom, left, right = region
     return picture[:, :, _span(top, bottom, picture.shape[2]), _span(left, right, picture.shape[3])]
 

@@ -18,7 +18,7 @@ def on_device(batches: Iterable[Batch], device: torch.device) -> Iterator[Batch]
     if device.type != "cuda":
         yield from batches
         return
-    source, copies = iter(batches), torch.cuda.Stream(device)
+    source, copies = iter(batches), torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def fetch() -> tuple[Batch, torch.cuda.Event] | None:
         batch = next(source, None)

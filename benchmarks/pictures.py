@@ -1,0 +1,112 @@
+"""Pictures of the results: curves against time, an embedding map, the worst mistakes before and after, what each slice looks at.
+
+The curves hold no photo and go to docs/images/. The others show products: those of real photos stay in .variants/results/pictures/
+(the photos are not ours to give away), those of a generated shop may be shown anywhere.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image
+from sklearn.manifold import TSNE
+
+from ml.blocks import block_numbers, relative_to_block
+from ml.embed import embed_pictures
+from ml.encoder import Encoder, EncoderParams, load_encoder
+from ml.files import replacing
+from ml.findings import find
+from ml.group import choose_threshold
+from ml.relevance import relevance
+from ml.sheets import draw_sheet
+from ml.truth import build_truth
+
+matplotlib.use("Agg")
+THUMBNAIL, MAP = 48, 1400  # pixels: a product on the map, the map's side
+PAIRS = 6  # of variants whose slices are drawn
+
+
+def draw_curves(rows: list[dict[str, Any]], path: Path) -> None:
+    """Block AP on dev against minutes of training: one line for each finished row of the methods."""
+    figure, axes = plt.subplots(figsize=(9, 5))
+    methods = sorted({row["method"] for row in rows})
+    for row in sorted(rows, key=lambda row: str(row["name"])):
+        epochs = np.array([point["epoch"] for point in row["history"]])
+        minutes = epochs * row["train_seconds"] / 60 / row["epochs"]
+        seed = row["knobs"].get("train.seed", 0)
+        colour, style = f"C{methods.index(row['method'])}", ["-", "--", ":"][seed % 3]
+        label = row["method"] if seed == 0 else None
+        axes.plot(
+            minutes, [point["dev_block_ap"] for point in row["history"]], style, color=colour, marker="o", label=label
+        )
+    axes.set(xlabel="minutes of training", ylabel="block AP, dev brands, not relative to the block")
+    axes.legend(frameon=False)
+    axes.grid(alpha=0.3)
+    with replacing(path) as beside:
+        figure.savefig(beside, format="png", dpi=110, metadata={"Software": None})
+    plt.close(figure)
+
+
+def draw_products(
+    model: Path, products: pd.DataFrame, pairs: pd.DataFrame, pictures: np.ndarray, prior: float, out: Path
+) -> None:
+    """map.png, mistakes-before.png, mistakes-after.png and slices.png of a trained model on some products.
+
+    Args:
+        model: the folder of the stage train; products, pairs, pictures (uint8, products × side × side × 3): what is shown.
+        prior: see `ml.blocks.relative_to_block`.
+    """
+    encoder, facts = load_encoder(model)
+    before = Encoder(EncoderParams(**facts["encoder"])).to(memory_format=torch.channels_last)
+    truth, block = build_truth(products, pairs), block_numbers(products)
+    for name, one in (("before", before), ("after", encoder)):
+        rows = relative_to_block(embed_pictures(one, pictures), block, prior)
+        threshold = choose_threshold(rows[truth.rows], truth)
+        findings = find(products, rows, threshold, truth)
+        mistakes = [*findings.false_positives, *findings.false_negatives]
+        draw_sheet(out / f"mistakes-{name}.png", [[one.left, one.right] for one in mistakes if one.wrong], pictures)
+    draw_map(rows[truth.rows], pictures[truth.rows], out / "map.png")
+    if encoder.params.slices_from == "feature_map":
+        score = (rows[truth.rows[truth.hard.left]] * rows[truth.rows[truth.hard.right]]).sum(axis=1)
+        variants = np.flatnonzero(truth.hard.label)
+        variants = variants[np.argsort(-score[variants], kind="stable")][:: max(1, len(variants) // PAIRS)][:PAIRS]
+        left, right = (truth.rows[ends[variants]] for ends in (truth.hard.left, truth.hard.right))
+        draw_slices(encoder, pictures[left], pictures[right], out / "slices.png")
+
+
+def draw_map(embeddings: np.ndarray, pictures: np.ndarray, path: Path) -> None:
+    """Products at their places in a t-SNE plane of the embeddings: what is alike to the model lies close together."""
+    plane = TSNE(perplexity=min(30, (len(embeddings) - 1) / 3), metric="cosine", init="random", random_state=0)
+    places = plane.fit_transform(embeddings)
+    low, high = places.min(axis=0), places.max(axis=0)
+    corners = ((places - low) / (high - low) * (MAP - THUMBNAIL)).round().astype(int)
+    sheet = Image.new("RGB", (MAP, MAP), "white")
+    for picture, corner in zip(pictures, corners, strict=True):
+        sheet.paste(Image.fromarray(picture).resize((THUMBNAIL, THUMBNAIL)), tuple(corner.tolist()))
+    with replacing(path) as beside:
+        sheet.save(beside, "PNG")
+
+
+def draw_slices(encoder: Encoder, left: np.ndarray, right: np.ndarray, path: Path) -> None:
+    """A line for each pair: both pictures, then where the whole and each slice find them alike (bright) on the left one.
+
+    Args:
+        left, right: uint8 (pairs, side, side, 3).
+    """
+    views = [torch.from_numpy(side).permute(0, 3, 1, 2).float() / 255 for side in (left, right)]
+    maps = relevance(encoder, *views).numpy()
+    side = left.shape[1]
+    lines = []
+    for pair in range(len(left)):
+        cells = [left[pair], right[pair]]
+        for part in maps[pair]:
+            share = np.clip(part / max(float(part.max()), 1e-12), 0, 1)
+            light = np.asarray(Image.fromarray(share.astype(np.float32)).resize((side, side), Image.Resampling.BICUBIC))
+            cells.append((left[pair] * (0.25 + 0.75 * np.clip(light, 0, 1))[..., None]).astype(np.uint8))
+        lines.append(np.concatenate(cells, axis=1))
+    with replacing(path) as beside:
+        Image.fromarray(np.concatenate(lines)).save(beside, "PNG")
