@@ -6,12 +6,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from mlflow.artifacts import download_artifacts
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
 from flows.project import Project
-from flows.registry import CHALLENGER, CHAMPION, find_version, policy_of, run_of, uri_of, version_by_alias
+from flows.registry import (
+    CHALLENGER,
+    CHAMPION,
+    find_version,
+    grouping_of,
+    policy_of,
+    run_of,
+    uri_of,
+    version_by_alias,
+)
 from flows.scoring import Tell, embed_with
 from flows.shops import borrowed
 from flows.tracking import connect
@@ -20,11 +28,11 @@ from ml.blocks import block_mates
 from ml.crop import CropParams, crop_product
 from ml.errors import UserError
 from ml.evaluate import EvaluateParams, figures_of
-from ml.files import read_json
+from ml.group import Method
 from ml.images import UnreadablePicture, decode
 from ml.params import load_params
 from ml.split import split_of
-from ml.truth import Truth, build_truth
+from ml.truth import build_truth
 
 
 @dataclass(frozen=True)
@@ -33,12 +41,14 @@ class Judged:
 
     Attributes:
         version: the registered version, or None for a baseline.
+        method: how its products are grouped, and those of the baselines beside it.
         threshold, baselines: thresholds (1 − cosine) stored with the model: its own, and those of the baselines.
         crop: how pictures are cropped for the baselines: as for the model, so that all see the same resolution.
     """
 
     name: str
     version: ModelVersion | None
+    method: Method
     threshold: float
     baselines: dict[str, float]
     crop: CropParams
@@ -60,7 +70,7 @@ def evaluate(project: Project, model: str, source: str, split: str | None, tell:
     """
     params = project.root / "params.yaml"
     knobs = load_params("evaluate", EvaluateParams, params)
-    judged = find_judged(connect(project), project, model, knobs.default_threshold)
+    judged = find_judged(connect(project), project, model, knobs)
     with borrowed(project, source) as shop:
         if shop.pairs is None:
             raise UserError(
@@ -86,12 +96,12 @@ def evaluate(project: Project, model: str, source: str, split: str | None, tell:
             embeddings = embed_with(project, uri_of(judged.version), whole_blocks, tell)[place]
         else:
             embeddings = BASELINES[judged.name](crops)
-        metrics = _figures(embeddings, truth, judged.threshold, knobs)
+        metrics = figures_of(embeddings, truth, judged.threshold, judged.method, knobs)
         baselines = {}
         for name in names:
             tell(f"baseline {name}")
             threshold = judged.baselines.get(name, knobs.default_threshold)
-            baselines[name] = _figures(BASELINES[name](crops), truth, threshold, knobs)
+            baselines[name] = figures_of(BASELINES[name](crops), truth, threshold, judged.method, knobs)
     return {
         "model": model,
         "source": source,
@@ -102,15 +112,16 @@ def evaluate(project: Project, model: str, source: str, split: str | None, tell:
     }
 
 
-def find_judged(client: MlflowClient, project: Project, model: str, default: float) -> Judged:
-    """Looks up what `model` names; baselines use the thresholds of the champion, or of the newest candidate."""
+def find_judged(client: MlflowClient, project: Project, model: str, knobs: EvaluateParams) -> Judged:
+    """Looks up what `model` names; baselines are grouped as beside the champion, or beside the newest candidate."""
     names = policy_of(project).models
     if model in BASELINES:
         version = version_by_alias(client, names.production, CHAMPION)
         version = version or version_by_alias(client, names.candidates, CHALLENGER)
-        thresholds = _stored(client, version)["baselines"] if version else {}
+        stored = grouping_of(client, version) if version else {"method": knobs.grouping, "baselines": {}}
+        threshold = stored["baselines"].get(model, knobs.default_threshold)
         crop = load_params("prepare", CropParams, project.root / "params.yaml")
-        return Judged(model, None, thresholds.get(model, default), thresholds, crop)
+        return Judged(model, None, stored["method"], threshold, stored["baselines"], crop)
     if model.startswith("models:/"):
         version = find_version(client, model)
     else:
@@ -124,8 +135,8 @@ def find_judged(client: MlflowClient, project: Project, model: str, default: flo
         version = found[0]
     run = client.get_run(run_of(version)).data.params
     crop = CropParams(size=int(run["prepare.size"]), localizer=run["prepare.localizer"])  # type: ignore[arg-type]
-    stored = _stored(client, version)
-    return Judged(model, version, stored["threshold"], stored["baselines"], crop)
+    stored = grouping_of(client, version)
+    return Judged(model, version, stored["method"], stored["threshold"], stored["baselines"], crop)
 
 
 def crop_annotated(products: pd.DataFrame, how: CropParams, tell: Tell) -> tuple[pd.DataFrame, np.ndarray]:
@@ -141,15 +152,3 @@ def crop_annotated(products: pd.DataFrame, how: CropParams, tell: Tell) -> tuple
             tell(f"warning: product {name} is left out: {problem}")
             readable.append(False)
     return products[readable].reset_index(drop=True), np.concatenate(crops)
-
-
-def _stored(client: MlflowClient, version: ModelVersion) -> dict[str, Any]:
-    file = download_artifacts(run_id=run_of(version), artifact_path="grouping.json", tracking_uri=client.tracking_uri)
-    content: dict[str, Any] = read_json(Path(file))
-    return content
-
-
-def _figures(
-    embeddings: np.ndarray, truth: Truth, threshold: float, knobs: EvaluateParams
-) -> dict[str, dict[str, float | None]]:
-    return figures_of(embeddings, truth, threshold, knobs.resamples, knobs.seed)

@@ -9,8 +9,9 @@ import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 
 from flows.project import Project
-from flows.registry import uri_of
+from flows.registry import grouping_of, uri_of
 from flows.scoring import embed_with
+from flows.tracking import connect
 from ml.blocks import block_mates
 from ml.bootstrap import resample
 from ml.figures import resampled_figures
@@ -42,13 +43,14 @@ def judge(
     baselines = {}
     if metrics["evaluable"]:
         baselines = {name: entry["test"][policy.metric]["value"] for name, entry in metrics["baselines"].items()}
-        pairs = _test_pairs(root, policy)
+        pairs, client = _test_pairs(root, policy), connect(project)
         for name, version in (("challenger", challenger), ("champion", champion)):
             if version is not None:
                 tell(f"{name} {uri_of(version)} looks at the test pairs of this snapshot")
                 embeddings = embed_with(project, uri_of(version), pairs.products, tell)[pairs.annotated]
-                threshold = float(version.tags["threshold"])
-                scores[name] = resampled_figures(embeddings, pairs.truth, threshold, pairs.weight)[policy.metric]
+                own = grouping_of(client, version)
+                figures = resampled_figures(embeddings, pairs.truth, own["threshold"], pairs.weight, own["method"])
+                scores[name] = figures[policy.metric]
     evidence = Evidence(
         dirty=challenger.tags.get("dirty") != "false",
         reason=metrics["reason"],

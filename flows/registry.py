@@ -1,13 +1,16 @@
 """The registered models: candidates that may be promoted, and the production model that consumers read."""
 
 from pathlib import Path
+from typing import Any
 
+from mlflow.artifacts import download_artifacts
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from flows.project import Project
 from ml.errors import UserError
+from ml.files import read_json
 from ml.gate import Policy, load_policy
 
 CHALLENGER, CHAMPION = "challenger", "champion"
@@ -97,6 +100,12 @@ def run_of(version: ModelVersion) -> str:
     """The id of the run that a version comes from."""
     assert version.run_id, f"{uri_of(version)} was registered without a run"
     return version.run_id
+
+
+def grouping_of(client: MlflowClient, version: ModelVersion) -> dict[str, Any]:
+    """The grouping.json of a version; models from before other methods were there are grouped by average linkage."""
+    file = download_artifacts(run_id=run_of(version), artifact_path="grouping.json", tracking_uri=client.tracking_uri)
+    return {"method": "average", **read_json(Path(file))}
 
 
 def uri_of(version: ModelVersion) -> str:

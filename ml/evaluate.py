@@ -16,7 +16,7 @@ from ml.device import exact
 from ml.figures import CHUNK, resampled_figures, similarities, with_intervals
 from ml.files import read_json, read_table, replacing, write_json
 from ml.findings import Mistake, find
-from ml.group import choose_threshold
+from ml.group import Method, choose_threshold
 from ml.layout import EMBEDDED, EVALUATED, PARAMS, PREPARED, TRAINED
 from ml.params import Params, load_params
 from ml.progress import progress
@@ -33,6 +33,7 @@ class EvaluateParams(Params):
 
     resamples: int = Field(gt=0, description="bootstrap resamples behind every interval")
     seed: int = Field(description="of the resamples")
+    grouping: Method = Field(description="how products of a block become groups, see `ml.group`")
     block_prior: float = Field(ge=0, description="products of no particular look that each block's mean is shrunk with")
     default_threshold: float = Field(gt=0, le=2, description="1 − cosine, where no dev pairs are there to choose by")
 
@@ -53,7 +54,8 @@ def main(
     split = {name: np.flatnonzero(products["split"] == name) for name in ("dev", "test")}
     truth = {name: build_truth(products.iloc[rows_of], pairs) for name, rows_of in split.items()}
     lacking = why_not(truth)
-    metrics: dict[str, Any] = {"evaluable": lacking is None, "reason": lacking, "threshold": knobs.default_threshold}
+    metrics: dict[str, Any] = {"evaluable": lacking is None, "reason": lacking}
+    metrics |= {"grouping": knobs.grouping, "threshold": knobs.default_threshold}
     curves = []
     if lacking is None:
         with progress("evaluate", 1 + len(BASELINES), "embeddings") as advance:
@@ -71,13 +73,14 @@ def main(
         print(f"warning: {lacking}", flush=True)
         if truth["dev"].complete:
             dev = rows[split["dev"][truth["dev"].rows]]
-            metrics["threshold"] = choose_threshold(dev, truth["dev"])
+            metrics["threshold"] = choose_threshold(dev, truth["dev"], knobs.grouping)
             metrics["calibration"] = calibrate(dev, truth["dev"])._asdict()
     write_json(out / "metrics.json", metrics)
     thresholds = {name: entry["threshold"] for name, entry in metrics.get("baselines", {}).items()}
     write_json(
         out / "grouping.json",
         {
+            "method": knobs.grouping,
             "threshold": metrics["threshold"],
             "block_prior": knobs.block_prior,
             "calibration": metrics.get("calibration"),
@@ -100,7 +103,7 @@ def show(
     out: Path,
 ) -> None:
     """Writes report.html and the contact sheets of the test split."""
-    findings = find(products, embeddings, metrics["threshold"], truth)
+    findings = find(products, embeddings, metrics["threshold"], metrics["grouping"], truth)
     draw_sheet(out / "sheets/groups.png", [rows.tolist() for rows in findings.groups], pictures)
     for name in ("false_positives", "false_negatives"):
         mistakes: list[Mistake] = getattr(findings, name)
@@ -126,11 +129,11 @@ def judge(embeddings: dict[str, np.ndarray], truth: dict[str, Truth], knobs: Eva
     Args:
         embeddings: for "dev" and "test", float (annotated products, size) in the order of the truth's rows.
     """
-    threshold = choose_threshold(embeddings["dev"], truth["dev"])
+    threshold = choose_threshold(embeddings["dev"], truth["dev"], knobs.grouping)
     calibration = calibrate(embeddings["dev"], truth["dev"])
     entry: dict[str, Any] = {"threshold": threshold, "calibration": calibration._asdict()}
     for part in ("test", "dev"):
-        entry[part] = figures_of(embeddings[part], truth[part], threshold, knobs.resamples, knobs.seed)
+        entry[part] = figures_of(embeddings[part], truth[part], threshold, knobs.grouping, knobs)
         entry[part]["ece"] = calibration_error(embeddings[part], truth[part], calibration, knobs)
     return entry
 
@@ -157,11 +160,15 @@ def calibration_error(
 
 
 def figures_of(
-    embeddings: np.ndarray, truth: Truth, threshold: float, resamples: int, seed: int
+    embeddings: np.ndarray, truth: Truth, threshold: float, method: Method, knobs: EvaluateParams
 ) -> dict[str, dict[str, float | None]]:
-    """Every figure with its interval: {"block_ap": {"value", "low", "high"}, …}."""
-    weight = resample(int(truth.design.max()) + 1, resamples, seed)
-    return with_intervals(resampled_figures(embeddings, truth, threshold, weight))
+    """Every figure with its interval: {"block_ap": {"value", "low", "high"}, …}.
+
+    Args:
+        threshold, method: the model's own, which a registered one keeps whatever the knobs of today say.
+    """
+    weight = resample(int(truth.design.max()) + 1, knobs.resamples, knobs.seed)
+    return with_intervals(resampled_figures(embeddings, truth, threshold, weight, method))
 
 
 def curve(name: str, embeddings: np.ndarray, truth: Truth) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ml.bootstrap import interval, pair_weights
-from ml.group import Dendrogram
+from ml.group import Grouping, Method
 from ml.metrics import (
     Confusion,
     adjusted_rand,
@@ -39,19 +39,19 @@ def similarities(embeddings: np.ndarray, pairs: PairSet) -> np.ndarray:
 
 
 def resampled_figures(
-    embeddings: np.ndarray, truth: Truth, threshold: float, weight: np.ndarray
+    embeddings: np.ndarray, truth: Truth, threshold: float, weight: np.ndarray, method: Method = "average"
 ) -> dict[str, np.ndarray]:
     """Every figure of `FIGURES`, for each resample.
 
     Args:
         embeddings: float (annotated products, size), in the order of `truth.rows`.
-        threshold: where the dendrogram is cut (1 − cosine).
+        threshold, method: how products are grouped, see `ml.group.Grouping`.
         weight: float (resamples, designs), see `ml.bootstrap.resample`.
 
     Returns:
         float (resamples,) for each name; two calls with equal weights are paired, resample by resample.
     """
-    group = Dendrogram(embeddings, truth.block).cut(threshold)
+    group = Grouping(embeddings, truth.block, method).cut(threshold)
     step = max(1, CHUNK // max(len(truth.block_pairs), 1))
     parts = [_figures(embeddings, truth, group, weight[start : start + step]) for start in range(0, len(weight), step)]
     return {name: np.concatenate([part[name] for part in parts]) for name in FIGURES}
@@ -74,11 +74,24 @@ def _figures(embeddings: np.ndarray, truth: Truth, group: np.ndarray, weight: np
             figures["tpr_at_1_fpr"] = tpr_at_fpr(pairs.label, score, weights)
     asked, found = nearest_is_variant(embeddings, truth)
     figures["recall_at_1"] = recall_at_1(found, weight[:, design[asked]])
-    pairs_found = Confusion(design, group, weight)
-    figures["ari"], figures["fms"] = adjusted_rand(pairs_found), fowlkes_mallows(pairs_found)
-    figures["nmi"] = normalized_mutual_information(design, group, weight)
-    figures["cgacc"], figures["cg_precision"] = group_accuracy(design, group, weight)
-    return figures
+    return figures | group_figures(design, group, weight)
+
+
+def group_figures(design: np.ndarray, group: np.ndarray, weight: np.ndarray) -> dict[str, np.ndarray]:
+    """The figures of `FIGURES` that are about groups: float (resamples,) for each name.
+
+    Args:
+        design, group: int (products,), true and found; weight: float (resamples, designs).
+    """
+    pairs = Confusion(design, group, weight)
+    accuracy, precision = group_accuracy(design, group, weight)
+    return {
+        "ari": adjusted_rand(pairs),
+        "fms": fowlkes_mallows(pairs),
+        "nmi": normalized_mutual_information(design, group, weight),
+        "cgacc": accuracy,
+        "cg_precision": precision,
+    }
 
 
 def nearest_is_variant(embeddings: np.ndarray, truth: Truth) -> tuple[np.ndarray, np.ndarray]:

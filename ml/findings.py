@@ -7,7 +7,7 @@ import pandas as pd
 
 from ml.blocks import block_numbers
 from ml.figures import similarities
-from ml.group import Dendrogram
+from ml.group import Grouping, Method
 from ml.truth import Truth
 
 PAIRS = 24  # of each kind of mistake, at most
@@ -43,15 +43,15 @@ class Findings:
     false_negatives: list[Mistake]
 
 
-def find(products: pd.DataFrame, embeddings: np.ndarray, threshold: float, truth: Truth) -> Findings:
+def find(products: pd.DataFrame, embeddings: np.ndarray, threshold: float, method: Method, truth: Truth) -> Findings:
     """Groups all products of a table and looks for the worst mistakes among its annotated block pairs.
 
     Args:
-        embeddings: float (products, size), rows of length 1; threshold: 1 − cosine.
+        embeddings: float (products, size), rows of length 1; threshold: 1 − cosine; method: see `ml.group`.
     """
     groups: list[np.ndarray] = []
     if len(products):
-        group = Dendrogram(embeddings, block_numbers(products)).cut(threshold)
+        group = Grouping(embeddings, block_numbers(products), method).cut(threshold)
         order = np.argsort(group, kind="stable")
         groups = [rows for rows in np.split(order, np.cumsum(np.bincount(group))[:-1]) if len(rows) >= 2]
         groups.sort(key=lambda rows: (-len(rows), int(rows[0])))

@@ -15,7 +15,7 @@ from ml.crop import CropParams, crop_product
 from ml.embed import embed_pictures
 from ml.encoder import load_encoder
 from ml.files import read_json
-from ml.group import Dendrogram
+from ml.group import Grouping, Method
 from ml.images import UnreadablePicture, decode
 from ml.memory import keep_memory
 from ml.progress import Advance
@@ -48,6 +48,7 @@ class Predictor:
         self.encoder, facts = load_encoder(folder)
         self.crop = CropParams(**facts["prepare"])
         grouping = read_json(folder / "grouping.json")
+        self.method: Method = grouping["method"]
         self.threshold: float = grouping["threshold"]
         self.block_prior: float = grouping["block_prior"]
         calibration = grouping["calibration"]  # None: trained on a shop without annotated pairs
@@ -116,7 +117,8 @@ class Predictor:
         if good.any():
             block = block_numbers(products[good])
             rows = self.relative(products, embedded)[good]
-            label = Dendrogram(rows, block).cut(self.threshold if threshold is None else threshold)
+            grouping = Grouping(rows, block, self.method)
+            label = grouping.cut(self.threshold if threshold is None else threshold)
             group[good], score[good] = _name(label, names[good]), self._score(label, rows)
         return pd.DataFrame({"group": group, "score": score, "problem": embedded.problems})
 

@@ -32,6 +32,13 @@ TITLES = {
     "imagenet_gray": "ImageNet, gray pictures",
 }
 
+RULES = {  # of each method of `ml.group`; the least similarity follows
+    "average": "where their average similarity is at least",
+    "complete": "where the similarity of every two of them is at least",
+    "mutual": "where they are linked, one by one, by being nearest to each other, with a similarity of at least",
+    "correlation": "where most pairs speak for it, the more the further their similarity is above",
+}
+
 
 def write_report(
     path: Path,
@@ -76,6 +83,7 @@ def write_report(
             "Worst false negatives: variants that the model does not see": cards(findings.false_negatives),
         },
         products=len(products),
+        rule=RULES[metrics["grouping"]],
         similarity=1 - threshold,
         plotly_js=Markup(get_plotlyjs()),
     )

@@ -17,8 +17,11 @@ import ml.evaluate
 import ml.prepare
 import ml.train
 import ml.validate
+from benchmarks import grouping as benchmark
+from ml.blocks import block_numbers
 from ml.errors import UserError
 from ml.files import read_json, read_table
+from ml.group import METHODS, Grouping, Method
 from ml.predict import Predictor
 from ml.snapshot import import_shop
 from ml.split import split_of
@@ -166,6 +169,47 @@ def test_a_threshold_of_zero_groups_nothing_and_of_two_whole_blocks(done: Path, 
     assert predictor.group(products, embedded, 1e-9)["group"].nunique() == 30
     blocks = products.groupby(["brand", "gender", "article_type"]).ngroups
     assert predictor.group(products, embedded, 2.0)["group"].nunique() == blocks
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "average"])
+def test_a_model_groups_by_the_method_that_its_threshold_was_chosen_for(
+    done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: Method
+) -> None:
+    for name in ("prepare", "embed", "train"):
+        (tmp_path / "artifacts").mkdir(exist_ok=True)
+        (tmp_path / "artifacts" / name).symlink_to(done / "artifacts" / name)
+    shutil.copy(done / "params.yaml", tmp_path)
+    set_knobs(tmp_path / "params.yaml", {"evaluate.grouping": method})
+    run(tmp_path, monkeypatch, "evaluate")
+    stored = read_json(tmp_path / "artifacts/evaluate/grouping.json")
+    assert stored["method"] == method
+    model = tmp_path / "model"
+    model.mkdir()
+    for name in ("train/encoder.safetensors", "train/encoder.json", "evaluate/grouping.json"):
+        shutil.copy(tmp_path / "artifacts" / name, model)
+    products = read_table(done / "artifacts/prepare/products.parquet").head(40)
+    predictor = Predictor(model)
+    embedded = predictor.embed((done / "data/snapshot/images" / name).read_bytes() for name in products["sha256"])
+    found = pd.factorize(predictor.group(products, embedded)["group"])[0]
+    rows = predictor.relative(products, embedded)
+    assert (found == Grouping(rows, block_numbers(products), method).cut(stored["threshold"])).all()
+
+
+def test_ways_of_grouping_are_compared_on_the_dev_split_of_a_finished_run(done: Path, tmp_path: Path) -> None:
+    folders = done / "artifacts/prepare", done / "artifacts/embed", done / "params.yaml"
+    written = tmp_path / "grouping.json"
+    benchmark.main(*folders, halvings=2, out=written)
+    first = written.read_bytes()
+    benchmark.main(*folders, halvings=2, out=written)
+    assert written.read_bytes() == first
+    rows = json.loads(first)["rows"]
+    assert len(rows) == len(METHODS) * 3
+    for row in rows:
+        assert len(row["thresholds"]) == 4
+        for figure in row["figures"].values():
+            assert figure["low"] <= figure["high"]
+    with pytest.raises(UserError, match=r"embeddings\.npy"):
+        benchmark.main(folders[0], tmp_path, folders[2], out=written)
 
 
 def test_training_learns_on_the_generated_shop(done: Path) -> None:
