@@ -18,6 +18,7 @@ from sklearn.manifold import TSNE
 from ml.blocks import block_numbers, relative_to_block
 from ml.embed import embed_pictures
 from ml.encoder import Encoder, EncoderParams, load_encoder
+from ml.evaluate import EvaluateParams
 from ml.files import replacing
 from ml.findings import find
 from ml.group import choose_threshold
@@ -52,21 +53,26 @@ def draw_curves(rows: list[dict[str, Any]], path: Path) -> None:
 
 
 def draw_products(
-    model: Path, products: pd.DataFrame, pairs: pd.DataFrame, pictures: np.ndarray, prior: float, out: Path
+    model: Path,
+    products: pd.DataFrame,
+    pairs: pd.DataFrame,
+    pictures: np.ndarray,
+    knobs: EvaluateParams,
+    out: Path,
 ) -> None:
     """map.png, mistakes-before.png, mistakes-after.png and slices.png of a trained model on some products.
 
     Args:
         model: the folder of the stage train; products, pairs, pictures (uint8, products × side × side × 3): what is shown.
-        prior: see `ml.blocks.relative_to_block`.
+        knobs: how embeddings are compared and grouped.
     """
     encoder, facts = load_encoder(model)
     before = Encoder(EncoderParams(**facts["encoder"])).to(memory_format=torch.channels_last)
     truth, block = build_truth(products, pairs), block_numbers(products)
     for name, one in (("before", before), ("after", encoder)):
-        rows = relative_to_block(embed_pictures(one, pictures), block, prior)
-        threshold = choose_threshold(rows[truth.rows], truth)
-        findings = find(products, rows, threshold, truth)
+        rows = relative_to_block(embed_pictures(one, pictures), block, knobs.block_prior)
+        threshold = choose_threshold(rows[truth.rows], truth, knobs.grouping)
+        findings = find(products, rows, threshold, knobs.grouping, truth)
         mistakes = [*findings.false_positives, *findings.false_negatives]
         draw_sheet(out / f"mistakes-{name}.png", [[one.left, one.right] for one in mistakes if one.wrong], pictures)
     draw_map(rows[truth.rows], pictures[truth.rows], out / "map.png")

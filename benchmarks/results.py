@@ -78,11 +78,11 @@ def main(
     draw_curves([row for row in rows if row["group"] == "methods"], ROOT / "docs/images/curves.png")
     shown = WORK / SHOWN
     if (shown / "encoder.json").is_file():
-        prior = load_params("evaluate", EvaluateParams, shown / "params.yaml").block_prior
+        knobs = load_params("evaluate", EvaluateParams, shown / "params.yaml")
         prepared = prepare(source, shown / "params.yaml")
         products, pairs, pictures = prepared_shop(prepared)
         dev = np.flatnonzero(products["split"] == "dev")
-        draw_products(shown, products.iloc[dev], pairs, pictures[dev], prior, WORK / "pictures")
+        draw_products(shown, products.iloc[dev], pairs, pictures[dev], knobs, WORK / "pictures")
         print(f"pictures of the dev brands: {WORK / 'pictures'} (photos of the shop: not to be published)")
 
 
@@ -176,8 +176,10 @@ def judge(prepared: Path, model: Path, params: Path, splits: list[str]) -> dict[
         embeddings |= {name: baseline(pictures[annotated]) for name, baseline in BASELINES.items()}
         weight = resample(int(truth.design.max()) + 1, knobs.resamples, knobs.seed)
         for name, rows_of in embeddings.items():
-            thresholds.setdefault(name, choose_threshold(rows_of, truth))  # dev comes first
-            found.setdefault(name, {})[split] = resampled_figures(rows_of, truth, thresholds[name], weight)
+            thresholds.setdefault(name, choose_threshold(rows_of, truth, knobs.grouping))  # dev comes first
+            found.setdefault(name, {})[split] = resampled_figures(
+                rows_of, truth, thresholds[name], weight, knobs.grouping
+            )
     draws = {split: values["block_ap"].round(5).tolist() for split, values in found["model"].items()}
     figures = {
         name: {split: with_intervals(values) for split, values in parts.items()} for name, parts in found.items()
