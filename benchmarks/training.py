@@ -115,7 +115,8 @@ def shop_pictures(size: int) -> tuple[Path, np.ndarray, np.ndarray]:
     if not shop.is_dir():
         generate_shop(shop, 360, seed=0)
     how = CropParams(size=size, localizer="foreground")
-    crops = [crop_product(decode(file.read_bytes()), how) for file in sorted((shop / "images").iterdir())]
+    files = sorted((shop / "images").iterdir())
+    crops = [crop_product(decode(file.read_bytes()), how, article_type="") for file in files]
     return shop / "images", np.stack([crop[0] for crop in crops]), np.stack([crop[1] for crop in crops])
 
 
