@@ -4,6 +4,7 @@ A finished row is benchmarks/results/NAME.json (figures with intervals, knobs, c
 computed again, so an interrupted run goes on where it stopped.
 """
 
+import hashlib
 import platform
 import shutil
 import subprocess
@@ -126,7 +127,8 @@ def prepare(source: str, params: Path, shop: str = "photos") -> Path:
         import_shop(source, snapshot)
     if not (validated / "products.parquet").is_file():
         ml.validate.main(snapshot, ROOT / "data/previous.json", ROOT / "data/gx", params, validated)
-    prepared = WORK / f"{shop}-{how.localizer}-{how.size}"
+    recipe = hashlib.sha256(how.model_dump_json().encode()).hexdigest()[:8]
+    prepared = WORK / f"{shop}-{how.localizer}-{how.size}-{recipe}"
     if not (prepared / "prepare.json").is_file():  # written last
         ml.prepare.main(snapshot, validated, params, prepared)
     return prepared

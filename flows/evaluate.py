@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from mlflow.artifacts import download_artifacts
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
@@ -16,7 +17,6 @@ from flows.registry import (
     find_version,
     grouping_of,
     policy_of,
-    run_of,
     uri_of,
     version_by_alias,
 )
@@ -25,9 +25,10 @@ from flows.shops import borrowed
 from flows.tracking import connect
 from ml.baselines import BASELINES
 from ml.blocks import block_mates
-from ml.crop import CropParams, crop_product
+from ml.crop import CropParams, crop_product, with_weights
 from ml.errors import UserError
 from ml.evaluate import EvaluateParams, figures_of
+from ml.files import read_json
 from ml.group import Method
 from ml.images import UnreadablePicture, decode
 from ml.params import load_params
@@ -133,8 +134,7 @@ def find_judged(client: MlflowClient, project: Project, model: str, knobs: Evalu
                 f"@{CHAMPION}, models:/{names.candidates}/VERSION, the id of a run, or one of {', '.join(BASELINES)}"
             )
         version = found[0]
-    run = client.get_run(run_of(version)).data.params
-    crop = CropParams(size=int(run["prepare.size"]), localizer=run["prepare.localizer"])  # type: ignore[arg-type]
+    crop = _crop_of(client, version)
     stored = grouping_of(client, version)
     return Judged(model, version, stored["method"], stored["threshold"], stored["baselines"], crop)
 
@@ -142,13 +142,23 @@ def find_judged(client: MlflowClient, project: Project, model: str, knobs: Evalu
 def crop_annotated(products: pd.DataFrame, how: CropParams, tell: Tell) -> tuple[pd.DataFrame, np.ndarray]:
     """Crops for the baselines: the products whose pictures can be read, and uint8 (products, size, size, 3)."""
     crops, readable = [np.zeros((0, how.size, how.size, 3), np.uint8)], []
-    for name, image in zip(products["product_id"], products["image"], strict=True):
+    for name, image, kind in zip(products["product_id"], products["image"], products["article_type"], strict=True):
         try:
-            crops.append(
-                crop_product(decode(Path(image).read_bytes() if isinstance(image, str) else None), how)[0][None]
-            )
+            picture = decode(Path(image).read_bytes() if isinstance(image, str) else None)
+            crops.append(crop_product(picture, how, article_type=kind)[0][None])
             readable.append(True)
         except UnreadablePicture as problem:
             tell(f"warning: product {name} is left out: {problem}")
             readable.append(False)
     return products[readable].reset_index(drop=True), np.concatenate(crops)
+
+
+def _crop_of(client: MlflowClient, version: ModelVersion) -> CropParams:
+    """How the model crops, which it holds itself."""
+
+    def fetched(file: str) -> Path:
+        uri = f"{uri_of(version)}/artifacts/model/{file}"
+        return Path(download_artifacts(artifact_uri=uri, tracking_uri=client.tracking_uri))
+
+    how = CropParams(**read_json(fetched("encoder.json"))["prepare"])
+    return with_weights(how, fetched("detector.safetensors")) if how.localizer == "detector" else how

@@ -16,7 +16,7 @@ import pandas as pd
 from mlflow.models import ModelSignature
 from mlflow.types.schema import AnyType, ColSpec, ParamSchema, ParamSpec, Schema
 
-from ml.files import read_table
+from ml.files import read_json, read_table
 from ml.layout import EVALUATED, PREPARED, SNAPSHOT, TRAINED
 from ml.schema import BLOCK
 
@@ -46,7 +46,8 @@ def package(run_id: str) -> str:
     with tempfile.TemporaryDirectory() as folder, mlflow.start_run(run_id=run_id):
         model, code = Path(folder, "model"), Path(folder, "ml")
         model.mkdir()
-        for file in FILES:
+        detects = read_json(PREPARED / "prepare.json")["localizer"] == "detector"
+        for file in (*FILES, *([PREPARED / "detector.safetensors"] if detects else [])):
             shutil.copy(file, model)
         shutil.copytree("ml", code, ignore=shutil.ignore_patterns("__pycache__"))
         info = mlflow.pyfunc.log_model(

@@ -1,34 +1,44 @@
 """How a picture becomes what the encoder sees."""
 
-from typing import Literal
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from pydantic import Field
 
-from ml.localize import LOCALIZERS
-from ml.params import Params
+from ml.foreground import Box
+from ml.localize import LocalizeParams, localize
 
 
-class CropParams(Params):
+class CropParams(LocalizeParams):
     """The knobs under `prepare` in params.yaml."""
 
     size: int = Field(ge=32, le=1024, description="side of the square crop in pixels")
-    localizer: Literal["foreground", "none"] = Field(description="how the product is found in its picture")
 
 
-def crop_product(picture: np.ndarray, how: CropParams) -> tuple[np.ndarray, np.ndarray, tuple[int, int, int, int]]:
+def crop_product(picture: np.ndarray, how: CropParams, *, article_type: str) -> tuple[np.ndarray, np.ndarray, Box]:
     """Crops a picture to its product and resizes the crop to a square.
 
     Args:
         picture: uint8 (height, width, 3).
+        article_type: what the product is; some localizers look for it.
 
     Returns:
         The crop, uint8 (size, size, 3); its mask, uint8 (size, size), 255 on the product; and the box in the picture.
+
+    Raises:
+        UserError: the detector cannot be had (see `ml.detect`).
     """
-    product = LOCALIZERS[how.localizer](picture)
+    product = localize(picture, how, article_type=article_type)
     left, top, right, bottom = product.box
     side = (how.size, how.size)
     crop = Image.fromarray(picture[top:bottom, left:right]).resize(side, Image.Resampling.BICUBIC)
     mask = Image.fromarray(product.mask[top:bottom, left:right].astype(np.uint8) * 255)
     return np.asarray(crop), np.asarray(mask.resize(side, Image.Resampling.BILINEAR)), product.box
+
+
+def with_weights(how: CropParams, file: Path) -> CropParams:
+    """The same way of cropping where the detector's weights, if one is used, are in `file`."""
+    if how.localizer != "detector" or how.detector is None:
+        return how
+    return how.model_copy(update={"detector": how.detector.model_copy(update={"weights": str(file)})})

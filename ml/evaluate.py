@@ -1,5 +1,6 @@
 """Stage evaluate: the model against annotated pairs, beside its naive baselines."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,8 @@ def main(
     table = pd.concat(curves) if curves else pd.DataFrame({"embedding": [], "recall": [], "precision": []})
     with replacing(out / "precision_recall.csv") as beside:
         table.to_csv(beside, index=False, float_format="%.6f", lineterminator="\n")
+    with replacing(out / "sheets/boxes.png") as beside:
+        shutil.copy(prepared / "boxes.png", beside)
     show(products.iloc[split["test"]], pictures[split["test"]], rows[split["test"]], truth["test"], metrics, table, out)
 
 
@@ -108,7 +111,8 @@ def show(
     for name in ("false_positives", "false_negatives"):
         mistakes: list[Mistake] = getattr(findings, name)
         draw_sheet(out / f"sheets/{name}.png", [[one.left, one.right] for one in mistakes], pictures)
-    write_report(out / "report.html", metrics, curves, products, pictures, embeddings, truth, findings)
+    boxes = out / "sheets/boxes.png"
+    write_report(out / "report.html", metrics, curves, products, pictures, embeddings, truth, findings, boxes)
 
 
 def why_not(truth: dict[str, Truth]) -> str | None:

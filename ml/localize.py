@@ -1,57 +1,63 @@
-"""Finding the product in its picture (step 1 of the paper's pipeline: crop, then embed)."""
+"""Finding the product in its picture (step 1 of the paper's pipeline: crop, then embed), in the way that the knobs name."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, Literal
 
 import numpy as np
-from scipy import ndimage
+from pydantic import Field, model_validator
 
-TOLERANCE = 18  # of 255: how far, in its most different channel, a pixel may be from the background's colour
-MARGIN = 0.03  # of the box's longer side, kept around the product
-SMALLEST, LARGEST = 0.02, 0.97  # share of the picture; outside it the product was not found
-
-
-class Product(NamedTuple):
-    """Where the product is.
-
-    Attributes:
-        box: left, top, right, bottom in pixels; right and bottom exclusive.
-        mask: bool (height, width) of the whole picture, true on the product.
-    """
-
-    box: tuple[int, int, int, int]
-    mask: np.ndarray
+from ml.detect import DetectorParams, detect
+from ml.foreground import Product, foreground, whole
+from ml.params import Params
+from ml.regions import RegionParams, find_region
 
 
-def foreground(picture: np.ndarray) -> Product:
-    """Takes away the background that is connected to the border and of one near-uniform colour.
+class LocalizeParams(Params):
+    """The knobs under `prepare` in params.yaml that say how a product is found in its picture."""
+
+    localizer: Literal["foreground", "region", "detector", "none"] = Field(description="how the product is found")
+    person_ratio: float = Field(3.0, gt=0, description="height of a standing person over its width, in pixels")
+    regions: dict[str, RegionParams] = Field({}, description="the parts of a person, for the localizer 'region'")
+    detector: DetectorParams | None = Field(None, description="the network, for the localizer 'detector'")
+
+    @model_validator(mode="after")
+    def _one_region_each(self) -> "LocalizeParams":
+        types = [name.casefold() for region in self.regions.values() for name in region.article_types]
+        twice = sorted({name for name in types if types.count(name) > 1})
+        if twice:
+            raise ValueError(f"more than one region has the article type {', '.join(twice)}")
+        return self
+
+    @model_validator(mode="after")
+    def _detector_described(self) -> "LocalizeParams":
+        if self.localizer == "detector" and self.detector is None:
+            raise ValueError("the localizer 'detector' needs the section 'detector'")
+        return self
+
+
+def localize(picture: np.ndarray, how: LocalizeParams, *, article_type: str) -> Product:
+    """Finds the product.
 
     Args:
-        picture: uint8 (height, width, 3).
+        picture: uint8 (height, width, 3), RGB.
+        article_type: what the product is, which says what of a person to keep and which detected classes fit it.
 
-    Returns:
-        The box of what remains, with a margin; the whole picture where there is no such background.
+    Raises:
+        UserError: the detector cannot be had (see `ml.detect`).
     """
-    height, width, _ = picture.shape
-    frame = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]]).astype(np.int16)
-    colour = np.median(frame, axis=0)
-    near = np.abs(picture.astype(np.int16) - colour).max(axis=2) <= TOLERANCE
-    labels, _ = ndimage.label(near)
-    border = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
-    mask = ~np.isin(labels, border[border > 0])
-    mask = ndimage.binary_opening(mask, iterations=1)  # JPEG specks are no product
-    if not SMALLEST <= mask.mean() <= LARGEST:
-        return whole(picture)
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-    margin = round(MARGIN * max(bottom - top, right - left))
-    box = (max(0, left - margin), max(0, top - margin), min(width, right + margin), min(height, bottom + margin))
-    return Product(tuple(int(edge) for edge in box), mask)  # type: ignore[arg-type]
+    return LOCALIZERS[how.localizer](picture, how, article_type)
 
 
-def whole(picture: np.ndarray) -> Product:
-    """No localisation: the product fills the picture."""
-    height, width, _ = picture.shape
-    return Product((0, 0, width, height), np.ones((height, width), bool))
+def _detected(picture: np.ndarray, how: LocalizeParams, article_type: str) -> Product:
+    assert how.detector is not None  # the knobs' own check
+    return detect(picture, how.detector, article_type=article_type)
 
 
-LOCALIZERS = {"foreground": foreground, "none": whole}
+LOCALIZERS: dict[str, Callable[[np.ndarray, Any, str], Product]] = {
+    "foreground": lambda picture, how, article_type: foreground(picture),
+    "region": lambda picture, how, article_type: find_region(
+        picture, how.regions, how.person_ratio, article_type=article_type
+    ),
+    "detector": _detected,
+    "none": lambda picture, how, article_type: whole(picture),
+}

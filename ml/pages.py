@@ -25,15 +25,20 @@ def product_card(product: pd.Series, picture: np.ndarray) -> dict[str, Any]:
     """
     small = Image.fromarray(picture)
     small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.BICUBIC)
-    content = io.BytesIO()
-    small.save(content, "JPEG", quality=80)
     title = product.get("title")
     return {
-        "picture": "data:image/jpeg;base64," + base64.b64encode(content.getvalue()).decode(),
+        "picture": picture_url(small),
         "id": product["product_id"],
         "title": product["product_id"] if pd.isna(title) else title,
         "block": " · ".join(str(product[column]) for column in BLOCK),
     }
+
+
+def picture_url(picture: Image.Image) -> str:
+    """A picture as a data URL, so that the page stays one file."""
+    content = io.BytesIO()
+    picture.save(content, "JPEG", quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(content.getvalue()).decode()
 
 
 def write_page(path: Path, template: str, **content: Any) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ml.blocks import block_numbers, relative_to_block
 from ml.calibrate import Calibration
-from ml.crop import CropParams, crop_product
+from ml.crop import CropParams, crop_product, with_weights
 from ml.embed import embed_pictures
 from ml.encoder import load_encoder
 from ml.files import read_json
@@ -40,13 +40,14 @@ class Predictor:
     """A trained model, ready to look at pictures.
 
     Args:
-        folder: encoder.safetensors, encoder.json and grouping.json, as the stages train and evaluate left them.
+        folder: encoder.safetensors, encoder.json and grouping.json, as the stages train and evaluate left them, and
+            detector.safetensors of the stage prepare where products are found by a detector.
     """
 
     def __init__(self, folder: Path) -> None:
         keep_memory()
         self.encoder, facts = load_encoder(folder)
-        self.crop = CropParams(**facts["prepare"])
+        self.crop = with_weights(CropParams(**facts["prepare"]), folder / "detector.safetensors")
         grouping = read_json(folder / "grouping.json")
         self.method: Method = grouping["method"]
         self.threshold: float = grouping["threshold"]
@@ -54,18 +55,24 @@ class Predictor:
         calibration = grouping["calibration"]  # None: trained on a shop without annotated pairs
         self.calibration = Calibration(**calibration) if calibration else None
 
-    def embed(self, pictures: Iterable[bytes | None], advance: Advance = lambda count: None) -> Embedded:
+    def embed(
+        self,
+        pictures: Iterable[bytes | None],
+        article_types: Iterable[str],
+        advance: Advance = lambda count: None,
+    ) -> Embedded:
         """Crops and embeds pictures chunk by chunk, so that memory does not grow with their number.
 
         Args:
             pictures: the bytes of each picture's file (None: missing).
+            article_types: what each shows.
             advance: called with the number of pictures done.
         """
         rows, problems = [np.zeros((0, self.encoder.size), np.float32)], []
-        source = iter(pictures)
+        source = zip(pictures, article_types, strict=True)
         with ThreadPoolExecutor() as pool:
             while chunk := list(islice(source, CHUNK)):
-                crops = list(pool.map(self._crop, chunk))
+                crops = list(pool.map(lambda one: self._crop(*one), chunk))
                 good = [place for place, crop in enumerate(crops) if not isinstance(crop, str)]
                 part = np.zeros((len(chunk), self.encoder.size), np.float32)
                 if good:
@@ -75,9 +82,9 @@ class Predictor:
                 advance(len(chunk))
         return Embedded(np.concatenate(rows), problems)
 
-    def _crop(self, content: bytes | None) -> np.ndarray | str:
+    def _crop(self, content: bytes | None, article_type: str) -> np.ndarray | str:
         try:
-            return crop_product(decode(content), self.crop)[0]
+            return crop_product(decode(content), self.crop, article_type=article_type)[0]
         except UnreadablePicture as error:
             return str(error)
 

@@ -8,8 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.lib.format import open_memmap
 
+from ml.boxes import draw_boxes
 from ml.crop import CropParams, crop_product
+from ml.detect import save_detector
+from ml.device import exact
 from ml.files import read_table, replacing, write_json, write_table
+from ml.foreground import Box
 from ml.images import decode
 from ml.layout import PARAMS, PREPARED, SNAPSHOT, VALIDATED
 from ml.params import load_params
@@ -24,28 +28,38 @@ def main(
     params: Path = PARAMS,
     out: Path = PREPARED,
 ) -> None:
-    """Crops every accepted product and writes images.npy, masks.npy, products.parquet, pairs.parquet and prepare.json."""
+    """Crops every accepted product; writes images.npy, masks.npy, boxes.png, tables, prepare.json, detector.safetensors."""
     how = load_params("prepare", CropParams, params)
+    detects = how.localizer == "detector"
+    if detects:
+        exact(1)  # pictures are looked at side by side already, and boxes do not depend on the number of cores
+    # Without a detector the file holds no tensors: the same files whatever the knobs, as DVC wants them.
+    save_detector(how.detector if detects else None, out / "detector.safetensors")
     products = read_table(validated / "products.parquet")
     boxes = write_arrays(products, snapshot / "images", how, out)
     products[["box_left", "box_top", "box_right", "box_bottom"]] = pd.DataFrame(boxes, index=products.index)
     products["split"] = products["brand"].map(split_of)
+    draw_boxes(out / "boxes.png", products[products["split"] == "test"], snapshot / "images")
     write_table(out / "products.parquet", products)
     write_table(out / "pairs.parquet", read_table(validated / "pairs.parquet"))
     write_json(out / "prepare.json", json.loads(how.model_dump_json()))
 
 
-def write_arrays(products: pd.DataFrame, images: Path, how: CropParams, out: Path) -> list[tuple[int, int, int, int]]:
+def write_arrays(products: pd.DataFrame, images: Path, how: CropParams, out: Path) -> list[Box]:
     """Writes images.npy (uint8, products × size × size × 3) and masks.npy (uint8, products × size × size); returns boxes."""
     count, size = len(products), how.size
     boxes = []
+
+    def crop(name: str, article_type: str) -> tuple[np.ndarray, np.ndarray, Box]:
+        return crop_product(decode((images / name).read_bytes()), how, article_type=article_type)
+
     with replacing(out / "images.npy") as images_part, replacing(out / "masks.npy") as masks_part:
         crops = open_memmap(images_part, "w+", np.uint8, (count, size, size, 3))
         masks = open_memmap(masks_part, "w+", np.uint8, (count, size, size))
         with progress("prepare", count, "pictures") as advance, ThreadPoolExecutor() as pool:
-            results = pool.map(lambda name: crop_product(decode((images / name).read_bytes()), how), products["sha256"])
-            for row, (crop, mask, box) in enumerate(results):
-                crops[row], masks[row] = crop, mask
+            results = pool.map(crop, products["sha256"], products["article_type"])
+            for row, (picture, mask, box) in enumerate(results):
+                crops[row], masks[row] = picture, mask
                 boxes.append(box)
                 advance()
         crops.flush()

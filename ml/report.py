@@ -8,12 +8,13 @@ import pandas as pd
 import plotly.express as px
 import plotly.graph_objects as go
 from markupsafe import Markup
+from PIL import Image
 from plotly.offline import get_plotlyjs
 
 from ml.calibrate import Calibration, reliability
 from ml.figures import FIGURES, similarities
 from ml.findings import Findings, Mistake
-from ml.pages import product_card, write_page
+from ml.pages import picture_url, product_card, write_page
 from ml.truth import Truth
 
 GROUPS, MEMBERS = 40, 8  # shown at most: groups, and products of a group
@@ -49,12 +50,14 @@ def write_report(
     embeddings: np.ndarray,
     truth: Truth,
     findings: Findings,
+    boxes: Path,
 ) -> None:
     """Writes the report of one evaluation; equal inputs give equal bytes, and every text of the shop is escaped.
 
     Args:
         metrics: the content of metrics.json; curves: embedding, recall, precision.
         products: the test split; pictures: uint8 (products, height, width, 3) and embeddings: float (products, size), its.
+        boxes: the contact sheet of where products were found.
     """
     threshold = metrics["threshold"]
 
@@ -82,6 +85,7 @@ def write_report(
             "Worst false positives: different designs that look alike to the model": cards(findings.false_positives),
             "Worst false negatives: variants that the model does not see": cards(findings.false_negatives),
         },
+        boxes=picture_url(Image.open(boxes).convert("RGB")),
         products=len(products),
         rule=RULES[metrics["grouping"]],
         similarity=1 - threshold,

@@ -41,7 +41,8 @@ class ColorVariants(PythonModel):
         if missing:
             raise ValueError(f"the table lacks {', '.join(missing)}")
         table = model_input.reset_index(drop=True)
-        embedded = self.predictor.embed(_content(image) for image in table["image"])
+        pictures = (_content(image) for image in table["image"])
+        embedded = self.predictor.embed(pictures, table["article_type"].astype(str))
         if wanted.get("output", "groups") == "embeddings":
             return pd.DataFrame(self.predictor.relative(table, embedded))
         return self.predictor.group(table, embedded, wanted.get("threshold") or None)

@@ -113,7 +113,7 @@ def test_a_run_holds_report_pictures_data_docs_and_dvc_lock(life: Life) -> None:
     version = life.version(CANDIDATES)
     for folder, names in {
         "": {"report.html", "metrics.json", "grouping.json", "model_card.md"},
-        "sheets": {"groups.png", "false_positives.png", "false_negatives.png"},
+        "sheets": {"boxes.png", "groups.png", "false_positives.png", "false_negatives.png"},
         "plots": {"history.csv", "precision_recall.csv"},
         "data_contract": {"contract.json", "quarantine.parquet", "data_docs"},
         "data_contract/data_docs": {"index.html"},

@@ -146,7 +146,7 @@ def test_the_predictor_embeds_raw_pictures_as_the_stages_do(done: Path, tmp_path
     products = read_table(done / "artifacts/prepare/products.parquet")
     files = [(done / "data/snapshot/images" / name).read_bytes() for name in products["sha256"]]
     predictor = Predictor(tmp_path)
-    embedded = predictor.embed([*files[:20], b"", None])
+    embedded = predictor.embed([*files[:20], b"", None], [*products["article_type"][:20], "", ""])
     np.testing.assert_allclose(embedded.rows[:20], np.load(done / "artifacts/embed/embeddings.npy")[:20], atol=1e-5)
     assert [bool(problem) for problem in embedded.problems] == [False] * 20 + [True] * 2
     table = pd.concat([products.head(20), products.head(2)], ignore_index=True)
@@ -165,7 +165,8 @@ def test_a_threshold_of_zero_groups_nothing_and_of_two_whole_blocks(done: Path, 
         shutil.copy(done / "artifacts" / name, tmp_path)
     products = read_table(done / "artifacts/prepare/products.parquet").head(30)
     predictor = Predictor(tmp_path)
-    embedded = predictor.embed((done / "data/snapshot/images" / name).read_bytes() for name in products["sha256"])
+    files = ((done / "data/snapshot/images" / name).read_bytes() for name in products["sha256"])
+    embedded = predictor.embed(files, products["article_type"])
     assert predictor.group(products, embedded, 1e-9)["group"].nunique() == 30
     blocks = products.groupby(["brand", "gender", "article_type"]).ngroups
     assert predictor.group(products, embedded, 2.0)["group"].nunique() == blocks
@@ -260,9 +261,15 @@ def test_the_report_is_one_file_that_loads_nothing(done: Path) -> None:
     body = report[report.index("</script>", report.index("plotly")) :]
     for attribute in ('src="http', 'href="http', "url(http"):
         assert attribute not in body
-    for words in ("block ap", "Worst false positives", "Worst false negatives", "Groups found"):
+    for words in (
+        "block ap",
+        "Worst false positives",
+        "Worst false negatives",
+        "Groups found",
+        "Where products were found",
+    ):
         assert words in report
-    for sheet in ("groups", "false_positives", "false_negatives"):
+    for sheet in ("boxes", "groups", "false_positives", "false_negatives"):
         assert (done / f"artifacts/evaluate/sheets/{sheet}.png").stat().st_size > 1000
 
 
