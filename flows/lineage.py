@@ -9,7 +9,8 @@ from flows.pipeline import load_stages, used_params
 from flows.snapshots import snapshot_id
 from ml.layout import PREVIOUS, SNAPSHOT
 
-SERVING = ("mlflow/serving.py", "ml/predict.py")  # what a registered model holds besides the pipeline's results
+# What a registered model holds besides the pipeline's results.
+SERVING = ("mlflow/serving.py", "ml/onnx.py", "ml/predict.py")
 
 
 def recipe(root: Path) -> str:

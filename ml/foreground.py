@@ -35,10 +35,13 @@ def foreground(picture: np.ndarray) -> Product:
     """
     frame = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]]).astype(np.int16)
     colour = np.median(frame, axis=0)
-    near = np.abs(picture.astype(np.int16) - colour).max(axis=2) <= TOLERANCE
-    labels, _ = ndimage.label(near)
-    border = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
-    mask = ~np.isin(labels, border[border > 0])
+    lowest, highest = np.ceil(colour - TOLERANCE).clip(0), np.floor(colour + TOLERANCE).clip(max=255)
+    within = (picture >= lowest.astype(np.uint8)) & (picture <= highest.astype(np.uint8))
+    labels, count = ndimage.label(within[..., 0] & within[..., 1] & within[..., 2])
+    background = np.zeros(count + 1, bool)
+    background[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = True
+    background[0] = False  # what is not near the colour
+    mask = ~background[labels]
     mask = ndimage.binary_opening(mask, iterations=1)  # JPEG specks are no product
     if not SMALLEST <= mask.mean() <= LARGEST:
         return whole(picture)

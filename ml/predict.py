@@ -1,10 +1,12 @@
 """Predicting with a trained model: pictures of products to embeddings, or to groups of colour variants."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +20,7 @@ from ml.files import read_json
 from ml.group import Grouping, Method
 from ml.images import UnreadablePicture, decode
 from ml.memory import keep_memory
+from ml.onnx import OnnxEncoder
 from ml.progress import Advance
 
 CHUNK = 256  # pictures decoded at once
@@ -41,12 +44,13 @@ class Predictor:
 
     Args:
         folder: encoder.safetensors, encoder.json and grouping.json, as the stages train and evaluate left them, and
-            detector.safetensors of the stage prepare where products are found by a detector.
+            detector.safetensors of the stage prepare where products are found by a detector; encoder.onnx, where the model is
+            packaged; without it torch embeds.
     """
 
     def __init__(self, folder: Path) -> None:
         keep_memory()
-        self.encoder, facts = load_encoder(folder)
+        self.look, self.size, facts = _open_encoder(folder)
         self.crop = with_weights(CropParams(**facts["prepare"]), folder / "detector.safetensors")
         grouping = read_json(folder / "grouping.json")
         self.method: Method = grouping["method"]
@@ -68,15 +72,15 @@ class Predictor:
             article_types: what each shows.
             advance: called with the number of pictures done.
         """
-        rows, problems = [np.zeros((0, self.encoder.size), np.float32)], []
+        rows, problems = [np.zeros((0, self.size), np.float32)], []
         source = zip(pictures, article_types, strict=True)
         with ThreadPoolExecutor() as pool:
             while chunk := list(islice(source, CHUNK)):
                 crops = list(pool.map(lambda one: self._crop(*one), chunk))
                 good = [place for place, crop in enumerate(crops) if not isinstance(crop, str)]
-                part = np.zeros((len(chunk), self.encoder.size), np.float32)
+                part = np.zeros((len(chunk), self.size), np.float32)
                 if good:
-                    part[good] = embed_pictures(self.encoder, np.stack([crops[place] for place in good]))
+                    part[good] = self.look(np.stack([crops[place] for place in good]))
                 rows.append(part)
                 problems += [crop if isinstance(crop, str) else None for crop in crops]
                 advance(len(chunk))
@@ -136,6 +140,15 @@ class Predictor:
                 probability = self.calibration.probability(rows[members] @ rows[members].T)
                 score[members] = (probability.sum(axis=1) - probability.diagonal()) / (len(members) - 1)
         return score
+
+
+def _open_encoder(folder: Path) -> tuple[Callable[[np.ndarray], np.ndarray], int, dict[str, Any]]:
+    """What embeds cropped pictures, the length of its embeddings, and the content of encoder.json."""
+    if (folder / "encoder.onnx").is_file():
+        exported = OnnxEncoder(folder / "encoder.onnx")
+        return exported.embed, exported.size, read_json(folder / "encoder.json")
+    encoder, facts = load_encoder(folder)
+    return partial(embed_pictures, encoder), encoder.size, facts
 
 
 def _name(label: np.ndarray, names: np.ndarray) -> np.ndarray:

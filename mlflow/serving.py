@@ -1,6 +1,6 @@
 """The served model, as MLflow runs it (models from code): a table of products in, groups of colour variants out.
 
-The model's folder holds safetensors weights and JSON; its code is the copy of `ml` that is registered with it.
+The model's folder holds weights (safetensors, and ONNX for speed) and JSON; its code is the copy of `ml` that is registered with it.
 """
 
 import base64

@@ -256,7 +256,9 @@ def test_the_detectors_weights_travel_with_the_model_and_crop_the_same(detected:
     facts["detector"]["weights"] = "/elsewhere/gone.pth"  # the file of the machine that trained
     encoder = tiny_encoder()
     save_encoder(encoder, {"prepare": facts}, tmp_path)
-    write_json(tmp_path / "grouping.json", {"threshold": 0.2, "method": "average", "block_prior": 0, "calibration": None})
+    write_json(
+        tmp_path / "grouping.json", {"threshold": 0.2, "method": "average", "block_prior": 0, "calibration": None}
+    )
     (tmp_path / "detector.safetensors").write_bytes((prepared / "detector.safetensors").read_bytes())
     products, crops = read_table(prepared / "products.parquet"), np.load(prepared / "images.npy")
     files = [(detected / "snapshot/images" / name).read_bytes() for name in products["sha256"]]

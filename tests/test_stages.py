@@ -190,7 +190,8 @@ def test_a_model_groups_by_the_method_that_its_threshold_was_chosen_for(
         shutil.copy(tmp_path / "artifacts" / name, model)
     products = read_table(done / "artifacts/prepare/products.parquet").head(40)
     predictor = Predictor(model)
-    embedded = predictor.embed((done / "data/snapshot/images" / name).read_bytes() for name in products["sha256"])
+    files = ((done / "data/snapshot/images" / name).read_bytes() for name in products["sha256"])
+    embedded = predictor.embed(files, products["article_type"])
     found = pd.factorize(predictor.group(products, embedded)["group"])[0]
     rows = predictor.relative(products, embedded)
     assert (found == Grouping(rows, block_numbers(products), method).cut(stored["threshold"])).all()

@@ -1,0 +1,279 @@
+"""Embedding speed: products a second from JPEG files to embeddings, against the plain PyTorch loop, and ONNX Runtime against torch.
+
+The loop is what people write: a Dataset that opens files with Pillow, a DataLoader, `model(batch)` under `no_grad`, no memory
+format, no allocator settings. It crops as we do, since products would be embedded differently otherwise. All others are
+this project's `Predictor` with one network or another.
+
+Each contestant lives in a process of its own, because how glibc keeps memory is settled for a whole process. They take
+turns, so that a slow moment of the machine meets them all; figures are medians over the rounds, and ratios are medians of the rounds'
+ratios. Embeddings are those of the turn that warms up; their differences are to torch as the stage `embed` runs it.
+"""
+
+import contextlib
+import copy
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+import torch
+import typer
+import yaml
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.utils.data import DataLoader, Dataset
+
+from benchmarks.results import ROOT, commit
+from ml.crop import CropParams, crop_product
+from ml.device import exact
+from ml.embed import BATCH, embed_pictures, set_center
+from ml.encoder import Encoder, EncoderParams, load_encoder, save_encoder
+from ml.errors import UserError
+from ml.files import write_json
+from ml.images import FORMATS, decode
+from ml.onnx import export_encoder
+from ml.predict import Predictor
+from ml.stage import run_app
+from ml.synthetic import generate_shop
+
+WORK = ROOT / ".variants/benchmarks"
+OUT = Path(__file__).with_name("embedding.json")
+CENTERED = 32  # products whose mean the model is centered on, as a trained one is: differences count for more then
+Embed = Callable[[], np.ndarray]
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+class Job(NamedTuple):
+    """What every contestant is given."""
+
+    files: list[Path]
+    model: Path
+    size: int
+    threads: int
+
+
+@app.command()
+def main(
+    source: Annotated[str, typer.Option(help="Folder of pictures; default a generated shop's.")] = "",
+    products: Annotated[int, typer.Option(help="How many pictures, at most.")] = 256,
+    size: Annotated[int, typer.Option(help="Pixels a side.")] = 192,
+    threads: Annotated[int, typer.Option(help="CPU threads of the network.")] = 2,
+    rounds: Annotated[int, typer.Option(help="How often the contestants take turns.")] = 5,
+) -> None:
+    """Measures, prints a table and writes benchmarks/embedding.json."""
+    files = pictures(source)[:products]
+    job = Job(files, WORK / "embedding-model", size, threads)
+    make_model(job)
+    table = race(job, rounds)
+    print("| | products/s | × the faster loop | largest difference | largest 1 − cosine |\n|---|---|---|---|---|")
+    for name, figures in table.items():
+        print(
+            f"| {name} | {figures['products_per_second']:.0f} | {figures['to_loop']:.2f} "
+            f"| {figures['difference']:.1g} | {figures['cosine_distance']:.1g} |"
+        )
+    settings = {"source": source or "generated shop", "products": len(files), "size": size, "threads": threads}
+    write_json(OUT, {"commit": commit(), "machine": processor(), **settings, "rounds": rounds, "contestants": table})
+
+
+def race(job: Job, rounds: int) -> dict[str, dict[str, float]]:
+    """Products a second of each, its ratio to the faster of the loops, and how far its embeddings are from torch's."""
+    context = get_context("spawn")
+    pipes: dict[str, Connection] = {}
+    for name in CONTESTANTS:
+        pipes[name], there = context.Pipe()
+        context.Process(target=compete, args=(name, job, there)).start()
+        there.close()  # so that a contestant's end is noticed here
+    rows = {name: turn(pipe)[1] for name, pipe in pipes.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in CONTESTANTS}
+    for _ in range(rounds):
+        for name, pipe in pipes.items():
+            seconds[name].append(turn(pipe)[0])
+    for pipe in pipes.values():
+        pipe.send(False)
+    loop = min((seconds[name] for name in LOOPS), key=statistics.median)
+    return {
+        name: {
+            "products_per_second": len(job.files) / statistics.median(own),
+            "to_loop": statistics.median(a / b for a, b in zip(loop, own, strict=True)),
+            "difference": float(np.abs(rows[name] - rows[REFERENCE]).max()),
+            "cosine_distance": cosine_distance(rows[name], rows[REFERENCE]),
+        }
+        for name, own in seconds.items()
+    }
+
+
+def cosine_distance(rows: np.ndarray, others: np.ndarray) -> float:
+    """The largest 1 − cosine of a product's two embeddings; in float64, since rows are of length 1 to 1e-7 only."""
+    left, right = (
+        each / np.linalg.norm(each, axis=1, keepdims=True) for each in (rows.astype(float), others.astype(float))
+    )
+    return max(0.0, float((1 - (left * right).sum(axis=1)).max()))
+
+
+def turn(pipe: Connection) -> tuple[float, np.ndarray]:
+    """Lets one contestant embed all products: its seconds and embeddings."""
+    pipe.send(True)
+    return pipe.recv()
+
+
+def compete(name: str, job: Job, pipe: Connection) -> None:
+    """A contestant's process: gets ready, then embeds all products each time it is told to."""
+    torch.set_num_threads(job.threads)
+    embed = CONTESTANTS[name](job)
+    with contextlib.suppress(EOFError):  # the benchmark was interrupted
+        while pipe.recv():
+            started = time.perf_counter()
+            rows = embed()
+            pipe.send((time.perf_counter() - started, rows))
+
+
+class Files(Dataset[Tensor]):
+    """Pictures as float32 (3, size, size) in 0 … 1."""
+
+    def __init__(self, job: Job) -> None:
+        self.files = job.files
+        self.how = crop_params(job)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, place: int) -> Tensor:
+        picture = np.asarray(Image.open(self.files[place]).convert("RGB"))
+        crop = crop_product(picture, self.how, article_type="")[0]
+        return torch.from_numpy(crop.copy()).permute(2, 0, 1).contiguous().float() / 255
+
+
+class PlainEncoder(Encoder):
+    """The same network in torch's default memory format."""
+
+    def _features(self, prepared: Tensor) -> Tensor:
+        return self.backbone.forward_features(prepared)  # type: ignore[operator]
+
+
+def loop(workers: int, job: Job) -> Embed:
+    """The plain loop; its workers, if any, stay between turns."""
+    trained = load_encoder(job.model)[0]
+    model = PlainEncoder(trained.params.model_copy(update={"weights": "random"}))
+    model.load_state_dict(trained.state_dict())
+    model = model.to(memory_format=torch.contiguous_format).eval()
+    loader = DataLoader(Files(job), batch_size=BATCH, num_workers=workers, persistent_workers=workers > 0)
+
+    def embed() -> np.ndarray:
+        with torch.no_grad():
+            return torch.cat([model(batch) for batch in loader]).numpy()
+
+    return embed
+
+
+def ours(change: Callable[[Predictor, Job], None], job: Job) -> Embed:
+    """The predictor, its network changed."""
+    predictor = Predictor(job.model)
+    change(predictor, job)
+    return lambda: predictor.embed((file.read_bytes() for file in job.files), [""] * len(job.files)).rows
+
+
+def onnx_network(predictor: Predictor, job: Job) -> None:
+    """As served."""
+
+
+def torch_network(predictor: Predictor, job: Job) -> None:
+    """channels_last, as the stage `embed` runs it."""
+    predictor.look = partial(embed_pictures, load_encoder(job.model)[0])
+
+
+def folded_network(predictor: Predictor, job: Job) -> None:
+    """Batch normalisation folded into the convolutions before it."""
+    predictor.look = partial(embed_pictures, folded(load_encoder(job.model)[0]))
+
+
+def bfloat16_network(predictor: Predictor, job: Job) -> None:
+    """Convolutions in bfloat16: other embeddings."""
+    torch_network(predictor, job)
+    exact_look = predictor.look
+
+    def look(crops: np.ndarray) -> np.ndarray:
+        with torch.autocast("cpu", torch.bfloat16):
+            return exact_look(crops)
+
+    predictor.look = look
+
+
+LOOPS = ("DataLoader loop, no workers", "DataLoader loop, 2 workers")
+REFERENCE = "ours, torch"
+CONTESTANTS: dict[str, Callable[[Job], Embed]] = {
+    LOOPS[0]: partial(loop, 0),
+    LOOPS[1]: partial(loop, 2),
+    REFERENCE: partial(ours, torch_network),
+    "ours, torch, batch normalisation folded": partial(ours, folded_network),
+    "ours, torch, bfloat16": partial(ours, bfloat16_network),
+    "ours, ONNX Runtime (as served)": partial(ours, onnx_network),
+}
+
+
+def folded(encoder: Encoder) -> Encoder:
+    """An encoder whose batch normalisations are part of the convolutions; timm's also hold the activation, which stays."""
+    encoder = copy.deepcopy(encoder)
+    for parent in list(encoder.modules()):
+        for (before, convolution), (name, norm) in pairwise(list(parent.named_children())):
+            if isinstance(convolution, nn.Conv2d) and isinstance(norm, _BatchNorm):
+                setattr(parent, before, fuse_conv_bn_eval(convolution, norm))
+                setattr(parent, name, getattr(norm, "act", nn.Identity()))
+    return encoder.to(memory_format=torch.channels_last)
+
+
+def pictures(source: str) -> list[Path]:
+    """The pictures of a folder and its subfolders, or of a generated shop."""
+    shop = WORK / "shop"
+    if not source and not shop.is_dir():
+        generate_shop(shop, 360, seed=0)
+    folder = Path(source) if source else shop / "images"
+    endings = {".jpg", *(f".{name.lower()}" for name in FORMATS)}
+    found = sorted(file for file in folder.rglob("*") if file.suffix.lower() in endings)
+    if not found:
+        raise UserError(f"there are no pictures in {folder}")
+    return found
+
+
+def make_model(job: Job) -> None:
+    """A model's folder with ImageNet weights and the knobs of params.yaml, as `flows.package` leaves it."""
+    exact(job.threads)
+    knobs: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["train"]["encoder"]
+    encoder = Encoder(EncoderParams.model_validate(knobs)).to(memory_format=torch.channels_last)
+    how = crop_params(job)
+    crops = np.stack(
+        [crop_product(decode(file.read_bytes()), how, article_type="")[0] for file in job.files[:CENTERED]]
+    )
+    set_center(encoder, crops)
+    save_encoder(encoder, {"prepare": how.model_dump()}, job.model)
+    write_json(
+        job.model / "grouping.json", {"threshold": 0.2, "method": "average", "block_prior": 20, "calibration": None}
+    )
+    export_encoder(encoder, job.model / "encoder.onnx", crops)
+
+
+def crop_params(job: Job) -> CropParams:
+    """How all contestants crop."""
+    return CropParams(size=job.size, localizer="foreground")
+
+
+def processor() -> str:
+    """The processor's name and how many cores of it this machine has."""
+    names = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if "model name" in line
+    ]
+    return f"{len(names)} × {names[0]}"
+
+
+if __name__ == "__main__":
+    run_app(app)
