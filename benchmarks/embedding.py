@@ -9,15 +9,11 @@ turns, so that a slow moment of the machine meets them all; figures are medians 
 ratios. Embeddings are those of the turn that warms up; their differences are to torch as the stage `embed` runs it.
 """
 
-import contextlib
 import copy
 import statistics
-import time
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -32,6 +28,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.results import ROOT, commit
+from benchmarks.turns import Contestant, race, ratio
 from ml.crop import CropParams, crop_product
 from ml.device import exact
 from ml.embed import BATCH, embed_pictures, set_center
@@ -73,7 +70,7 @@ def main(
     files = pictures(source)[:products]
     job = Job(files, WORK / "embedding-model", size, threads)
     make_model(job)
-    table = race(job, rounds)
+    table = compare(job, rounds)
     print("| | products/s | × the faster loop | largest difference | largest 1 − cosine |\n|---|---|---|---|---|")
     for name, figures in table.items():
         print(
@@ -84,26 +81,16 @@ def main(
     write_json(OUT, {"commit": commit(), "machine": processor(), **settings, "rounds": rounds, "contestants": table})
 
 
-def race(job: Job, rounds: int) -> dict[str, dict[str, float]]:
+def compare(job: Job, rounds: int) -> dict[str, dict[str, float]]:
     """Products a second of each, its ratio to the faster of the loops, and how far its embeddings are from torch's."""
-    context = get_context("spawn")
-    pipes: dict[str, Connection] = {}
-    for name in CONTESTANTS:
-        pipes[name], there = context.Pipe()
-        context.Process(target=compete, args=(name, job, there)).start()
-        there.close()  # so that a contestant's end is noticed here
-    rows = {name: turn(pipe)[1] for name, pipe in pipes.items()}
-    seconds: dict[str, list[float]] = {name: [] for name in CONTESTANTS}
-    for _ in range(rounds):
-        for name, pipe in pipes.items():
-            seconds[name].append(turn(pipe)[0])
-    for pipe in pipes.values():
-        pipe.send(False)
-    loop = min((seconds[name] for name in LOOPS), key=statistics.median)
+    contestants = {name: Contestant(partial(compete, name, job), warmup=1) for name in CONTESTANTS}
+    rows = {name: contestant.answer for name, contestant in contestants.items()}
+    seconds = race(contestants, rounds, steps=1)
+    loop = min(LOOPS, key=lambda name: statistics.median(seconds[name]))
     return {
         name: {
             "products_per_second": len(job.files) / statistics.median(own),
-            "to_loop": statistics.median(a / b for a, b in zip(loop, own, strict=True)),
+            "to_loop": ratio(seconds[loop], own),
             "difference": float(np.abs(rows[name] - rows[REFERENCE]).max()),
             "cosine_distance": cosine_distance(rows[name], rows[REFERENCE]),
         }
@@ -119,21 +106,10 @@ def cosine_distance(rows: np.ndarray, others: np.ndarray) -> float:
     return max(0.0, float((1 - (left * right).sum(axis=1)).max()))
 
 
-def turn(pipe: Connection) -> tuple[float, np.ndarray]:
-    """Lets one contestant embed all products: its seconds and embeddings."""
-    pipe.send(True)
-    return pipe.recv()
-
-
-def compete(name: str, job: Job, pipe: Connection) -> None:
-    """A contestant's process: gets ready, then embeds all products each time it is told to."""
+def compete(name: str, job: Job) -> Embed:
+    """A contestant in its own process."""
     torch.set_num_threads(job.threads)
-    embed = CONTESTANTS[name](job)
-    with contextlib.suppress(EOFError):  # the benchmark was interrupted
-        while pipe.recv():
-            started = time.perf_counter()
-            rows = embed()
-            pipe.send((time.perf_counter() - started, rows))
+    return CONTESTANTS[name](job)
 
 
 class Files(Dataset[Tensor]):

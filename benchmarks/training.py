@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from benchmarks.results import ROOT, commit
-from benchmarks.turns import Step, race, ratio
+from benchmarks.turns import Contestant, Step, race, ratio
 from ml.backbones import build_backbone
 from ml.batches import Batches
 from ml.crop import CropParams
@@ -71,19 +71,16 @@ def main(
         slices = {"slices": "quadrants", "slices_from": "feature_map"}
         plain = {"slices": "none", "slices_from": "feature_map"}
         peer = {**settings, "images": images, "size": size, "workers": workers, "device": device}
-        seconds = race(
-            {
-                PEER: partial(lightly_moco, **peer, memory=False),
-                "lightly MoCo v2, memory kept": partial(lightly_moco, **peer, memory=True),
-                "our MoCo v2": partial(ours, **settings, cache=cache, method="moco_v2", **plain),
-                "our PBCNet, quadrants of the feature map": partial(
-                    ours, **settings, cache=cache, method="pbcnet", **slices
-                ),
-                LIMIT: partial(pure, **settings, size=size),
-            },
-            rounds,
-            steps,
-        )
+        makers = {
+            PEER: partial(lightly_moco, **peer, memory=False),
+            "lightly MoCo v2, memory kept": partial(lightly_moco, **peer, memory=True),
+            "our MoCo v2": partial(ours, **settings, cache=cache, method="moco_v2", **plain),
+            "our PBCNet, quadrants of the feature map": partial(
+                ours, **settings, cache=cache, method="pbcnet", **slices
+            ),
+            LIMIT: partial(pure, **settings, size=size),
+        }
+        seconds = race({name: Contestant(make) for name, make in makers.items()}, rounds, steps)
         table[backbone] = {
             name: {
                 "pictures_per_second": batch / statistics.median(own),

@@ -1,15 +1,17 @@
 """Contestants that take turns: each lives in a process of its own, since threads and allocator are settings of a process."""
 
+import contextlib
 import multiprocessing
 import statistics
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from typing import Any
 
+import numpy as np
 import torch
 
 Step = Callable[[], object]
-WARMUP = 2  # steps before the first turn: allocations and kernel choices
 
 
 class Contestant:
@@ -17,15 +19,19 @@ class Contestant:
 
     Args:
         make: picklable; called in the new process, gives the step that is timed.
+        warmup: steps before the first turn: allocations and kernel choices.
+
+    Attributes:
+        answer: what the last of these steps gave, where that is an array.
     """
 
-    def __init__(self, make: Callable[[], Step]) -> None:
+    def __init__(self, make: Callable[[], Step], warmup: int = 2) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, other = context.Pipe()
-        self.process = context.Process(target=_serve, args=(make, other), daemon=True)
+        self.process = context.Process(target=_serve, args=(make, warmup, other))
         self.process.start()
         other.close()
-        self.pipe.recv()  # ready
+        self.answer: Any = self.pipe.recv()
 
     def seconds(self, steps: int) -> float:
         """Lets it take its turn: mean seconds of a step."""
@@ -38,23 +44,22 @@ class Contestant:
         self.process.join()
 
 
-def _serve(make: Callable[[], Step], pipe: Connection) -> None:
+def _serve(make: Callable[[], Step], warmup: int, pipe: Connection) -> None:
     step = make()
-    for _ in range(WARMUP):
-        step()
-    pipe.send(None)
-    while steps := pipe.recv():
-        started = time.perf_counter()
-        for _ in range(steps):
-            step()
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        pipe.send((time.perf_counter() - started) / steps)
+    answers = [step() for _ in range(warmup)]
+    pipe.send(answers[-1] if isinstance(answers[-1], np.ndarray) else None)
+    with contextlib.suppress(EOFError):  # the benchmark was interrupted
+        while steps := pipe.recv():
+            started = time.perf_counter()
+            for _ in range(steps):
+                step()
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            pipe.send((time.perf_counter() - started) / steps)
 
 
-def race(makers: dict[str, Callable[[], Step]], rounds: int, steps: int) -> dict[str, list[float]]:
+def race(contestants: dict[str, Contestant], rounds: int, steps: int) -> dict[str, list[float]]:
     """Seconds a step of each contestant, in each round; a slow moment of the machine meets them all."""
-    contestants = {name: Contestant(make) for name, make in makers.items()}
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(rounds):
         for name, contestant in contestants.items():

@@ -75,11 +75,12 @@ def recolour(pictures: Tensor, masks: Tensor, params: AugmentParams, random: tor
         float (batch, 3, height, width) in 0 … 1.
     """
     toned = _tone(pictures, params, random)
+    apart = torch.rand(len(pictures), generator=random, device=pictures.device) < params.parts
     if params.parts:
-        drawn = torch.rand(2, len(pictures), 1, 1, 1, generator=random, device=pictures.device)
-        own = torch.where(drawn[0] < KEEP, pictures, _tone(pictures, params, random))
-        part = _part(pictures, masks, random) * (drawn[1] < params.parts)
-        toned = torch.lerp(toned, own, part)
+        some = pictures[apart]
+        kept = torch.rand(len(some), 1, 1, 1, generator=random, device=pictures.device) < KEEP
+        own = torch.where(kept, some, _tone(some, params, random))
+        toned[apart] = torch.lerp(toned[apart], own, _part(some, masks[apart], random))
     return torch.lerp(pictures, toned, masks)
 
 
@@ -87,23 +88,27 @@ def _part(pictures: Tensor, masks: Tensor, random: torch.Generator) -> Tensor:
     """How much each pixel has the colour of one point of the product, drawn evenly: float (batch, 1, height, width), 0 … 1."""
     place = torch.multinomial(masks.flatten(1) + 1e-6, 1, generator=random)  # the sum is never 0
     colour = pictures.flatten(2).gather(2, place.unsqueeze(1).expand(-1, 3, -1)).unsqueeze(3)
-    distance = (pictures - colour).square().sum(1, keepdim=True)
-    return torch.exp(-distance / (2 * LIKE**2))
+    distance = (pictures - colour).square_().sum(1, keepdim=True)
+    return distance.mul_(-1 / (2 * LIKE**2)).exp_()
 
 
 def _tone(pictures: Tensor, params: AugmentParams, random: torch.Generator) -> Tensor:
     """Pictures as of `recolour` with one change of colour each, everywhere: float (batch, 3, height, width) in 0 … 1."""
 
     def uniform(low: float, high: float) -> Tensor:
-        return torch.rand(len(pictures), 1, 1, 1, generator=random, device=pictures.device) * (high - low) + low
+        return torch.rand(len(pictures), 1, 1, generator=random, device=pictures.device) * (high - low) + low
 
-    weights = torch.tensor(LUMINANCE, device=pictures.device).view(1, 3, 1, 1)
-    luminance = (pictures * weights).sum(1, keepdim=True)
-    chroma = _turn(pictures - luminance, uniform(-math.pi, math.pi) * params.hue) * uniform(0, params.saturation)
-    curve = luminance.clamp(1e-4, 1) ** torch.exp(uniform(-1, 1) * math.log(params.gamma))
-    curve = torch.where(uniform(0, 1) < params.invert, 1 - curve, curve)
-    cast = torch.rand(len(pictures), 3, 1, 1, generator=random, device=pictures.device) * 2 - 1
-    return (curve + chroma + params.tint * cast * 4 * curve * (1 - curve)).clamp(0, 1)
+    weights = torch.tensor([LUMINANCE], device=pictures.device)
+    to_chroma = torch.eye(3, device=pictures.device) - weights  # each channel less the luminance
+    turned = hue_rotation(uniform(-math.pi, math.pi) * params.hue) @ to_chroma * uniform(0, params.saturation)
+    matrix = torch.cat([turned, weights.expand(len(pictures), 1, 3)], dim=1)
+    chroma, curve = torch.bmm(matrix, pictures.flatten(2)).split([3, 1], dim=1)  # one pass for all that is linear
+    curve = curve.clamp(1e-4, 1).pow_(torch.exp(uniform(-1, 1) * math.log(params.gamma)))
+    inverted = (uniform(0, 1) < params.invert).float()
+    curve = torch.addcmul(inverted, curve, 1 - 2 * inverted)
+    cast = torch.rand(len(pictures), 3, 1, generator=random, device=pictures.device) * 2 - 1
+    toned = torch.addcmul(chroma + curve, curve * (1 - curve), 4 * params.tint * cast)
+    return toned.clamp_(0, 1).view_as(pictures)
 
 
 def move(pictures: Tensor, sign: Tensor, params: AugmentParams, random: torch.Generator) -> Tensor:
@@ -120,10 +125,9 @@ def move(pictures: Tensor, sign: Tensor, params: AugmentParams, random: torch.Ge
     return functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
 
 
-def _turn(chroma: Tensor, angle: Tensor) -> Tensor:
-    """Rotates colour differences about the gray axis by `angle` (radians): Rodrigues' formula for axis (1, 1, 1)/√3."""
-    cosine, sine = torch.cos(angle), torch.sin(angle) / math.sqrt(3)
-    red, green, blue = chroma.unbind(1)
-    across = torch.stack([blue - green, red - blue, green - red], dim=1)
-    along = chroma.mean(1, keepdim=True)
-    return chroma * cosine + across * sine + along * (1 - cosine)
+def hue_rotation(angle: Tensor) -> Tensor:
+    """Turns colours about the gray axis by `angle` (radians): Rodrigues' formula for axis (1, 1, 1)/√3, (batch, 3, 3)."""
+    across = torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]], device=angle.device) / math.sqrt(3)
+    one, along = torch.eye(3, device=angle.device), torch.full((3, 3), 1 / 3, device=angle.device)
+    cosine, sine = torch.cos(angle), torch.sin(angle)
+    return cosine * one + sine * across + (1 - cosine) * along

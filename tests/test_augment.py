@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ml.augment import AugmentParams, make_views, move, recolour
+from ml.augment import AugmentParams, hue_rotation, make_views, move, recolour
 from ml.batches import Batch
 
 STILL = {"scale": 0.0, "shift": 0.0, "rotate": 0.0, "flip": False}
@@ -72,17 +72,15 @@ def test_with_every_knob_off_a_picture_stays_as_it_is() -> None:
     torch.testing.assert_close((view * weights).sum(1), (plain * weights).sum(1), atol=0.03, rtol=0)
 
 
-def test_turning_hue_keeps_luminance_and_a_full_turn_changes_nothing() -> None:
-    from ml.augment import _turn
-
-    plain = batch()[0].permute(0, 3, 1, 2).float() / 255
-    weights = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
-    chroma = plain - (plain * weights).sum(1, keepdim=True)
-    whole = _turn(chroma, torch.full((8, 1, 1, 1), 2 * torch.pi))
-    torch.testing.assert_close(whole, chroma, atol=1e-5, rtol=0)
-    turned = _turn(chroma, torch.full((8, 1, 1, 1), 2.0))
-    torch.testing.assert_close(turned.norm(dim=1), chroma.norm(dim=1), atol=1e-5, rtol=0)
-    torch.testing.assert_close(turned.mean(1), chroma.mean(1), atol=1e-5, rtol=0)
+def test_turning_hue_keeps_what_is_gray_and_a_full_turn_changes_nothing() -> None:
+    colours = batch()[0].permute(0, 3, 1, 2).flatten(2).float() / 255
+    whole = hue_rotation(torch.full((8, 1, 1), 2 * torch.pi)) @ colours
+    torch.testing.assert_close(whole, colours, atol=1e-5, rtol=0)
+    turned = hue_rotation(torch.full((8, 1, 1), 2.0)) @ colours
+    torch.testing.assert_close(turned.norm(dim=1), colours.norm(dim=1), atol=1e-5, rtol=0)
+    torch.testing.assert_close(turned.mean(1), colours.mean(1), atol=1e-5, rtol=0)
+    gray = colours[:, :1].expand(-1, 3, -1)
+    torch.testing.assert_close(hue_rotation(torch.full((8, 1, 1), 2.0)) @ gray, gray, atol=1e-5, rtol=0)
 
 
 def test_a_gray_product_takes_on_colour_through_tint_and_inverts_through_luminance() -> None:
