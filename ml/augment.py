@@ -102,7 +102,8 @@ def _tone(pictures: Tensor, params: AugmentParams, random: torch.Generator) -> T
     to_chroma = torch.eye(3, device=pictures.device) - weights  # each channel less the luminance
     turned = hue_rotation(uniform(-math.pi, math.pi) * params.hue) @ to_chroma * uniform(0, params.saturation)
     matrix = torch.cat([turned, weights.expand(len(pictures), 1, 3)], dim=1)
-    chroma, curve = torch.bmm(matrix, pictures.flatten(2)).split([3, 1], dim=1)  # one pass for all that is linear
+    linear = torch.bmm(matrix, pictures.flatten(2))  # one pass for chroma and luminance
+    chroma, curve = linear[:, :3], linear[:, 3:]
     curve = curve.clamp(1e-4, 1).pow_(torch.exp(uniform(-1, 1) * math.log(params.gamma)))
     inverted = (uniform(0, 1) < params.invert).float()
     curve = torch.addcmul(inverted, curve, 1 - 2 * inverted)

@@ -17,6 +17,7 @@ class Batch(NamedTuple):
         pictures, variants: uint8 (batch, height, width, 3).
         masks, variant_masks: uint8 (batch, height, width).
         ids: int64 (batch,), equal for products of one design as far as that is known.
+        kinds: int64 (batch,), equal for products of one gender and article type.
     """
 
     pictures: Tensor
@@ -24,6 +25,7 @@ class Batch(NamedTuple):
     variants: Tensor
     variant_masks: Tensor
     ids: Tensor
+    kinds: Tensor
 
 
 class Batches:
@@ -33,12 +35,20 @@ class Batches:
         pictures: uint8 (products, height, width, 3); masks: uint8 (products, height, width).
         rows: int (n,), the products that train; batch: products in a batch, at most all of them.
         random: CPU generator that shuffles; one permutation an epoch, and the last incomplete batch is dropped.
+        kinds: int (products,), see `Batch`; default all of one kind.
     """
 
     def __init__(
-        self, pictures: np.ndarray, masks: np.ndarray, rows: np.ndarray, batch: int, random: torch.Generator
+        self,
+        pictures: np.ndarray,
+        masks: np.ndarray,
+        rows: np.ndarray,
+        batch: int,
+        random: torch.Generator,
+        kinds: np.ndarray | None = None,
     ) -> None:
         self.pictures, self.masks, self.rows, self.random = pictures, masks, rows, random
+        self.kinds = np.zeros(len(pictures), np.int64) if kinds is None else kinds.astype(np.int64)
         self.size = min(batch, len(rows))
 
     def __len__(self) -> int:
@@ -60,7 +70,7 @@ class Batches:
     def load(self, rows: np.ndarray) -> Batch:
         """The pictures of these rows, twice."""
         pictures, masks = torch.from_numpy(self.pictures[rows]), torch.from_numpy(self.masks[rows])
-        return Batch(pictures, masks, pictures, masks, torch.from_numpy(rows))
+        return Batch(pictures, masks, pictures, masks, torch.from_numpy(rows), torch.from_numpy(self.kinds[rows]))
 
 
 class VariantBatches(Batches):
@@ -81,8 +91,9 @@ class VariantBatches(Batches):
         random: torch.Generator,
         labels: Labels,
         share: float = 0.0,
+        kinds: np.ndarray | None = None,
     ) -> None:
-        super().__init__(pictures, masks, rows, batch, random)
+        super().__init__(pictures, masks, rows, batch, random, kinds)
         self.labels = labels
         self.drawn = min(round(share * self.size), self.size - 1) if len(labels.paired) else 0
 
@@ -107,6 +118,7 @@ class VariantBatches(Batches):
             torch.from_numpy(self.pictures[variants]),
             torch.from_numpy(self.masks[variants]),
             torch.from_numpy(self.labels.design[rows]),
+            torch.from_numpy(self.kinds[rows]),
         )
 
 

@@ -3,12 +3,17 @@
 import numpy as np
 import pandas as pd
 
-from ml.schema import BLOCK
+from ml.schema import BLOCK, KIND
 
 
 def block_numbers(products: pd.DataFrame) -> np.ndarray:
     """The block (brand, gender, article type) of each product: int (products,), from 0 in order of appearance."""
     return products.groupby(BLOCK, sort=False, dropna=False).ngroup().to_numpy(int)
+
+
+def kind_numbers(products: pd.DataFrame) -> np.ndarray:
+    """What each product is, whoever makes it (gender and article type): int (products,), from 0 in order of appearance."""
+    return products.groupby(KIND, sort=False, dropna=False).ngroup().to_numpy(int)
 
 
 def relative_to_block(embeddings: np.ndarray, block: np.ndarray, prior: float) -> np.ndarray:

@@ -72,14 +72,14 @@ class Grouping:
 
 
 def choose_threshold(embeddings: np.ndarray, truth: Truth, method: Method = "average") -> float:
-    """The threshold with the best ARI on annotated products (of the dev split); the lower, more careful one of equals.
+    """A threshold by the ARI of annotated products (of the dev split): the middle of the plateau around the best.
 
     Args:
         embeddings: float (annotated products, size), in the order of `truth.rows`.
     """
     grouping = Grouping(embeddings, truth.block, method)
     figures = ari_by_threshold(grouping, truth.design, np.ones((1, int(truth.design.max()) + 1)))
-    return pick_threshold(grouping.thresholds(), figures)
+    return pick_threshold(grouping.thresholds(), figures, "plateau")
 
 
 def ari_by_threshold(grouping: Grouping, design: np.ndarray, weight: np.ndarray) -> np.ndarray:

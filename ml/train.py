@@ -15,6 +15,7 @@ from sklearn.metrics import average_precision_score
 
 from ml.augment import AugmentParams, make_views
 from ml.batches import AnnotatedBatches, Batch, Batches, VariantBatches
+from ml.blocks import kind_numbers
 from ml.checkpoint import load_checkpoint, save_checkpoint
 from ml.device import exact, pick_device
 from ml.embed import embed_pictures, set_center
@@ -121,7 +122,7 @@ class Trainer:
     def step(self, batch: Batch) -> torch.Tensor:
         """One optimizer step on a batch that is on the device; returns loss and accuracy, float (2,), there."""
         first, second = make_views(batch, self.knobs.augment, self.views)
-        loss, accuracy = self.module(first, second, batch.ids)
+        loss, accuracy = self.module(first, second, batch.ids, batch.kinds)
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
         self.optimizer.step()
@@ -246,12 +247,14 @@ def make_batches(
         UserError: the method learns from annotated pairs alone, and the train split has none.
     """
     rows = np.flatnonzero(products["split"] == "train")
+    kinds = kind_numbers(products)
     supervision = getattr(METHODS[knobs.method], "supervision", None)
     if supervision is None:
-        return Batches(pictures, masks, rows, knobs.batch, random)
+        return Batches(pictures, masks, rows, knobs.batch, random, kinds)
     labels = known_labels(products, pairs, rows)
     if supervision == "annotated products as well":
-        return VariantBatches(pictures, masks, rows, knobs.batch, random, labels, knobs.pbcnet_semi.annotated_share)
+        share = knobs.pbcnet_semi.annotated_share
+        return VariantBatches(pictures, masks, rows, knobs.batch, random, labels, share, kinds)
     if not len(labels.paired):
         raise UserError(
             f"train.method is '{knobs.method}', which learns from annotated variants alone, and the train split has "

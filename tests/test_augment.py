@@ -28,7 +28,7 @@ def batch(size: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
 
 def twice(pictures: torch.Tensor, masks: torch.Tensor) -> Batch:
     """Both views of the same picture, as without labels."""
-    return Batch(pictures, masks, pictures, masks, torch.arange(len(pictures)))
+    return Batch(pictures, masks, pictures, masks, torch.arange(len(pictures)), torch.zeros(len(pictures)))
 
 
 def generator(seed: int = 0) -> torch.Generator:

@@ -113,6 +113,23 @@ def test_keys_of_the_same_design_are_no_negatives() -> None:
     assert float(queue.info_nce(keys[:1], keys[1:2], torch.tensor([8]), 0.1)[0]) > 0.1
 
 
+def test_a_rival_counts_as_often_as_its_weight_says() -> None:
+    torch.manual_seed(0)
+    queue = KeyQueue(size=3, parts=1, width=8)
+    keys = functional.normalize(torch.randn(3, 1, 8), dim=2)
+    queue.push(keys, torch.tensor([1, 2, 3]), torch.tensor([0, 1, -1]))
+    query, own = functional.normalize(torch.randn(2, 1, 1, 8), dim=3)
+    twice = KeyQueue(size=4, parts=1, width=8)  # the rival's key is there as often as it counts
+    twice.push(keys[[0, 0, 1, 2]], torch.tensor([1, 1, 2, 3]))
+    kind = torch.tensor([0])
+    weighted, _ = queue.info_nce(query, own, torch.tensor([9]), 0.1, kinds=kind, rival_weight=2.0)
+    torch.testing.assert_close(weighted, twice.info_nce(query, own, torch.tensor([9]), 0.1)[0])
+    plain = queue.info_nce(query, own, torch.tensor([9]), 0.1)[0]
+    assert not torch.isclose(weighted, plain)
+    nobodys = queue.info_nce(query, own, torch.tensor([9]), 0.1, kinds=torch.tensor([-1]), rival_weight=2.0)[0]
+    torch.testing.assert_close(nobodys, plain)
+
+
 def test_a_momentum_copy_follows_by_the_given_share_and_never_the_other_way() -> None:
     original = nn.Linear(3, 2)
     twin = momentum_copy(original)

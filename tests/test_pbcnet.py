@@ -17,7 +17,7 @@ from ml.methods.pbcnet import PBCNet, PBCNetParams
 
 def method(queue: int = 12, momentum: float = 0.9, **knobs: object) -> PBCNet:
     made = tiny_encoder(**knobs)
-    return PBCNet(made, PBCNetParams(projection=8, queue=queue, temperature=0.2, momentum=momentum))
+    return PBCNet(made, PBCNetParams(projection=8, queue=queue, temperature=0.2, momentum=momentum, rival_weight=4))
 
 
 def views(count: int = 4, size: int = 64) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

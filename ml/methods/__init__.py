@@ -1,6 +1,6 @@
 """Training methods, one file each. A method is a module with an `encoder`, made from an `Encoder` and its own params.
 
-`momentum_encoder`, where there is one, follows it. `forward(first_view, second_view, ids)` gives the loss and an accuracy;
+`momentum_encoder`, where there is one, follows it. `forward(first_view, second_view, ids, kinds)` gives the loss and an accuracy;
 `after_step()` is called after each optimizer step.
 A method that learns from annotated pairs says so in `supervision`, and gets other batches (`ml.train.make_batches`).
 """

@@ -39,11 +39,11 @@ class BYOL(nn.Module):
         self.momentum_encoder, self.momentum_head = momentum_copy(encoder), momentum_copy(self.head)
         self.loss = NegativeCosineSimilarity()
 
-    def forward(self, first: Tensor, second: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, first: Tensor, second: Tensor, ids: Tensor, kinds: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """One step's loss, with each view once the target's (arXiv 2006.07733, equations 2 and 3, up to a constant).
 
         Args:
-            first, second: float (batch, 3, height, width) in 0 … 1; ids: not used.
+            first, second: float (batch, 3, height, width) in 0 … 1; ids, kinds: not used.
 
         Returns:
             The loss (scalar, −1 at best) and the accuracy of `agreement`.

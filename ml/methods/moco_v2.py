@@ -42,8 +42,10 @@ class MoCoV2(nn.Module):
         self.momentum_encoder, self.momentum_head = momentum_copy(encoder), momentum_copy(self.head)
         self.queue = KeyQueue(params.queue, 1, params.projection)
 
-    def forward(self, query_view: Tensor, key_view: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """One step's loss; arguments and answer as of `PBCNet.forward`."""
+    def forward(
+        self, query_view: Tensor, key_view: Tensor, ids: Tensor, kinds: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """One step's loss; arguments and answer as of `PBCNet.forward`, but all negatives count alike (kinds: not used)."""
         with torch.no_grad():
             keys = functional.normalize(self.momentum_head(self.momentum_encoder.whole(key_view)).float(), dim=1)
         queries = functional.normalize(self.head(self.encoder.whole(query_view)).float(), dim=1)

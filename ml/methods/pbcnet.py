@@ -22,6 +22,7 @@ class PBCNetParams(Params):
     queue: int = Field(gt=0, description="keys remembered as negatives")
     temperature: float = Field(gt=0)
     momentum: float = Field(ge=0, le=1, description="share of the old key encoder kept at each step")
+    rival_weight: float = Field(gt=0, description="how often a negative of the same gender and article type counts")
 
 
 class PBCNet(nn.Module):
@@ -40,12 +41,15 @@ class PBCNet(nn.Module):
         self.momentum_encoder, self.momentum_head = momentum_copy(encoder), momentum_copy(self.head)
         self.queue = KeyQueue(params.queue, encoder.part_count, params.projection)
 
-    def forward(self, query_view: Tensor, key_view: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, query_view: Tensor, key_view: Tensor, ids: Tensor, kinds: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """One step's loss; `after_step` then lets the keys replace the oldest in the queue.
 
         Args:
             query_view, key_view: float (batch, 3, height, width) in 0 … 1.
             ids: int64 (batch,), the product each picture shows, or its design where that is known.
+            kinds: int64 (batch,), equal for rivals; default: there are none.
 
         Returns:
             The loss and the accuracy of `KeyQueue.info_nce`.
@@ -53,8 +57,11 @@ class PBCNet(nn.Module):
         with torch.no_grad():
             keys = functional.normalize(self.momentum_head(self.momentum_encoder.parts(key_view)).float(), dim=2)
         queries = functional.normalize(self.head(self.encoder.parts(query_view)).float(), dim=2)
-        self.pending = keys, ids  # the queue may not change before backward has read it
-        return self.queue.info_nce(queries, keys, ids, self.params.temperature)
+        kinds = torch.full_like(ids, -1) if kinds is None else kinds
+        self.pending = keys, ids, kinds  # the queue may not change before backward has read it
+        return self.queue.info_nce(
+            queries, keys, ids, self.params.temperature, kinds=kinds, rival_weight=self.params.rival_weight
+        )
 
     def after_step(self) -> None:
         """Moves the key encoder towards the query encoder, and the step's keys into the queue."""

@@ -1,5 +1,7 @@
 """The queue of keys: first in, first out, one for each part (He et al., arXiv 1911.05722, section 3.2)."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -14,21 +16,35 @@ class KeyQueue(nn.Module):
 
     keys: Tensor
     ids: Tensor
+    kinds: Tensor
     position: Tensor
 
     def __init__(self, size: int, parts: int, width: int) -> None:
         super().__init__()
         self.register_buffer("keys", functional.normalize(torch.randn(size, parts, width), dim=2))
         self.register_buffer("ids", torch.full((size,), -1))  # −1: a random key, of no product
+        self.register_buffer("kinds", torch.full((size,), -1))  # −1: nobody's rival
         self.register_buffer("position", torch.zeros((), dtype=torch.long))
 
-    def info_nce(self, queries: Tensor, keys: Tensor, ids: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    def info_nce(
+        self,
+        queries: Tensor,
+        keys: Tensor,
+        ids: Tensor,
+        temperature: float,
+        kinds: Tensor | None = None,
+        rival_weight: float = 1.0,
+    ) -> tuple[Tensor, Tensor]:
         """InfoNCE of each part against its own queue (arXiv 1911.05722, equation 1), mean over parts.
 
         Args:
             queries, keys: float (batch, parts, width), rows of length 1; a query's positive is the key of its row.
             ids: int64 (batch,). Keys of an equal id in the queue are no negatives: on a small shop the queue is longer
                 than an epoch, and a product's own older key would be one.
+            kinds: int64 (batch,). Keys of an equal kind (0 or more) are rivals: told apart from shoes, a shirt is soon
+                learnt; told apart from shirts, its design is.
+            rival_weight: each rival counts as this many negatives (as negatives are weighted by arXiv 2010.04592, but by
+                what products are, not by how similar they seem).
 
         Returns:
             The loss (scalar) and the share of queries whose own key is the most similar (scalar).
@@ -37,13 +53,18 @@ class KeyQueue(nn.Module):
         negative = torch.einsum("bpd,kpd->bpk", queries, self.keys)
         own = (self.ids.unsqueeze(0) == ids.unsqueeze(1)).unsqueeze(1)
         negative = negative.masked_fill(own, float("-inf"))
+        found = (positive >= negative.amax(dim=2, keepdim=True)).float().mean()
+        if kinds is not None and rival_weight != 1:
+            rivals = (self.kinds.unsqueeze(0) == kinds.unsqueeze(1)) & (self.kinds >= 0)
+            negative = negative + (temperature * math.log(rival_weight)) * rivals.unsqueeze(1)
         logits = torch.cat([positive, negative], dim=2).flatten(0, 1) / temperature
         loss = functional.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long, device=logits.device))
-        return loss, (logits.argmax(dim=1) == 0).float().mean()
+        return loss, found
 
     @torch.no_grad()
-    def push(self, keys: Tensor, ids: Tensor) -> None:
-        """Replaces the oldest keys: float (batch, parts, width) and int64 (batch,)."""
+    def push(self, keys: Tensor, ids: Tensor, kinds: Tensor | None = None) -> None:
+        """Replaces the oldest keys: float (batch, parts, width), int64 (batch,) and int64 (batch,), default nobody's rivals."""
         places = (self.position + torch.arange(len(keys), device=keys.device)) % len(self.keys)
         self.keys[places], self.ids[places] = keys, ids
+        self.kinds[places] = torch.full_like(ids, -1) if kinds is None else kinds
         self.position = (self.position + len(keys)) % len(self.keys)

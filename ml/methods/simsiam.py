@@ -35,11 +35,11 @@ class SimSiam(nn.Module):
         self.predictor = SimSiamPredictionHead(params.projection, params.bottleneck, params.projection)
         self.loss = NegativeCosineSimilarity()
 
-    def forward(self, first: Tensor, second: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, first: Tensor, second: Tensor, ids: Tensor, kinds: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """One step's symmetric loss (arXiv 2011.10566, equation 4).
 
         Args:
-            first, second: float (batch, 3, height, width) in 0 … 1; ids: not used.
+            first, second: float (batch, 3, height, width) in 0 … 1; ids, kinds: not used.
 
         Returns:
             The loss (scalar, −1 at best) and the accuracy of `agreement`.

@@ -36,12 +36,12 @@ class Triplet(nn.Module):
         self.miner = TripletMarginMiner(params.margin, type_of_triplets=params.mine, distance=CosineSimilarity())
         self.loss = TripletMarginLoss(params.margin, distance=CosineSimilarity())
 
-    def forward(self, first: Tensor, second: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, first: Tensor, second: Tensor, ids: Tensor, kinds: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """One step's loss.
 
         Args:
             first, second: float (batch, 3, height, width) in 0 … 1, `second` of a variant where there is one.
-            ids: int64 (batch,), the design of each row.
+            ids: int64 (batch,), the design of each row; kinds: not used.
 
         Returns:
             The mean loss over the mined triplets (scalar; 0 where none is mined) and the accuracy of `agreement`.
