@@ -61,7 +61,8 @@ def _line(goal: str, values: list[float], first: Row, least: float) -> str:
 
 def _difference(row: Row, peer: Row) -> Row:
     """Paired: both rows saw the same resamples of the same pairs."""
-    return interval(np.subtract(row["block_ap_draws"]["test"], peer["block_ap_draws"]["test"]))
+    own, other = (np.array(one["block_ap_draws"]["test"].split(), float) for one in (row, peer))
+    return interval(own - other)
 
 
 def _value(figure: Row) -> float:

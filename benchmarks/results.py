@@ -161,7 +161,7 @@ def judge(prepared: Path, model: Path, params: Path, splits: list[str]) -> dict[
 
     Returns:
         {"figures": {split: {figure: {"value", "low", "high"}}}, "gains": {baseline: {split: the same for block_ap}},
-        "baselines": {name: figures}, "block_ap_draws": {split: [float]}}; gains are paired differences on the same
+        "baselines": {name: figures}, "block_ap_draws": {split: figures in one line}}; gains are paired differences on the same
         resamples, and the draws, the sample itself first, let rows be compared with one another in the same way.
     """
     knobs = load_params("evaluate", EvaluateParams, params)
@@ -184,7 +184,7 @@ def judge(prepared: Path, model: Path, params: Path, splits: list[str]) -> dict[
             found.setdefault(name, {})[split] = resampled_figures(
                 rows_of, truth, thresholds[name], weight, knobs.grouping
             )
-    draws = {split: values["block_ap"].round(5).tolist() for split, values in found["model"].items()}
+    draws = {split: " ".join(f"{one:.4f}" for one in values["block_ap"]) for split, values in found["model"].items()}
     figures = {
         name: {split: with_intervals(values) for split, values in parts.items()} for name, parts in found.items()
     }
