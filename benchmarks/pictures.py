@@ -60,7 +60,7 @@ def draw_products(
     knobs: EvaluateParams,
     out: Path,
 ) -> None:
-    """map.png, mistakes-before.png, mistakes-after.png and slices.png of a trained model on some products.
+    """map.jpg, mistakes-before.png, mistakes-after.png and slices.jpg of a trained model on some products.
 
     Args:
         model: the folder of the stage train; products, pairs, pictures (uint8, products × side × side × 3): what is shown.
@@ -75,13 +75,13 @@ def draw_products(
         findings = find(products, rows, threshold, knobs.grouping, truth)
         mistakes = [*findings.false_positives, *findings.false_negatives]
         draw_sheet(out / f"mistakes-{name}.png", [[one.left, one.right] for one in mistakes if one.wrong], pictures)
-    draw_map(rows[truth.rows], pictures[truth.rows], out / "map.png")
+    draw_map(rows[truth.rows], pictures[truth.rows], out / "map.jpg")
     if encoder.params.slices_from == "feature_map":
         score = (rows[truth.rows[truth.hard.left]] * rows[truth.rows[truth.hard.right]]).sum(axis=1)
         variants = np.flatnonzero(truth.hard.label)
         variants = variants[np.argsort(-score[variants], kind="stable")][:: max(1, len(variants) // PAIRS)][:PAIRS]
         left, right = (truth.rows[ends[variants]] for ends in (truth.hard.left, truth.hard.right))
-        draw_slices(encoder, pictures[left], pictures[right], out / "slices.png")
+        draw_slices(encoder, pictures[left], pictures[right], out / "slices.jpg")
 
 
 def draw_map(embeddings: np.ndarray, pictures: np.ndarray, path: Path) -> None:
@@ -94,7 +94,7 @@ def draw_map(embeddings: np.ndarray, pictures: np.ndarray, path: Path) -> None:
     for picture, corner in zip(pictures, corners, strict=True):
         sheet.paste(Image.fromarray(picture).resize((THUMBNAIL, THUMBNAIL)), tuple(corner.tolist()))
     with replacing(path) as beside:
-        sheet.save(beside, "PNG")
+        sheet.save(beside, "JPEG", quality=85)
 
 
 def draw_slices(encoder: Encoder, left: np.ndarray, right: np.ndarray, path: Path) -> None:
@@ -115,4 +115,4 @@ def draw_slices(encoder: Encoder, left: np.ndarray, right: np.ndarray, path: Pat
             cells.append((left[pair] * (0.25 + 0.75 * np.clip(light, 0, 1))[..., None]).astype(np.uint8))
         lines.append(np.concatenate(cells, axis=1))
     with replacing(path) as beside:
-        Image.fromarray(np.concatenate(lines)).save(beside, "PNG")
+        Image.fromarray(np.concatenate(lines)).save(beside, "JPEG", quality=85)

@@ -50,7 +50,7 @@ ROWS = Path(__file__).with_name("rows.yaml")
 FINISHED = Path(__file__).with_name("results")
 WORK = ROOT / ".variants/results"
 SHOPS = {"generated": False, "recoloured": True}  # second shops, and whether their colourways are recoloured pictures
-ELSEWHERE, SHOP_SEED = 300, 11  # products of each
+SHOP_SEED = 11
 SHOWN = "pbcnet_semi-0"  # the row whose pictures are drawn
 WARMUP, TIMED = 3, 12  # steps of which the first are not, the others are measured to foresee an epoch's time
 
@@ -61,6 +61,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def main(
     source: Annotated[str, typer.Option(help="The shop with annotated pairs.")] = "../shared/data/myntra",
     minutes: Annotated[float, typer.Option(help="Training time of each row without its own; whole epochs.")] = 10,
+    elsewhere: Annotated[int, typer.Option(help="Products of each second shop.")] = 300,
     only: Annotated[str, typer.Option(help="Rows to compute, comma-separated; default all that are missing.")] = "",
 ) -> None:
     """Computes the missing rows, then writes docs/results.md."""
@@ -74,22 +75,31 @@ def main(
             if not (FINISHED / f"{name}.json").is_file() and (not wanted or name in wanted):
                 print(f"== {name}: {knobs}", flush=True)
                 own = {knob: value for knob, value in knobs.items() if knob != "minutes"}
-                row = compute(group, name, own, source, knobs.get("minutes", minutes))
+                row = compute(group, name, own, source, knobs.get("minutes", minutes), elsewhere)
                 write_json(FINISHED / f"{name}.json", row)
     print(f"written: {write_results(FINISHED, ROOT / 'docs/results.md')}")
     rows = [read_json(file) for file in sorted(FINISHED.glob("*.json"))]
     draw_curves([row for row in rows if row["group"] == "methods"], ROOT / "docs/images/curves.png")
-    shown = WORK / SHOWN
-    if (shown / "encoder.json").is_file():
-        knobs = load_params("evaluate", EvaluateParams, shown / "params.yaml")
-        prepared = prepare(source, shown / "params.yaml")
-        products, pairs, pictures = prepared_shop(prepared)
-        dev = np.flatnonzero(products["split"] == "dev")
-        draw_products(shown, products.iloc[dev], pairs, pictures[dev], knobs, WORK / "pictures")
-        print(f"pictures of the dev brands: {WORK / 'pictures'} (photos of the shop: not to be published)")
+    if (WORK / SHOWN / "encoder.json").is_file():
+        draw(source, WORK / SHOWN)
 
 
-def compute(group: str, name: str, knobs: dict[str, Any], source: str, minutes: float) -> dict[str, Any]:
+def draw(source: str, row: Path) -> None:
+    """Pictures of what a row's model has learnt: of the dev brands, and of the generated shop."""
+    params = row / "params.yaml"
+    knobs = load_params("evaluate", EvaluateParams, params)
+    products, pairs, pictures = prepared_shop(prepare(source, params))
+    dev = np.flatnonzero(products["split"] == "dev")
+    draw_products(row, products.iloc[dev], pairs, pictures[dev], knobs, WORK / "pictures")
+    print(f"pictures of the dev brands: {WORK / 'pictures'} (photos of the shop: not to be published)")
+    draw_products(row, *prepared_shop(prepare(str(WORK / "generated"), params, "generated")), knobs, WORK / "drawings")
+    for name in ("slices.jpg", "map.jpg"):
+        shutil.copy(WORK / "drawings" / name, ROOT / "docs/images" / name)
+
+
+def compute(
+    group: str, name: str, knobs: dict[str, Any], source: str, minutes: float, elsewhere: int
+) -> dict[str, Any]:
     """One row: prepares, trains and judges. Ablations are judged on dev alone, so that no choice is made on test."""
     folder = WORK / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -114,7 +124,7 @@ def compute(group: str, name: str, knobs: dict[str, Any], source: str, minutes: 
         "train_seconds": round(seconds),
         "history": [{"epoch": row["epoch"], "dev_block_ap": row["dev_block_ap"]} for row in history],
         **judge(prepared, folder, params, ["dev", "test"] if group == "methods" else ["dev"]),
-        "elsewhere": {kind: judge_elsewhere(kind, folder, params) for kind in SHOPS},
+        "elsewhere": {kind: judge_elsewhere(kind, elsewhere, folder, params) for kind in SHOPS},
         "command": f"python -m benchmarks.results --source {source} --minutes {minutes:g} --only {name}",
         "commit": commit(),
         "machine": f"{platform.machine()}, {settings['train']['threads']} threads",
@@ -200,18 +210,18 @@ def judge(prepared: Path, model: Path, params: Path, splits: list[str]) -> dict[
     return {"figures": figures.pop("model"), "gains": gains, "baselines": figures, "block_ap_draws": draws}
 
 
-def judge_elsewhere(kind: str, model: Path, params: Path) -> dict[str, dict[str, float | None]]:
+def judge_elsewhere(kind: str, count: int, model: Path, params: Path) -> dict[str, dict[str, float | None]]:
     """Block AP on a shop that is not of this world of photos: of the model, of the model fed gray pictures, of the baselines.
 
     Args:
-        kind: of `SHOPS`. No product of it has been seen, so all of them are asked about.
+        kind: of `SHOPS`; count: its products. None of it has been seen, so all of them are asked about.
 
     Returns:
         {"model", "model, gray pictures", baseline: {"value", "low", "high"}}
     """
     knobs, source = load_params("evaluate", EvaluateParams, params), WORK / kind
     if not source.is_dir():
-        generate_shop(source, ELSEWHERE, SHOP_SEED, recoloured=SHOPS[kind])
+        generate_shop(source, count, SHOP_SEED, recoloured=SHOPS[kind])
     products, pairs, pictures = prepared_shop(prepare(str(source), params, kind))
     truth, encoder = build_truth(products, pairs), load_encoder(model)[0]
     weight = resample(int(truth.design.max()) + 1, knobs.resamples, knobs.seed)

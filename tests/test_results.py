@@ -1,0 +1,73 @@
+"""The table of results is built from finished rows alone, and an interrupted run goes on where it stopped."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import Clone
+
+from benchmarks.goals import goals
+
+ROWS = {
+    "methods": {
+        "pbcnet_semi-0": {"train.method": "pbcnet_semi"},
+        "moco_v2-0": {"train.method": "moco_v2", "train.encoder.slices": "none"},
+    },
+    "ablations": {"no-parts": {"train.augment.parts": 0.0}},
+}
+
+
+@pytest.mark.full
+def test_results_are_computed_row_by_row_and_resumed(make_clone: Callable[[], Clone], tmp_path: Path) -> None:
+    clone = make_clone()
+    for old in (clone.root / "benchmarks/results").glob("*.json"):
+        old.unlink()
+    (clone.root / "benchmarks/rows.yaml").write_text(yaml.safe_dump(ROWS, sort_keys=False))
+    clone.run("generate", str(tmp_path / "shop"), "--products", "360")
+    command = ["-m", "benchmarks.results", "--source", str(tmp_path / "shop"), "--minutes", "0.01", "--elsewhere", "60"]
+    first = clone.python(*command, "--only", "moco_v2-0").stdout
+    assert "== moco_v2-0" in first
+    assert "== pbcnet_semi-0" not in first
+    kept = (clone.root / "benchmarks/results/moco_v2-0.json").read_bytes()
+    second = clone.python(*command).stdout
+    assert "== moco_v2-0" not in second
+    assert (clone.root / "benchmarks/results/moco_v2-0.json").read_bytes() == kept
+    page = (clone.root / "docs/results.md").read_text()
+    rows = {name: json.loads((clone.root / f"benchmarks/results/{name}.json").read_text()) for name in ROWS["methods"]}
+    for name, row in rows.items():
+        value = row["figures"]["test"]["block_ap"]["value"]
+        assert f"| {name} | {value:.3f} (" in page
+    assert "### The goals" in page
+    ablation = json.loads((clone.root / "benchmarks/results/no-parts.json").read_text())
+    assert set(ablation["figures"]) == {"dev"}  # no choice is made on test
+    for picture in ("curves.png", "slices.jpg", "map.jpg"):
+        assert (clone.root / "docs/images" / picture).stat().st_size > 1000
+    unknown = clone.python(*command, "--only", "nonsense", check=False)
+    assert unknown.returncode == 1
+    assert "no row nonsense" in unknown.stderr
+
+
+def row(method: str, block_ap: float, draws: str) -> dict[str, object]:
+    """A finished row of figures made up."""
+    figure = {"value": block_ap, "low": block_ap - 0.1, "high": block_ap + 0.1}
+    figures = {"test": {"block_ap": figure, "recall_at_1": figure, "cgacc": figure}}
+    return {
+        "method": method,
+        "figures": figures,
+        "gains": {"imagenet_gray": {"test": {"value": 0.2, "low": 0.1, "high": 0.3}}},
+        "block_ap_draws": {"test": draws},
+        "elsewhere": {"recoloured": dict.fromkeys(("model", "gray", "imagenet_gray", "model, gray pictures"), figure)},
+    }
+
+
+def test_goals_are_met_by_the_figures_alone() -> None:
+    page = goals([row("pbcnet_semi", 0.86, "0.86 0.84 0.88"), row("moco_v2", 0.82, "0.82 0.80 0.84")])
+    lines = {line.split("|")[1].strip(): line for line in page.splitlines() if line.startswith("| ")}
+    assert lines["block AP ≥ 0.85"].endswith("yes |")
+    assert lines["recall@1 ≥ 0.92"].endswith("no |")
+    assert "0.040 (0.040 to 0.040)" in lines["block AP ≥ 0.05 above moco_v2"]  # paired: the same resamples
+    assert lines["block AP ≥ 0.05 above moco_v2"].endswith("no |")
+    assert lines["recoloured shop: not below itself fed gray pictures"].endswith("yes |")
+    assert goals([row("moco_v2", 0.9, "0.9 0.9")]) == ""
