@@ -15,6 +15,7 @@ from sklearn.metrics import average_precision_score
 
 from ml.augment import AugmentParams, make_views
 from ml.batches import AnnotatedBatches, Batch, Batches, VariantBatches
+from ml.blend import blend_weights
 from ml.blocks import kind_numbers
 from ml.checkpoint import load_checkpoint, save_checkpoint
 from ml.device import exact, pick_device
@@ -57,6 +58,9 @@ class TrainParams(Params):
     compile: bool = Field(description="torch.compile the backbone: worth its minute of compiling on a GPU")
     keep: Literal["momentum", "query"] = Field(
         description="which encoder is the result: the momentum one, where the method has one, or the one that has gradients"
+    )
+    blend: float = Field(
+        gt=0, le=1, description="share of the way from the initial to the trained weights; random ones are not blended"
     )
     encoder: EncoderParams
     augment: AugmentParams
@@ -193,7 +197,11 @@ def main(prepared: Path = PREPARED, params: Path = PARAMS, out: Path = TRAINED) 
     shuffle = torch.Generator().manual_seed(knobs.seed)
     batches = make_batches(knobs, products, pairs, pictures, masks, shuffle)
     trainer = Trainer(knobs, knobs.epochs * len(batches), shuffle)
-    encoder = trainer.kept
+    # A network of its own: training goes on from the trained weights, not from the blended ones.
+    encoder = Encoder(knobs.encoder.model_copy(update={"weights": "random"})).to(trainer.fabric.device)
+    encoder.to(memory_format=torch.channels_last)
+    initial = {name: value.clone() for name, value in trainer.kept.state_dict().items()}
+    share = 1.0 if knobs.encoder.weights == "random" else knobs.blend
     checkpoint, fingerprint = out / "checkpoint.pt", [knobs.model_dump_json(), digest(products)]
     done = load_checkpoint(checkpoint, fingerprint)
     history = History(out / "history.csv", COLUMNS, done["history"] if done else [])
@@ -203,6 +211,7 @@ def main(prepared: Path = PREPARED, params: Path = PARAMS, out: Path = TRAINED) 
     typical = pictures[train_rows[:: max(1, len(train_rows) // TYPICAL)]]
 
     def finish(epoch: int, figures: dict[str, float]) -> None:
+        encoder.load_state_dict(blend_weights(initial, trainer.kept.state_dict(), share))
         set_center(encoder, typical)
         figure = dev(encoder)
         best.offer(epoch, figure, encoder)

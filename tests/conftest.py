@@ -29,6 +29,7 @@ SMALL = {  # knobs for a training of seconds
     "train.encoder.backbone": "mobilenetv3_small_050",
     "train.encoder.weights": "random",
     "train.encoder.frozen_batchnorm": False,
+    "train.encoder.mirror": False,
     "evaluate.resamples": 100,
 }
 
