@@ -43,6 +43,7 @@ from ml.snapshot import import_shop
 from ml.stage import run_app
 from ml.synthetic import generate_shop
 from ml.train import Trainer, TrainParams, make_batches
+from ml.transfer import on_device
 from ml.truth import build_truth
 
 ROOT = Path(__file__).parents[1]
@@ -156,7 +157,7 @@ def affordable_epochs(prepared: Path, params: Path, budget: float) -> int:
     batches = make_batches(knobs, products, pairs, arrays[0], arrays[1], shuffle)
     trainer = Trainer(knobs, WARMUP + TIMED, shuffle)
     started = 0.0
-    for place, batch in enumerate(islice(batches, WARMUP + TIMED)):
+    for place, batch in enumerate(islice(on_device(batches, trainer.fabric.device), WARMUP + TIMED)):
         if place == WARMUP:
             started = time.monotonic()
         trainer.step(batch)

@@ -32,6 +32,7 @@ from ml.params import load_params
 from ml.snapshot import import_shop
 from ml.synthetic import generate_shop
 from ml.train import DevCurve, Trainer, TrainParams, make_batches
+from ml.transfer import on_device
 from ml.truth import build_truth
 
 
@@ -247,7 +248,7 @@ def test_compiling_the_backbone_changes_nothing_but_speed(prepared: Path, tmp_pa
     for compiled in (False, True):
         _, trainer, batches = begin(prepared, tmp_path, {"train.compile": compiled, "train.batch": 4})
         trainer.module.train()
-        losses.append(trainer.step(next(iter(batches)))[0])
+        losses.append(trainer.step(next(on_device(batches, trainer.fabric.device)))[0])
     torch.testing.assert_close(*losses, atol=1e-3, rtol=1e-3)
 
 
