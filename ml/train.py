@@ -11,7 +11,6 @@ import pandas as pd
 import torch
 from lightning.fabric import Fabric
 from pydantic import Field
-from sklearn.metrics import average_precision_score
 
 from ml.augment import AugmentParams, make_views
 from ml.batches import AnnotatedBatches, Batch, Batches, VariantBatches
@@ -19,7 +18,7 @@ from ml.blend import blend_weights
 from ml.blocks import kind_numbers
 from ml.checkpoint import load_checkpoint, save_checkpoint
 from ml.device import exact, pick_device
-from ml.embed import embed_pictures, set_center
+from ml.embed import set_center
 from ml.encoder import Encoder, EncoderParams, save_encoder
 from ml.errors import UserError
 from ml.files import read_json, read_table, remove
@@ -33,11 +32,11 @@ from ml.methods.pbcnet import PBCNetParams
 from ml.methods.pbcnet_semi import PBCNetSemiParams
 from ml.methods.simsiam import SimSiamParams
 from ml.methods.triplet import TripletParams
+from ml.model_selection import Best, DevCurve
 from ml.params import Params, load_params
 from ml.progress import Advance, progress
 from ml.stage import run_stage
 from ml.transfer import on_device
-from ml.truth import build_truth
 
 TYPICAL = 1000  # train products whose mean embedding is the center, about
 COLUMNS = ["epoch", "loss", "accuracy", "learning_rate", "dev_block_ap"]
@@ -149,41 +148,6 @@ class Trainer:
         self.schedule.load_state_dict(state["schedule"])
         self.shuffle.set_state(state["shuffle"])
         self.views.set_state(state["views"])
-
-
-class DevCurve:
-    """Block AP on the dev split, computed after each epoch, so that overfitting shows while it happens."""
-
-    def __init__(self, products: pd.DataFrame, pairs: pd.DataFrame, pictures: np.ndarray) -> None:
-        rows = np.flatnonzero(products["split"] == "dev")
-        self.truth = build_truth(products.iloc[rows], pairs)
-        self.pictures = pictures[rows[self.truth.rows]]
-
-    def __call__(self, encoder: Encoder) -> float | None:
-        """Block AP, or None where the dev split has no pairs to compute it from."""
-        if not self.truth.complete:
-            return None
-        embeddings = embed_pictures(encoder, self.pictures)
-        pairs = self.truth.block_pairs
-        similarity = (embeddings[pairs.left] * embeddings[pairs.right]).sum(axis=1)
-        return float(average_precision_score(pairs.label, similarity))
-
-
-class Best:
-    """The encoder as it was after the epoch with the best dev figure; the last one where there is no such figure.
-
-    Contrastive training goes on to lower its loss long after brands it has not seen stop gaining, so the last epoch is
-    seldom the best. Epoch 0, the initial weights, counts: a training that only does harm leaves no trace.
-    """
-
-    def __init__(self, kept: dict[str, Any] | None = None) -> None:
-        self.kept = kept or {"epoch": -1, "figure": None, "encoder": {}}
-
-    def offer(self, epoch: int, figure: float | None, encoder: Encoder) -> None:
-        """Keeps a copy of the encoder if it is better than the one kept."""
-        if self.kept["figure"] is None or (figure is not None and figure > self.kept["figure"]):
-            weights = {name: value.detach().cpu().clone() for name, value in encoder.state_dict().items()}
-            self.kept = {"epoch": epoch, "figure": figure, "encoder": weights}
 
 
 def main(prepared: Path = PREPARED, params: Path = PARAMS, out: Path = TRAINED) -> None:

@@ -28,10 +28,11 @@ from ml.methods import METHODS
 from ml.methods.agreement import agreement
 from ml.methods.momentum import follow, momentum_copy
 from ml.methods.queue import KeyQueue
+from ml.model_selection import DevCurve
 from ml.params import load_params
 from ml.snapshot import import_shop
 from ml.synthetic import generate_shop
-from ml.train import DevCurve, Trainer, TrainParams, make_batches
+from ml.train import Trainer, TrainParams, make_batches
 from ml.transfer import on_device
 from ml.truth import build_truth
 
