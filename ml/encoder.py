@@ -108,7 +108,8 @@ class Encoder(nn.Module):
         Returns:
             float (batch, 1 + slices, part_size), not normalised.
         """
-        return self._parts(pictures, self.regions)
+        prepared = self._prepared(pictures)
+        return self._pooled(prepared, self._features(prepared), self.regions)
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """Embeds pictures.
@@ -123,13 +124,18 @@ class Encoder(nn.Module):
 
     def joined(self, pictures: torch.Tensor) -> torch.Tensor:
         """What `forward` centers: float32 (batch, size), each row of length 1."""
-        parts = functional.normalize(self.parts(pictures).float(), dim=2)
         if self.params.mirror and not self.training:
-            # The mirror image of a slice is found at the slice's mirrored place.
-            mirrored = self._parts(
-                pictures.flip(3), [(top, bottom, 1 - right, 1 - left) for top, bottom, left, right in self.regions]
+            # One pass for both views; the mirror image of a slice is found at the slice's mirrored place.
+            mirrored = [(top, bottom, 1 - right, 1 - left) for top, bottom, left, right in self.regions]
+            views = self._prepared(torch.stack([pictures, pictures.flip(3)], dim=1).flatten(0, 1))
+            pairs = [each.unflatten(0, (-1, 2)) for each in (views, self._features(views))]
+            own = self._pooled(*(pair[:, 0] for pair in pairs), self.regions)
+            other = self._pooled(*(pair[:, 1] for pair in pairs), mirrored)
+            parts = functional.normalize(
+                functional.normalize(own.float(), dim=2) + functional.normalize(other.float(), dim=2), dim=2
             )
-            parts = functional.normalize(parts + functional.normalize(mirrored.float(), dim=2), dim=2)
+        else:
+            parts = functional.normalize(self.parts(pictures).float(), dim=2)
         joined = parts.flatten(1) if self.params.join == "concat" else parts.mean(dim=1)
         return functional.normalize(joined, dim=1)
 
@@ -141,9 +147,7 @@ class Encoder(nn.Module):
     def _features(self, prepared: torch.Tensor) -> torch.Tensor:
         return self.backbone.forward_features(prepared.contiguous(memory_format=torch.channels_last))  # type: ignore[operator]
 
-    def _parts(self, pictures: torch.Tensor, regions: list[Region]) -> torch.Tensor:
-        prepared = self._prepared(pictures)
-        features = self._features(prepared)
+    def _pooled(self, prepared: torch.Tensor, features: torch.Tensor, regions: list[Region]) -> torch.Tensor:
         if self.params.slices_from == "feature_map":
             pooled = [_pool(features, region) for region in regions]
         else:

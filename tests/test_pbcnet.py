@@ -45,6 +45,16 @@ def test_a_slice_sees_its_own_place_of_the_feature_map() -> None:
     assert parts.tolist() == [0.25, 0.0, 1.0, 0.0, 0.0]
 
 
+@pytest.mark.parametrize("slices", ["none", "quadrants", "halves"])
+def test_where_mirror_images_are_embedded_too_a_mirrored_picture_embeds_alike(slices: str) -> None:
+    view = random_views(3)[0]
+    for mirror, distance in ((True, 0.0), (False, 1e-3)):
+        encoder = tiny_encoder(slices=slices, join="mean", mirror=mirror).eval()
+        with torch.inference_mode():
+            apart = float((encoder(view) - encoder(view.flip(3))).abs().max())
+        assert (apart < 1e-5) if mirror else (apart > distance), slices
+
+
 def test_with_luminance_input_a_recolouring_of_equal_luminance_changes_nothing() -> None:
     picture = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1)) * 0.5 + 0.2
     shift = torch.tensor([0.2, 0.0, -0.2]).view(3, 1, 1)
