@@ -196,7 +196,8 @@ def lightly_moco(
     if memory:
         keep_memory()
     network = build_backbone(backbone, "random")
-    model = LightlyMoCo(network, int(network.num_features)).to(device).train()  # type: ignore[arg-type]
+    features = network.eval()(torch.zeros(1, 3, size, size)).shape[1]  # of some networks more than of the feature map
+    model = LightlyMoCo(network, features).to(device).train()
     dataset = LightlyDataset(str(images), transform=MoCoV2Transform(input_size=size))
     loader = DataLoader(
         dataset, batch_size=batch, shuffle=True, drop_last=True, num_workers=workers, persistent_workers=workers > 0
