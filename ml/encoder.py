@@ -128,9 +128,10 @@ class Encoder(nn.Module):
             # One pass for both views; the mirror image of a slice is found at the slice's mirrored place.
             mirrored = [(top, bottom, 1 - right, 1 - left) for top, bottom, left, right in self.regions]
             views = self._prepared(torch.stack([pictures, pictures.flip(3)], dim=1).flatten(0, 1))
-            pairs = [each.unflatten(0, (-1, 2)) for each in (views, self._features(views))]
-            own = self._pooled(*(pair[:, 0] for pair in pairs), self.regions)
-            other = self._pooled(*(pair[:, 1] for pair in pairs), mirrored)
+            features = self._features(views)
+            views, features = (torch.unflatten(each, 0, (-1, 2)) for each in (views, features))
+            own = self._pooled(views[:, 0], features[:, 0], self.regions)
+            other = self._pooled(views[:, 1], features[:, 1], mirrored)
             parts = functional.normalize(
                 functional.normalize(own.float(), dim=2) + functional.normalize(other.float(), dim=2), dim=2
             )

@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +30,16 @@ def post(address: str, body: object, timeout: float = 30) -> Any:
 
 @contextmanager
 def running(
-    command: list[str], folder: Path, environment: dict[str, str], ready: str
+    command: list[str], folder: Path, environment: dict[str, str], ready: str, patience: float = 180
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Runs a server until the block ends; waits until it answers at the address `ready`."""
+    """Runs a server until the block ends; waits until it answers at the address `ready`, `patience` seconds at most."""
     log = folder / f"server-{free_port()}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
         )
     try:
-        deadline = time.monotonic() + 180
+        deadline = time.monotonic() + patience
         while True:
             with suppress(OSError), urllib.request.urlopen(ready, timeout=5):
                 break
@@ -59,10 +59,23 @@ def running(
 
 @contextmanager
 def prefect_server(folder: Path) -> Iterator[str]:
-    """A real Prefect server on a database of its own; yields its API address."""
-    port = free_port()
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    """A real Prefect server on a database of its own; yields its API address.
+
+    Once in a while one hangs at its start on a busy machine (seen: no answer in 180 s where 15 s are usual); another is
+    started then, on another port.
+    """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     environment |= {"PREFECT_HOME": str(folder), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
-    with running(command, folder, environment, f"http://127.0.0.1:{port}/api/health"):
+    with ExitStack() as stack:
+        for last in (False, False, True):
+            port = free_port()
+            command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+            server = running(command, folder, environment, f"http://127.0.0.1:{port}/api/health", patience=100)
+            try:
+                stack.enter_context(server)
+            except AssertionError:
+                if last:
+                    raise
+            else:
+                break
         yield f"http://127.0.0.1:{port}/api"
