@@ -27,14 +27,14 @@ from benchmarks.tables import write_results
 from flows.retrain import apply_overrides
 from ml.baselines import BASELINES, gray_pictures
 from ml.blocks import block_mates, block_numbers, relative_to_block
-from ml.bootstrap import interval, pair_weights, resample
+from ml.bootstrap import interval, resample
 from ml.crop import CropParams
 from ml.device import exact
 from ml.embed import embed_pictures
 from ml.encoder import load_encoder
 from ml.errors import UserError
 from ml.evaluate import EvaluateParams
-from ml.figures import resampled_figures, similarities, with_intervals
+from ml.figures import over_resamples, resampled_figures, similarities, with_intervals
 from ml.files import read_json, read_table, write_json
 from ml.group import choose_threshold
 from ml.metrics import average_precision
@@ -228,9 +228,11 @@ def judge_elsewhere(kind: str, count: int, model: Path, params: Path) -> dict[st
     weight = resample(int(truth.design.max()) + 1, knobs.resamples, knobs.seed)
 
     def block_ap(rows: np.ndarray) -> dict[str, float | None]:
-        label, pair_set = truth.block_pairs.label, truth.block_pairs
-        ends = truth.design[pair_set.left], truth.design[pair_set.right]
-        return interval(average_precision(label, similarities(rows, pair_set), pair_weights(weight, *ends)))
+        pairs_of, score = truth.block_pairs, similarities(rows, truth.block_pairs)
+        draws = over_resamples(
+            lambda one: average_precision(pairs_of.label, score, one), pairs_of, truth.design, weight
+        )
+        return interval(draws)
 
     def embedded(pictures: np.ndarray) -> np.ndarray:
         rows = relative_to_block(embed_pictures(encoder, pictures), block_numbers(products), knobs.block_prior)

@@ -11,10 +11,10 @@ from sklearn.metrics import precision_recall_curve
 
 from ml.baselines import BASELINES
 from ml.blocks import block_numbers, relative_to_block
-from ml.bootstrap import interval, pair_weights, resample
+from ml.bootstrap import interval, resample
 from ml.calibrate import Calibration, expected_calibration_error, fit_calibration
 from ml.device import exact
-from ml.figures import CHUNK, resampled_figures, similarities, with_intervals
+from ml.figures import over_resamples, resampled_figures, similarities, with_intervals
 from ml.files import read_json, read_table, replacing, write_json
 from ml.findings import Mistake, find
 from ml.group import Method, choose_threshold
@@ -154,13 +154,11 @@ def calibration_error(
     pairs = truth.block_pairs
     weight = resample(int(truth.design.max()) + 1, knobs.resamples, knobs.seed)
     probability = calibration.probability(similarities(embeddings, pairs))
-    ends = truth.design[pairs.left], truth.design[pairs.right]
-    step = max(1, CHUNK // len(pairs))
-    errors = [
-        expected_calibration_error(probability, pairs.label, pair_weights(weight[start : start + step], *ends))
-        for start in range(0, len(weight), step)
-    ]
-    return interval(np.concatenate(errors))
+
+    def error(weights: np.ndarray) -> np.ndarray:
+        return expected_calibration_error(probability, pairs.label, weights)
+
+    return interval(over_resamples(error, pairs, truth.design, weight))
 
 
 def figures_of(

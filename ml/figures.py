@@ -1,5 +1,7 @@
 """All figures of one set of embeddings against the truth, with every bootstrap resample kept."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ml.bootstrap import interval, pair_weights
@@ -52,14 +54,33 @@ def resampled_figures(
         float (resamples,) for each name; two calls with equal weights are paired, resample by resample.
     """
     group = Grouping(embeddings, truth.block, method).cut(threshold)
-    step = max(1, CHUNK // max(len(truth.block_pairs), 1))
+    step = _resamples_at_once(truth.block_pairs)
     parts = [_figures(embeddings, truth, group, weight[start : start + step]) for start in range(0, len(weight), step)]
     return {name: np.concatenate([part[name] for part in parts]) for name in FIGURES}
+
+
+def over_resamples(
+    figure: Callable[[np.ndarray], np.ndarray], pairs: PairSet, design: np.ndarray, weight: np.ndarray
+) -> np.ndarray:
+    """One figure of pairs for each resample, chunk by chunk: float (resamples,).
+
+    Args:
+        figure: from weights, float (some resamples, pairs), to float (some resamples,).
+        design: int (annotated products,); weight: float (resamples, designs).
+    """
+    ends, step = (design[pairs.left], design[pairs.right]), _resamples_at_once(pairs)
+    return np.concatenate(
+        [figure(pair_weights(weight[start : start + step], *ends)) for start in range(0, len(weight), step)]
+    )
 
 
 def with_intervals(figures: dict[str, np.ndarray]) -> dict[str, dict[str, float | None]]:
     """Value, low and high of each figure; the first resample is the sample itself."""
     return {name: interval(values) for name, values in figures.items()}
+
+
+def _resamples_at_once(pairs: PairSet) -> int:
+    return max(1, CHUNK // max(len(pairs), 1))
 
 
 def _figures(embeddings: np.ndarray, truth: Truth, group: np.ndarray, weight: np.ndarray) -> dict[str, np.ndarray]:

@@ -57,7 +57,6 @@ class PBCNet(nn.Module):
         with torch.no_grad():
             keys = functional.normalize(self.momentum_head(self.momentum_encoder.parts(key_view)).float(), dim=2)
         queries = functional.normalize(self.head(self.encoder.parts(query_view)).float(), dim=2)
-        kinds = torch.full_like(ids, -1) if kinds is None else kinds
         self.pending = keys, ids, kinds  # the queue may not change before backward has read it
         return self.queue.info_nce(
             queries, keys, ids, self.params.temperature, kinds=kinds, rival_weight=self.params.rival_weight
