@@ -140,13 +140,24 @@ def test_metrics_hold_every_figure_with_its_interval_for_the_model_and_each_base
     assert set(grouping["baselines"]) == set(metrics["baselines"])
 
 
-def test_the_predictor_embeds_raw_pictures_as_the_stages_do(done: Path, tmp_path: Path) -> None:
+def predictor_of(artifacts: Path, folder: Path) -> Predictor:
+    """The model of a run, in a folder of its own as it is packaged."""
+    folder.mkdir(exist_ok=True)
     for name in ("train/encoder.safetensors", "train/encoder.json", "evaluate/grouping.json"):
-        shutil.copy(done / "artifacts" / name, tmp_path)
+        shutil.copy(artifacts / name, folder)
+    return Predictor(folder)
+
+
+def pictures_of(done: Path, products: pd.DataFrame) -> list[bytes]:
+    """The files of these products' pictures."""
+    return [(done / "data/snapshot/images" / name).read_bytes() for name in products["sha256"]]
+
+
+def test_the_predictor_embeds_raw_pictures_as_the_stages_do(done: Path, tmp_path: Path) -> None:
     products = read_table(done / "artifacts/prepare/products.parquet")
-    files = [(done / "data/snapshot/images" / name).read_bytes() for name in products["sha256"]]
-    predictor = Predictor(tmp_path)
-    embedded = predictor.embed([*files[:20], b"", None], [*products["article_type"][:20], "", ""])
+    files = pictures_of(done, products.head(20))
+    predictor = predictor_of(done / "artifacts", tmp_path)
+    embedded = predictor.embed([*files, b"", None], [*products["article_type"][:20], "", ""])
     np.testing.assert_allclose(embedded.rows[:20], np.load(done / "artifacts/embed/embeddings.npy")[:20], atol=1e-5)
     assert [bool(problem) for problem in embedded.problems] == [False] * 20 + [True] * 2
     table = pd.concat([products.head(20), products.head(2)], ignore_index=True)
@@ -161,12 +172,9 @@ def test_the_predictor_embeds_raw_pictures_as_the_stages_do(done: Path, tmp_path
 
 
 def test_a_threshold_of_zero_groups_nothing_and_of_two_whole_blocks(done: Path, tmp_path: Path) -> None:
-    for name in ("train/encoder.safetensors", "train/encoder.json", "evaluate/grouping.json"):
-        shutil.copy(done / "artifacts" / name, tmp_path)
     products = read_table(done / "artifacts/prepare/products.parquet").head(30)
-    predictor = Predictor(tmp_path)
-    files = ((done / "data/snapshot/images" / name).read_bytes() for name in products["sha256"])
-    embedded = predictor.embed(files, products["article_type"])
+    predictor = predictor_of(done / "artifacts", tmp_path)
+    embedded = predictor.embed(pictures_of(done, products), products["article_type"])
     assert predictor.group(products, embedded, 1e-9)["group"].nunique() == 30
     blocks = products.groupby(["brand", "gender", "article_type"]).ngroups
     assert predictor.group(products, embedded, 2.0)["group"].nunique() == blocks
@@ -184,14 +192,9 @@ def test_a_model_groups_by_the_method_that_its_threshold_was_chosen_for(
     run(tmp_path, monkeypatch, "evaluate")
     stored = read_json(tmp_path / "artifacts/evaluate/grouping.json")
     assert stored["method"] == method
-    model = tmp_path / "model"
-    model.mkdir()
-    for name in ("train/encoder.safetensors", "train/encoder.json", "evaluate/grouping.json"):
-        shutil.copy(tmp_path / "artifacts" / name, model)
     products = read_table(done / "artifacts/prepare/products.parquet").head(40)
-    predictor = Predictor(model)
-    files = ((done / "data/snapshot/images" / name).read_bytes() for name in products["sha256"])
-    embedded = predictor.embed(files, products["article_type"])
+    predictor = predictor_of(tmp_path / "artifacts", tmp_path / "model")
+    embedded = predictor.embed(pictures_of(done, products), products["article_type"])
     found = pd.factorize(predictor.group(products, embedded)["group"])[0]
     rows = predictor.relative(products, embedded)
     assert (found == Grouping(rows, block_numbers(products), method).cut(stored["threshold"])).all()
