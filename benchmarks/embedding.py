@@ -27,7 +27,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.utils.data import DataLoader, Dataset
 
-from benchmarks.results import ROOT, commit
+from benchmarks.checkout import ROOT, WORK, commit, shop_images
 from benchmarks.turns import Contestant, race, ratio
 from ml.crop import CropParams, crop_product
 from ml.device import exact
@@ -39,9 +39,7 @@ from ml.images import FORMATS, decode
 from ml.onnx import export_encoder
 from ml.predict import Predictor
 from ml.stage import run_app
-from ml.synthetic import generate_shop
 
-WORK = ROOT / ".variants/benchmarks"
 OUT = Path(__file__).with_name("embedding.json")
 CENTERED = 32  # products whose mean the model is centered on, as a trained one is: differences count for more then
 Embed = Callable[[], np.ndarray]
@@ -208,10 +206,7 @@ def folded(encoder: Encoder) -> Encoder:
 
 def pictures(source: str) -> list[Path]:
     """The pictures of a folder and its subfolders, or of a generated shop."""
-    shop = WORK / "shop"
-    if not source and not shop.is_dir():
-        generate_shop(shop, 360, seed=0)
-    folder = Path(source) if source else shop / "images"
+    folder = Path(source) if source else shop_images()
     endings = {".jpg", *(f".{name.lower()}" for name in FORMATS)}
     found = sorted(file for file in folder.rglob("*") if file.suffix.lower() in endings)
     if not found:

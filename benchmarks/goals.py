@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.markdown import table
 from ml.bootstrap import interval
 
 Row = dict[str, Any]
@@ -50,7 +51,7 @@ def goals(methods: list[Row]) -> str:
             lines.append(
                 f"| {kind} shop: not below {words} | {np.mean(found):+.3f} | {'yes' if min(found) >= 0 else 'no'} |"
             )
-    return "### The goals\n\n| goal of the default method | figure | met |\n|---|---|---|\n" + "\n".join(lines) + "\n"
+    return f"### The goals\n\n{table(['goal of the default method', 'figure', 'met'], lines)}"
 
 
 def _line(goal: str, values: list[float], first: Row, least: float) -> str:

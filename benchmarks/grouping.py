@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 import typer
 
-from benchmarks.results import commit
+from benchmarks.checkout import commit
+from benchmarks.markdown import interval_words
 from ml.blocks import block_numbers, relative_to_block
 from ml.bootstrap import interval, resample
 from ml.errors import UserError
@@ -146,8 +147,8 @@ def markdown(table: list[dict[str, Any]]) -> str:
     lines = [
         {
             "method, threshold by": row["name"],
-            **{words: _words(row["figures"][figure]) for figure, words in FIGURES.items()},
-            "gain in ARI": _words(row["gains"]["ari"]),
+            **{words: interval_words(row["figures"][figure]) for figure, words in FIGURES.items()},
+            "gain in ARI": interval_words(row["gains"]["ari"]),
             "thresholds": f"{np.mean(row['thresholds']):.3f} ± {np.std(row['thresholds']):.3f}",
         }
         for row in table
@@ -162,10 +163,6 @@ def _resampled(half: np.ndarray, seed: int) -> np.ndarray:
     drawn = np.zeros((1 + CHOOSING, len(half)))
     drawn[:, half] = resample(int(half.sum()), CHOOSING, seed)
     return drawn
-
-
-def _words(figure: dict[str, float]) -> str:
-    return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ computed again, so an interrupted run goes on where it stopped.
 import hashlib
 import platform
 import shutil
-import subprocess
 import time
 from itertools import islice
 from pathlib import Path
@@ -22,6 +21,7 @@ import yaml
 import ml.prepare
 import ml.train
 import ml.validate
+from benchmarks.checkout import ROOT, commit
 from benchmarks.pictures import draw_curves, draw_products
 from benchmarks.tables import write_results
 from flows.retrain import apply_overrides
@@ -46,7 +46,6 @@ from ml.train import Trainer, TrainParams, make_batches
 from ml.transfer import on_device
 from ml.truth import build_truth
 
-ROOT = Path(__file__).parents[1]
 ROWS = Path(__file__).with_name("rows.yaml")
 FINISHED = Path(__file__).with_name("results")
 WORK = ROOT / ".variants/results"
@@ -249,12 +248,6 @@ def prepared_shop(prepared: Path) -> tuple[pd.DataFrame, pd.DataFrame, np.ndarra
     """Products, pairs and crops, uint8 (products, size, size, 3), as the stage left them."""
     tables = [read_table(prepared / f"{name}.parquet") for name in ("products", "pairs")]
     return tables[0], tables[1], np.load(prepared / "images.npy", mmap_mode="r")
-
-
-def commit() -> str:
-    """The commit that the figures are of; a dirty tree is marked."""
-    run = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
-    return subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.goals import goals
+from benchmarks.markdown import interval_words, table
 from ml.files import read_json, replacing
 
 BEGIN, END = "<!-- built by `make results`: begin -->", "<!-- built by `make results`: end -->"
@@ -62,18 +63,18 @@ def figures_table(methods: list[Row], split: str) -> str:
         for size in sizes
         for name, words in BASELINE.items()
     ]
-    return table(f"Methods on the {split} brands", ["method-seed", *COLUMNS.values()], lines)
+    return headed(f"Methods on the {split} brands", ["method-seed", *COLUMNS.values()], lines)
 
 
 def gains_table(methods: list[Row]) -> str:
     """Paired differences to the baselines, and what each row cost."""
     lines = [
-        f"| {row['name']} | {interval(row['gains']['imagenet_gray']['test'])} | {interval(row['gains']['gray']['test'])} "
+        f"| {row['name']} | {interval_words(row['gains']['imagenet_gray']['test'])} | {interval_words(row['gains']['gray']['test'])} "
         f"| {row['train_seconds']} | {row['kept_epoch']} of {row['epochs']} | {row['commit']} |"
         for row in methods
     ]
     columns = ["row", "over ImageNet, gray", "over gray pixels", "seconds of training", "epoch kept", "commit"]
-    return table(
+    return headed(
         "What each gains in block AP on test (paired, on the same resamples), and what it cost", columns, lines
     )
 
@@ -84,7 +85,7 @@ def elsewhere_table(methods: list[Row]) -> str:
     asked = ["model", "model, gray pictures", *BASELINE]
     words = ["", ", fed gray pictures", *(f": {name}" for name in BASELINE.values())]
     lines = [
-        f"| {row['name']}{said} | " + " | ".join(interval(row["elsewhere"][kind][name]) for kind in kinds) + " |"
+        f"| {row['name']}{said} | " + " | ".join(interval_words(row["elsewhere"][kind][name]) for kind in kinds) + " |"
         for place, row in enumerate(methods)
         for name, said in zip(asked, words, strict=True)
         if place == 0 or not said.startswith(":")
@@ -93,35 +94,30 @@ def elsewhere_table(methods: list[Row]) -> str:
     title = (
         "Block AP on second shops, never seen: generated garments, and the same with recoloured pictures in one pose"
     )
-    return table(title, ["row", *kinds], lines)
+    return headed(title, ["row", *kinds], lines)
 
 
 def ablations_table(ablations: list[Row]) -> str:
     """One change each, on dev."""
     lines = [
-        f"| {row['name']} | {interval(row['figures']['dev']['block_ap'])} | "
+        f"| {row['name']} | {interval_words(row['figures']['dev']['block_ap'])} | "
         + " | ".join(f"{value(row['figures']['dev'], name):.3f}" for name in ("recall_at_1", "ari", "cgacc"))
-        + f" | {interval(row['gains']['imagenet_gray']['dev'])} | {row['train_seconds']} |"
+        + f" | {interval_words(row['gains']['imagenet_gray']['dev'])} | {row['train_seconds']} |"
         for row in ablations
     ]
     columns = ["row", "block AP", "recall@1", "ARI", "CGacc", "over ImageNet, gray", "seconds"]
-    return table("Ablations, on the dev brands (one seed)", columns, lines)
+    return headed("Ablations, on the dev brands (one seed)", columns, lines)
 
 
-def table(title: str, columns: list[str], lines: list[str]) -> str:
-    """A headed Markdown table."""
-    return f"### {title}\n\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}\n" + "\n".join(lines) + "\n"
+def headed(title: str, columns: list[str], lines: list[str]) -> str:
+    """A table under its title."""
+    return f"### {title}\n\n{table(columns, lines)}"
 
 
 def line(name: str, figures: Row) -> str:
     """A Markdown row; block AP with its interval, as every figure has it in the JSON file."""
-    cells = [interval(figures[column]) for column in COLUMNS]
+    cells = [interval_words(figures[column]) for column in COLUMNS]
     return f"| {name} | {' | '.join(cells)} |"
-
-
-def interval(figure: Row) -> str:
-    """Value and interval; an empty cell where undefined."""
-    return "" if figure["value"] is None else f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
 
 
 def value(figures: Row, name: str) -> float:

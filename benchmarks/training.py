@@ -27,7 +27,7 @@ from lightly.transforms import MoCoV2Transform
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from benchmarks.results import ROOT, commit
+from benchmarks.checkout import ROOT, WORK, commit, shop_images
 from benchmarks.turns import Contestant, Step, race, ratio
 from ml.backbones import build_backbone
 from ml.batches import Batches
@@ -38,13 +38,10 @@ from ml.memory import keep_memory
 from ml.params import load_params
 from ml.prepare import write_arrays
 from ml.stage import run_app
-from ml.synthetic import generate_shop
 from ml.train import Trainer, TrainParams
 from ml.transfer import on_device
 
-WORK = ROOT / ".variants/benchmarks"
 OUT = Path(__file__).with_name("training.json")
-PRODUCTS = 360  # of the generated shop
 PEER, LIMIT = "lightly MoCo v2", "pure MoCo v2 step, channels_last"
 BACKBONES = "tf_efficientnet_lite0,mobilenetv3_small_100,resnet18"
 QUEUE, WIDTH = 4096, 128
@@ -104,15 +101,13 @@ def main(
 
 def shop_pictures(size: int) -> tuple[Path, Path]:
     """The folder of a generated shop's JPEG files, and that of the same pictures cropped once, as `ml.prepare` does."""
-    shop, cache = WORK / "shop", WORK / f"cache-{size}"
-    if not shop.is_dir():
-        generate_shop(shop, PRODUCTS, seed=0)
+    images, cache = shop_images(), WORK / f"cache-{size}"
     how = load_params("prepare", CropParams, ROOT / "params.yaml").model_copy(update={"size": size})
     if not cache.is_dir():
         with replacing(cache) as beside:
             beside.mkdir(parents=True)
-            write_arrays(pictures_of(shop), shop / "images", how, beside)
-    return shop / "images", cache
+            write_arrays(pictures_of(images.parent), images, how, beside)
+    return images, cache
 
 
 def pictures_of(shop: Path) -> pd.DataFrame:
