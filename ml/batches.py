@@ -1,6 +1,7 @@
 """Batches straight from the memory map: no decoding in the training loop."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,7 @@ class Batch(NamedTuple):
     kinds: Tensor
 
 
+@dataclass
 class Batches:
     """The shuffled batches of an epoch, without labels.
 
@@ -38,18 +40,16 @@ class Batches:
         kinds: int (products,), see `Batch`; default all of one kind.
     """
 
-    def __init__(
-        self,
-        pictures: np.ndarray,
-        masks: np.ndarray,
-        rows: np.ndarray,
-        batch: int,
-        random: torch.Generator,
-        kinds: np.ndarray | None = None,
-    ) -> None:
-        self.pictures, self.masks, self.rows, self.random = pictures, masks, rows, random
-        self.kinds = np.zeros(len(pictures), np.int64) if kinds is None else kinds.astype(np.int64)
-        self.size = min(batch, len(rows))
+    pictures: np.ndarray
+    masks: np.ndarray
+    rows: np.ndarray
+    batch: int
+    random: torch.Generator
+    kinds: np.ndarray | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        self.kind = np.zeros(len(self.pictures), np.int64) if self.kinds is None else self.kinds.astype(np.int64)
+        self.size = min(self.batch, len(self.rows))
 
     def __len__(self) -> int:
         return len(self.rows) // self.size
@@ -70,9 +70,10 @@ class Batches:
     def load(self, rows: np.ndarray) -> Batch:
         """The pictures of these rows, twice."""
         pictures, masks = torch.from_numpy(self.pictures[rows]), torch.from_numpy(self.masks[rows])
-        return Batch(pictures, masks, pictures, masks, torch.from_numpy(rows), torch.from_numpy(self.kinds[rows]))
+        return Batch(pictures, masks, pictures, masks, torch.from_numpy(rows), torch.from_numpy(self.kind[rows]))
 
 
+@dataclass
 class VariantBatches(Batches):
     """Batches whose second pictures are known variants, where there are any.
 
@@ -82,20 +83,12 @@ class VariantBatches(Batches):
             and again. The rest comes from all `rows`, once an epoch.
     """
 
-    def __init__(
-        self,
-        pictures: np.ndarray,
-        masks: np.ndarray,
-        rows: np.ndarray,
-        batch: int,
-        random: torch.Generator,
-        labels: Labels,
-        share: float = 0.0,
-        kinds: np.ndarray | None = None,
-    ) -> None:
-        super().__init__(pictures, masks, rows, batch, random, kinds)
-        self.labels = labels
-        self.drawn = min(round(share * self.size), self.size - 1) if len(labels.paired) else 0
+    labels: Labels
+    share: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.drawn = min(round(self.share * self.size), self.size - 1) if len(self.labels.paired) else 0
 
     def __len__(self) -> int:
         return len(self.rows) // (self.size - self.drawn)
@@ -118,7 +111,7 @@ class VariantBatches(Batches):
             torch.from_numpy(self.pictures[variants]),
             torch.from_numpy(self.masks[variants]),
             torch.from_numpy(self.labels.design[rows]),
-            torch.from_numpy(self.kinds[rows]),
+            torch.from_numpy(self.kind[rows]),
         )
 
 

@@ -223,11 +223,11 @@ def make_batches(
     kinds = kind_numbers(products)
     supervision = getattr(METHODS[knobs.method], "supervision", None)
     if supervision is None:
-        return Batches(pictures, masks, rows, knobs.batch, random, kinds)
+        return Batches(pictures, masks, rows, knobs.batch, random, kinds=kinds)
     labels = known_labels(products, pairs, rows)
     if supervision == "annotated products as well":
         share = knobs.pbcnet_semi.annotated_share
-        return VariantBatches(pictures, masks, rows, knobs.batch, random, labels, share, kinds)
+        return VariantBatches(pictures, masks, rows, knobs.batch, random, labels, share, kinds=kinds)
     if not len(labels.paired):
         raise UserError(
             f"train.method is '{knobs.method}', which learns from annotated variants alone, and the train split has "
