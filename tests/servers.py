@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +41,15 @@ def running(
     try:
         deadline = time.monotonic() + patience
         while True:
-            with suppress(OSError), urllib.request.urlopen(ready, timeout=5):
+            try:
+                urllib.request.urlopen(ready, timeout=5).close()
                 break
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"{' '.join(command)} does not answer at {ready}:\n{log.read_text()[-3000:]}")
+            except OSError as error:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    said = log.read_text()[-3000:]
+                    raise AssertionError(
+                        f"{' '.join(command)} does not answer at {ready} ({error}):\n{said}"
+                    ) from error
             time.sleep(0.3)
         yield process
     finally:
@@ -59,23 +64,10 @@ def running(
 
 @contextmanager
 def prefect_server(folder: Path) -> Iterator[str]:
-    """A real Prefect server on a database of its own; yields its API address.
-
-    Once in a while one hangs at its start on a busy machine (seen: no answer in 180 s where 15 s are usual); another is
-    started then, on another port.
-    """
+    """A real Prefect server on a database of its own; yields its API address."""
+    port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     environment |= {"PREFECT_HOME": str(folder), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
-    with ExitStack() as stack:
-        for last in (False, False, True):
-            port = free_port()
-            command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-            server = running(command, folder, environment, f"http://127.0.0.1:{port}/api/health", patience=100)
-            try:
-                stack.enter_context(server)
-            except AssertionError:
-                if last:
-                    raise
-            else:
-                break
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    with running(command, folder, environment, f"http://127.0.0.1:{port}/api/health"):
         yield f"http://127.0.0.1:{port}/api"

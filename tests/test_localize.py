@@ -1,6 +1,7 @@
 """The product is found by its article type or by a detector, the same wherever it is cropped, and the boxes are shown."""
 
 import io
+import urllib.request
 from argparse import Namespace
 from pathlib import Path
 
@@ -213,6 +214,7 @@ def test_the_hub_without_network_is_refused_with_what_to_do(tmp_path: Path, monk
     for name in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nobody answers
     monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setattr(urllib.request, "_opener", None)  # the proxies of the first call are kept for all later ones
     with pytest.raises(UserError, match=r"cannot be fetched from https://.*download\s+that file elsewhere"):
         load_detector("fcos_resnet50_fpn", "hub", 91)
 
