@@ -39,7 +39,7 @@ def goals(methods: list[Row]) -> str:
     )
     for peer, least in PEERS.items():
         if peer in rows:
-            found = [_difference(a, b) for a in own for b in rows[peer]]
+            found = [difference(a, b, "test") for a in own for b in rows[peer]]
             lines.append(_line(f"block AP ≥ {least} above {peer}", [_value(one) for one in found], found[0], least))
     for kind in own[0]["elsewhere"]:
         for words, name in (
@@ -54,16 +54,16 @@ def goals(methods: list[Row]) -> str:
     return f"### The goals\n\n{table(['goal of the default method', 'figure', 'met'], lines)}"
 
 
+def difference(row: Row, peer: Row, split: str) -> Row:
+    """Of block AP, paired: both rows saw the same resamples of the same pairs."""
+    own, other = (np.array(one["block_ap_draws"][split].split(), float) for one in (row, peer))
+    return interval(own - other)
+
+
 def _line(goal: str, values: list[float], first: Row, least: float) -> str:
     mean = float(np.mean(values))
     seeds = f", mean of {len(values)}" if len(values) > 1 else ""
     return f"| {goal} | {mean:.3f} ({first['low']:.3f} to {first['high']:.3f}{seeds}) | {'yes' if mean >= least else 'no'} |"
-
-
-def _difference(row: Row, peer: Row) -> Row:
-    """Paired: both rows saw the same resamples of the same pairs."""
-    own, other = (np.array(one["block_ap_draws"]["test"].split(), float) for one in (row, peer))
-    return interval(own - other)
 
 
 def _value(figure: Row) -> float:

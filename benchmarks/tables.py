@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from benchmarks.goals import goals
+from benchmarks.goals import difference, goals
 from benchmarks.markdown import interval_words, table
 from ml.files import read_json, replacing
 
@@ -25,6 +25,7 @@ BASELINE = {
     "imagenet": "ImageNet, colour",
     "imagenet_gray": "ImageNet, gray",
 }
+REFERENCE = "reference"  # the ablation that changes nothing
 
 Row = dict[str, Any]
 
@@ -98,14 +99,20 @@ def elsewhere_table(methods: list[Row]) -> str:
 
 
 def ablations_table(ablations: list[Row]) -> str:
-    """One change each, on dev."""
+    """One change each, on dev; differences are paired: all rows saw the same resamples of the same pairs."""
+    reference = next((row for row in ablations if row["name"] == REFERENCE), None)
     lines = [
-        f"| {row['name']} | {interval_words(row['figures']['dev']['block_ap'])} | "
+        f"| {row['name']} | {interval_words(row['figures']['dev']['block_ap'])} "
+        f"| {interval_words(difference(row, reference, 'dev')) if reference else ''} | "
         + " | ".join(f"{value(row['figures']['dev'], name):.3f}" for name in ("recall_at_1", "ari", "cgacc"))
-        + f" | {interval_words(row['gains']['imagenet_gray']['dev'])} | {row['train_seconds']} |"
+        + f" | {interval_words(row['gains']['imagenet_gray']['dev'])} "
+        f"| {row['size']} | {row['kept_epoch']} of {row['epochs']} | {row['train_seconds']} |"
         for row in ablations
     ]
-    columns = ["row", "block AP", "recall@1", "ARI", "CGacc", "over ImageNet, gray", "seconds"]
+    columns = [
+        *("row", "block AP", f"over {REFERENCE}", "recall@1", "ARI", "CGacc"),
+        *("over ImageNet, gray, of its size", "px", "epoch kept", "seconds"),
+    ]
     return headed("Ablations, on the dev brands (one seed)", columns, lines)
 
 

@@ -44,9 +44,9 @@ def imagenet_gray(pictures: np.ndarray) -> np.ndarray:
 
 
 def gray_pictures(pictures: np.ndarray) -> np.ndarray:
-    """Luminance in all three channels: uint8 (n, h, w, 3) → uint8 (n, h, w, 3)."""
-    luminance = (pictures @ np.array(LUMINANCE, np.float32)).round().astype(np.uint8)
-    return np.repeat(luminance[..., None], 3, axis=3)
+    """Luminance (Pillow's) in all three channels: uint8 (n, h, w, 3) → uint8 (n, h, w, 3)."""
+    luminance = [np.asarray(Image.fromarray(picture).convert("L")) for picture in pictures]
+    return np.repeat(np.stack(luminance)[..., None], 3, axis=3)
 
 
 BASELINES: dict[str, Callable[[np.ndarray], np.ndarray]] = {

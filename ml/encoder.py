@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from ml.backbones import build_backbone, channel_statistics
-from ml.colour import LUMINANCE
+from ml.colour import gray_levels
 from ml.files import read_json, replacing, write_json
 from ml.params import Params
 
@@ -51,7 +51,6 @@ class Encoder(nn.Module):
     With `input: luminance` colour is dropped before the backbone: no training is spent on forgetting it.
     """
 
-    luminance: torch.Tensor
     mean: torch.Tensor
     std: torch.Tensor
     center: torch.Tensor
@@ -62,7 +61,6 @@ class Encoder(nn.Module):
         self.backbone = build_backbone(params.backbone, params.weights)
         self.regions = [WHOLE, *SLICES[params.slices]]
         mean, std = channel_statistics(self.backbone)
-        self.register_buffer("luminance", torch.tensor(LUMINANCE).view(3, 1, 1), persistent=False)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)
         self.part_size: int = self.backbone.num_features  # type: ignore[assignment]
@@ -142,7 +140,7 @@ class Encoder(nn.Module):
 
     def _prepared(self, pictures: torch.Tensor) -> torch.Tensor:
         if self.params.input == "luminance":
-            pictures = (pictures * self.luminance).sum(dim=1, keepdim=True).expand(-1, 3, -1, -1)
+            pictures = gray_levels(pictures).expand(-1, 3, -1, -1)
         return (pictures - self.mean) / self.std
 
     def _features(self, prepared: torch.Tensor) -> torch.Tensor:
