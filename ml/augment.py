@@ -17,6 +17,7 @@ from ml.colour import LUMINANCE
 from ml.params import Params
 
 LIKE = 0.15  # distance in RGB (0 … 1 each) at which a colour begins to count as another
+TRIES = 16  # points of which the first on the product is taken; all miss a tenth of the picture once in five times
 KEEP = 0.3  # share of the parts that keep their colour
 
 
@@ -80,16 +81,24 @@ def recolour(pictures: Tensor, masks: Tensor, params: AugmentParams, random: tor
         some = pictures[apart]
         kept = torch.rand(len(some), 1, 1, 1, generator=random, device=pictures.device) < KEEP
         own = torch.where(kept, some, _tone(some, params, random))
-        toned[apart] = torch.lerp(toned[apart], own, _part(some, masks[apart], random))
-    return torch.lerp(pictures, toned, masks)
+        toned[apart] = _mix(toned[apart], own, _part(some, masks[apart], random))
+    return _mix(pictures, toned, masks)
 
 
 def _part(pictures: Tensor, masks: Tensor, random: torch.Generator) -> Tensor:
     """How much each pixel has the colour of one point of the product, drawn evenly: float (batch, 1, height, width), 0 … 1."""
-    place = torch.multinomial(masks.flatten(1) + 1e-6, 1, generator=random)  # the sum is never 0
+    flat = masks.flatten(1)
+    points = torch.randint(flat.shape[1], (len(flat), TRIES), generator=random, device=flat.device)
+    first = (flat.gather(1, points) > 0.5).byte().argmax(1, keepdim=True)  # the first point if none is on the product
+    place = points.gather(1, first)
     colour = pictures.flatten(2).gather(2, place.unsqueeze(1).expand(-1, 3, -1)).unsqueeze(3)
     distance = (pictures - colour).square_().sum(1, keepdim=True)
     return distance.mul_(-1 / (2 * LIKE**2)).exp_()
+
+
+def _mix(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
+    """`share` of the way from the first to the second, which is overwritten; torch.lerp is slow where shares are broadcast."""
+    return second.sub_(first).mul_(share).add_(first)
 
 
 def _tone(pictures: Tensor, params: AugmentParams, random: torch.Generator) -> Tensor:
