@@ -27,6 +27,8 @@ A first round, on a shop of your own or on a generated one:
 
     variants retrain --source .variants/shop
 
+    variants approve @challenger --by NAME --comment WHY
+
     variants promote
 
     variants group --source .variants/shop
@@ -36,6 +38,8 @@ A first round, on a shop of your own or on a generated one:
 )
 
 Source = Annotated[str, typer.Option(help="The shop: a folder or fsspec URL (see docs/data-format.md).")]
+By = Annotated[str, typer.Option(help="Who; without it the person that git knows here.")]
+Version = Annotated[str, typer.Argument(help="A candidate's version number, or @challenger for the newest.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")]
 
 
@@ -143,16 +147,44 @@ def group(
 
 
 @app.command()
-def promote(
-    version: Annotated[
-        str, typer.Argument(help="A candidate's version number, or @challenger for the newest.")
-    ] = "@challenger",
+def approve(
+    version: Version,
+    comment: Annotated[str, typer.Option(help="What speaks for it; kept in the registry.")] = "",
+    by: By = "",
 ) -> None:
-    """Makes a candidate that the gate passed the champion."""
+    """Approves a candidate that the gate passed, so that it may be promoted.
+
+    How many people must approve, and whether who made the model may be one of them, says mlflow/promotion.yaml.
+    """
+    from flows.approval import note_verdict
+
+    result = note_verdict(find_project(), version, "approval", by, comment)
+    print(f"{result['by']} approves {result['model']}: {result['words']}")
+
+
+@app.command()
+def reject(
+    version: Version,
+    comment: Annotated[str, typer.Option(help="What speaks against it; kept in the registry.")],
+    by: By = "",
+) -> None:
+    """Rejects a candidate: it cannot be promoted, unless the gate judges it anew and people approve it then."""
+    from flows.approval import note_verdict
+
+    result = note_verdict(find_project(), version, "rejection", by, comment)
+    print(f"{result['by']} rejects {result['model']}")
+
+
+@app.command()
+def promote(
+    version: Version = "@challenger",
+    by: By = "",
+) -> None:
+    """Makes a candidate that the gate passed and people approved the champion."""
     _with_prefect(find_project())
     from flows.promote import promote as flow
 
-    result = flow(version=version)
+    result = flow(version=version, by=by)
     print(f"{result['model']} is the champion, from {result['candidate']}")
 
 
@@ -160,12 +192,13 @@ def promote(
 def rollback(
     reason: Annotated[str, typer.Option(help="Why; kept in the registry.")],
     to: Annotated[str, typer.Option(help="Production version; without it the one before today's champion.")] = "",
+    by: By = "",
 ) -> None:
     """Lets an earlier champion serve again."""
     _with_prefect(find_project())
     from flows.rollback import rollback as flow
 
-    result = flow(reason=reason, to=to)
+    result = flow(reason=reason, to=to, by=by)
     print(f"{result['model']} is the champion again, instead of version {result['replaced']}")
 
 
@@ -177,6 +210,21 @@ def status(as_json: AsJson = False) -> None:
 
     result = look(find_project())
     print(json.dumps(result, indent=2)) if as_json else status_tables(result)
+
+
+@app.command()
+def history(
+    model: Annotated[
+        str, typer.Argument(help="Only what is about this version, such as models:/color-variants/3.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Shows every decision, approval, promotion and rollback: when, who and why. Nothing in it is ever overwritten."""
+    from flows.history import history as look
+    from flows.tables import history_table
+
+    result = look(find_project(), model)
+    print(json.dumps(result, indent=2)) if as_json else history_table(result)
 
 
 @app.command()

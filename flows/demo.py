@@ -17,7 +17,7 @@ PRODUCTS, GROWN_PRODUCTS = 360, 480  # the same seed with more products: the sho
 
 
 def demo(project: Project) -> None:
-    """Runs generate → retrain → promote → retrain on a changed shop → promote if the gate lets it → group.
+    """Runs generate → retrain → approve → promote → retrain on a changed shop → promote if the gate lets it → group.
 
     Raises:
         UserError: a step failed; its output is above.
@@ -53,13 +53,18 @@ def demo(project: Project) -> None:
             step(words, "generate", shop, "--products", str(products))
         step("Snapshot, contract, prepare, train, embed, evaluate, register, gate", "retrain", "--source", shop, *QUICK)
         if waiting():
-            step("The gate lets it pass: it may serve", "promote")
+            comment = "demo: the gate passed it"
+            step(
+                "The gate lets it pass: a person may too", "approve", "@challenger", "--by", "you", "--comment", comment
+            )
+            step("It serves from now on", "promote", "--by", "you")
         else:
             console.print("The gate did not let it pass, or it serves already: nothing to promote.")
     if not standing()["champion"]:
         raise UserError("the gate refused both models, so none serves; `variants status` names their decisions")
     step("The champion groups the catalogue", "group", "--source", GROWN)
     step("Where things stand", "status")
+    step("What has happened", "history")
     console.rule(f"[bold]Done in {(time.monotonic() - started) / 60:.1f} minutes. Where to look")
     console.print(
         f"groups of the catalogue   {project.room / 'groups/groups.html'}\n"

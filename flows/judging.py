@@ -1,6 +1,7 @@
 """The gate's evidence: challenger and champion, both as registered, on the same test pairs."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,23 +9,27 @@ import numpy as np
 import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 
+from flows.comparisons import count_comparisons, note_comparison
 from flows.project import Project
 from flows.registry import grouping_of, uri_of
 from flows.scoring import embed_with
 from flows.tracking import connect
 from ml.blocks import block_mates
 from ml.bootstrap import resample
-from ml.figures import resampled_figures
+from ml.figures import over_resamples, resampled_figures, similarities
 from ml.files import read_json, read_table
-from ml.gate import Evidence, GatePolicy, decide
+from ml.gate import Evidence, GatePolicy, Policy, Segment, decide
 from ml.layout import EVALUATED, PREPARED, SNAPSHOT
+from ml.metrics import average_precision
+from ml.reuse import sketch
 from ml.schema import BLOCK
-from ml.truth import Truth, build_truth
+from ml.segments import segments
+from ml.truth import PairSet, Truth, build_truth
 
 
 def judge(
     project: Project,
-    policy: GatePolicy,
+    policy: Policy,
     root: Path,
     challenger: ModelVersion,
     champion: ModelVersion | None,
@@ -39,30 +44,29 @@ def judge(
         The decision (see `ml.gate.decide`) with challenger_model, champion_model (URIs) and policy.
     """
     metrics = read_json(root / EVALUATED / "metrics.json")
-    scores: dict[str, np.ndarray | None] = {"challenger": None, "champion": None}
-    baselines = {}
+    known: dict[str, Any] = {"challenger": None, "champion": None, "baselines": {}}
     if metrics["evaluable"]:
-        baselines = {name: entry["test"][policy.metric]["value"] for name, entry in metrics["baselines"].items()}
-        pairs, client = _test_pairs(root, policy), connect(project)
+        metric, pairs, client = policy.gate.metric, _test_pairs(root, policy.gate), connect(project)
+        known["baselines"] = {name: entry["test"][metric]["value"] for name, entry in metrics["baselines"].items()}
+        embeddings = {}
         for name, version in (("challenger", challenger), ("champion", champion)):
             if version is not None:
                 tell(f"{name} {uri_of(version)} looks at the test pairs of this snapshot")
-                embeddings = embed_with(project, uri_of(version), pairs.products, tell)[pairs.annotated]
+                embeddings[name] = embed_with(project, uri_of(version), pairs.products, tell)[pairs.annotated]
                 own = grouping_of(client, version)
-                figures = resampled_figures(embeddings, pairs.truth, own["threshold"], pairs.weight, own["method"])
-                scores[name] = figures[policy.metric]
-    evidence = Evidence(
-        dirty=challenger.tags.get("dirty") != "false",
-        reason=metrics["reason"],
-        challenger=scores["challenger"],
-        champion=scores["champion"],
-        baselines=baselines,
-    )
+                known[name] = resampled_figures(
+                    embeddings[name], pairs.truth, own["threshold"], pairs.weight, own["method"]
+                )[metric]
+        if champion is not None:
+            note_comparison(client, challenger, champion, pairs.sketch)
+            known["comparison"] = count_comparisons(client, challenger.name, pairs.sketch, policy.gate.same_pairs)
+            known["segments"] = _segments(pairs, embeddings["challenger"], embeddings["champion"])
+    evidence = Evidence(dirty=challenger.tags.get("dirty") != "false", reason=metrics["reason"], **known)
     return {
-        **decide(policy, evidence),
+        **decide(policy.gate, evidence),
         "challenger_model": uri_of(challenger),
         "champion_model": uri_of(champion) if champion else None,
-        "policy": policy.model_dump(),
+        "policy": policy.gate.model_dump(),
     }
 
 
@@ -72,20 +76,51 @@ class _TestPairs(NamedTuple):
     Attributes:
         products: the blocks of the test split that hold annotated products, whole; annotated: places of these in them.
         truth: of the annotated products; weight: of each resample.
+        parts: name → which of the truth's block pairs are in this segment.
+        sketch: by which these pairs are known again (see `ml.reuse`).
     """
 
     products: pd.DataFrame
     annotated: np.ndarray
     truth: Truth
     weight: np.ndarray
+    parts: dict[str, np.ndarray]
+    sketch: str
 
 
 def _test_pairs(root: Path, policy: GatePolicy) -> _TestPairs:
     products = read_table(root / PREPARED / "products.parquet")
-    test = products[products["split"] == "test"].reset_index(drop=True)
+    rows = np.flatnonzero(products["split"] == "test")
+    test = products.iloc[rows].reset_index(drop=True)
     truth = build_truth(test, read_table(root / PREPARED / "pairs.parquet"))
     mates = block_mates(test, truth.rows)
     asked = test.iloc[mates].reset_index(drop=True)
     table = asked[BLOCK].assign(image=[str(root / SNAPSHOT / "images" / name) for name in asked["sha256"]])
-    annotated = np.searchsorted(mates, truth.rows)
-    return _TestPairs(table, annotated, truth, resample(int(truth.design.max()) + 1, policy.resamples, policy.seed))
+    judged = test.iloc[truth.rows]
+    images, masks = (np.load(root / PREPARED / f"{name}.npy", mmap_mode="r") for name in ("images", "masks"))
+    here, pairs = rows[truth.rows], truth.block_pairs
+    digest = judged["sha256"].to_numpy()
+    return _TestPairs(
+        products=table,
+        annotated=np.searchsorted(mates, truth.rows),
+        truth=truth,
+        weight=resample(int(truth.design.max()) + 1, policy.resamples, policy.seed),
+        parts=dict(segments(judged, truth, images[here], masks[here])),
+        sketch=sketch(zip(digest[pairs.left], digest[pairs.right], pairs.label, strict=True)),
+    )
+
+
+def _segments(pairs: _TestPairs, challenger: np.ndarray, champion: np.ndarray) -> list[Segment]:
+    """Both models on every segment that holds pairs of variants and of other designs."""
+    whole, found = pairs.truth.block_pairs, []
+    for name, chosen in pairs.parts.items():
+        part = PairSet(whole.left[chosen], whole.right[chosen], whole.label[chosen])
+        if 0 < part.label.sum() < len(part):
+            both = [_block_ap(embeddings, part, pairs) for embeddings in (challenger, champion)]
+            found.append(Segment(name, int(part.label.sum()), *both))
+    return found
+
+
+def _block_ap(embeddings: np.ndarray, part: PairSet, pairs: _TestPairs) -> np.ndarray:
+    ranked = partial(average_precision, part.label, similarities(embeddings, part))
+    return over_resamples(ranked, part, pairs.truth.design, pairs.weight)

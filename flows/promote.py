@@ -5,47 +5,99 @@ from typing import Any
 
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
-from prefect import flow, get_run_logger
+from prefect import flow, get_run_logger, runtime
 from prefect.artifacts import create_markdown_artifact
+from prefect.context import FlowRunContext
+from prefect.flow_runs import suspend_flow_run
 
 import flows.reporting  # noqa: F401 (refusals without traceback)
+from flows.approval import ApprovalForm, Standing, form_text, note_answer, standing_of
+from flows.history import note_event, person
 from flows.project import find_project
 from flows.registry import CHALLENGER, CHAMPION, ensure_model, find_version, policy_of, uri_of, version_by_alias
 from flows.tracking import connect
 from ml.errors import UserError
-from ml.gate import ModelNames
+from ml.gate import ModelNames, Policy
 
 
-@flow(flow_run_name="promote {version}")
-def promote(version: str = f"@{CHALLENGER}") -> dict[str, Any]:
+@flow(flow_run_name="promote {version}", persist_result=True)
+def promote(version: str = f"@{CHALLENGER}", by: str = "") -> dict[str, Any]:
     """Copies a candidate to the production model and points `champion` to it.
 
     Args:
         version: The candidate: a number such as 7, or @challenger for the newest.
+        by: Who promotes it. Empty: the person that git knows here.
 
     Returns:
         {"model": URI of the production version, "candidate": URI, "replaced": version number or None}.
     """
     project = find_project()
     client = connect(project)
-    names = policy_of(project).models
+    policy = policy_of(project)
+    names = policy.models
     reference = version if version.startswith("@") else f"/{version.removeprefix('v')}"
     candidate = find_version(client, f"models:/{names.candidates}{reference}")
     champion = version_by_alias(client, names.production, CHAMPION)
-    refuse_unfit(candidate, champion)
+    refuse_unfit(candidate, champion, policy.gate.mode)
+    approval = approved(client, policy, candidate)
     promoted = copy_to_production(client, names, candidate)
     replaced = str(champion.version) if champion else None
     move_champion(client, names, str(promoted.version), {"replaced": replaced or "none"})
+    facts = {"candidate": uri_of(candidate), "replaced": replaced or "none", "approval": approval.words}
+    note_event(client, promoted, "promotion", person(project, by), **facts)
     page = f"# Promoted\n\n`{uri_of(candidate)}` is now `models:/{names.production}@{CHAMPION}` (version {promoted.version})."
     create_markdown_artifact(page, key="promotion")
     get_run_logger().info("%s is the champion, from %s", uri_of(promoted), uri_of(candidate))
     return {"model": uri_of(promoted), "candidate": uri_of(candidate), "replaced": replaced}
 
 
-def refuse_unfit(candidate: ModelVersion, champion: ModelVersion | None) -> None:
-    """Raises UserError where the gate did not pass the candidate, or compared it with another champion than today's."""
+def approved(client: MlflowClient, policy: Policy, candidate: ModelVersion) -> Standing:
+    """The approval of a candidate. On a Prefect server the run suspends until people have filled in its form.
+
+    Raises:
+        UserError: it is rejected, or nobody has approved it and there is no page to ask on.
+    """
+    for form in answered_forms():  # before the run suspended and began anew, in a process of its own
+        ask(client, candidate, form, "", 1)
+    standing = standing_of(client, policy, candidate)
+    if standing.verdict == "waiting" and runtime.deployment.id:
+        ask(
+            client,
+            candidate,
+            f"approval-{len(answered_forms())}",
+            form_text(candidate, standing),
+            standing.seconds_left,
+        )
+    if standing.verdict == "approved":
+        return standing
+    hint = f". `variants approve {candidate.version} --by NAME --comment …` approves it"
+    raise UserError(
+        f"{uri_of(candidate)} cannot be promoted: {standing.words}{hint if standing.verdict == 'waiting' else ''}"
+    )
+
+
+def answered_forms() -> list[str]:
+    """Keys of the forms that this run has suspended for, and that were answered."""
+    context = FlowRunContext.get()
+    keys = context.flow_run.empirical_policy.pause_keys if context and context.flow_run else None
+    return sorted(keys or [])
+
+
+def ask(client: MlflowClient, candidate: ModelVersion, form: str, text: str, patience: int) -> None:
+    """Suspends the run until its form is filled in; where it has been, notes the answer, once."""
+    fields = ApprovalForm.with_initial_data(description=text)
+    answer = suspend_flow_run(wait_for_input=fields, timeout=max(1, patience), key=form)
+    note_answer(client, candidate, answer, f"{runtime.flow_run.id}/{form}")
+
+
+def refuse_unfit(candidate: ModelVersion, champion: ModelVersion | None, mode: str) -> None:
+    """Raises UserError where the gate did not pass the candidate, or compared it with another champion than today's.
+
+    In mode `dry-run` the gate must have seen it, but its refusal counts for uncommitted changes only.
+    """
     verdict = candidate.tags.get("gate")
-    if verdict != "passed":
+    waived = mode == "dry-run" and verdict == "refused" and candidate.tags.get("dirty") == "false"
+    if verdict != "passed" and not waived:
         said = "refused it" if verdict == "refused" else "has not seen it"
         raise UserError(
             f"{uri_of(candidate)} cannot be promoted: the gate {said}; its run in MLflow holds gate/decision.md"

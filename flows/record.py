@@ -54,6 +54,7 @@ def lineage_tags(root: Path, recipe: str, snapshot: str, dirty: bool) -> dict[st
         "dvc_lock_sha256": lock,
         "recipe": recipe,
         "dirty": str(dirty).lower(),
+        "author": git(root, "log", "-1", "--format=%an"),
     }
 
 

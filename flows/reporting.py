@@ -80,6 +80,8 @@ def decision_page(decision: dict[str, Any]) -> str:
     """A gate decision as Markdown."""
     verdict = "passed" if decision["passed"] else "refused"
     against = decision["champion_model"] or "no champion yet: the first model goes by the floors alone"
+    if decision["mode"] == "dry-run":
+        verdict += " (dry run: refuses nothing)"
     lines = [f"# Gate: {verdict}", "", f"Challenger `{decision['challenger_model']}` against `{against}`.", ""]
     lines += ["| check | verdict | figure | threshold | what it asks |", "|---|---|---|---|---|"]
     for check in decision["checks"]:
@@ -91,8 +93,39 @@ def decision_page(decision: dict[str, Any]) -> str:
         lines += [
             "",
             f"Difference in {decision['metric']}: {_text(decision['difference'])} (paired bootstrap by design).",
+            *_reuse_lines(decision),
+            *_segment_lines(decision["segments"]),
         ]
     return "\n".join(lines) + "\n"
+
+
+def _reuse_lines(decision: dict[str, Any]) -> list[str]:
+    reuse, policy = decision["reuse"], decision["policy"]
+    return [
+        "",
+        "## How much these test pairs can still tell",
+        "",
+        f"This was comparison {reuse['comparison']} on these test pairs. It used a significance of {reuse['significance']:.2g} of the "
+        f"policy's {policy['significance']:g}; {reuse['left']:.2g} is left for all later ones together. The next one can prove a gain of "
+        f"{reuse['smallest_gain']:.3f} or more, in {reuse['power']:.0%} of the cases in which it is there. Fresh pairs restore the level: "
+        "annotate products of test brands (docs/promotion.md, “Fresh test pairs”).",
+    ]
+
+
+def _segment_lines(segments: list[dict[str, Any]]) -> list[str]:
+    if not segments:
+        return []
+    lines = [
+        "",
+        "## Segments",
+        "",
+        "| segment | pairs of variants | difference in block AP | guarded |",
+        "|---|---|---|---|",
+    ]
+    for one in segments:
+        guarded = "yes" if one["guarded"] else "too few pairs"
+        lines.append(f"| {one['name']} | {one['positives']} | {_text(one)} | {guarded} |")
+    return lines
 
 
 def _text(figure: dict[str, float | None]) -> str:

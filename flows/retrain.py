@@ -13,6 +13,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
+from flows.history import note_event
 from flows.judging import judge
 from flows.lineage import recipe
 from flows.pipeline import Stage, load_stages, run_stage
@@ -201,13 +202,15 @@ def gate(project: Project, client: MlflowClient, policy: Policy, root: Path, ver
     """Asks the gate whether the version may be promoted, and leaves the decision wherever people look."""
     logger = get_run_logger()
     champion = version_by_alias(client, policy.models.production, CHAMPION)
-    decision = judge(project, policy.gate, root, version, champion, logger.info)
+    decision = judge(project, policy, root, version, champion, logger.info)
     page = decision_page(decision)
     client.log_dict(run_of(version), decision, "gate/decision.json")
     client.log_text(run_of(version), page, "gate/decision.md")
     verdict = "passed" if decision["passed"] else "refused"
     for name, value in {"gate": verdict, "gate_champion": decision["champion_model"] or "none"}.items():
         client.set_model_version_tag(version.name, version.version, name, value)
+    against = decision["champion_model"] or "none"
+    note_event(client, version, "decision", "gate", verdict=verdict, champion=against, run=run_of(version))
     create_markdown_artifact(page, key="gate-decision", description=f"{uri_of(version)}: {verdict}")
     failed = [check["words"] for check in decision["checks"] if not check["passed"]]
     logger.info("gate: %s%s", verdict, "".join(f"; not so: {words}" for words in failed))

@@ -6,6 +6,7 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
 import flows.reporting  # noqa: F401 (refusals without traceback)
+from flows.history import note_event, person
 from flows.project import find_project
 from flows.promote import move_champion
 from flows.registry import CHAMPION, find_version, policy_of, uri_of, version_by_alias
@@ -14,12 +15,13 @@ from ml.errors import UserError
 
 
 @flow(flow_run_name="rollback: {reason}")
-def rollback(reason: str, to: str = "") -> dict[str, Any]:
+def rollback(reason: str, to: str = "", by: str = "") -> dict[str, Any]:
     """Points `champion` back to an earlier version of the production model. Needs the registry only.
 
     Args:
         reason: Why; kept on the version that goes and on the one that comes back.
         to: Number of the production version to return to. Empty: the one that today's champion replaced.
+        by: Who rolls back. Empty: the person that git knows here.
 
     Returns:
         {"model": URI of the champion now, "replaced": version number that served until now}.
@@ -40,6 +42,7 @@ def rollback(reason: str, to: str = "") -> dict[str, Any]:
         raise UserError(f"{uri_of(target)} is the champion already")
     client.set_model_version_tag(names.production, champion.version, "rolled_back", reason)
     move_champion(client, names, str(target.version), {"restored": reason})
+    note_event(client, target, "rollback", person(project, by), replaced=str(champion.version), comment=reason)
     create_markdown_artifact(
         f"# Rolled back\n\n`{uri_of(champion)}` → `{uri_of(target)}`\n\n```\n{reason}\n```\n", key="rollback"
     )

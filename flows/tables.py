@@ -52,6 +52,32 @@ def status_tables(result: dict[str, Any]) -> None:
         console.print(f"worktrees of runs: {', '.join(result['worktrees'])}")
 
 
+def history_table(result: list[dict[str, Any]]) -> None:
+    """Prints the result of `variants history`, oldest first."""
+    console = Console()
+    if not result:
+        console.print("nothing has happened yet: `variants retrain` makes the first decision")
+        return
+    table = Table()
+    for column in ("when (UTC)", "what", "version", "who", "why"):
+        table.add_column(column, overflow="fold")
+    for event in result:
+        facts = [
+            f"{name} {event[name]}"
+            for name in ("verdict", "champion", "candidate", "replaced", "approval")
+            if name in event
+        ]
+        why = "\n".join([*facts, *([event["comment"]] if event.get("comment") else [])])
+        table.add_row(
+            event["at"][:19].replace("T", " "),
+            event["what"],
+            event["version"].removeprefix("models:/"),
+            event["by"],
+            why,
+        )
+    console.print(table)
+
+
 def _cell(figure: dict[str, float | None]) -> str:
     if figure["value"] is None:
         return "–"

@@ -47,3 +47,8 @@ def interval(figures: np.ndarray, level: float = LEVEL) -> dict[str, float | Non
         return {"value": value, "low": None, "high": None}
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
     return {"value": value, "low": float(low), "high": float(high)}
+
+
+def spread(figures: np.ndarray) -> float:
+    """Standard deviation over the resamples in which the figure is defined; figures as `interval` takes them."""
+    return float(np.nanstd(figures[1:], ddof=1))

@@ -1,17 +1,19 @@
 """The gate: may this model replace the champion? A policy, the evidence, and a decision with every check's figure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import yaml
 from pydantic import Field, ValidationError, field_validator
+from scipy.stats import norm
 
-from ml.bootstrap import interval
+from ml.bootstrap import interval, spread
 from ml.errors import UserError
 from ml.figures import FIGURES
 from ml.params import Params, describe
+from ml.reuse import spendable, unspent
 
 
 class ModelNames(Params):
@@ -21,17 +23,30 @@ class ModelNames(Params):
     production: str
 
 
+class SegmentPolicy(Params):
+    """The section `gate.segments` of the policy: what guards single parts of the catalogue."""
+
+    pairs: int = Field(ge=1)
+    margin: float = Field(ge=0)
+    significance: float = Field(gt=0, lt=0.5)
+
+
 class GatePolicy(Params):
     """The section `gate` of the policy; the file says what each value means."""
 
+    mode: Literal["enforce", "dry-run"]
     metric: str
     floor: float
     baselines: list[str]
     baseline_gain: float
     margin: float = Field(ge=0)
     min_gain: float
-    resamples: int = Field(ge=100)
+    significance: float = Field(gt=0, lt=0.5)
+    power: float = Field(gt=0.5, lt=1)
+    same_pairs: float = Field(gt=0, le=1)
+    resamples: int = Field(ge=2000)
     seed: int
+    segments: SegmentPolicy
 
     @field_validator("metric")
     @classmethod
@@ -41,11 +56,35 @@ class GatePolicy(Params):
         return name
 
 
+class ApprovalPolicy(Params):
+    """The section `approval` of the policy: which people must agree before a candidate may serve."""
+
+    approvers: int = Field(ge=0)
+    author_alone: bool
+    timeout_hours: float = Field(gt=0)
+
+
 class Policy(Params):
     """The whole of mlflow/promotion.yaml."""
 
     models: ModelNames
     gate: GatePolicy
+    approval: ApprovalPolicy
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Both models on a part of the test pairs.
+
+    Attributes:
+        positives: pairs of variants in it.
+        challenger, champion: float (1 + resamples,), block AP for paired resamples, the sample itself first.
+    """
+
+    name: str
+    positives: int
+    challenger: np.ndarray
+    champion: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -58,6 +97,8 @@ class Evidence:
         challenger, champion: float (1 + resamples,), the policy's metric for paired resamples of the same test pairs, the
             sample itself first; None where not evaluable or where there is no champion.
         baselines: name → value of the metric on those pairs.
+        comparison: the how-manieth comparison with a champion this is on these test pairs, from 1.
+        segments: parts of the catalogue, where there is a champion.
     """
 
     dirty: bool
@@ -65,6 +106,8 @@ class Evidence:
     challenger: np.ndarray | None
     champion: np.ndarray | None
     baselines: dict[str, float]
+    comparison: int = 1
+    segments: list[Segment] = field(default_factory=list)
 
 
 def load_policy(path: Path) -> Policy:
@@ -85,15 +128,17 @@ def decide(policy: GatePolicy, evidence: Evidence) -> dict[str, Any]:
     """Holds the evidence against the policy.
 
     Returns:
-        {"passed", "metric", "checks": [{"name", "passed", "figure", "threshold", "words"}], "challenger", "champion",
-        "difference"}; the last three are {"value", "low", "high"} or None. It passes if every check does.
+        {"passed", "mode", "metric", "checks": [{"name", "passed", "figure", "threshold", "words"}], "challenger",
+        "champion", "difference", "reuse", "segments"}; challenger, champion and difference are {"value", "low", "high"} or
+        None, `reuse` is None without a champion (see `_reuse`). It passes if every check does, whatever the mode.
     """
     metric = policy.metric
     checks = [
         _check("committed", not evidence.dirty, None, None, "it was made from a commit, without uncommitted changes"),
         _check("evaluable", evidence.reason is None, None, None, evidence.reason or "annotated pairs judge it"),
     ]
-    decision: dict[str, Any] = {"metric": metric, "challenger": None, "champion": None, "difference": None}
+    decision: dict[str, Any] = {"mode": policy.mode, "metric": metric}
+    decision |= {"challenger": None, "champion": None, "difference": None, "reuse": None, "segments": []}
     if evidence.challenger is not None:
         value = float(evidence.challenger[0])
         decision["challenger"] = interval(evidence.challenger)
@@ -103,14 +148,84 @@ def decide(policy: GatePolicy, evidence: Evidence) -> dict[str, Any]:
             words = f"{metric} is at least that of the baseline '{name}'"
             checks.append(_check(f"above {name}", value >= least, value, least, words))
         if evidence.champion is not None:
-            difference = interval(evidence.challenger - evidence.champion)
-            decision["champion"], decision["difference"] = interval(evidence.champion), difference
-            gain, low = difference["value"], difference["low"]
-            words = f"{metric} is at least {policy.min_gain:+g} against the champion"
-            checks.append(_check("gain", gain is not None and gain >= policy.min_gain, gain, policy.min_gain, words))
-            words = "the lower 95 % bound of that difference shows that it is not worse by more than the margin"
-            checks.append(_check("non-inferior", low is not None and low >= -policy.margin, low, -policy.margin, words))
+            difference = evidence.challenger - evidence.champion
+            decision["champion"], decision["difference"] = interval(evidence.champion), interval(difference)
+            decision["reuse"] = _reuse(policy, difference, evidence.comparison)
+            checks += _against_champion(policy, difference, evidence.comparison)
+            decision["segments"], guards = _guards(policy.segments, evidence.segments)
+            checks += guards
     return {"passed": all(check["passed"] for check in checks), **decision, "checks": checks}
+
+
+def lower_bound(difference: np.ndarray, significance: float) -> float:
+    """The value that the true difference exceeds, but for a chance of `significance`.
+
+    Args:
+        difference: float (1 + resamples,), the sample's own first.
+
+    Returns:
+        Value less z standard deviations of the bootstrap (Davison and Hinkley 1997, section 5.2): percentiles of a few
+        thousand resamples know nothing of the small levels that are left after some comparisons.
+    """
+    return float(difference[0] - norm.isf(significance) * spread(difference))
+
+
+def _against_champion(policy: GatePolicy, difference: np.ndarray, comparison: int) -> list[dict[str, Any]]:
+    gain, level = float(difference[0]), spendable(policy.significance, comparison)
+    low = lower_bound(difference, level)
+    return [
+        _check(
+            "gain",
+            gain > policy.min_gain,
+            gain,
+            policy.min_gain,
+            f"{policy.metric} is more than {policy.min_gain:+g} against the champion",
+        ),
+        _check(
+            "not luck",
+            low > -policy.margin,
+            low,
+            -policy.margin,
+            f"the lower bound of that difference at level {level:.2g}, which is what comparison {comparison} on these test "
+            f"pairs may use, is above −{policy.margin:g}",
+        ),
+    ]
+
+
+def _reuse(policy: GatePolicy, difference: np.ndarray, comparison: int) -> dict[str, Any]:
+    """What is left of the significance level, and the smallest gain that the next comparison can prove.
+
+    Returns:
+        {"comparison", "significance": of this one, "left": for all later ones together, "power", "smallest_gain": a true
+        gain that the next comparison finds with that power}.
+    """
+    following = spendable(policy.significance, comparison + 1)
+    needed = (norm.isf(following) + norm.ppf(policy.power)) * spread(difference) - policy.margin
+    return {
+        "comparison": comparison,
+        "significance": spendable(policy.significance, comparison),
+        "left": unspent(policy.significance, comparison),
+        "power": policy.power,
+        "smallest_gain": max(policy.min_gain, float(needed)),
+    }
+
+
+def _guards(policy: SegmentPolicy, segments: list[Segment]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Every segment's difference, and a check for those with enough pairs: it must not be provably worse.
+
+    The level is divided by the number of these checks (Bonferroni), so that many segments raise no more false alarms than
+    one.
+    """
+    guarded = [one.positives >= policy.pairs for one in segments]
+    told, checks = [], []
+    for one, guards in zip(segments, guarded, strict=True):
+        difference = one.challenger - one.champion
+        told.append({"name": one.name, "positives": one.positives, "guarded": guards, **interval(difference)})
+        if guards:
+            high = -lower_bound(-difference, policy.significance / sum(guarded))
+            words = f"block AP of {one.name} ({one.positives} pairs of variants) is not provably worse by more than {policy.margin:g}"
+            checks.append(_check(f"segment {one.name}", high >= -policy.margin, high, -policy.margin, words))
+    return told, checks
 
 
 def _check(name: str, passed: bool, figure: float | None, threshold: float | None, words: str) -> dict[str, Any]:

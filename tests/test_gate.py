@@ -8,22 +8,27 @@ import yaml
 from conftest import ROOT
 
 from ml.errors import UserError
-from ml.gate import Evidence, GatePolicy, decide, load_policy
+from ml.gate import Evidence, GatePolicy, Segment, decide, load_policy, lower_bound
 
 POLICY = GatePolicy(
+    mode="enforce",
     metric="block_ap",
     floor=0.3,
     baselines=["gray"],
     baseline_gain=0.0,
     margin=0.05,
     min_gain=0.0,
-    resamples=200,
+    significance=0.05,
+    power=0.8,
+    same_pairs=0.5,
+    resamples=2000,
     seed=0,
+    segments={"pairs": 20, "margin": 0.0, "significance": 0.05},
 )
 
 
-def samples(value: float, spread: float = 0.02) -> np.ndarray:
-    return np.concatenate([[value], np.random.default_rng(0).normal(value, spread, 200)])
+def samples(value: float, spread: float = 0.02, seed: int = 0) -> np.ndarray:
+    return np.concatenate([[value], np.random.default_rng(seed).normal(value, spread, 2000)])
 
 
 def evidence(**changes: object) -> Evidence:
@@ -53,7 +58,7 @@ def test_a_better_model_passes_with_every_figure_and_threshold_told() -> None:
         "floor",
         "above gray",
         "gain",
-        "non-inferior",
+        "not luck",
     }
     assert all(check["words"] for check in decision["checks"])
 
@@ -70,7 +75,9 @@ def test_the_first_model_goes_by_the_floors_alone() -> None:
         ({"reason": "no pairs", "challenger": None, "champion": None, "baselines": {}}, ["evaluable"]),
         ({"baselines": {"gray": 0.71}}, ["above gray"]),
         ({"champion": samples(0.72)}, ["gain"]),
-        ({"champion": samples(0.8)}, ["gain", "non-inferior"]),
+        ({"champion": samples(0.7)}, ["gain"]),  # the same again is no gain
+        ({"champion": samples(0.8)}, ["gain", "not luck"]),
+        ({"champion": samples(0.69, 0.2, seed=1)}, ["not luck"]),
         ({"challenger": samples(0.29), "champion": None, "baselines": {"gray": 0.1}}, ["floor"]),
     ],
 )
@@ -79,10 +86,63 @@ def test_each_check_refuses_what_it_is_for(changes: dict[str, object], names: li
 
 
 def test_models_are_compared_resample_by_resample() -> None:
-    noisy = np.concatenate([[0.7], np.random.default_rng(1).normal(0.7, 0.2, 200)])
+    noisy = samples(0.7, spread=0.2)
     decision = decide(POLICY, evidence(challenger=noisy + 0.01, champion=noisy))
     assert decision["difference"]["low"] == pytest.approx(0.01)
     assert decision["passed"] is True
+
+
+def test_the_same_evidence_is_refused_once_the_pairs_have_decided_too_often() -> None:
+    slight = {"challenger": samples(0.7, 0.02, seed=1), "champion": samples(0.69, 0.01)}
+    assert failed(comparison=1, **slight) == []
+    assert failed(comparison=20, **slight) == ["not luck"]
+    levels = [decide(POLICY, evidence(comparison=k, **slight))["reuse"]["significance"] for k in range(1, 400)]
+    assert levels == sorted(levels, reverse=True)
+    assert sum(levels) < POLICY.significance
+    told = decide(POLICY, evidence(comparison=9, **slight))["reuse"]
+    assert told["left"] == pytest.approx(POLICY.significance - sum(levels[:9]))
+
+
+def test_the_smallest_gain_that_is_told_is_found_with_the_stated_power() -> None:
+    policy = POLICY.model_copy(update={"margin": 0.0})
+    champion, noise = samples(0.6, 0.0), samples(0.0, 0.03, seed=2)
+    gain = decide(policy, evidence(challenger=champion + noise, champion=champion, comparison=4))["reuse"][
+        "smallest_gain"
+    ]
+    draws = np.random.default_rng(3).normal(gain, 0.03, 4000)  # figures that a model with this gain may show
+    verdicts = [lower_bound(noise + draw, policy.significance / 30) > 0 for draw in draws]  # the fifth comparison
+    assert np.mean(verdicts) == pytest.approx(policy.power, abs=0.03)
+
+
+def test_a_segment_that_is_provably_worse_refuses_a_model_that_is_better_on_the_whole() -> None:
+    def on(name: str, difference: float, positives: int = 30) -> Segment:
+        return Segment(name, positives, samples(0.6 + difference, 0.02, seed=4), samples(0.6, 0.0))
+
+    assert failed(segments=[on("article type Shirts", 0.1), on("gender Men", -0.01)]) == []  # may be luck
+    assert failed(segments=[on("article type Shirts", -0.2), on("gender Men", 0.1)]) == ["segment article type Shirts"]
+    few = decide(POLICY, evidence(segments=[on("article type Shirts", -0.2, positives=19)]))
+    assert few["passed"] is True
+    assert few["segments"] == [{"name": "article type Shirts", "positives": 19, "guarded": False, **few["segments"][0]}]
+
+
+def test_many_segments_raise_no_more_false_alarms_than_one() -> None:
+    alarms = 0
+    for seed in range(200):  # models that are equal on 12 segments
+        random = np.random.default_rng(seed)
+        shown = [float(random.normal(0, 0.02)) for _ in range(12)]
+        parts = [
+            Segment(str(place), 30, samples(0.6 + one, 0.02, seed), samples(0.6, 0.0))
+            for place, one in enumerate(shown)
+        ]
+        alarms += bool(failed(segments=parts))
+    assert alarms / 200 < 0.09  # 0.05, and what 200 draws may show above it
+
+
+def test_a_dry_run_tells_the_same_verdict() -> None:
+    worse = evidence(champion=samples(0.8))
+    dry = decide(POLICY.model_copy(update={"mode": "dry-run"}), worse)
+    assert (dry["mode"], dry["passed"]) == ("dry-run", False)
+    assert dry["checks"] == decide(POLICY, worse)["checks"]
 
 
 def test_the_committed_policy_is_readable_and_names_known_figures() -> None:
@@ -98,6 +158,9 @@ def test_the_committed_policy_is_readable_and_names_known_figures() -> None:
         ({"margin": -1}, "gate.margin"),
         ({"unknown": 1}, "gate.unknown"),
         ({"resamples": "many"}, "gate.resamples"),
+        ({"resamples": 1999}, "gate.resamples"),
+        ({"mode": "maybe"}, "gate.mode"),
+        ({"significance": 0}, "gate.significance"),
     ],
 )
 def test_a_mistake_in_the_policy_is_named_with_its_place(tmp_path: Path, change: dict[str, object], words: str) -> None:

@@ -52,7 +52,8 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def life(make_clone: Callable[[], Clone], shop: Path, prefect: str) -> Life:
     clone = make_clone()
     policy = clone.root / "mlflow/promotion.yaml"
-    loose = {"floor": 0.0, "baselines": [], "margin": 1.0, "min_gain": -1.0, "resamples": 200}
+    loose = {"floor": 0.0, "baselines": [], "margin": 1.0, "min_gain": -1.0}
+    loose["segments"] = {"pairs": 1000, "margin": 1.0, "significance": 0.05}
     content = yaml.safe_load(policy.read_text())
     content["gate"] |= loose  # these trainings of seconds are about the lifecycle, not about quality
     policy.write_text(yaml.safe_dump(content))
@@ -187,11 +188,13 @@ def test_dvc_repro_by_hand_gives_the_same_files_as_the_flow(life: Life, tmp_path
 
 def test_a_promotion_copies_the_candidate_and_a_rollback_brings_the_earlier_one_back(life: Life) -> None:
     clone = life.clone
+    approve(life, "1")
     assert "models:/color-variants/1 is the champion" in clone.run("promote").stdout
     second = clone.run("retrain", "--source", str(life.shop), "--set", "train.epochs=1").stdout
     assert f"registered models:/{CANDIDATES}/2" in second
     decision = life.client.get_model_version(CANDIDATES, "2").tags
     assert decision["gate_champion"] == "models:/color-variants/1"
+    approve(life, "2")
     clone.run("promote", "2")
     champion = life.client.get_model_version_by_alias(PRODUCTION, "champion")
     assert (str(champion.version), champion.tags["candidate"], champion.tags["replaced"]) == (
@@ -201,7 +204,7 @@ def test_a_promotion_copies_the_candidate_and_a_rollback_brings_the_earlier_one_
     )
     assert (
         "models:/color-variants/1 is the champion again"
-        in clone.run("rollback", "--reason", "it groups <badly>").stdout
+        in clone.run("rollback", "--reason", "it groups <badly>", "--by", "Rolf").stdout
     )
     assert str(life.client.get_model_version_by_alias(PRODUCTION, "champion").version) == "1"
     assert life.client.get_model_version(PRODUCTION, "2").tags["rolled_back"] == "it groups <badly>"
@@ -210,6 +213,60 @@ def test_a_promotion_copies_the_candidate_and_a_rollback_brings_the_earlier_one_
     assert "champion already" in stale.stderr
     status = clone.status()
     assert (status["champion"], status["challenger"]) == ("1", "2")
+
+
+def test_every_comparison_with_a_champion_is_counted_and_told(life: Life, tmp_path: Path) -> None:
+    promoted_twice(life)
+    run = life.version(CANDIDATES, 2).run_id
+    decision = json.loads(Path(fetch(life, f"runs:/{run}/gate/decision.json", tmp_path)).read_text())
+    assert decision["reuse"]["comparison"] == 1
+    assert decision["reuse"]["significance"] == decision["policy"]["significance"] / 2
+    assert {one["name"] for one in decision["segments"]} >= {"near colours", "far colours"}
+    assert [one for one in life.client.get_registered_model(CANDIDATES).tags if one.startswith("comparison.")] == [
+        "comparison.2.1"
+    ]
+    page = Path(fetch(life, f"runs:/{run}/gate/decision.md", tmp_path)).read_text()
+    assert "comparison 1 on these test pairs" in page
+
+
+def test_the_history_tells_who_did_what_and_why_in_order(life: Life) -> None:
+    promoted_twice(life)
+    told = json.loads(life.clone.run("history", "--json").stdout)
+    assert [event["at"] for event in told] == sorted(event["at"] for event in told)
+    candidates = [f"models:/{CANDIDATES}/{number}" for number in (1, 2)]
+    production = [f"models:/{PRODUCTION}/{number}" for number in (1, 2)]
+    rita, author = ("approval", "Rita"), ("approval", life.version(CANDIDATES).tags["author"])
+    steps = [(event["what"], event["by"], event["version"]) for event in told if event["what"] != "promotion"]
+    assert steps == [
+        ("decision", "gate", candidates[0]),
+        (*author, candidates[0]),
+        (*rita, candidates[0]),
+        ("decision", "gate", candidates[1]),
+        (*author, candidates[1]),
+        (*rita, candidates[1]),
+        ("rollback", "Rolf", production[0]),
+    ]
+    assert [event["version"] for event in told if event["what"] == "promotion"] == production
+    assert told[-1]["comment"] == "it groups <badly>"
+    shown = life.clone.run("history", production[1]).stdout
+    assert "promotion" in shown
+    assert "rollback" not in shown
+
+
+def promoted_twice(life: Life) -> None:
+    """What the test of promotion and rollback leaves."""
+    if life.clone.status()["champion"] is None:
+        test_a_promotion_copies_the_candidate_and_a_rollback_brings_the_earlier_one_back(life)
+
+
+def approve(life: Life, version: str) -> None:
+    """As people do: its author cannot alone, somebody else can."""
+    early = life.clone.run("promote", version, check=False)
+    assert early.returncode == 1
+    assert "1 more must approve it" in early.stderr
+    author = life.version(CANDIDATES, int(version)).tags["author"]
+    assert f"somebody else than {author}" in life.clone.run("approve", version, "--by", author).stdout
+    life.clone.run("approve", version, "--by", "Rita", "--comment", "looks right")
 
 
 def test_a_consumer_loads_the_champion_and_gives_pictures_as_paths_bytes_or_base64(life: Life, tmp_path: Path) -> None:
@@ -311,6 +368,7 @@ def test_evaluate_takes_baselines_and_run_ids_too(life: Life, model: str) -> Non
 def serving(life: Life) -> None:
     """Sees to it that there is a champion."""
     if life.clone.status()["champion"] is None:
+        life.clone.run("approve", "1", "--by", "Rita")
         life.clone.run("promote", "1")
 
 

@@ -137,6 +137,7 @@ def test_a_wrong_knob_is_refused_and_named(clone: Clone, shop: Path, setting: st
         (["group", "--source", "SHOP"], "registered"),
         (["promote"], "color-variants-candidates"),
         (["promote", "99"], "color-variants-candidates"),
+        (["approve", "99"], "color-variants-candidates"),
         (["rollback", "--reason", "why not"], "no champion"),
         (["rollback", "--reason", " "], "--reason"),
         (["serve"], "Prefect"),
@@ -207,7 +208,21 @@ def test_taken_ports_are_named(clone: Clone) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["generate", "snapshot", "retrain", "evaluate", "group", "promote", "rollback", "status", "ui", "serve", "demo"],
+    [
+        *(
+            "generate",
+            "snapshot",
+            "retrain",
+            "evaluate",
+            "group",
+            "approve",
+            "reject",
+            "promote",
+            "rollback",
+            "history",
+        ),
+        *("status", "ui", "serve", "demo"),
+    ],
 )
 def test_help_teaches_without_a_project(tmp_path: Path, clone: Clone, command: str) -> None:
     alone = Clone(tmp_path)
