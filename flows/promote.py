@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from filelock import FileLock
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 from prefect import flow, get_run_logger, runtime
@@ -18,6 +19,8 @@ from flows.registry import CHALLENGER, CHAMPION, ensure_model, find_version, pol
 from flows.tracking import connect
 from ml.errors import UserError
 from ml.gate import ModelNames, Policy
+
+LOCK = "promotion.lock"  # in the project's room: of promotions and rollbacks at once, one comes first and the other sees it
 
 
 @flow(flow_run_name="promote {version}", persist_result=True)
@@ -37,14 +40,16 @@ def promote(version: str = f"@{CHALLENGER}", by: str = "") -> dict[str, Any]:
     names = policy.models
     reference = version if version.startswith("@") else f"/{version.removeprefix('v')}"
     candidate = find_version(client, f"models:/{names.candidates}{reference}")
-    champion = version_by_alias(client, names.production, CHAMPION)
-    refuse_unfit(candidate, champion, policy.gate.mode)
+    refuse_unfit(candidate, version_by_alias(client, names.production, CHAMPION), policy.gate.mode)
     approval = approved(client, policy, candidate)
-    promoted = copy_to_production(client, names, candidate)
-    replaced = str(champion.version) if champion else None
-    move_champion(client, names, str(promoted.version), {"replaced": replaced or "none"})
-    facts = {"candidate": uri_of(candidate), "replaced": replaced or "none", "approval": approval.words}
-    note_event(client, promoted, "promotion", person(project, by), **facts)
+    with FileLock(project.room / LOCK):
+        champion = version_by_alias(client, names.production, CHAMPION)
+        refuse_unfit(candidate, champion, policy.gate.mode)  # again: another may have been promoted since
+        promoted = copy_to_production(client, names, candidate)
+        replaced = str(champion.version) if champion else None
+        move_champion(client, names, str(promoted.version), {"replaced": replaced or "none"})
+        facts = {"candidate": uri_of(candidate), "replaced": replaced or "none", "approval": approval.words}
+        note_event(client, promoted, "promotion", person(project, by), **facts)
     page = f"# Promoted\n\n`{uri_of(candidate)}` is now `models:/{names.production}@{CHAMPION}` (version {promoted.version})."
     create_markdown_artifact(page, key="promotion")
     get_run_logger().info("%s is the champion, from %s", uri_of(promoted), uri_of(candidate))
@@ -116,11 +121,11 @@ def refuse_unfit(candidate: ModelVersion, champion: ModelVersion | None, mode: s
 def copy_to_production(client: MlflowClient, names: ModelNames, candidate: ModelVersion) -> ModelVersion:
     """The production version of a candidate: copied now, or by an attempt that was interrupted afterwards."""
     ensure_model(client, names.production, "The model that serves: read models:/…@champion.")
-    filter_string = f"name = '{names.production}' and tags.candidate = '{uri_of(candidate)}'"
-    known = client.search_model_versions(filter_string)
-    if known:
-        return max(known, key=lambda one: int(one.version))
-    copied = client.copy_model_version(uri_of(candidate), names.production)
+    known = client.search_model_versions(f"name = '{names.production}'")
+    copied = max(
+        (one for one in known if one.source == uri_of(candidate)), key=lambda one: int(one.version), default=None
+    )
+    copied = copied or client.copy_model_version(uri_of(candidate), names.production)
     client.set_model_version_tag(names.production, copied.version, "candidate", uri_of(candidate))
     return client.get_model_version(names.production, copied.version)
 

@@ -2,13 +2,14 @@
 
 from typing import Any
 
+from filelock import FileLock
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
 import flows.reporting  # noqa: F401 (refusals without traceback)
 from flows.history import note_event, person
 from flows.project import find_project
-from flows.promote import move_champion
+from flows.promote import LOCK, move_champion
 from flows.registry import CHAMPION, find_version, policy_of, uri_of, version_by_alias
 from flows.tracking import connect
 from ml.errors import UserError
@@ -31,18 +32,19 @@ def rollback(reason: str, to: str = "", by: str = "") -> dict[str, Any]:
     project = find_project()
     client = connect(project)
     names = policy_of(project).models
-    champion = version_by_alias(client, names.production, CHAMPION)
-    if champion is None:
-        raise UserError(f"the production model '{names.production}' has no champion: there is nothing to roll back")
-    earlier = to.removeprefix("v") if to else champion.tags.get("replaced", "none")
-    if earlier == "none":
-        raise UserError(f"{uri_of(champion)} replaced no other champion: name a version with --to")
-    target = find_version(client, f"models:/{names.production}/{earlier}")
-    if uri_of(target) == uri_of(champion):
-        raise UserError(f"{uri_of(target)} is the champion already")
-    client.set_model_version_tag(names.production, champion.version, "rolled_back", reason)
-    move_champion(client, names, str(target.version), {"restored": reason})
-    note_event(client, target, "rollback", person(project, by), replaced=str(champion.version), comment=reason)
+    with FileLock(project.room / LOCK):
+        champion = version_by_alias(client, names.production, CHAMPION)
+        if champion is None:
+            raise UserError(f"the production model '{names.production}' has no champion: there is nothing to roll back")
+        earlier = to.removeprefix("v") if to else champion.tags.get("replaced", "none")
+        if earlier == "none":
+            raise UserError(f"{uri_of(champion)} replaced no other champion: name a version with --to")
+        target = find_version(client, f"models:/{names.production}/{earlier}")
+        if uri_of(target) == uri_of(champion):
+            raise UserError(f"{uri_of(target)} is the champion already")
+        client.set_model_version_tag(names.production, champion.version, "rolled_back", reason)
+        move_champion(client, names, str(target.version), {"restored": reason})
+        note_event(client, target, "rollback", person(project, by), replaced=str(champion.version), comment=reason)
     create_markdown_artifact(
         f"# Rolled back\n\n`{uri_of(champion)}` → `{uri_of(target)}`\n\n```\n{reason}\n```\n", key="rollback"
     )

@@ -1,5 +1,6 @@
 """What people see: Prefect's page starts a retraining, MLflow's page shows its run, and the report opens, in a real browser."""
 
+import json
 import os
 import re
 import shutil
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import CANDIDATES, Clone
+from conftest import CANDIDATES, PRODUCTION, Clone, loosen_gate
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 from servers import free_port, post
 
@@ -34,13 +35,14 @@ class Pages:
     mlflow: str
     prefect: str
 
-    def api(self, path: str) -> object:
-        return post(f"{self.prefect}/api{path}", {})
+    def api(self, path: str, body: dict[str, object] | None = None) -> object:
+        return post(f"{self.prefect}/api{path}", body or {})
 
 
 @pytest.fixture(scope="module")
 def pages(make_clone: Callable[[], Clone], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
     clone = make_clone()
+    loosen_gate(clone)
     found = Pages(clone, f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}")
     ports = ["--mlflow-port", found.mlflow.rsplit(":", 1)[1], "--prefect-port", found.prefect.rsplit(":", 1)[1]]
     log = tmp_path_factory.mktemp("logs")
@@ -155,6 +157,41 @@ def test_the_report_draws_its_charts_and_pictures_without_an_error(
     assert width <= 0  # nothing sticks out sideways
     assert problems == []
     assert re.search(r"0\.\d{3}", page.locator("tr.model").first.inner_text())
+
+
+def test_a_candidate_is_approved_in_the_form_on_prefects_page_and_becomes_the_champion(
+    pages: Pages, page: Page, flow_run: str
+) -> None:
+    deployment = pages.api("/deployments/filter", {"flows": {"name": {"any_": ["promote"]}}})[0]  # type: ignore[index]
+    run = str(pages.api(f"/deployments/{deployment['id']}/create_flow_run")["id"])  # type: ignore[index,call-overload]
+
+    def state() -> str:
+        runs = pages.api("/flow_runs/filter", {"flow_runs": {"id": {"any_": [run]}}})
+        return str(runs[0]["state_name"])  # type: ignore[index]
+
+    wait(lambda: state() == "Suspended", "the promotion's wait for approval")
+    assert pages.clone.status()["champion"] is None
+    page.goto(f"{pages.prefect}/runs/flow-run/{run}")
+    page.get_by_role("button", name="Resume").click()
+    form = page.locator(".p-modal")
+    expect(form).to_contain_text(f"models:/{CANDIDATES}/1")
+    expect(form).to_contain_text("1 more must approve it")
+    form.locator("textarea").first.fill("Rita")
+    form.locator(".p-select-button").focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_text("reject", exact=True).first).to_be_visible()
+    page.keyboard.press("Enter")  # the first of both
+    expect(form.locator(".p-select-button__value")).to_have_text("approve")
+    form.locator("textarea").last.fill("its groups look right")
+    form.get_by_role("button", name="Submit").click()
+    wait(lambda: state() in ("Completed", "Failed", "Crashed"), "the promotion")
+    assert state() == "Completed"
+    champion = pages.clone.client.get_model_version_by_alias(PRODUCTION, "champion")
+    assert champion.tags["candidate"] == f"models:/{CANDIDATES}/1"
+    told = json.loads(pages.clone.run("history", "--json").stdout)
+    assert [(event["what"], event["by"]) for event in told][:2] == [("decision", "gate"), ("approval", "Rita")]
+    assert told[1]["comment"] == "its groups look right"
+    assert (told[2]["what"], told[2]["approval"]) == ("promotion", "approved by Rita")
 
 
 def start(clone: Clone, log: Path, *arguments: str) -> subprocess.Popen[bytes]:
