@@ -213,6 +213,30 @@ def status(as_json: AsJson = False) -> None:
 
 
 @app.command()
+def reproduce(
+    model: Annotated[str, typer.Argument(help="models:/color-variants/VERSION, or models:/NAME@ALIAS.")],
+    by: By = "",
+    as_json: AsJson = False,
+) -> None:
+    """Makes a registered model again from its registry entry alone, and compares byte for byte.
+
+    In an empty folder: its commit is cloned, its snapshot fetched, the pins checked, every stage run without any cache. The
+    report is kept on the version. Takes as long as the training did; exit code 1 where the model comes out different.
+    """
+    from flows.reproduce import reproduce as run
+
+    result = run(find_project(), model, by, _aside)
+    if as_json:
+        print(json.dumps(vars(result), indent=2))
+    else:
+        print(f"{result.model}: {result.verdict}{f'; {result.reason}' if result.reason else ''}")
+        for words in result.environment:
+            print(f"not as pinned: {words}")
+    if not result.verdict.startswith("equal"):
+        raise typer.Exit(1)
+
+
+@app.command()
 def history(
     model: Annotated[
         str, typer.Argument(help="Only what is about this version, such as models:/color-variants/3.")

@@ -22,7 +22,7 @@ from ml.gate import ModelNames
 
 PREFIX = "event."
 LONGEST = 1000  # characters of a comment: a tag holds 5,000
-What = Literal["decision", "approval", "rejection", "promotion", "rollback"]
+What = Literal["decision", "approval", "rejection", "promotion", "rollback", "reproduction"]
 
 
 def note_event(client: MlflowClient, version: ModelVersion, what: What, by: str, **facts: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 
+from flows.canary import try_serving
 from flows.comparisons import count_comparisons, note_comparison
 from flows.project import Project
 from flows.registry import grouping_of, uri_of
@@ -61,6 +62,8 @@ def judge(
             note_comparison(client, challenger, champion, pairs.sketch)
             known["comparison"] = count_comparisons(client, challenger.name, pairs.sketch, policy.gate.same_pairs)
             known["segments"] = _segments(pairs, embeddings["challenger"], embeddings["champion"])
+    if policy.gate.serving.canaries:
+        known["serving"] = try_serving(project, policy.gate.serving, root, challenger, tell)
     evidence = Evidence(dirty=challenger.tags.get("dirty") != "false", reason=metrics["reason"], **known)
     return {
         **decide(policy.gate, evidence),

@@ -40,11 +40,11 @@ def promote(version: str = f"@{CHALLENGER}", by: str = "") -> dict[str, Any]:
     names = policy.models
     reference = version if version.startswith("@") else f"/{version.removeprefix('v')}"
     candidate = find_version(client, f"models:/{names.candidates}{reference}")
-    refuse_unfit(candidate, version_by_alias(client, names.production, CHAMPION), policy.gate.mode)
+    refuse_unfit(candidate, version_by_alias(client, names.production, CHAMPION), policy)
     approval = approved(client, policy, candidate)
     with FileLock(project.room / LOCK):
         champion = version_by_alias(client, names.production, CHAMPION)
-        refuse_unfit(candidate, champion, policy.gate.mode)  # again: another may have been promoted since
+        refuse_unfit(candidate, champion, policy)  # again: another may have been promoted since
         promoted = copy_to_production(client, names, candidate)
         replaced = str(champion.version) if champion else None
         move_champion(client, names, str(promoted.version), {"replaced": replaced or "none"})
@@ -95,17 +95,24 @@ def ask(client: MlflowClient, candidate: ModelVersion, form: str, text: str, pat
     note_answer(client, candidate, answer, f"{runtime.flow_run.id}/{form}")
 
 
-def refuse_unfit(candidate: ModelVersion, champion: ModelVersion | None, mode: str) -> None:
-    """Raises UserError where the gate did not pass the candidate, or compared it with another champion than today's.
+def refuse_unfit(candidate: ModelVersion, champion: ModelVersion | None, policy: Policy) -> None:
+    """Raises UserError where the gate did not pass the candidate, or compared it with another champion than today's, or where
+    the policy asks for a reproduction and there is none.
 
     In mode `dry-run` the gate must have seen it, but its refusal counts for uncommitted changes only.
     """
     verdict = candidate.tags.get("gate")
-    waived = mode == "dry-run" and verdict == "refused" and candidate.tags.get("dirty") == "false"
+    waived = policy.gate.mode == "dry-run" and verdict == "refused" and candidate.tags.get("dirty") == "false"
     if verdict != "passed" and not waived:
         said = "refused it" if verdict == "refused" else "has not seen it"
         raise UserError(
             f"{uri_of(candidate)} cannot be promoted: the gate {said}; its run in MLflow holds gate/decision.md"
+        )
+    if policy.approval.reproduced and not candidate.tags.get("reproduced", "").startswith("equal"):
+        said = candidate.tags.get("reproduced", "nobody has tried")
+        raise UserError(
+            f"{uri_of(candidate)} cannot be promoted: the policy asks that `variants reproduce {uri_of(candidate)}` has made "
+            f"it again; so far: {said}"
         )
     today = uri_of(champion) if champion else "none"
     if champion and champion.tags.get("candidate") == uri_of(candidate):

@@ -9,7 +9,8 @@ import sys
 import threading
 import time
 import urllib.request
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from flows.project import Project
@@ -51,6 +52,21 @@ def start_pages(project: Project, mlflow_port: int, prefect_port: int) -> list[s
         raise
     write_json(_note(project), {"prefect": f"http://127.0.0.1:{prefect_port}/api", "pid": os.getpid()})
     return started
+
+
+@contextmanager
+def running(command: list[str], log: Path, environment: dict[str, str], url: str) -> Iterator[None]:
+    """Runs a server until the block ends, once it answers at `url`.
+
+    Raises:
+        UserError: it does not come up; with the end of its log.
+    """
+    process = _start(command, log, environment)
+    try:
+        _await(process, url, log)
+        yield
+    finally:
+        stop([process])
 
 
 def until_told() -> None:

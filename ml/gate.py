@@ -31,6 +31,15 @@ class SegmentPolicy(Params):
     significance: float = Field(gt=0, lt=0.5)
 
 
+class ServingPolicy(Params):
+    """The section `gate.serving` of the policy: what a candidate must show when it is served as consumers would."""
+
+    canaries: int = Field(ge=0)
+    tolerance: float = Field(ge=0)
+    latency: float = Field(gt=0)
+    size: float = Field(gt=0)
+
+
 class GatePolicy(Params):
     """The section `gate` of the policy; the file says what each value means."""
 
@@ -47,6 +56,7 @@ class GatePolicy(Params):
     resamples: int = Field(ge=2000)
     seed: int
     segments: SegmentPolicy
+    serving: ServingPolicy
 
     @field_validator("metric")
     @classmethod
@@ -57,10 +67,11 @@ class GatePolicy(Params):
 
 
 class ApprovalPolicy(Params):
-    """The section `approval` of the policy: which people must agree before a candidate may serve."""
+    """The section `approval` of the policy: what must happen after the gate before a candidate may serve."""
 
     approvers: int = Field(ge=0)
     author_alone: bool
+    reproduced: bool
     timeout_hours: float = Field(gt=0)
 
 
@@ -88,6 +99,25 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class Serving:
+    """How a candidate did when it was served over HTTP.
+
+    Attributes:
+        problem: why it could not be, or None.
+        differing: of its pinned requirements, those that are not installed in this version, in words.
+        difference: largest difference of a number of the canaries' embeddings to what was recorded at evaluation.
+        milliseconds: that one product takes, the median over requests.
+        megabytes: of the model's files.
+    """
+
+    problem: str | None
+    differing: list[str]
+    difference: float | None
+    milliseconds: float | None
+    megabytes: float
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What the gate knows of a challenger.
 
@@ -99,6 +129,7 @@ class Evidence:
         baselines: name → value of the metric on those pairs.
         comparison: the how-manieth comparison with a champion this is on these test pairs, from 1.
         segments: parts of the catalogue, where there is a champion.
+        serving: None where the policy asks for no canaries.
     """
 
     dirty: bool
@@ -108,6 +139,7 @@ class Evidence:
     baselines: dict[str, float]
     comparison: int = 1
     segments: list[Segment] = field(default_factory=list)
+    serving: Serving | None = None
 
 
 def load_policy(path: Path) -> Policy:
@@ -154,6 +186,8 @@ def decide(policy: GatePolicy, evidence: Evidence) -> dict[str, Any]:
             checks += _against_champion(policy, difference, evidence.comparison)
             decision["segments"], guards = _guards(policy.segments, evidence.segments)
             checks += guards
+    if evidence.serving is not None:
+        checks += _served(policy.serving, evidence.serving)
     return {"passed": all(check["passed"] for check in checks), **decision, "checks": checks}
 
 
@@ -226,6 +260,26 @@ def _guards(policy: SegmentPolicy, segments: list[Segment]) -> tuple[list[dict[s
             words = f"block AP of {one.name} ({one.positives} pairs of variants) is not provably worse by more than {policy.margin:g}"
             checks.append(_check(f"segment {one.name}", high >= -policy.margin, high, -policy.margin, words))
     return told, checks
+
+
+def _served(policy: ServingPolicy, serving: Serving) -> list[dict[str, Any]]:
+    words = "it answers over HTTP, in a process of its own"
+    pinned = "the versions that it is pinned to are installed"
+    checks = [
+        _check("serves", serving.problem is None, None, None, serving.problem or words),
+        _check("pinned versions", not serving.differing, None, None, "; ".join(serving.differing) or pinned),
+        _check("size", serving.megabytes <= policy.size, serving.megabytes, policy.size, "megabytes of its files"),
+    ]
+    if serving.difference is not None:
+        words = "largest difference of the canaries' embeddings to those recorded at evaluation"
+        alike = serving.difference <= policy.tolerance
+        checks.append(_check("serves alike", alike, serving.difference, policy.tolerance, words))
+    if serving.milliseconds is not None:
+        quick = serving.milliseconds <= policy.latency
+        checks.append(
+            _check("latency", quick, serving.milliseconds, policy.latency, "milliseconds a product, over HTTP")
+        )
+    return checks
 
 
 def _check(name: str, passed: bool, figure: float | None, threshold: float | None, words: str) -> dict[str, Any]:

@@ -108,13 +108,11 @@ class Clone:
         }
 
 
-def loosen_gate(clone: Clone) -> None:
+def loosen_gate(clone: Clone, canaries: int = 0) -> None:
     """Commits a policy that passes trainings of seconds: for tests that are about the lifecycle, not about quality."""
-    policy = clone.root / "mlflow/promotion.yaml"
-    content = yaml.safe_load(policy.read_text())
-    content["gate"] |= {"floor": 0.0, "baselines": [], "margin": 1.0, "min_gain": -1.0}
-    content["gate"]["segments"] |= {"pairs": 1000}
-    policy.write_text(yaml.safe_dump(content))
+    loose = {"floor": 0.0, "baselines": [], "margin": 1.0, "min_gain": -1.0, "segments.pairs": 1000}
+    loose["serving.canaries"] = canaries
+    set_knobs(clone.root / "mlflow/promotion.yaml", {f"gate.{name}": value for name, value in loose.items()})
     clone.git("commit", "--quiet", "--all", "-m", "a loose policy")
 
 
@@ -132,6 +130,9 @@ def make_clone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Clone]:
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, root / name)
         set_knobs(root / "params.yaml", SMALL)
+        set_knobs(
+            root / "mlflow/promotion.yaml", {"gate.serving.canaries": 0}
+        )  # a server of seconds for each retraining
         clone = Clone(root)
         for command in (
             ["init", "--quiet", "--initial-branch", "main"],
@@ -147,7 +148,7 @@ def make_clone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Clone]:
 
 
 def set_knobs(path: Path, knobs: dict[str, object]) -> None:
-    """Changes knobs of a params.yaml in place."""
+    """Changes values of a params.yaml, or another YAML file of nested sections, in place."""
     params = yaml.safe_load(path.read_text(encoding="utf-8"))
     for name, value in knobs.items():
         place = params

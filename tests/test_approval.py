@@ -3,12 +3,17 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from conftest import ROOT
+from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
 
 from flows.approval import standing
-from ml.gate import ApprovalPolicy
+from flows.promote import refuse_unfit
+from flows.registry import POLICY
+from ml.errors import UserError
+from ml.gate import ApprovalPolicy, load_policy
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
-ONE = ApprovalPolicy(approvers=1, author_alone=False, timeout_hours=48)
+ONE = ApprovalPolicy(approvers=1, author_alone=False, reproduced=False, timeout_hours=48)
 
 
 def event(what: str, by: str, hours: float, comment: str = "") -> dict[str, str]:
@@ -61,3 +66,38 @@ def test_time_out_rejects_but_what_was_approved_in_time_stays_so() -> None:
 
 def test_an_approval_after_the_time_out_comes_too_late() -> None:
     assert verdict(event("approval", "Rita", 49), hours=50)[0] == "rejected"
+
+
+def candidate(**tags: str) -> ModelVersion:
+    listed = [
+        ModelVersionTag(*tag) for tag in ({"gate": "passed", "gate_champion": "none", "dirty": "false"} | tags).items()
+    ]
+    return ModelVersion("candidates", "7", 0, tags=listed)
+
+
+@pytest.mark.parametrize(
+    ("tags", "changes", "words"),
+    [
+        ({}, {}, None),
+        ({"gate": "refused"}, {}, "the gate refused it"),
+        ({"gate": "refused"}, {"gate.mode": "dry-run"}, None),
+        ({"gate": "refused", "dirty": "true"}, {"gate.mode": "dry-run"}, "the gate refused it"),
+        ({"gate_champion": "models:/color-variants/3"}, {}, "stale"),
+        ({}, {"approval.reproduced": True}, "nobody has tried"),
+        ({"reproduced": "different (2026)"}, {"approval.reproduced": True}, "so far: different"),
+        ({"reproduced": "equal bytes (2026)"}, {"approval.reproduced": True}, None),
+    ],
+)
+def test_what_may_be_promoted_is_what_gate_and_policy_allow(
+    tags: dict[str, str], changes: dict[str, object], words: str | None
+) -> None:
+    policy = load_policy(ROOT / POLICY)
+    for name, value in changes.items():
+        section, key = name.split(".")
+        changed = getattr(policy, section).model_copy(update={key: value})
+        policy = policy.model_copy(update={section: changed})
+    if words is None:
+        refuse_unfit(candidate(**tags), None, policy)
+        return
+    with pytest.raises(UserError, match=words):
+        refuse_unfit(candidate(**tags), None, policy)

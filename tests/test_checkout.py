@@ -56,6 +56,9 @@ def test_uncommitted_changes_are_refused_or_make_a_version_that_cannot_be_promot
     promoted = clone.run("promote", check=False)
     assert promoted.returncode == 1
     assert "cannot be promoted" in promoted.stderr
+    again = clone.run("reproduce", f"models:/{CANDIDATES}/{newest.version}", check=False)
+    assert again.returncode == 1
+    assert "not reproducible; it was made from uncommitted changes" in again.stdout
     assert clone.git("status", "--porcelain") == before
 
 

@@ -8,7 +8,7 @@ import yaml
 from conftest import ROOT
 
 from ml.errors import UserError
-from ml.gate import Evidence, GatePolicy, Segment, decide, load_policy, lower_bound
+from ml.gate import Evidence, GatePolicy, Segment, Serving, decide, load_policy, lower_bound
 
 POLICY = GatePolicy(
     mode="enforce",
@@ -24,6 +24,7 @@ POLICY = GatePolicy(
     resamples=2000,
     seed=0,
     segments={"pairs": 20, "margin": 0.0, "significance": 0.05},
+    serving={"canaries": 16, "tolerance": 0.001, "latency": 500, "size": 200},
 )
 
 
@@ -136,6 +137,22 @@ def test_many_segments_raise_no_more_false_alarms_than_one() -> None:
         ]
         alarms += bool(failed(segments=parts))
     assert alarms / 200 < 0.09  # 0.05, and what 200 draws may show above it
+
+
+@pytest.mark.parametrize(
+    ("serving", "names"),
+    [
+        (Serving(None, [], 1e-5, 40, 30), []),
+        (Serving("no answer", [], None, None, 30), ["serves"]),
+        (Serving(None, ["torch==1.0: 2.14.1 is installed"], 1e-5, 40, 30), ["pinned versions"]),
+        (Serving(None, [], 0.01, 40, 30), ["serves alike"]),
+        (Serving(None, [], 1e-5, 600, 30), ["latency"]),
+        (Serving(None, [], 1e-5, 40, 201), ["size"]),
+    ],
+)
+def test_a_candidate_that_does_not_serve_as_it_was_judged_is_refused(serving: Serving, names: list[str]) -> None:
+    assert failed(serving=serving) == names
+    assert failed(serving=serving, champion=None) == names  # the first model too
 
 
 def test_a_dry_run_tells_the_same_verdict() -> None:

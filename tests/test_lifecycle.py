@@ -51,7 +51,7 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def life(make_clone: Callable[[], Clone], shop: Path, prefect: str) -> Life:
     clone = make_clone()
-    loosen_gate(clone)
+    loosen_gate(clone, canaries=4)
     clone.environment["PREFECT_API_URL"] = prefect
     first = clone.run("retrain", "--source", str(shop)).stdout
     again = clone.run("retrain", "--source", str(shop)).stdout
@@ -212,15 +212,38 @@ def test_a_promotion_copies_the_candidate_and_a_rollback_brings_the_earlier_one_
 def test_every_comparison_with_a_champion_is_counted_and_told(life: Life, tmp_path: Path) -> None:
     promoted_twice(life)
     run = life.version(CANDIDATES, 2).run_id
-    decision = json.loads(Path(fetch(life, f"runs:/{run}/gate/decision.json", tmp_path)).read_text())
+    decision = json.loads(Path(fetch(life, f"runs:/{run}/gate", tmp_path), "gate/decision.json").read_text())
     assert decision["reuse"]["comparison"] == 1
     assert decision["reuse"]["significance"] == decision["policy"]["significance"] / 2
     assert {one["name"] for one in decision["segments"]} >= {"near colours", "far colours"}
     assert [one for one in life.client.get_registered_model(CANDIDATES).tags if one.startswith("comparison.")] == [
         "comparison.2.1"
     ]
-    page = Path(fetch(life, f"runs:/{run}/gate/decision.md", tmp_path)).read_text()
+    page = (tmp_path / "gate/decision.md").read_text()
     assert "comparison 1 on these test pairs" in page
+
+
+def test_the_gate_has_the_candidate_served_and_compares_its_answers_with_the_recorded_embeddings(
+    life: Life, tmp_path: Path
+) -> None:
+    run = life.version(CANDIDATES).run_id
+    decision = json.loads(Path(fetch(life, f"runs:/{run}/gate", tmp_path), "gate/decision.json").read_text())
+    checks = {check["name"]: check for check in decision["checks"]}
+    assert checks["serves"]["passed"]
+    assert checks["pinned versions"]["passed"]
+    assert 0 <= checks["serves alike"]["figure"] <= checks["serves alike"]["threshold"] == 0.001
+    assert checks["latency"]["figure"] > 0
+    assert 1 < checks["size"]["figure"] < 100  # megabytes: weights, ONNX and code
+
+
+def test_a_version_is_made_again_from_its_registry_entry_alone_byte_for_byte(life: Life) -> None:
+    serving(life)
+    result = json.loads(life.clone.run("reproduce", "models:/color-variants/1", "--by", "Rita", "--json").stdout)
+    assert (result["verdict"], result["differing"], result["figures"]) == ("equal bytes", [], 0.0)
+    assert life.version(PRODUCTION).tags["reproduced"].startswith("equal bytes (")
+    told = json.loads(life.clone.run("history", "models:/color-variants/1", "--json").stdout)
+    assert [(one["by"], one["verdict"]) for one in told if one["what"] == "reproduction"] == [("Rita", "equal bytes")]
+    assert not list((life.clone.root / ".variants").glob("reproduce-*"))
 
 
 def test_the_history_tells_who_did_what_and_why_in_order(life: Life) -> None:
@@ -230,7 +253,8 @@ def test_the_history_tells_who_did_what_and_why_in_order(life: Life) -> None:
     candidates = [f"models:/{CANDIDATES}/{number}" for number in (1, 2)]
     production = [f"models:/{PRODUCTION}/{number}" for number in (1, 2)]
     rita, author = ("approval", "Rita"), ("approval", life.version(CANDIDATES).tags["author"])
-    steps = [(event["what"], event["by"], event["version"]) for event in told if event["what"] != "promotion"]
+    others = ("promotion", "reproduction")
+    steps = [(event["what"], event["by"], event["version"]) for event in told if event["what"] not in others]
     assert steps == [
         ("decision", "gate", candidates[0]),
         (*author, candidates[0]),
@@ -241,7 +265,7 @@ def test_the_history_tells_who_did_what_and_why_in_order(life: Life) -> None:
         ("rollback", "Rolf", production[0]),
     ]
     assert [event["version"] for event in told if event["what"] == "promotion"] == production
-    assert told[-1]["comment"] == "it groups <badly>"
+    assert next(event for event in told if event["what"] == "rollback")["comment"] == "it groups <badly>"
     shown = life.clone.run("history", production[1]).stdout
     assert "promotion" in shown
     assert "rollback" not in shown

@@ -177,7 +177,7 @@ def test_a_candidate_is_approved_in_the_form_on_prefects_page_and_becomes_the_ch
     expect(form).to_contain_text(f"models:/{CANDIDATES}/1")
     expect(form).to_contain_text("1 more must approve it")
     form.locator("textarea").first.fill("Rita")
-    form.locator(".p-select-button").focus()
+    form.locator(".p-select-button__control").focus()
     page.keyboard.press("ArrowDown")
     expect(page.get_by_text("reject", exact=True).first).to_be_visible()
     page.keyboard.press("Enter")  # the first of both

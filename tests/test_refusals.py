@@ -137,6 +137,7 @@ def test_a_wrong_knob_is_refused_and_named(clone: Clone, shop: Path, setting: st
         (["group", "--source", "SHOP"], "registered"),
         (["promote"], "color-variants-candidates"),
         (["promote", "99"], "color-variants-candidates"),
+        (["reproduce", "models:/color-variants/1"], "color-variants"),
         (["approve", "99"], "color-variants-candidates"),
         (["rollback", "--reason", "why not"], "no champion"),
         (["rollback", "--reason", " "], "--reason"),

@@ -1,0 +1,243 @@
+"""`variants reproduce`: makes a registered model again from its registry entry alone, and compares byte for byte."""
+
+import hashlib
+import platform
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import mlflow
+import yaml
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.tracking import MlflowClient
+
+from flows.canary import differing_versions
+from flows.history import note_event, person
+from flows.pipeline import dvc, load_stages
+from flows.process import CommandError
+from flows.project import Project, git
+from flows.registry import find_version, run_of, uri_of
+from flows.snapshots import POINTER, snapshot_id
+from flows.tracking import connect
+from ml.device import pick_device
+from ml.errors import UserError
+from ml.files import read_json
+from ml.layout import EVALUATED, TRAINED
+
+NEEDED = ("commit", "snapshot", "dvc_lock_sha256")  # tags without which nothing can be made again
+WEIGHTS = TRAINED / "encoder.safetensors"
+GPU_TOLERANCE = 0.02  # of a figure: what may differ where the arithmetic of a GPU does
+
+
+@dataclass
+class Reproduction:
+    """What came of making a version again.
+
+    Attributes:
+        verdict: "equal bytes", "equal figures" (within the tolerance of a GPU), "different", or "not reproducible".
+        reason: why it is not reproducible or where it differs first, in words; empty where the bytes are equal.
+        differing: paths of outputs that differ, stage by stage.
+        figures: largest difference of a figure of metrics.json, or None where it was not made.
+        environment: pinned versions that are not the installed ones, in words.
+    """
+
+    model: str
+    commit: str = ""
+    snapshot: str = ""
+    verdict: str = "not reproducible"
+    reason: str = ""
+    differing: list[str] = field(default_factory=list)
+    figures: float | None = None
+    environment: list[str] = field(default_factory=list)
+    machine: str = field(default_factory=lambda: f"{platform.machine()}, Python {platform.python_version()}")
+
+
+def reproduce(project: Project, model: str, by: str, tell: Callable[[str], None]) -> Reproduction:
+    """Makes a version again in an empty folder: its commit is cloned, its snapshot fetched, every stage run, nothing cached.
+
+    The report is kept: a tag `reproduced` on the version, reproduction.json and reproduction.md in its run, and an event in
+    the history.
+
+    Args:
+        model: models:/NAME/VERSION or models:/NAME@ALIAS.
+
+    Raises:
+        UserError: no such version.
+    """
+    client = connect(project)
+    version = find_version(client, model)
+    found = Reproduction(uri_of(version), version.tags.get("commit", ""), version.tags.get("snapshot", ""))
+    project.room.mkdir(exist_ok=True)
+    with TemporaryDirectory(dir=project.room, prefix="reproduce-") as folder:
+        try:
+            make_again(project, client, version, Path(folder, "clone"), found, tell)
+        except (UserError, CommandError) as error:
+            tail = "\n".join(error.tail[-5:]) if isinstance(error, CommandError) else ""
+            found.verdict, found.reason = "not reproducible", f"{error}\n{tail}".strip()
+    keep_report(client, version, found, person(project, by))
+    return found
+
+
+def make_again(
+    project: Project,
+    client: MlflowClient,
+    version: ModelVersion,
+    folder: Path,
+    found: Reproduction,
+    tell: Callable[[str], None],
+) -> None:
+    """Clones, fetches, runs and compares; fills in `found`.
+
+    Raises:
+        UserError: something that is needed cannot be had. CommandError: a stage crashed.
+    """
+    if version.tags.get("dirty") != "false":
+        raise UserError("it was made from uncommitted changes, which no commit holds")
+    missing = [name for name in NEEDED if not version.tags.get(name)]
+    if missing:
+        raise UserError(f"its registry entry lacks {', '.join(missing)}")
+    tell(f"clone {found.commit[:10]}")
+    check_out(project, found.commit, folder)
+    found.environment = differing_versions((folder / "constraints.txt").read_text(encoding="utf-8"), needed=False)
+    tell(f"fetch snapshot {found.snapshot[:12]}")
+    fetch_snapshot(project, folder, found.snapshot, tell)
+    locked = yaml.safe_load((folder / "dvc.lock").read_text(encoding="utf-8"))["stages"]
+    dvc(folder, ["repro", "--force"], tell)
+    made = yaml.safe_load((folder / "dvc.lock").read_text(encoding="utf-8"))["stages"]
+    order = [stage.name for stage in load_stages(folder)]
+    found.differing = differing_outputs(locked, made, order, cache_of(project), folder / ".dvc/cache")
+    registered = Path(mlflow.artifacts.download_artifacts(found.model, dst_path=str(folder.parent / "registered")))
+    if digest(next(registered.rglob(WEIGHTS.name))) != digest(folder / WEIGHTS):
+        found.differing.append(f"registry: {WEIGHTS.name} of {found.model}")
+    recorded = Path(client.download_artifacts(run_of(version), "metrics.json", str(folder.parent)))
+    found.figures = largest_difference(read_json(recorded), read_json(folder / EVALUATED / "metrics.json"))
+    if not found.differing:
+        found.verdict = "equal bytes"
+    elif on_gpu(folder) and found.figures <= GPU_TOLERANCE:
+        found.verdict = "equal figures"
+        found.reason = (
+            f"made on a GPU: bytes differ from {found.differing[0]} on, figures by {found.figures:.3g} at most"
+        )
+    else:
+        found.verdict, found.reason = "different", f"the first output that differs is {found.differing[0]}"
+
+
+def check_out(project: Project, commit: str, folder: Path) -> None:
+    """Clones the project at a commit, which need not be on a branch.
+
+    Raises:
+        UserError: this clone does not have the commit.
+    """
+    try:
+        project.git("cat-file", "-e", f"{commit}^{{commit}}")
+    except UserError as error:
+        raise UserError(
+            f"its commit {commit} is not in this clone: fetch the branch retrain/… that holds it"
+        ) from error
+    git(project.root, "init", "--quiet", str(folder))
+    git(folder, "fetch", "--quiet", "--depth", "1", str(project.root), commit)
+    git(folder, "checkout", "--quiet", "--detach", "FETCH_HEAD")
+
+
+def fetch_snapshot(project: Project, folder: Path, snapshot: str, tell: Callable[[str], None]) -> None:
+    """Brings the commit's snapshot into the clone, whose cache is empty: from this clone's cache, or from its DVC remote.
+
+    Raises:
+        UserError: neither has it, or the commit points to another snapshot than the registry entry.
+    """
+    if snapshot_id(folder) != snapshot:
+        raise UserError(f"its commit points to the snapshot {snapshot_id(folder)}, its registry entry to {snapshot}")
+    dvc(folder, ["remote", "add", "--quiet", "--local", "clone", str(cache_of(project))], lambda line: None)
+    for remote in (["--remote", "clone"], []):
+        try:
+            dvc(folder, ["pull", "--quiet", *remote, str(POINTER)], tell)
+            return
+        except (CommandError, UserError) as error:
+            problem = error
+    raise UserError(f"its snapshot {snapshot} is neither in this clone's cache nor in its DVC remote") from problem
+
+
+def cache_of(project: Project) -> Path:
+    """The DVC cache of the clone, which all its worktrees share."""
+    return (project.root / project.git("rev-parse", "--git-common-dir")).resolve().parent / ".dvc/cache"
+
+
+def differing_outputs(
+    locked: dict[str, Any], made: dict[str, Any], order: list[str], old: Path, new: Path
+) -> list[str]:
+    """Which outputs of two dvc.lock files differ, in the order of the stages; of a folder, which of its files.
+
+    Args:
+        old, new: DVC caches, in which folders are listed.
+
+    Returns:
+        Lines such as "train: artifacts/train/encoder.safetensors".
+    """
+    found = []
+    for stage in order:
+        hashes = {one["path"]: one["md5"] for one in locked.get(stage, {}).get("outs", [])}
+        again = {one["path"]: one["md5"] for one in made.get(stage, {}).get("outs", [])}
+        for path in sorted(hashes | again):
+            first, second = hashes.get(path, ""), again.get(path, "")
+            if first != second:
+                files = [name for name, md5 in listed(old, first).items() if listed(new, second).get(name) != md5]
+                found += [f"{stage}: {path}/{name}" for name in sorted(files)] or [f"{stage}: {path}"]
+    return found
+
+
+def listed(cache: Path, md5: str) -> dict[str, str]:
+    """The files of a folder in a DVC cache with their hashes; empty where it is no folder or not there."""
+    file = cache / "files/md5" / md5[:2] / md5[2:]
+    return {one["relpath"]: one["md5"] for one in read_json(file)} if md5.endswith(".dir") and file.is_file() else {}
+
+
+def largest_difference(recorded: Any, made: Any) -> float:
+    """The largest difference of a number in two JSON documents of one shape; infinite where their shapes differ."""
+    if isinstance(recorded, dict) and isinstance(made, dict) and recorded.keys() == made.keys():
+        return max((largest_difference(recorded[name], made[name]) for name in recorded), default=0.0)
+    if isinstance(recorded, list) and isinstance(made, list) and len(recorded) == len(made):
+        return max((largest_difference(*both) for both in zip(recorded, made, strict=True)), default=0.0)
+    numbers = (int, float)
+    if isinstance(recorded, numbers) and isinstance(made, numbers):
+        return abs(float(recorded) - float(made))
+    return 0.0 if recorded == made else float("inf")
+
+
+def on_gpu(folder: Path) -> bool:
+    """Whether the parameters of a checkout train on a GPU here."""
+    asked = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))["train"]["device"]
+    return pick_device(asked) != "cpu"
+
+
+def digest(file: Path) -> str:
+    """SHA-256 of a file."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def keep_report(client: MlflowClient, version: ModelVersion, found: Reproduction, by: str) -> None:
+    """Signs the report off on the version, in its run and in the history."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    client.set_model_version_tag(version.name, version.version, "reproduced", f"{found.verdict} ({now}, {by})")
+    client.log_dict(run_of(version), asdict(found) | {"at": now, "by": by}, "reproduction.json")
+    client.log_text(run_of(version), page_of(found, now, by), "reproduction.md")
+    note_event(client, version, "reproduction", by, verdict=found.verdict, comment=found.reason)
+
+
+def page_of(found: Reproduction, now: str, by: str) -> str:
+    """The report for people, in Markdown."""
+    lines = [
+        f"# Reproduced: {found.verdict}",
+        "",
+        f"`{found.model}`, made again on {found.machine}. Signed off by {by}, {now}.",
+        "",
+    ]
+    lines += [f"- commit `{found.commit}`, snapshot `{found.snapshot}`"]
+    lines += [f"- {found.reason}"] if found.reason else []
+    if found.figures is not None:
+        lines.append(f"- largest difference of a figure: {found.figures:.3g}")
+    lines += [f"- not as pinned: {words}" for words in found.environment]
+    lines += ["", "Outputs that differ:", "", *(f"- {one}" for one in found.differing)] if found.differing else []
+    return "\n".join(lines) + "\n"
