@@ -80,7 +80,7 @@ def form_text(candidate: ModelVersion, standing: Standing) -> str:
     )
 
 
-def standing_of(client: MlflowClient, policy: Policy, candidate: ModelVersion) -> Standing:
+def approval_of(client: MlflowClient, policy: Policy, candidate: ModelVersion) -> Standing:
     """Where the approval of a candidate stands now."""
     trail = [event for event in events(client, policy.models) if event["version"] == uri_of(candidate)]
     return standing(policy.approval, candidate.tags.get("author", ""), trail, datetime.now(UTC))
@@ -110,7 +110,7 @@ def note_verdict(
         raise UserError(f"{uri_of(candidate)} cannot be approved: the gate {said}")
     name = person(project, by)
     note_event(client, candidate, verdict, name, comment=comment)
-    now = standing_of(client, policy, candidate)
+    now = approval_of(client, policy, candidate)
     return {"model": uri_of(candidate), "by": name, "standing": now.verdict, "words": now.words}
 
 

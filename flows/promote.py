@@ -12,7 +12,7 @@ from prefect.context import FlowRunContext
 from prefect.flow_runs import suspend_flow_run
 
 import flows.reporting  # noqa: F401 (refusals without traceback)
-from flows.approval import ApprovalForm, Standing, form_text, note_answer, standing_of
+from flows.approval import ApprovalForm, Standing, approval_of, form_text, note_answer
 from flows.history import note_event, person
 from flows.project import find_project
 from flows.registry import CHALLENGER, CHAMPION, ensure_model, find_version, policy_of, uri_of, version_by_alias
@@ -64,7 +64,7 @@ def approved(client: MlflowClient, policy: Policy, candidate: ModelVersion) -> S
     """
     for form in answered_forms():  # before the run suspended and began anew, in a process of its own
         ask(client, candidate, form, "", 1)
-    standing = standing_of(client, policy, candidate)
+    standing = approval_of(client, policy, candidate)
     if standing.verdict == "waiting" and runtime.deployment.id:
         ask(
             client,

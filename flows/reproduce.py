@@ -126,20 +126,22 @@ def make_again(
 
 
 def check_out(project: Project, commit: str, folder: Path) -> None:
-    """Clones the project at a commit, which need not be on a branch.
+    """Checks out a commit, which need not be on a branch, in a repository of its own.
 
     Raises:
-        UserError: this clone does not have the commit.
+        UserError: neither this clone nor its origin has the commit.
     """
-    try:
-        project.git("cat-file", "-e", f"{commit}^{{commit}}")
-    except UserError as error:
-        raise UserError(
-            f"its commit {commit} is not in this clone: fetch the branch retrain/… that holds it"
-        ) from error
+    origin = project.git("config", "--default", "", "--get", "remote.origin.url")
     git(project.root, "init", "--quiet", str(folder))
-    git(folder, "fetch", "--quiet", "--depth", "1", str(project.root), commit)
-    git(folder, "checkout", "--quiet", "--detach", "FETCH_HEAD")
+    for source in filter(None, (str(project.root), origin)):
+        try:
+            git(folder, "fetch", "--quiet", "--depth", "1", source, commit)
+        except UserError as error:
+            problem = error
+        else:
+            git(folder, "checkout", "--quiet", "--detach", "FETCH_HEAD")
+            return
+    raise UserError(f"its commit {commit} is neither in this clone nor in its origin") from problem
 
 
 def fetch_snapshot(project: Project, folder: Path, snapshot: str, tell: Callable[[str], None]) -> None:

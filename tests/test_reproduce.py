@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from flows.reproduce import differing_outputs, largest_difference
+from flows.project import Project, author, git
+from flows.reproduce import check_out, differing_outputs, largest_difference
+from ml.errors import UserError
 
 
 def lock(**hashes: str) -> dict[str, object]:
@@ -53,3 +55,18 @@ def test_an_output_that_is_not_made_any_more_differs(tmp_path: Path) -> None:
 )
 def test_the_largest_difference_of_a_figure_is_told(made: object, difference: float) -> None:
     assert largest_difference({"ap": [0.5, None], "name": "x"}, made) == difference
+
+
+def test_a_commit_that_no_branch_holds_is_checked_out_and_one_that_is_nowhere_is_named(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    git(tmp_path, "init", "--quiet", str(root))
+    for words in ("first", "second"):
+        (root / "file").write_text(words)
+        git(root, "add", "file")
+        git(root, "commit", "--quiet", "-m", words, environment=author(root))
+    commit = git(root, "rev-parse", "HEAD")
+    git(root, "reset", "--quiet", "--hard", "HEAD~1")
+    check_out(Project(root), commit, tmp_path / "again")
+    assert (tmp_path / "again/file").read_text() == "second"
+    with pytest.raises(UserError, match="is neither in this clone nor in its origin"):
+        check_out(Project(root), "0123456789" * 4, tmp_path / "nowhere")
