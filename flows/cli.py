@@ -252,6 +252,21 @@ def history(
 
 
 @app.command()
+def clean() -> None:
+    """Removes what runs that died left behind: worktrees, branches without a version, stages that still work.
+
+    Runs that live are not touched, nor is anything that is registered. To make use of a dead run instead, give the command
+    that started it again: it goes on from the last checkpoint.
+    """
+    from flows.leftovers import clean as run
+    from flows.tracking import connect
+
+    project = find_project()
+    names = run(project, connect(project))
+    print(f"removed: {', '.join(names)}" if names else "there is nothing to remove")
+
+
+@app.command()
 def ui(
     mlflow_port: Annotated[int, typer.Option(help="Port of MLflow's page.")] = 5000,
     prefect_port: Annotated[int, typer.Option(help="Port of Prefect's page.")] = 4200,

@@ -22,6 +22,7 @@ from flows.project import Project, git
 from flows.registry import find_version, run_of, uri_of
 from flows.snapshots import POINTER, snapshot_id
 from flows.tracking import connect
+from flows.workspace import cache_of
 from ml.device import pick_device
 from ml.errors import UserError
 from ml.files import read_json
@@ -160,11 +161,6 @@ def fetch_snapshot(project: Project, folder: Path, snapshot: str, tell: Callable
         except (CommandError, UserError) as error:
             problem = error
     raise UserError(f"its snapshot {snapshot} is neither in this clone's cache nor in its DVC remote") from problem
-
-
-def cache_of(project: Project) -> Path:
-    """The DVC cache of the clone, which all its worktrees share."""
-    return (project.root / project.git("rev-parse", "--git-common-dir")).resolve().parent / ".dvc/cache"
 
 
 def differing_outputs(

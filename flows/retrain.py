@@ -15,6 +15,7 @@ from prefect.tasks import Task
 
 from flows.history import note_event
 from flows.judging import judge
+from flows.leftovers import salvage
 from flows.lineage import recipe
 from flows.pipeline import Stage, load_stages, run_stage
 from flows.project import Project, find_project
@@ -65,12 +66,15 @@ def retrain(
         snapshot = take_snapshot(project, workspace, absolute(source))
         workspace.commit(f"data: snapshot {snapshot[:12]} of {source or 'this commit'}")
         made_by = recipe(workspace.root)
+        workspace.note(recipe=made_by)
+        salvage(project, client, workspace, made_by, logger.info)
         existing = None if workspace.dirty else version_of_recipe(client, names.candidates, made_by)
         if existing:
             logger.info("nothing has changed since %s was made: it is the result", uri_of(existing))
             passed = standing_of(project, client, policy, workspace.root, existing)
             return {"model": uri_of(existing), "new": False, "passed": passed, "run": run_of(existing)}
         run_id = start_run(client, workspace)
+        workspace.note(recipe=made_by, run=run_id)
         run_stages(client, workspace.root, run_id)
         workspace.commit(f"retrain: {workspace.name}")
         tags = lineage_tags(workspace.root, made_by, snapshot, workspace.dirty)

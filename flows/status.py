@@ -5,6 +5,7 @@ from typing import Any
 
 from mlflow.tracking import MlflowClient
 
+from flows.leftovers import leftovers
 from flows.project import Project
 from flows.registry import CHALLENGER, CHAMPION, policy_of, run_of, version_by_alias
 from flows.tracking import connect
@@ -13,7 +14,8 @@ SHOWN = 10  # candidates, newest first
 
 
 def status(project: Project) -> dict[str, Any]:
-    """{"tracking", "champion", "production": versions, "candidates": versions, "worktrees": names}, newest versions first."""
+    """{"tracking", "champion", "production": versions, "candidates": versions, "worktrees": names of runs,
+    "dead": names of those that no run holds any more}, newest versions first."""
     client = connect(project)
     names = policy_of(project).models
     champion = version_by_alias(client, names.production, CHAMPION)
@@ -25,7 +27,8 @@ def status(project: Project) -> dict[str, Any]:
         "challenger": str(challenger.version) if challenger else None,
         "production": _versions(client, names.production),
         "candidates": _versions(client, names.candidates),
-        "worktrees": sorted(one.name for one in worktrees.iterdir()) if worktrees.is_dir() else [],
+        "worktrees": sorted(one.name for one in worktrees.iterdir() if one.is_dir()) if worktrees.is_dir() else [],
+        "dead": [one.name for one in leftovers(project)],
     }
 
 

@@ -50,6 +50,11 @@ def status_tables(result: dict[str, Any]) -> None:
         console.print(table)
     if result["worktrees"]:
         console.print(f"worktrees of runs: {', '.join(result['worktrees'])}")
+    if result["dead"]:
+        console.print(
+            f"of runs that died: {', '.join(result['dead'])}; the same `variants retrain` goes on with them, "
+            "`variants clean` removes them"
+        )
 
 
 def history_table(result: list[dict[str, Any]]) -> None:

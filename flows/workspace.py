@@ -6,12 +6,13 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
 from flows.project import Project, author, git
 from ml.errors import UserError
-from ml.files import remove
+from ml.files import remove, write_json
 
 
 @dataclass(frozen=True)
@@ -20,12 +21,14 @@ class Workspace:
 
     Attributes:
         base: the commit it began with; dirty: whether that commit holds uncommitted changes of the user's checkout.
+        alive: a lock that is held as long as the run lives, and that the system frees however it ends.
     """
 
     project: Project
     name: str
     base: str
     dirty: bool
+    alive: FileLock
 
     @property
     def root(self) -> Path:
@@ -44,13 +47,15 @@ class Workspace:
             git(self.root, "commit", "--quiet", "--no-verify", "-m", message, environment=author(self.root))
         return git(self.root, "rev-parse", "HEAD")
 
+    def note(self, **facts: Any) -> None:
+        """Notes beside the worktree what whoever finds it after a crash needs to know; replaces what was noted before."""
+        write_json(notes_file(self.project, self.name), facts)
+
     def close(self, keep_branch: bool) -> None:
         """Removes the worktree; the branch stays as the run's record, or goes too."""
-        with _lock(self.project):
-            remove(self.root)
-            self.project.git("worktree", "prune")
-            if not keep_branch and git(self.project.root, "branch", "--list", self.branch):
-                self.project.git("branch", "-D", "--quiet", self.branch)
+        remove_worktree(self.project, self.name, keep_branch)
+        self.alive.release()
+        remove(Path(self.alive.lock_file))
 
 
 def open_workspace(project: Project, allow_dirty: bool) -> Workspace:
@@ -70,21 +75,51 @@ def open_workspace(project: Project, allow_dirty: bool) -> Workspace:
         )
     base = _commit_of_changes(project) if changes else project.git("rev-parse", "HEAD")
     name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    workspace = Workspace(project, name, base, bool(changes))
+    workspace = Workspace(project, name, base, bool(changes), life(project, name))
+    workspace.alive.acquire()
     with _lock(project):
         project.git("worktree", "add", "--quiet", "-b", workspace.branch, str(workspace.root), base)
     share_cache(project, workspace.root)
     return workspace
 
 
+def remove_worktree(project: Project, name: str, keep_branch: bool) -> None:
+    """Removes a worktree with what is noted beside it, and its branch unless that is a version's record."""
+    root, branch = project.room / "worktrees" / name, f"retrain/{name}"
+    with _lock(project):
+        remove(root)
+        project.git("worktree", "prune")
+        if not keep_branch and git(project.root, "branch", "--list", branch):
+            project.git("branch", "-D", "--quiet", branch)
+    remove(notes_file(project, name))
+
+
+def notes_file(project: Project, name: str) -> Path:
+    """Where a run's notes are."""
+    return project.room / "worktrees" / f"{name}.json"
+
+
+def life(project: Project, name: str) -> FileLock:
+    """The lock that the run of a worktree holds while it lives."""
+    folder = project.room / "worktrees"
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / f"{name}.lock")
+
+
 def share_cache(project: Project, worktree: Path) -> None:
     """Points the worktree's DVC at the clone's cache, in the config file that git ignores."""
+    text = f"[cache]\n    dir = {cache_of(project)}\n"
+    (worktree / ".dvc/config.local").write_text(text, encoding="utf-8")
+
+
+def cache_of(project: Project) -> Path:
+    """The DVC cache of the clone, which all its worktrees share."""
     cache = project.root / ".dvc/cache"
     for file in (project.root / ".dvc/config", project.root / ".dvc/config.local"):
         config = configparser.ConfigParser(interpolation=None)
         config.read(file, encoding="utf-8")
         cache = file.parent / config.get("cache", "dir", fallback=str(cache))
-    (worktree / ".dvc/config.local").write_text(f"[cache]\n    dir = {cache.resolve()}\n", encoding="utf-8")
+    return cache.resolve()
 
 
 def _lock(project: Project) -> FileLock:

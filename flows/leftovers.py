@@ -1,0 +1,99 @@
+"""What runs that died left behind: found, made use of by the next run of the same recipe, and removed."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+from filelock import Timeout
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from flows.project import Project
+from flows.workspace import Workspace, life, notes_file, remove_worktree
+from ml.files import read_json, remove
+from ml.layout import TRAINED
+
+CHECKPOINT = TRAINED / "checkpoint.pt"
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """A worktree whose run is dead.
+
+    Attributes:
+        facts: what the run had noted: `recipe`, and `run` once it had one in MLflow.
+    """
+
+    name: str
+    root: Path
+    facts: dict[str, Any]
+
+
+def leftovers(project: Project) -> list[Leftover]:
+    """Worktrees that no living run holds, oldest first."""
+    folder = project.room / "worktrees"
+    names = {one.name for one in folder.iterdir() if one.is_dir()} if folder.is_dir() else set()
+    names |= {one.stem for one in folder.glob("*.json")} if folder.is_dir() else set()
+    found = []
+    for name in sorted(names):
+        try:
+            with life(project, name).acquire(timeout=0):
+                pass
+        except Timeout:
+            continue  # it lives
+        notes = notes_file(project, name)
+        found.append(Leftover(name, folder / name, read_json(notes) if notes.is_file() else {}))
+    return found
+
+
+def salvage(
+    project: Project, client: MlflowClient, workspace: Workspace, recipe: str, tell: Callable[[str], None]
+) -> None:
+    """Takes over the checkpoint of a dead run of this recipe, and removes such runs, and those that had not got so far."""
+    for dead in leftovers(project):
+        if dead.facts.get("recipe") not in (None, recipe):
+            continue  # `variants clean` removes it, or the run that takes it over
+        stop_processes(dead.root)
+        checkpoint, own = dead.root / CHECKPOINT, workspace.root / CHECKPOINT
+        if checkpoint.is_file() and not own.is_file():
+            own.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(checkpoint, own)
+            tell(f"the run {dead.name} died in training: this one goes on from its checkpoint")
+        clear(project, client, dead)
+
+
+def clean(project: Project, client: MlflowClient) -> list[str]:
+    """Removes what dead runs left; returns their names."""
+    dead = leftovers(project)
+    for one in dead:
+        stop_processes(one.root)
+        clear(project, client, one)
+    return [one.name for one in dead]
+
+
+def clear(project: Project, client: MlflowClient, dead: Leftover) -> None:
+    """Removes a dead run's worktree and branch, and ends its run in MLflow; what became a version keeps its branch."""
+    run = dead.facts.get("run")
+    versions = client.search_model_versions(f"run_id = '{run}'") if run else []
+    remove_worktree(project, dead.name, keep_branch=bool(versions))
+    remove(Path(life(project, dead.name).lock_file))
+    if run:
+        try:
+            if client.get_run(run).info.status == "RUNNING":
+                client.set_terminated(run, "FINISHED" if versions else "KILLED")
+        except MlflowException:
+            pass  # somebody deleted it
+
+
+def stop_processes(root: Path) -> None:
+    """Kills what still works in a worktree: the stages of a flow that was killed go on without it."""
+    for process in psutil.process_iter():
+        try:
+            if Path(process.cwd()).is_relative_to(root):
+                process.kill()
+                process.wait(timeout=10)
+        except (psutil.Error, OSError):
+            continue  # not ours, or gone
