@@ -23,7 +23,7 @@ from flows.record import lineage_tags, log_model, model_card, record
 from flows.registry import CHAMPION, policy_of, register, run_of, uri_of, version_by_alias, version_of_recipe
 from flows.reporting import decision_page, figure_table, stage_log
 from flows.snapshots import absolute, import_shop_into, restore_snapshot, track_snapshot
-from flows.tracking import EXPERIMENT, LiveHistory, connect, run_page
+from flows.tracking import EXPERIMENT, LiveHistory, answers, connect, run_page
 from flows.workspace import Workspace, open_workspace
 from ml.errors import UserError
 from ml.gate import ModelNames, Policy
@@ -60,6 +60,7 @@ def retrain(
     names = policy.models
     workspace = open_workspace(project, allow_dirty)
     keep_branch = False
+    lost = False
     run_id = None
     try:
         apply_overrides(workspace.root, overrides)
@@ -89,12 +90,21 @@ def retrain(
         if run_id:
             client.delete_run(run_id)
         raise
-    except BaseException:
+    except BaseException as error:
+        lost = isinstance(error, Exception) and not answers(project)
+        if lost:
+            raise UserError(
+                f"MLflow at {project.mlflow_uri} does not answer any more. Nothing is lost: what the stages made is in DVC's "
+                "cache, and the same command records it once the server is back"
+            ) from error
         if run_id:
             client.set_terminated(run_id, "FAILED")
         raise
     finally:
-        workspace.close(keep_branch)
+        if lost:
+            workspace.leave()  # the next run of this recipe ends the run in MLflow, and clears up
+        else:
+            workspace.close(keep_branch)
 
 
 def apply_overrides(root: Path, overrides: dict[str, Any]) -> None:

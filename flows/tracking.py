@@ -53,6 +53,16 @@ def connect(project: Project) -> MlflowClient:
     return client
 
 
+def answers(project: Project) -> bool:
+    """Whether the tracking server can be reached; the embedded store always can."""
+    try:
+        if project.mlflow_uri.startswith("http"):
+            _knock(project.mlflow_uri)
+    except UserError:
+        return False
+    return True
+
+
 def run_page(project: Project, client: MlflowClient, run_id: str) -> str:
     """The address of a run's page on the tracking server, or on the one that `variants ui` starts."""
     uri = project.mlflow_uri

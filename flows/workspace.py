@@ -51,6 +51,10 @@ class Workspace:
         """Notes beside the worktree what whoever finds it after a crash needs to know; replaces what was noted before."""
         write_json(notes_file(self.project, self.name), facts)
 
+    def leave(self) -> None:
+        """Leaves everything as it is, as a run does that is killed."""
+        self.alive.release()
+
     def close(self, keep_branch: bool) -> None:
         """Removes the worktree; the branch stays as the run's record, or goes too."""
         remove_worktree(self.project, self.name, keep_branch)
