@@ -119,7 +119,7 @@ def summary(counts: np.ndarray) -> dict[str, Any]:
     share, n, z = float((counts > 0).mean()), len(counts), 1.96
     middle, half = share + z * z / (2 * n), z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     low, high = ((middle + sign * half) / (1 + z * z / n) for sign in (-1, 1))
-    return {"any": share, "any_low": float(low), "any_high": float(high), "mean": float(counts.mean())}
+    return {"any": share, "any_low": max(0.0, float(low)), "any_high": float(high), "mean": float(counts.mean())}
 
 
 if __name__ == "__main__":

@@ -166,6 +166,7 @@ def test_prefect_keeps_the_log_of_each_stage_and_the_artifacts_of_the_run(life: 
         assert words in text
 
 
+@pytest.mark.full  # test_a_version_is_made_again_… runs the same stages in `make test`
 def test_dvc_repro_by_hand_gives_the_same_files_as_the_flow(life: Life, tmp_path: Path) -> None:
     branch = life.version(CANDIDATES).tags["branch"]
     by_hand = Clone(tmp_path / "by-hand")
