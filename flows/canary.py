@@ -85,7 +85,10 @@ def try_serving(
         ]
         command += ["--host", "127.0.0.1", "--port", str(port)]
         log = Path(folder, "serving.log")
-        environment = os.environ | {"MLFLOW_TRACKING_URI": project.mlflow_uri}
+        programs = (
+            f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"  # MLflow looks for uvicorn there
+        )
+        environment = os.environ | {"MLFLOW_TRACKING_URI": project.mlflow_uri, "PATH": programs}
         try:
             with running(command, log, environment, f"http://127.0.0.1:{port}/ping"):
                 answer, milliseconds = ask(f"http://127.0.0.1:{port}/invocations", canaries.table)

@@ -26,7 +26,7 @@ from flows.snapshots import absolute, import_shop_into, restore_snapshot, track_
 from flows.tracking import EXPERIMENT, LiveHistory, answers, connect, run_page
 from flows.workspace import Workspace, open_workspace
 from ml.errors import UserError
-from ml.gate import ModelNames, Policy
+from ml.gate import SERVED, ModelNames, Policy
 from ml.layout import TRAINED
 
 RETRY_DELAY = 10  # seconds before a crashed stage is tried again
@@ -221,7 +221,9 @@ def gate(project: Project, client: MlflowClient, policy: Policy, root: Path, ver
     client.log_dict(run_of(version), decision, "gate/decision.json")
     client.log_text(run_of(version), page, "gate/decision.md")
     verdict = "passed" if decision["passed"] else "refused"
-    for name, value in {"gate": verdict, "gate_champion": decision["champion_model"] or "none"}.items():
+    refusing = ", ".join(check["name"] for check in decision["checks"] if not check["passed"])
+    tags = {"gate": verdict, "gate_champion": decision["champion_model"] or "none", "gate_failed": refusing}
+    for name, value in tags.items():
         client.set_model_version_tag(version.name, version.version, name, value)
     against = decision["champion_model"] or "none"
     note_event(client, version, "decision", "gate", verdict=verdict, champion=against, run=run_of(version))
@@ -232,11 +234,16 @@ def gate(project: Project, client: MlflowClient, policy: Policy, root: Path, ver
 
 
 def standing_of(project: Project, client: MlflowClient, policy: Policy, root: Path, version: ModelVersion) -> bool:
-    """Whether the gate lets an existing version pass; asked anew where the champion has changed since it was asked."""
+    """Whether the gate lets an existing version pass.
+
+    It is asked anew where the champion has changed since, or where the version could not be served as it should, which may
+    have been the machine's fault.
+    """
     champion = version_by_alias(client, policy.models.production, CHAMPION)
     today = uri_of(champion) if champion else "none"
     serves = champion is not None and champion.tags.get("candidate") == uri_of(version)
-    if not serves and version.tags.get("gate_champion") != today:
+    unserved = SERVED & set(version.tags.get("gate_failed", "").split(", "))
+    if not serves and (unserved or version.tags.get("gate_champion") != today):
         run_stages(client, root, run_of(version))  # all from the cache: they bring the test pairs back
         return bool(gate(project, client, policy, root, version)["passed"])
     return version.tags.get("gate") == "passed"

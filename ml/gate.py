@@ -142,6 +142,9 @@ class Evidence:
     serving: Serving | None = None
 
 
+SERVED = {"serves", "pinned versions", "serves alike", "latency"}  # checks that another time or machine may pass
+
+
 def load_policy(path: Path) -> Policy:
     """Reads the promotion policy.
 
