@@ -221,7 +221,7 @@ def gate(project: Project, client: MlflowClient, policy: Policy, root: Path, ver
     client.log_dict(run_of(version), decision, "gate/decision.json")
     client.log_text(run_of(version), page, "gate/decision.md")
     verdict = "passed" if decision["passed"] else "refused"
-    refusing = ", ".join(check["name"] for check in decision["checks"] if not check["passed"])
+    refusing = ", ".join(check["name"] for check in decision["checks"] if not check["passed"]) or "none"
     tags = {"gate": verdict, "gate_champion": decision["champion_model"] or "none", "gate_failed": refusing}
     for name, value in tags.items():
         client.set_model_version_tag(version.name, version.version, name, value)
