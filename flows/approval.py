@@ -11,7 +11,7 @@ from pydantic import Field
 
 from flows.history import What, events, note_event, person
 from flows.project import Project
-from flows.registry import find_version, policy_of, uri_of
+from flows.registry import find_candidate, policy_of, refusal_of, uri_of
 from flows.tracking import connect
 from ml.errors import UserError
 from ml.gate import ApprovalPolicy, Policy
@@ -101,13 +101,10 @@ def note_verdict(
         UserError: no such candidate, or nothing to approve: the gate refused it or has not seen it.
     """
     client, policy = connect(project), policy_of(project)
-    reference = version if version.startswith("@") else f"/{version.removeprefix('v')}"
-    candidate = find_version(client, f"models:/{policy.models.candidates}{reference}")
-    gate = candidate.tags.get("gate")
-    waived = policy.gate.mode == "dry-run" and gate == "refused"
-    if verdict == "approval" and gate != "passed" and not waived:
-        said = "refused it" if gate == "refused" else "has not seen it"
-        raise UserError(f"{uri_of(candidate)} cannot be approved: the gate {said}")
+    candidate = find_candidate(client, policy.models, version)
+    refusal = refusal_of(candidate, policy)
+    if verdict == "approval" and refusal:
+        raise UserError(f"{uri_of(candidate)} cannot be approved: {refusal}")
     name = person(project, by)
     note_event(client, candidate, verdict, name, comment=comment)
     now = approval_of(client, policy, candidate)

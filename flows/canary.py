@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import socket
 import statistics
 import sys
 import time
@@ -21,9 +20,10 @@ import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 from packaging.requirements import Requirement
 
+from flows.process import program_path
 from flows.project import Project
 from flows.registry import uri_of
-from flows.servers import running
+from flows.servers import free_port, running
 from ml.blocks import block_numbers, relative_to_block
 from ml.errors import UserError
 from ml.files import read_json, read_table
@@ -72,23 +72,12 @@ def try_serving(
         size = sum(file.stat().st_size for file in model.rglob("*") if file.is_file()) / 1e6
         differing = differing_versions((model / "requirements.txt").read_text(encoding="utf-8"))
         port = free_port()
-        command = [
-            sys.executable,
-            "-m",
-            "mlflow",
-            "models",
-            "serve",
-            "--model-uri",
-            str(model),
-            "--env-manager",
-            "local",
-        ]
+        command = [sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", str(model)]
+        command += ["--env-manager", "local"]
         command += ["--host", "127.0.0.1", "--port", str(port)]
         log = Path(folder, "serving.log")
-        programs = (
-            f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"  # MLflow looks for uvicorn there
-        )
-        environment = os.environ | {"MLFLOW_TRACKING_URI": project.mlflow_uri, "PATH": programs}
+        # MLflow looks for uvicorn on PATH.
+        environment = os.environ | {"MLFLOW_TRACKING_URI": project.mlflow_uri, "PATH": program_path()}
         try:
             with running(command, log, environment, f"http://127.0.0.1:{port}/ping"):
                 answer, milliseconds = ask(f"http://127.0.0.1:{port}/invocations", canaries.table)
@@ -133,10 +122,3 @@ def differing_versions(requirements: str, needed: bool = True) -> list[str]:
         if not wanted.specifier.contains(installed, prereleases=True):
             differing.append(f"{wanted}: {installed} is installed")
     return differing
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

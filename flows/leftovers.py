@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from flows.project import Project
-from flows.workspace import Workspace, life, notes_file, remove_worktree
+from flows.workspace import Workspace, life, notes_file, remove_worktree, worktrees
 from ml.files import read_json, remove
 from ml.layout import TRAINED
 
@@ -35,8 +35,7 @@ class Leftover:
 def leftovers(project: Project) -> list[Leftover]:
     """Worktrees that no living run holds, oldest first."""
     folder = project.room / "worktrees"
-    names = {one.name for one in folder.iterdir() if one.is_dir()} if folder.is_dir() else set()
-    names |= {one.stem for one in folder.glob("*.json")} if folder.is_dir() else set()
+    names = {*worktrees(project), *(one.stem for one in folder.glob("*.json"))}
     found = []
     for name in sorted(names):
         try:

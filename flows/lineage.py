@@ -27,13 +27,14 @@ def recipe(root: Path) -> str:
         "snapshot": snapshot_id(root),
         "commands": {stage.name: stage.cmd for stage in stages},
         "params": used_params(root, stages),
-        "files": {file: _digest(root / file) for file in files},
+        "files": {file: digest(root / file) for file in files},
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """SHA-256 of a file, or of a folder's names and files."""
     if not path.is_dir():
         return hashlib.sha256(path.read_bytes()).hexdigest()
-    entries = [f"{file.relative_to(path)} {_digest(file)}" for file in sorted(path.rglob("*")) if file.is_file()]
+    entries = [f"{file.relative_to(path)} {digest(file)}" for file in sorted(path.rglob("*")) if file.is_file()]
     return hashlib.sha256("\n".join(entries).encode()).hexdigest()

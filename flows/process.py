@@ -20,6 +20,11 @@ class CommandError(RuntimeError):
         self.code, self.tail = code, tail
 
 
+def program_path() -> str:
+    """PATH with this interpreter's programs first, as in an activated environment."""
+    return f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+
+
 def stream(
     command: Sequence[str],
     folder: Path,
@@ -37,7 +42,7 @@ def stream(
         CommandError: it failed.
     """
     variables = os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"} | dict(environment or {})
-    variables["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{variables.get('PATH', '')}"
+    variables["PATH"] = program_path()
     tail: deque[str] = deque(maxlen=TAIL)
     with subprocess.Popen(
         command,

@@ -15,7 +15,16 @@ import flows.reporting  # noqa: F401 (refusals without traceback)
 from flows.approval import ApprovalForm, Standing, approval_of, form_text, note_answer
 from flows.history import note_event, person
 from flows.project import find_project
-from flows.registry import CHALLENGER, CHAMPION, ensure_model, find_version, policy_of, uri_of, version_by_alias
+from flows.registry import (
+    CHALLENGER,
+    CHAMPION,
+    ensure_model,
+    find_candidate,
+    policy_of,
+    refusal_of,
+    uri_of,
+    version_by_alias,
+)
 from flows.tracking import connect
 from ml.errors import UserError
 from ml.gate import ModelNames, Policy
@@ -38,8 +47,7 @@ def promote(version: str = f"@{CHALLENGER}", by: str = "") -> dict[str, Any]:
     client = connect(project)
     policy = policy_of(project)
     names = policy.models
-    reference = version if version.startswith("@") else f"/{version.removeprefix('v')}"
-    candidate = find_version(client, f"models:/{names.candidates}{reference}")
+    candidate = find_candidate(client, names, version)
     refuse_unfit(candidate, version_by_alias(client, names.production, CHAMPION), policy)
     approval = approved(client, policy, candidate)
     with FileLock(project.room / LOCK):
@@ -98,16 +106,10 @@ def ask(client: MlflowClient, candidate: ModelVersion, form: str, text: str, pat
 def refuse_unfit(candidate: ModelVersion, champion: ModelVersion | None, policy: Policy) -> None:
     """Raises UserError where the gate did not pass the candidate, or compared it with another champion than today's, or where
     the policy asks for a reproduction and there is none.
-
-    In mode `dry-run` the gate must have seen it, but its refusal counts for uncommitted changes only.
     """
-    verdict = candidate.tags.get("gate")
-    waived = policy.gate.mode == "dry-run" and verdict == "refused" and candidate.tags.get("dirty") == "false"
-    if verdict != "passed" and not waived:
-        said = "refused it" if verdict == "refused" else "has not seen it"
-        raise UserError(
-            f"{uri_of(candidate)} cannot be promoted: the gate {said}; its run in MLflow holds gate/decision.md"
-        )
+    refusal = refusal_of(candidate, policy)
+    if refusal:
+        raise UserError(f"{uri_of(candidate)} cannot be promoted: {refusal}; its run in MLflow holds gate/decision.md")
     if policy.approval.reproduced and not candidate.tags.get("reproduced", "").startswith("equal"):
         said = candidate.tags.get("reproduced", "nobody has tried")
         raise UserError(

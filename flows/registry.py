@@ -11,7 +11,7 @@ from mlflow.tracking import MlflowClient
 from flows.project import Project
 from ml.errors import UserError
 from ml.files import read_json
-from ml.gate import Policy, load_policy
+from ml.gate import ModelNames, Policy, load_policy
 
 CHALLENGER, CHAMPION = "challenger", "champion"
 POLICY = Path("mlflow/promotion.yaml")
@@ -71,6 +71,24 @@ def find_version(client: MlflowClient, uri: str) -> ModelVersion:
         raise UserError(
             f"'{uri}' does not exist: the model '{name}' has {aliases} and the versions {numbers}"
         ) from error
+
+
+def find_candidate(client: MlflowClient, names: ModelNames, version: str) -> ModelVersion:
+    """The candidate of a version number, such as 7 or v7, or of an alias, such as @challenger; raises as `find_version`."""
+    reference = version if version.startswith("@") else f"/{version.removeprefix('v')}"
+    return find_version(client, f"models:/{names.candidates}{reference}")
+
+
+def refusal_of(candidate: ModelVersion, policy: Policy) -> str | None:
+    """What the gate said where it did not let a candidate pass, in words; None where it did, or where it only runs dry.
+
+    In mode `dry-run` the gate must have seen it, but its refusal counts for uncommitted changes only.
+    """
+    verdict = candidate.tags.get("gate")
+    waived = policy.gate.mode == "dry-run" and verdict == "refused" and candidate.tags.get("dirty") == "false"
+    if verdict == "passed" or waived:
+        return None
+    return "the gate refused it" if verdict == "refused" else "the gate has not seen it"
 
 
 def register(

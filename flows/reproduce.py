@@ -1,6 +1,5 @@
 """`variants reproduce`: makes a registered model again from its registry entry alone, and compares byte for byte."""
 
-import hashlib
 import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -16,6 +15,7 @@ from mlflow.tracking import MlflowClient
 
 from flows.canary import differing_versions
 from flows.history import note_event, person
+from flows.lineage import digest
 from flows.pipeline import dvc, load_stages
 from flows.process import CommandError
 from flows.project import Project, git
@@ -208,11 +208,6 @@ def on_gpu(folder: Path) -> bool:
     """Whether the parameters of a checkout train on a GPU here."""
     asked = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))["train"]["device"]
     return pick_device(asked) != "cpu"
-
-
-def digest(file: Path) -> str:
-    """SHA-256 of a file."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def keep_report(client: MlflowClient, version: ModelVersion, found: Reproduction, by: str) -> None:

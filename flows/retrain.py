@@ -221,15 +221,14 @@ def gate(project: Project, client: MlflowClient, policy: Policy, root: Path, ver
     client.log_dict(run_of(version), decision, "gate/decision.json")
     client.log_text(run_of(version), page, "gate/decision.md")
     verdict = "passed" if decision["passed"] else "refused"
-    refusing = ", ".join(check["name"] for check in decision["checks"] if not check["passed"]) or "none"
-    tags = {"gate": verdict, "gate_champion": decision["champion_model"] or "none", "gate_failed": refusing}
-    for name, value in tags.items():
-        client.set_model_version_tag(version.name, version.version, name, value)
+    failed = [check for check in decision["checks"] if not check["passed"]]
     against = decision["champion_model"] or "none"
+    refusing = ", ".join(check["name"] for check in failed) or "none"
+    for name, value in {"gate": verdict, "gate_champion": against, "gate_failed": refusing}.items():
+        client.set_model_version_tag(version.name, version.version, name, value)
     note_event(client, version, "decision", "gate", verdict=verdict, champion=against, run=run_of(version))
     create_markdown_artifact(page, key="gate-decision", description=f"{uri_of(version)}: {verdict}")
-    failed = [check["words"] for check in decision["checks"] if not check["passed"]]
-    logger.info("gate: %s%s", verdict, "".join(f"; not so: {words}" for words in failed))
+    logger.info("gate: %s%s", verdict, "".join(f"; not so: {check['words']}" for check in failed))
     return decision
 
 

@@ -69,6 +69,13 @@ def running(command: list[str], log: Path, environment: dict[str, str], url: str
         stop([process])
 
 
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def until_told() -> None:
     """Waits for Ctrl-C, or for the end that a process manager asks for."""
     told = threading.Event()

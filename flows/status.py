@@ -9,6 +9,7 @@ from flows.leftovers import leftovers
 from flows.project import Project
 from flows.registry import CHALLENGER, CHAMPION, policy_of, run_of, version_by_alias
 from flows.tracking import connect
+from flows.workspace import worktrees
 
 SHOWN = 10  # candidates, newest first
 
@@ -20,14 +21,13 @@ def status(project: Project) -> dict[str, Any]:
     names = policy_of(project).models
     champion = version_by_alias(client, names.production, CHAMPION)
     challenger = version_by_alias(client, names.candidates, CHALLENGER)
-    worktrees = project.room / "worktrees"
     return {
         "tracking": project.mlflow_uri,
         "champion": str(champion.version) if champion else None,
         "challenger": str(challenger.version) if challenger else None,
         "production": _versions(client, names.production),
         "candidates": _versions(client, names.candidates),
-        "worktrees": sorted(one.name for one in worktrees.iterdir() if one.is_dir()) if worktrees.is_dir() else [],
+        "worktrees": worktrees(project),
         "dead": [one.name for one in leftovers(project)],
     }
 

@@ -98,6 +98,11 @@ def remove_worktree(project: Project, name: str, keep_branch: bool) -> None:
     remove(notes_file(project, name))
 
 
+def worktrees(project: Project) -> list[str]:
+    """Names of all runs that have a worktree, alive or dead, oldest first."""
+    return sorted(one.name for one in (project.room / "worktrees").glob("*") if one.is_dir())
+
+
 def notes_file(project: Project, name: str) -> Path:
     """Where a run's notes are."""
     return project.room / "worktrees" / f"{name}.json"
