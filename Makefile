@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
 PHOTOS ?= ../shared/data/myntra
-.PHONY: help demo test test-full results lint format browser clean
+.PHONY: help demo test test-full reliability results lint format browser clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,10 +14,13 @@ demo: $(INSTALLED) ## Run the whole lifecycle on a generated shop (no server to 
 	@$(BIN)/variants demo
 
 test: $(INSTALLED) browser ## Run the tests (under 15 minutes on 2 cores)
-	$(BIN)/python -m pytest -m "not full" --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not full" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-full: $(INSTALLED) browser ## Run the longer proofs as well
 	$(BIN)/python -m pytest
+
+reliability: $(INSTALLED) ## Kill, cut off and crowd real runs, and write the table of docs/reliability.md (an hour)
+	$(BIN)/python -m pytest tests/test_reliability.py --record
 
 results: $(INSTALLED) ## Train what docs/results.md lacks, on PHOTOS=../shared/data/myntra, and write its tables (hours; resumes)
 	$(BIN)/python -m benchmarks.results --source $(PHOTOS)

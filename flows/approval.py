@@ -12,7 +12,7 @@ from pydantic import Field
 from flows.history import What, events, note_event, person
 from flows.project import Project
 from flows.registry import find_candidate, policy_of, refusal_of, uri_of
-from flows.tracking import connect
+from flows.tracking import connect, permitted
 from ml.errors import UserError
 from ml.gate import ApprovalPolicy, Policy
 
@@ -106,7 +106,8 @@ def note_verdict(
     if verdict == "approval" and refusal:
         raise UserError(f"{uri_of(candidate)} cannot be approved: {refusal}")
     name = person(project, by)
-    note_event(client, candidate, verdict, name, comment=comment)
+    with permitted(project):
+        note_event(client, candidate, verdict, name, comment=comment)
     now = approval_of(client, policy, candidate)
     return {"model": uri_of(candidate), "by": name, "standing": now.verdict, "words": now.words}
 

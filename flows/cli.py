@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from flows.disk import FULL, is_full
 from flows.project import Project, find_project
 from ml.errors import UserError
 from ml.params import profile_knobs
@@ -324,8 +325,14 @@ def demo() -> None:
 
 
 def main() -> None:
-    """Runs the command."""
-    run_app(app)
+    """Runs the command; a full disk, which any part of it may meet, is said in a line."""
+    try:
+        run_app(app)
+    except Exception as error:
+        if not is_full(error):
+            raise
+        print(f"error: {FULL}", file=sys.stderr)
+        raise SystemExit(1) from None
 
 
 def _knob(text: str) -> tuple[str, Any]:

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,14 @@ from filelock import Timeout
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from flows.project import Project
+from flows.project import STARTED_BY, Project
 from flows.workspace import Workspace, life, notes_file, remove_worktree, worktrees
 from ml.files import read_json, remove
 from ml.layout import TRAINED
 
+TEMPORARY = (
+    "prefect.server.api.server:create_app"  # on the command line of the server that Prefect starts for a command
+)
 CHECKPOINT = TRAINED / "checkpoint.pt"
 
 
@@ -48,10 +52,30 @@ def leftovers(project: Project) -> list[Leftover]:
     return found
 
 
+def orphans(project: Project) -> list[psutil.Process]:
+    """Temporary Prefect servers of this project's commands that were killed: nobody is left to end them."""
+    return [process for process in psutil.process_iter() if _is_orphan(process, project)]
+
+
+def _is_orphan(process: psutil.Process, project: Project) -> bool:
+    try:
+        if TEMPORARY not in process.cmdline():
+            return False
+        mark = process.environ().get(STARTED_BY, "")
+        starter, started, room = mark.split(" ", 2)
+        parent = process.parent()
+        held = parent is not None and parent.environ().get(STARTED_BY) == mark  # by `prefect server start`
+        lives = psutil.pid_exists(int(starter)) and psutil.Process(int(starter)).create_time() == float(started)
+        return room == str(project.room) and not held and not lives
+    except (psutil.Error, OSError, ValueError):
+        return False  # not ours, or gone
+
+
 def salvage(
     project: Project, client: MlflowClient, workspace: Workspace, recipe: str, tell: Callable[[str], None]
 ) -> None:
     """Takes over the checkpoint of a dead run of this recipe, and removes such runs, and those that had not got so far."""
+    end(orphans(project))
     for dead in leftovers(project):
         if dead.facts.get("recipe") not in (None, recipe):
             continue  # `variants clean` removes it, or the run that takes it over
@@ -65,12 +89,13 @@ def salvage(
 
 
 def clean(project: Project, client: MlflowClient) -> list[str]:
-    """Removes what dead runs left; returns their names."""
-    dead = leftovers(project)
+    """Removes what dead runs left; returns their names, and what servers were ended."""
+    dead, servers = leftovers(project), orphans(project)
+    end(servers)
     for one in dead:
         stop_processes(one.root)
         clear(project, client, one)
-    return [one.name for one in dead]
+    return [one.name for one in dead] + [f"a temporary Prefect server (process {one.pid})" for one in servers]
 
 
 def clear(project: Project, client: MlflowClient, dead: Leftover) -> None:
@@ -80,19 +105,28 @@ def clear(project: Project, client: MlflowClient, dead: Leftover) -> None:
     remove_worktree(project, dead.name, keep_branch=bool(versions))
     remove(Path(life(project, dead.name).lock_file))
     if run:
-        try:
-            if client.get_run(run).info.status == "RUNNING":
-                client.set_terminated(run, "FINISHED" if versions else "KILLED")
-        except MlflowException:
-            pass  # somebody deleted it
+        with suppress(MlflowException):  # somebody deleted it
+            # Packaging a model ends the run by itself: FINISHED says nothing where no version came of it.
+            client.set_terminated(run, "FINISHED" if versions else "KILLED")
 
 
 def stop_processes(root: Path) -> None:
     """Kills what still works in a worktree: the stages of a flow that was killed go on without it."""
-    for process in psutil.process_iter():
+    end([process for process in psutil.process_iter() if _works_in(process, root)])
+
+
+def _works_in(process: psutil.Process, root: Path) -> bool:
+    try:
+        return Path(process.cwd()).is_relative_to(root)
+    except (psutil.Error, OSError):
+        return False  # not ours, or gone
+
+
+def end(processes: list[psutil.Process]) -> None:
+    """Kills processes and waits until they are gone."""
+    for process in processes:
         try:
-            if Path(process.cwd()).is_relative_to(root):
-                process.kill()
-                process.wait(timeout=10)
-        except (psutil.Error, OSError):
-            continue  # not ours, or gone
+            process.kill()
+            process.wait(timeout=10)
+        except psutil.Error:
+            continue  # gone already

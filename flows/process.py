@@ -9,6 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from flows.disk import FULL, says_full
+from ml.errors import UserError
+
 TAIL = 60  # lines kept for an error message
 
 
@@ -39,7 +42,7 @@ def stream(
         environment: variables besides those of this process.
 
     Raises:
-        CommandError: it failed.
+        CommandError: it failed. UserError: the disk is full.
     """
     variables = os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"} | dict(environment or {})
     variables["PATH"] = program_path()
@@ -63,6 +66,8 @@ def stream(
             code = process.wait()
         finally:
             _kill(process.pid)
+    if code and says_full(tail):
+        raise UserError(FULL)
     if code:
         raise CommandError(command, code, list(tail))
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import psutil
+
 from ml.errors import UserError
 
 QUIET = {
@@ -17,6 +19,7 @@ QUIET = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 
+STARTED_BY = "VARIANTS_STARTED_BY"  # environment variable by which children of a command are known when it is dead
 AUTHOR = {"name": "color-variants", "email": "color-variants@localhost"}  # where git knows nobody
 
 
@@ -104,10 +107,12 @@ def settle_environment() -> None:
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")  # busy machines need more than 20
+    os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "7")  # 2 + 4 + … + 128 s, about as patient as MLflow's client
     try:
         room = find_project().room
     except UserError:
         return  # commands that need the project say so themselves
+    os.environ[STARTED_BY] = f"{os.getpid()} {psutil.Process().create_time()} {room}"
     if "PREFECT_HOME" not in os.environ:
         os.environ["PREFECT_HOME"] = str(room / "prefect")
         (room / "prefect").mkdir(parents=True, exist_ok=True)  # Prefect makes the last folder only

@@ -1,5 +1,6 @@
 """The flow `promote`: a candidate that the gate passed becomes the champion."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from prefect.flow_runs import suspend_flow_run
 import flows.reporting  # noqa: F401 (refusals without traceback)
 from flows.approval import ApprovalForm, Standing, approval_of, form_text, note_answer
 from flows.history import note_event, person
-from flows.project import find_project
+from flows.project import Project, find_project
 from flows.registry import (
     CHALLENGER,
     CHAMPION,
@@ -25,7 +26,7 @@ from flows.registry import (
     uri_of,
     version_by_alias,
 )
-from flows.tracking import connect
+from flows.tracking import connect, permitted
 from ml.errors import UserError
 from ml.gate import ModelNames, Policy
 
@@ -50,10 +51,11 @@ def promote(version: str = f"@{CHALLENGER}", by: str = "") -> dict[str, Any]:
     candidate = find_candidate(client, names, version)
     refuse_unfit(candidate, version_by_alias(client, names.production, CHAMPION), policy)
     approval = approved(client, policy, candidate)
-    with FileLock(project.room / LOCK):
+    with FileLock(project.room / LOCK), permitted(project):
         champion = version_by_alias(client, names.production, CHAMPION)
         refuse_unfit(candidate, champion, policy)  # again: another may have been promoted since
         promoted = copy_to_production(client, names, candidate)
+        tag_commit(project, promoted, get_run_logger().warning)
         replaced = str(champion.version) if champion else None
         move_champion(client, names, str(promoted.version), {"replaced": replaced or "none"})
         facts = {"candidate": uri_of(candidate), "replaced": replaced or "none", "approval": approval.words}
@@ -137,6 +139,26 @@ def copy_to_production(client: MlflowClient, names: ModelNames, candidate: Model
     copied = copied or client.copy_model_version(uri_of(candidate), names.production)
     client.set_model_version_tag(names.production, copied.version, "candidate", uri_of(candidate))
     return client.get_model_version(names.production, copied.version)
+
+
+def tag_commit(project: Project, version: ModelVersion, warn: Callable[[str], None]) -> None:
+    """Gives the commit that a production version was made from its git tag `model-vN`.
+
+    The registry is what counts: where this clone has not got the commit, or has the tag already, nothing is lost but the
+    tag, which `warn` is told.
+    """
+    tag, commit = f"model-v{version.version}", version.tags["commit"]
+    try:
+        if not project.git("tag", "--list", tag):
+            project.git("tag", tag, commit)
+        elif project.git("rev-parse", f"{tag}^{{commit}}") != commit:
+            warn(
+                f"the git tag {tag} is there already and points elsewhere than {uri_of(version)} does ({commit}): left as it is"
+            )
+    except UserError as error:
+        warn(
+            f"no git tag {tag}: this clone has not got the commit of {uri_of(version)}; fetch {version.tags['branch']} ({error})"
+        )
 
 
 def move_champion(client: MlflowClient, names: ModelNames, version: str, tags: dict[str, str]) -> None:

@@ -110,8 +110,15 @@ def register(
             if attempt == 4:
                 raise
     assert version is not None
-    client.set_registered_model_alias(name, CHALLENGER, version.version)
+    challenge(client, version)
     return version
+
+
+def challenge(client: MlflowClient, version: ModelVersion) -> None:
+    """Points `challenger` to a candidate, unless it points to a newer one."""
+    newest = version_by_alias(client, version.name, CHALLENGER)
+    if newest is None or int(newest.version) < int(version.version):
+        client.set_registered_model_alias(version.name, CHALLENGER, version.version)
 
 
 def run_of(version: ModelVersion) -> str:

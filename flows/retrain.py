@@ -13,6 +13,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
+from flows.disk import FULL, is_full
 from flows.history import note_event
 from flows.judging import judge
 from flows.leftovers import salvage
@@ -20,7 +21,16 @@ from flows.lineage import recipe
 from flows.pipeline import Stage, load_stages, run_stage
 from flows.project import Project, find_project
 from flows.record import lineage_tags, log_model, model_card, record
-from flows.registry import CHAMPION, policy_of, register, run_of, uri_of, version_by_alias, version_of_recipe
+from flows.registry import (
+    CHAMPION,
+    challenge,
+    policy_of,
+    register,
+    run_of,
+    uri_of,
+    version_by_alias,
+    version_of_recipe,
+)
 from flows.reporting import decision_page, figure_table, stage_log
 from flows.snapshots import absolute, import_shop_into, restore_snapshot, track_snapshot
 from flows.tracking import EXPERIMENT, LiveHistory, answers, connect, run_page
@@ -72,6 +82,7 @@ def retrain(
         existing = None if workspace.dirty else version_of_recipe(client, names.candidates, made_by)
         if existing:
             logger.info("nothing has changed since %s was made: it is the result", uri_of(existing))
+            challenge(client, existing)  # a run that was killed right after registering has not come to it
             passed = standing_of(project, client, policy, workspace.root, existing)
             return {"model": uri_of(existing), "new": False, "passed": passed, "run": run_of(existing)}
         run_id = start_run(client, workspace)
@@ -97,6 +108,8 @@ def retrain(
                 f"MLflow at {project.mlflow_uri} does not answer any more. Nothing is lost: what the stages made is in DVC's "
                 "cache, and the same command records it once the server is back"
             ) from error
+        if is_full(error):
+            raise UserError(FULL) from error
         if run_id:
             client.set_terminated(run_id, "FAILED")
         raise

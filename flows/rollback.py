@@ -11,7 +11,7 @@ from flows.history import note_event, person
 from flows.project import find_project
 from flows.promote import LOCK, move_champion
 from flows.registry import CHAMPION, find_version, policy_of, uri_of, version_by_alias
-from flows.tracking import connect
+from flows.tracking import connect, permitted
 from ml.errors import UserError
 
 
@@ -32,7 +32,7 @@ def rollback(reason: str, to: str = "", by: str = "") -> dict[str, Any]:
     project = find_project()
     client = connect(project)
     names = policy_of(project).models
-    with FileLock(project.room / LOCK):
+    with FileLock(project.room / LOCK), permitted(project):
         champion = version_by_alias(client, names.production, CHAMPION)
         if champion is None:
             raise UserError(f"the production model '{names.production}' has no champion: there is nothing to roll back")

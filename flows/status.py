@@ -5,7 +5,7 @@ from typing import Any
 
 from mlflow.tracking import MlflowClient
 
-from flows.leftovers import leftovers
+from flows.leftovers import leftovers, orphans
 from flows.project import Project
 from flows.registry import CHALLENGER, CHAMPION, policy_of, run_of, version_by_alias
 from flows.tracking import connect
@@ -16,7 +16,7 @@ SHOWN = 10  # candidates, newest first
 
 def status(project: Project) -> dict[str, Any]:
     """{"tracking", "champion", "production": versions, "candidates": versions, "worktrees": names of runs,
-    "dead": names of those that no run holds any more}, newest versions first."""
+    "dead": names of those that no run holds any more, "orphans": process ids of servers that killed commands left}, newest versions first."""
     client = connect(project)
     names = policy_of(project).models
     champion = version_by_alias(client, names.production, CHAMPION)
@@ -29,6 +29,7 @@ def status(project: Project) -> dict[str, Any]:
         "candidates": _versions(client, names.candidates),
         "worktrees": worktrees(project),
         "dead": [one.name for one in leftovers(project)],
+        "orphans": [one.pid for one in orphans(project)],
     }
 
 

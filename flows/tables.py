@@ -55,6 +55,9 @@ def status_tables(result: dict[str, Any]) -> None:
             f"of runs that died: {', '.join(result['dead'])}; the same `variants retrain` goes on with them, "
             "`variants clean` removes them"
         )
+    if result["orphans"]:
+        pids = ", ".join(map(str, result["orphans"]))
+        console.print(f"temporary Prefect servers of commands that were killed: {pids}; `variants clean` ends them")
 
 
 def history_table(result: list[dict[str, Any]]) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import logging
+import os
 import threading
 import time
 import urllib.error
@@ -14,10 +15,12 @@ from typing import Any
 import mlflow
 from filelock import FileLock
 from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from flows.project import Project
 from ml.errors import UserError
+from ml.files import remove, replacing
 
 EXPERIMENT = "color-variants"
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # it announces each table that it creates
@@ -41,6 +44,8 @@ def connect(project: Project) -> MlflowClient:
         # Several processes that open a fresh sqlite store at once would race in its schema migration, which MLflow
         # runs when a client is made and when the registry is first asked.
         with FileLock(project.room / "mlflow.lock"):
+            if uri.startswith("sqlite:///"):
+                make_store(Path(uri.removeprefix("sqlite:///")))
             client = MlflowClient(uri, uri)
             client.search_registered_models(max_results=1)
             if client.get_experiment_by_name(EXPERIMENT) is None:
@@ -49,8 +54,45 @@ def connect(project: Project) -> MlflowClient:
                     EXPERIMENT, artifact_location=(project.room / "mlartifacts").as_uri() if embedded else None
                 )
     except Exception as error:  # drivers raise many kinds; all of them mean that there is no store
+        if "error code 401" in str(error):
+            raise UserError(
+                f"MLflow at {uri} asks who you are, and does not know the account or its password: set "
+                "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+            ) from error
         raise UserError(f"MLflow cannot be used at {uri}: {error}") from error
     return client
+
+
+def make_store(database: Path) -> None:
+    """Makes a fresh sqlite store whole or not at all: MLflow refuses one whose migrations were killed half-way.
+
+    Called with the lock held, so that what is beside it is left by a run that died.
+    """
+    if database.is_file():
+        return
+    for part in database.parent.glob(f".{database.name}.*.part*"):
+        remove(part)
+    with replacing(database) as beside:
+        MlflowClient(f"sqlite:///{beside}", f"sqlite:///{beside}").search_registered_models(max_results=1)
+
+
+@contextmanager
+def permitted(project: Project) -> Iterator[None]:
+    """Says plainly where MLflow's authentication does not let this account do what the block asks for.
+
+    Raises:
+        UserError: it does not.
+    """
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code != "PERMISSION_DENIED" and "error code 403" not in str(error):
+            raise
+        account = os.environ.get("MLFLOW_TRACKING_USERNAME", "")
+        raise UserError(
+            f"MLflow does not let the account '{account}' write there: use one that may (MLFLOW_TRACKING_USERNAME and "
+            f"MLFLOW_TRACKING_PASSWORD), or have an administrator of {project.mlflow_uri} permit it"
+        ) from error
 
 
 def answers(project: Project) -> bool:

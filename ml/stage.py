@@ -1,7 +1,9 @@
 """How a stage runs alone: `python -m ml.STAGE --help`."""
 
+import errno
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -17,9 +19,14 @@ def run_stage(main: Callable[..., Any]) -> None:
 
 
 def run_app(app: typer.Typer) -> None:
-    """Runs a command line; what a person can mend (`UserError`) is said in a line or a few, with exit code 1."""
+    """Runs a command line; what a person can mend (`UserError`, a full disk) is said in a line or a few, with exit code 1."""
     try:
         app()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        print(f"error: {error.strerror}: '{error.filename or Path.cwd()}' cannot be written", file=sys.stderr)
         raise SystemExit(1) from None

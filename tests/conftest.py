@@ -21,6 +21,7 @@ from ml.synthetic import generate_shop
 ROOT = Path(__file__).parents[1]
 PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # as in an activated environment
 CANDIDATES, PRODUCTION = "color-variants-candidates", "color-variants"  # the registered models
+LONGEST = ["test_lifecycle", "test_pages", "test_refusals", "test_checkout", "test_reproduce", "test_methods"]
 SMALL = {  # knobs for a training of seconds
     "prepare.size": 48,
     "train.epochs": 2,
@@ -32,6 +33,16 @@ SMALL = {  # knobs for a training of seconds
     "train.encoder.mirror": False,
     "evaluate.resamples": 100,
 }
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--record`: tests of faults write what they found to benchmarks/reliability, where docs/reliability.md is made from."""
+    parser.addoption("--record", action="store_true", help="keep the counts of the tests of faults")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first: of two workers, none is left with the longest one at the end."""
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 
 
 @pytest.fixture(scope="session")
@@ -91,8 +102,9 @@ class Clone:
 
     @property
     def client(self) -> MlflowClient:
-        """The embedded registry of this clone."""
-        return MlflowClient(f"sqlite:///{self.root}/.variants/mlflow.db")
+        """The registry of this clone: the embedded one, unless it has been given a server."""
+        embedded = f"sqlite:///{self.root}/.variants/mlflow.db"
+        return MlflowClient(self.environment.get("MLFLOW_TRACKING_URI", embedded))
 
     def state(self) -> dict[str, object]:
         """Everything that a refused command may not change."""
@@ -119,32 +131,30 @@ def loosen_gate(clone: Clone, canaries: int = 0) -> None:
 @pytest.fixture(scope="session")
 def make_clone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Clone]:
     """Makes clones with small knobs committed, so that flows run in seconds."""
+    return lambda: clone_project(tmp_path_factory.mktemp("clone") / "project")
 
-    def make() -> Clone:
-        root = tmp_path_factory.mktemp("clone") / "project"
-        listed = subprocess.run(
-            ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
-        )
-        for name in filter(None, listed.stdout.split("\0")):
-            if (ROOT / name).is_file():
-                (root / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / name, root / name)
-        set_knobs(root / "params.yaml", SMALL)
-        set_knobs(
-            root / "mlflow/promotion.yaml", {"gate.serving.canaries": 0}
-        )  # a server of seconds for each retraining
-        clone = Clone(root)
-        for command in (
-            ["init", "--quiet", "--initial-branch", "main"],
-            ["config", "user.name", "Ada Tester"],
-            ["config", "user.email", "ada@example.org"],
-            ["add", "--all"],
-            ["commit", "--quiet", "-m", "the project with small knobs"],
-        ):
-            clone.git(*command)
-        return clone
 
-    return make
+def clone_project(root: Path) -> Clone:
+    """A clone of the working tree at `root`, with small knobs committed."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, root / name)
+    set_knobs(root / "params.yaml", SMALL)
+    set_knobs(root / "mlflow/promotion.yaml", {"gate.serving.canaries": 0})  # a server of seconds for each retraining
+    clone = Clone(root)
+    for command in (
+        ["init", "--quiet", "--initial-branch", "main"],
+        ["config", "user.name", "Ada Tester"],
+        ["config", "user.email", "ada@example.org"],
+        ["add", "--all"],
+        ["commit", "--quiet", "-m", "the project with small knobs"],
+    ):
+        clone.git(*command)
+    return clone
 
 
 def set_knobs(path: Path, knobs: dict[str, object]) -> None:

@@ -1,0 +1,187 @@
+"""Faults done to running `variants` commands, and what must hold of a clone whatever was done to it."""
+
+import hashlib
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+import yaml
+from conftest import CANDIDATES, PRODUCTION, Clone
+from servers import running
+
+# The parts of a retraining: the words that it prints as one begins, and about how many seconds it lasts on a small shop.
+PARTS = {
+    "start": ("", 10.0),
+    "snapshot": ("Beginning flow run", 7.0),
+    "validate": ("Running stage 'validate'", 6.0),
+    "prepare": ("Running stage 'prepare'", 8.0),
+    "train": ("Running stage 'train'", 14.0),
+    "embed": ("Running stage 'embed'", 5.0),
+    "evaluate": ("Running stage 'evaluate'", 11.0),
+    "record": ("packaging the model", 20.0),
+    "register": ("model: models:/", 3.0),
+    "gate": ("looks at the test pairs", 9.0),
+}
+PATIENCE = 900.0  # seconds that a busy machine may need for what takes one minute on a quiet one
+
+
+class Command:
+    """A `variants` command that runs while something is done to it."""
+
+    def __init__(self, clone: Clone, *arguments: str) -> None:
+        self.clone = clone
+        self.log = clone.root.parent / f"log-{time.monotonic_ns()}.txt"
+        with self.log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "flows.cli", *arguments],
+                cwd=clone.root,
+                env=clone.environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def said(self) -> str:
+        """Everything it has printed so far."""
+        return self.log.read_text(errors="replace")
+
+    def reaches(self, words: str) -> bool:
+        """Waits until it has printed these words; False where it ended without."""
+        deadline = time.monotonic() + PATIENCE
+        while words not in self.said:
+            if self.process.poll() is not None:
+                return words in self.said
+            assert time.monotonic() < deadline, f"it does not come to '{words}':\n{self.said}"
+            time.sleep(0.1)
+        return True
+
+    def kill(self, *, everything: bool) -> bool:
+        """SIGKILL to the command alone, or to all that works in the clone, as in a power failure; False where it had ended."""
+        lived = self.process.poll() is None
+        with suppress(ProcessLookupError):
+            os.kill(self.process.pid, signal.SIGKILL)
+        if everything:
+            for one in working_in(self.clone.root):
+                with suppress(psutil.Error):
+                    one.kill()
+        self.process.wait()
+        return lived
+
+    def ends(self) -> str:
+        """Waits for its end, which must be a good one; returns what it printed."""
+        code = self.process.wait(timeout=PATIENCE)
+        assert code == 0, f"exited with {code}:\n{self.said}"
+        return self.said
+
+
+def working_in(folder: Path) -> list[psutil.Process]:
+    """Processes whose current folder is in this one."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if Path(process.cwd()).is_relative_to(folder):
+                found.append(process)
+    return found
+
+
+def kill_within(clone: Clone, part: str, dice: random.Random, *arguments: str) -> bool:
+    """Starts a command and kills it at a random moment of a part; False where it had ended before, or never came to it."""
+    words, lasts = PARTS[part]
+    command = Command(clone, *arguments)
+    if not command.reaches(words):
+        command.ends()
+        return False
+    time.sleep(dice.uniform(0, lasts))
+    return command.kill(everything=dice.random() < 0.5)
+
+
+def lost(clone: Clone, versions: int) -> list[str]:
+    """What is missing or left over in a clone in which so many retrainings have been asked for; nothing, it should be."""
+    wrong: list[str] = []
+
+    def expect(what: str, found: object, wanted: object) -> None:
+        if found != wanted:
+            wrong.append(f"{what}: {found} instead of {wanted}")
+
+    client = clone.client
+    candidates = client.search_model_versions(f"name = '{CANDIDATES}'")
+    production = client.search_model_versions(f"name = '{PRODUCTION}'")
+    expect("candidates", len(candidates), versions)
+    newest = max((int(one.version) for one in candidates), default=0)
+    challenger = client.get_model_version_by_alias(CANDIDATES, "challenger")
+    expect("challenger", int(challenger.version), newest)
+    branches = clone.git("branch", "--list", "retrain/*", "--format=%(refname:short) %(objectname)").splitlines()
+    expect("branches", sorted(branches), sorted(f"{one.tags['branch']} {one.tags['commit']}" for one in candidates))
+    expect("worktrees", len(clone.git("worktree", "list").splitlines()), 1)
+    expect("checkout", clone.git("status", "--porcelain"), "")
+    status = clone.status()
+    expect("runs alive or dead", (status["worktrees"], status["dead"]), ([], []))
+    expect("processes", [one.pid for one in working_in(clone.root)], [])
+    room = clone.root / ".variants"
+    expect("beside worktrees", [one.name for one in (room / "worktrees").iterdir()], [])
+    expect("half-written", [str(one) for one in room.rglob("*.part")], [])
+    experiment = client.get_experiment_by_name(PRODUCTION)
+    assert experiment is not None
+    ended = {one.info.run_id: one.info.status for one in client.search_runs([experiment.experiment_id])}
+    for one in candidates:
+        expect(f"run of version {one.version}", ended.pop(str(one.run_id), None), "FINISHED")
+        expect(f"gate of version {one.version}", one.tags.get("gate") in ("passed", "refused"), True)
+        for curve in ("loss", "dev_block_ap"):
+            steps = [entry.step for entry in client.get_metric_history(str(one.run_id), curve)]
+            expect(f"{curve} of version {one.version}", steps, sorted(set(steps)))
+    expect("other runs", set(ended.values()) - {"KILLED"}, set())
+    for one in production:
+        expect(f"tag model-v{one.version}", clone.git("rev-parse", f"model-v{one.version}"), one.tags["commit"])
+    expect("damaged in DVC's cache", damaged(clone.root / ".dvc/cache/files/md5"), [])
+    return wrong
+
+
+def damaged(cache: Path) -> list[str]:
+    """Files of a DVC cache whose content is not what their name says."""
+    return [
+        str(file)
+        for file in cache.rglob("*")
+        if file.is_file()
+        and re.fullmatch(r"[0-9a-f]{30}(\.dir)?", file.name)
+        and hashlib.md5(file.read_bytes()).hexdigest() != file.parent.name + file.name.removesuffix(".dir")
+    ]
+
+
+def locked(clone: Clone, version: int) -> object:
+    """The hashes of every file that went into a candidate, or came out of a stage."""
+    commit = clone.client.get_model_version(CANDIDATES, str(version)).tags["commit"]
+    return yaml.safe_load(clone.git("show", f"{commit}:dvc.lock"))
+
+
+class Server:
+    """A server that can be taken away and brought back, with what it knew."""
+
+    def __init__(self, command: list[str], folder: Path, environment: dict[str, str], ready: str) -> None:
+        self.start = lambda: running(command, folder, environment, ready)
+        self.context = self.start()
+        self.process = self.context.__enter__()
+
+    @contextmanager
+    def away(self, seconds: float) -> Iterator[None]:
+        """Kills the server, and starts it again after so many seconds, or later where the block lasts longer."""
+        back = time.monotonic() + seconds
+        self.stop()
+        yield
+        time.sleep(max(0.0, back - time.monotonic()))
+        self.context = self.start()
+        self.process = self.context.__enter__()
+
+    def stop(self) -> None:
+        """SIGKILL to it and to all that it has started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.context.__exit__(None, None, None)

@@ -1,0 +1,214 @@
+"""The servers of a team: MLflow with its own authentication and Prefect, both on PostgreSQL, as a company would run them."""
+
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg2
+import pytest
+from conftest import CANDIDATES, PRODUCTION, Clone, loosen_gate
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+from servers import free_port, running
+
+if TYPE_CHECKING:
+    from mlflow.server.auth.client import AuthServiceClient
+
+
+def program(name: str) -> str | None:
+    """A program of PostgreSQL; Debian keeps them off PATH."""
+    kept = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    return shutil.which(name) or (str(kept[-1]) if kept else None)
+
+
+pytestmark = [
+    pytest.mark.full,
+    pytest.mark.skipif(
+        program("initdb") is None, reason="there is no PostgreSQL here (Debian: apt install postgresql)"
+    ),
+]
+
+ADMIN = "admin"
+
+
+@dataclass
+class Team:
+    """The servers, and a clone for each account."""
+
+    mlflow: str
+    database: str
+    passwords: dict[str, str]
+    clone: Clone
+
+    def as_(self, account: str) -> Clone:
+        """The clone, used by somebody with this account."""
+        found = Clone(self.clone.root)
+        found.environment = self.clone.environment | {
+            "MLFLOW_TRACKING_USERNAME": account,
+            "MLFLOW_TRACKING_PASSWORD": self.passwords[account],
+        }
+        return found
+
+    def count(self, database: str, table: str) -> int:
+        """Rows of a table of PostgreSQL."""
+        with closing(psycopg2.connect(f"{self.database}/{database}")) as connection, connection.cursor() as cursor:
+            cursor.execute(f"select count(*) from {table}")
+            return int(cursor.fetchone()[0])
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a PostgreSQL of our own, with a database for each server."""
+    folder = tmp_path_factory.mktemp("postgres")
+    port = free_port()
+    initdb, server = program("initdb"), program("postgres")
+    assert initdb and server
+    user = {}
+    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+        for parent in (folder, *folder.parents[:3]):
+            parent.chmod(parent.stat().st_mode | 0o055)
+        shutil.chown(folder, "postgres")
+        user = {"user": "postgres"}
+    data = folder / "data"
+    subprocess.run(
+        [initdb, "-D", data, "-U", "variants", "-A", "trust", "-E", "UTF8", "--no-sync"], check=True, cwd=folder, **user
+    )  # type: ignore[call-overload]
+    command = [server, "-D", str(data), "-p", str(port), "-k", str(folder), "-c", "listen_addresses=127.0.0.1"]
+    command += ["-c", "fsync=off", "-c", "max_connections=200"]
+    address = f"postgresql://variants@127.0.0.1:{port}"
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **user)  # type: ignore[call-overload]
+    try:
+        wait_for(address)
+        with closing(psycopg2.connect(f"{address}/postgres")) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                for name in ("mlflow", "accounts", "prefect"):
+                    cursor.execute(f"create database {name}")
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def wait_for(address: str) -> None:
+    """Waits until PostgreSQL lets us in."""
+    for _ in range(300):
+        try:
+            psycopg2.connect(f"{address}/postgres").close()
+            return
+        except psycopg2.OperationalError:
+            time.sleep(0.2)
+    raise AssertionError(f"PostgreSQL does not answer at {address}")
+
+
+@pytest.fixture(scope="module")
+def team(postgres: str, make_clone: Callable[[], Clone], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+    folder = tmp_path_factory.mktemp("team")
+    ports = [free_port(), free_port()]
+    passwords = {name: secrets.token_urlsafe(16) for name in (ADMIN, "trainer", "releaser")}
+    accounts = folder / "accounts.ini"
+    accounts.write_text(
+        f"[mlflow]\ndefault_permission = READ\ndatabase_uri = {postgres}/accounts\nadmin_username = {ADMIN}\n"
+        f"admin_password = {passwords[ADMIN]}\n"
+        "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_"))}
+    environment |= {
+        "DO_NOT_TRACK": "1",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
+    environment |= {"MLFLOW_AUTH_CONFIG_PATH": str(accounts), "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(16)}
+    environment |= {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+    environment["PREFECT_API_DATABASE_CONNECTION_URL"] = (
+        f"{postgres.replace('postgresql', 'postgresql+asyncpg')}/prefect"
+    )
+    host = ["--host", "127.0.0.1", "--port"]
+    mlflow = ["mlflow", "server", *host, str(ports[0]), "--workers", "1", "--app-name", "basic-auth"]
+    mlflow += ["--backend-store-uri", f"{postgres}/mlflow", "--artifacts-destination", str(folder / "artifacts")]
+    prefect = ["prefect", "server", "start", *host, str(ports[1])]
+    address = f"http://127.0.0.1:{ports[0]}"
+    with ExitStack() as servers:
+        for command, ready in ((mlflow, f"{address}/health"), (prefect, f"http://127.0.0.1:{ports[1]}/api/health")):
+            servers.enter_context(running([sys.executable, "-m", *command], folder, environment, ready))
+        clone = make_clone()
+        loosen_gate(clone, canaries=4)
+        clone.environment |= {"MLFLOW_TRACKING_URI": address, "PREFECT_API_URL": f"http://127.0.0.1:{ports[1]}/api"}
+        yield Team(address, postgres, passwords, clone)
+
+
+@pytest.fixture(scope="module")
+def accounts(team: Team) -> "Iterator[AuthServiceClient]":
+    """What an administrator does once: an account for the training machine, one for the release manager."""
+    from mlflow.server.auth.client import AuthServiceClient  # imports a whole server: not while tests are collected
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_USERNAME", ADMIN)
+        patch.setenv("MLFLOW_TRACKING_PASSWORD", team.passwords[ADMIN])
+        client = AuthServiceClient(team.mlflow)
+        for name in ("trainer", "releaser"):
+            client.create_user(name, team.passwords[name])
+        yield client
+
+
+def test_retraining_cannot_write_to_production_and_the_release_manager_can(
+    team: Team, accounts: "AuthServiceClient", shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer, releaser = team.as_("trainer"), team.as_("releaser")
+    trainer.run("retrain", "--source", str(shop))
+    accounts.create_registered_model_permission(CANDIDATES, "releaser", "EDIT")  # to note approvals there
+    releaser.run("approve", "1", "--by", "Rita Release", "--comment", "looks right")
+    assert "models:/color-variants/1 is the champion" in releaser.run("promote", "1").stdout
+
+    trainer.run("retrain", "--source", str(shop), "--set", "train.seed=1")
+    releaser.run("approve", "2", "--by", "Rita Release")
+    refused = trainer.run("promote", "2", check=False)
+    assert refused.returncode == 1
+    assert "error: MLflow does not let the account 'trainer' write" in refused.stderr
+    assert "Traceback" not in refused.stdout + refused.stderr
+    undone = trainer.run("rollback", "--reason", "mine is better", "--to", "1", check=False)
+    assert undone.returncode == 1
+
+    for name in ("USERNAME", "PASSWORD"):
+        monkeypatch.setenv(f"MLFLOW_TRACKING_{name}", trainer.environment[f"MLFLOW_TRACKING_{name}"])
+    client = MlflowClient(team.mlflow, team.mlflow)
+    candidate = client.get_model_version(CANDIDATES, "2")
+    for forbidden in (
+        lambda: client.copy_model_version(f"models:/{CANDIDATES}/2", PRODUCTION),
+        lambda: client.create_model_version(PRODUCTION, str(candidate.source), candidate.run_id),
+        lambda: client.set_registered_model_alias(PRODUCTION, "champion", "1"),
+        lambda: client.set_model_version_tag(PRODUCTION, "1", "note", "mine"),
+        lambda: client.delete_registered_model(PRODUCTION),
+    ):
+        with pytest.raises(MlflowException, match="403"):
+            forbidden()
+    assert [one.version for one in client.search_model_versions(f"name = '{PRODUCTION}'")] == ["1"]
+
+    assert "models:/color-variants/2 is the champion" in releaser.run("promote", "2").stdout
+    back = releaser.run("rollback", "--reason", "groups shoes by sole")
+    assert "models:/color-variants/1 is the champion again" in back.stdout
+    assert client.get_model_version_by_alias(PRODUCTION, "champion").version == "1"
+
+
+def test_both_servers_keep_everything_in_postgresql(team: Team) -> None:
+    assert team.count("mlflow", "model_versions") == 4  # two candidates, two copies in production
+    assert team.count("prefect", "flow_run") >= 6
+    assert team.count("accounts", "users") == 3
+    assert not list(team.clone.root.rglob("mlflow.db"))
+
+
+def test_a_wrong_password_is_told_without_a_traceback(team: Team, shop: Path) -> None:
+    stranger = team.as_("trainer")
+    stranger.environment["MLFLOW_TRACKING_PASSWORD"] = "not the one"
+    refused = stranger.run("retrain", "--source", str(shop), check=False)
+    assert refused.returncode == 1
+    assert "MLFLOW_TRACKING_USERNAME" in refused.stderr
+    assert "Traceback" not in refused.stdout + refused.stderr
