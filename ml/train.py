@@ -46,7 +46,7 @@ class TrainParams(Params):
     """The knobs under `train` in params.yaml."""
 
     method: Literal["pbcnet", "pbcnet_semi", "moco_v2", "byol", "simsiam", "triplet"]
-    epochs: int = Field(gt=0)
+    epochs: int = Field(ge=0, description="0: the initial weights")
     batch: int = Field(gt=0, description="products in a step")
     learning_rate: float = Field(gt=0, description="peak of the one-cycle schedule")
     warmup: float = Field(gt=0, lt=1, description="share of the steps in which the learning rate rises")
@@ -95,7 +95,7 @@ class Trainer:
         parameters = [value for value in self.method.parameters() if value.requires_grad]
         optimizer = torch.optim.AdamW(parameters, lr=knobs.learning_rate, weight_decay=knobs.weight_decay, fused=True)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, max_lr=knobs.learning_rate, total_steps=steps, pct_start=knobs.warmup
+            optimizer, max_lr=knobs.learning_rate, total_steps=max(1, steps), pct_start=knobs.warmup
         )
         self.module, self.optimizer = self.fabric.setup(self.method, optimizer)
         self.views = torch.Generator(self.fabric.device).manual_seed(knobs.seed)

@@ -5,16 +5,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
-import yaml
-from conftest import CANDIDATES, ROOT, Clone
+from conftest import ROOT
 from mlflow.tracking import MlflowClient
 
-from flows.leftovers import CHECKPOINT, clean, leftovers, salvage
-from flows.project import Project, author, git
+from flows.leftovers import CHECKPOINT, TEMPORARY, clean, end, leftovers, orphans, salvage
+from flows.project import STARTED_BY, Project, author, git
 from flows.workspace import open_workspace
 
 RUN = """
@@ -115,44 +114,23 @@ def test_another_recipe_leaves_a_dead_run_to_clean(
     assert git(project.root, "branch", "--list", "retrain/*").strip() == workspace.branch
 
 
-@pytest.mark.full
-@pytest.mark.parametrize("stage", ["validate", "prepare", "train", "embed", "evaluate", "record"])
-def test_a_killed_retrain_given_again_ends_in_the_bytes_of_one_that_was_not_killed(
-    make_clone: Callable[[], Clone], shop: Path, stage: str
-) -> None:
-    killed, whole = make_clone(), make_clone()
-    command = [sys.executable, "-m", "flows.cli", "retrain", "--source", str(shop), "--set", "train.epochs=4"]
-    process = subprocess.Popen(
-        command,
-        cwd=killed.root,
-        env=killed.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    moment = {"train": "epoch 2", "record": "packaging the model"}.get(stage, f"Running stage '{stage}'")
-    assert process.stdout is not None
-    for line in process.stdout:
-        if moment in line:
-            break
-    else:
-        raise AssertionError(f"it ended before '{moment}'")
-    time.sleep(0.2)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert len(killed.status()["dead"]) == 1  # type: ignore[arg-type]
-    again = killed.run(*command[3:])
-    assert f"registered models:/{CANDIDATES}/1" in again.stdout
-    if stage == "train":
-        assert "goes on from its checkpoint" in again.stdout + again.stderr
-    whole.run(*command[3:])
-    locks = [
-        yaml.safe_load(clone.git("show", f"{clone.client.get_model_version(CANDIDATES, '1').tags['commit']}:dvc.lock"))
-        for clone in (killed, whole)
-    ]
-    assert locks[0] == locks[1]
-    status = killed.status()
-    assert (status["dead"], status["worktrees"]) == ([], [])
-    assert len(killed.client.search_model_versions(f"name = '{CANDIDATES}'")) == 1
-    assert killed.git("status", "--porcelain") == ""
+def test_a_temporary_server_is_ended_when_its_command_is_dead_and_not_before(project: Project) -> None:
+    starter = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    mark = f"{starter.pid} {psutil.Process(starter.pid).create_time()} {project.room}"
+    sleep = [sys.executable, "-c", "import time; time.sleep(600)", TEMPORARY]
+    server = subprocess.Popen(sleep, env=os.environ | {STARTED_BY: mark})
+    try:
+        deadline = time.monotonic() + 30
+        while TEMPORARY not in psutil.Process(server.pid).cmdline():  # until it has become what it is
+            assert time.monotonic() < deadline
+        assert orphans(project) == []
+        starter.kill()
+        starter.wait()
+        assert [one.pid for one in orphans(project)] == [server.pid]
+        assert orphans(Project(project.root / "another")) == []
+        end(orphans(project))
+        assert not psutil.pid_exists(server.pid)
+    finally:
+        for process in (starter, server):
+            process.kill()
+            process.wait()

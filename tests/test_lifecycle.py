@@ -185,6 +185,7 @@ def test_a_promotion_copies_the_candidate_and_a_rollback_brings_the_earlier_one_
     clone = life.clone
     approve(life, "1")
     assert "models:/color-variants/1 is the champion" in clone.run("promote").stdout
+    assert clone.git("rev-parse", "model-v1") == life.version(CANDIDATES).tags["commit"]
     second = clone.run("retrain", "--source", str(life.shop), "--set", "train.epochs=1").stdout
     assert f"registered models:/{CANDIDATES}/2" in second
     decision = life.client.get_model_version(CANDIDATES, "2").tags

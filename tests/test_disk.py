@@ -1,0 +1,49 @@
+"""A full disk is told in a line, wherever it is met."""
+
+import errno
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows.disk import is_full
+from flows.process import CommandError, stream
+from ml.errors import UserError
+
+FULL_DISK = Path("/dev/full")
+needs_full = pytest.mark.skipif(not FULL_DISK.exists(), reason="this system has no /dev/full")
+
+
+@needs_full
+def test_a_full_disk_is_known_behind_other_errors() -> None:
+    with pytest.raises(OSError) as full:
+        FULL_DISK.write_bytes(b"x")
+    wrapped = RuntimeError("the flow failed")
+    wrapped.__cause__ = full.value
+    assert is_full(wrapped)
+    assert not is_full(OSError(errno.EACCES, "Permission denied"))
+    assert not is_full(None)
+
+
+@needs_full
+def test_a_stage_on_a_full_disk_is_a_refusal_and_another_crash_is_not() -> None:
+    write = "from pathlib import Path; Path('/dev/full').write_bytes(b'x')"
+    with pytest.raises(UserError, match="No space left on device: make room"):
+        stream([sys.executable, "-c", write], Path.cwd(), lambda line: None)
+    with pytest.raises(CommandError):
+        stream([sys.executable, "-c", "raise ValueError('else')"], Path.cwd(), lambda line: None)
+
+
+@needs_full
+def test_a_stage_run_by_hand_says_so_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    import typer
+
+    from ml.stage import run_app
+
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(lambda: FULL_DISK.write_bytes(b"x") and None)
+    with pytest.raises(SystemExit) as end, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["stage"])
+        run_app(app)
+    assert end.value.code == 1
+    assert "error: No space left on device" in capsys.readouterr().err

@@ -1,0 +1,50 @@
+"""The registry's own promises: a store is whole or absent, and the newest candidate is the challenger."""
+
+from pathlib import Path
+
+import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from flows.project import Project
+from flows.registry import challenge
+from flows.tracking import connect, permitted
+from ml.errors import UserError
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")  # MLflow itself sets it, for child processes; here it ends with the test
+    return Project(tmp_path)
+
+
+def candidate(client: MlflowClient, project: Project) -> str:
+    return str(client.create_model_version("candidates", (project.room / "model").as_uri()).version)
+
+
+def test_the_challenger_is_the_newest_candidate_whichever_is_named_last(project: Project) -> None:
+    client = connect(project)
+    client.create_registered_model("candidates")
+    first, second = candidate(client, project), candidate(client, project)
+    for named, wanted in ((first, first), (second, second), (first, second)):
+        challenge(client, client.get_model_version("candidates", named))
+        assert str(client.get_model_version_by_alias("candidates", "challenger").version) == wanted
+
+
+def test_a_store_whose_making_was_killed_is_made_anew(project: Project) -> None:
+    left = project.room / ".mlflow.db.12345.part"
+    project.room.mkdir()
+    left.write_bytes(b"half a database")
+    assert connect(project).search_registered_models() == []
+    assert not left.exists()
+    assert (project.room / "mlflow.db").is_file()
+
+
+def test_a_missing_permission_is_told_with_the_account_and_other_failures_are_left_alone(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "trainer")
+    with pytest.raises(UserError, match="the account 'trainer'"), permitted(project):
+        raise MlflowException("API request to endpoint X failed with error code 403 != 200. Permission denied")
+    with pytest.raises(MlflowException, match="error code 500"), permitted(project):
+        raise MlflowException("API request to endpoint X failed with error code 500 != 200")
