@@ -61,14 +61,21 @@ def _is_orphan(process: psutil.Process, project: Project) -> bool:
     try:
         if TEMPORARY not in process.cmdline():
             return False
-        mark = process.environ().get(STARTED_BY, "")
+        mark, parent = _mark(process), process.parent()
         starter, started, room = mark.split(" ", 2)
-        parent = process.parent()
-        held = parent is not None and parent.environ().get(STARTED_BY) == mark  # by `prefect server start`
+        held = parent is not None and _mark(parent) == mark  # by `prefect server start`
         lives = psutil.pid_exists(int(starter)) and psutil.Process(int(starter)).create_time() == float(started)
         return room == str(project.room) and not held and not lives
     except (psutil.Error, OSError, ValueError):
         return False  # not ours, or gone
+
+
+def _mark(process: psutil.Process) -> str:
+    """Which command started a process; empty where none did, or where we may not look, as at the system's first one."""
+    try:
+        return process.environ().get(STARTED_BY, "")
+    except psutil.Error:
+        return ""
 
 
 def salvage(

@@ -14,7 +14,9 @@ from ml.errors import UserError
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")  # MLflow itself sets it, for child processes; here it ends with the test
+    monkeypatch.setenv(
+        "MLFLOW_TRACKING_URI", ""
+    )  # MLflow itself sets it, for child processes; here it ends with the test
     return Project(tmp_path)
 
 
