@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from flows.disk import FULL, is_full
 from flows.project import Project, find_project
+from flows.trouble import trouble
 from ml.errors import UserError
 from ml.params import profile_knobs
 from ml.stage import run_app
@@ -325,13 +325,14 @@ def demo() -> None:
 
 
 def main() -> None:
-    """Runs the command; a full disk, which any part of it may meet, is said in a line."""
+    """Runs the command; trouble from outside, which any part of it may meet, is said in a line."""
     try:
         run_app(app)
     except Exception as error:
-        if not is_full(error):
+        words = trouble(error)
+        if words is None:
             raise
-        print(f"error: {FULL}", file=sys.stderr)
+        print(f"error: {words}", file=sys.stderr)
         raise SystemExit(1) from None
 
 

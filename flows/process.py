@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from flows.disk import FULL, says_full
+from flows.trouble import FULL, says_full
 from ml.errors import UserError
 
 TAIL = 60  # lines kept for an error message

@@ -8,7 +8,7 @@ from typing import Any
 from prefect import get_run_logger
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
-from flows.disk import is_full
+from flows.trouble import trouble
 from ml.errors import UserError
 from ml.figures import FIGURES
 
@@ -16,12 +16,12 @@ PROGRESS = re.compile(r"^[\w ]+: +(\d+)% \(")
 
 
 class PlainRefusals(logging.Filter):
-    """Takes the traceback off a logged UserError, or a full disk: a message to a person, not a crash."""
+    """Takes the traceback off a logged UserError, or of trouble from outside: a message to a person, not a crash."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Never drops a record."""
         error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, UserError) or is_full(error):
+        if isinstance(error, UserError) or trouble(error):
             record.exc_info, record.exc_text = None, None
             record.msg, record.args = str(error), ()
         return True

@@ -13,7 +13,6 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
-from flows.disk import FULL, is_full
 from flows.history import note_event
 from flows.judging import judge
 from flows.leftovers import salvage
@@ -34,6 +33,7 @@ from flows.registry import (
 from flows.reporting import decision_page, figure_table, stage_log
 from flows.snapshots import absolute, import_shop_into, restore_snapshot, track_snapshot
 from flows.tracking import EXPERIMENT, LiveHistory, answers, connect, run_page
+from flows.trouble import AWAY, trouble
 from flows.workspace import Workspace, open_workspace
 from ml.errors import UserError
 from ml.gate import SERVED, ModelNames, Policy
@@ -102,14 +102,16 @@ def retrain(
             client.delete_run(run_id)
         raise
     except BaseException as error:
-        lost = isinstance(error, Exception) and not answers(project)
-        if lost:
+        words = trouble(error)
+        gone = isinstance(error, Exception) and not answers(project)
+        lost = gone or words == AWAY
+        if gone:
             raise UserError(
                 f"MLflow at {project.mlflow_uri} does not answer any more. Nothing is lost: what the stages made is in DVC's "
                 "cache, and the same command records it once the server is back"
             ) from error
-        if is_full(error):
-            raise UserError(FULL) from error
+        if words:
+            raise UserError(words) from error
         if run_id:
             client.set_terminated(run_id, "FAILED")
         raise

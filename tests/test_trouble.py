@@ -1,13 +1,15 @@
-"""A full disk is told in a line, wherever it is met."""
+"""A full disk, or a server that is away, is told in a line, wherever it is met."""
 
 import errno
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
+from servers import free_port
 
-from flows.disk import is_full
 from flows.process import CommandError, stream
+from flows.trouble import AWAY, FULL, trouble
 from ml.errors import UserError
 
 FULL_DISK = Path("/dev/full")
@@ -20,9 +22,17 @@ def test_a_full_disk_is_known_behind_other_errors() -> None:
         FULL_DISK.write_bytes(b"x")
     wrapped = RuntimeError("the flow failed")
     wrapped.__cause__ = full.value
-    assert is_full(wrapped)
-    assert not is_full(OSError(errno.EACCES, "Permission denied"))
-    assert not is_full(None)
+    assert trouble(wrapped) == FULL
+    assert trouble(OSError(errno.EACCES, "Permission denied")) is None
+    assert trouble(None) is None
+
+
+def test_a_prefect_server_that_is_away_is_known_behind_other_errors() -> None:
+    with pytest.raises(httpx.ConnectError) as away:
+        httpx.get(f"http://127.0.0.1:{free_port()}")
+    wrapped = RuntimeError("the flow failed")
+    wrapped.__context__ = away.value
+    assert trouble(wrapped) == AWAY
 
 
 @needs_full
