@@ -114,9 +114,10 @@ def team(postgres: str, make_clone: Callable[[], Clone], tmp_path_factory: pytes
     folder = tmp_path_factory.mktemp("team")
     ports = [free_port(), free_port()]
     passwords = {name: secrets.token_urlsafe(16) for name in (ADMIN, "trainer", "releaser")}
+    driven = postgres.replace("postgresql", "postgresql+psycopg2")  # without, SQLAlchemy wants another driver
     accounts = folder / "accounts.ini"
     accounts.write_text(
-        f"[mlflow]\ndefault_permission = READ\ndatabase_uri = {postgres}/accounts\nadmin_username = {ADMIN}\n"
+        f"[mlflow]\ndefault_permission = READ\ndatabase_uri = {driven}/accounts\nadmin_username = {ADMIN}\n"
         f"admin_password = {passwords[ADMIN]}\n"
         "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
     )
@@ -133,7 +134,7 @@ def team(postgres: str, make_clone: Callable[[], Clone], tmp_path_factory: pytes
     )
     host = ["--host", "127.0.0.1", "--port"]
     mlflow = ["mlflow", "server", *host, str(ports[0]), "--workers", "1", "--app-name", "basic-auth"]
-    mlflow += ["--backend-store-uri", f"{postgres}/mlflow", "--artifacts-destination", str(folder / "artifacts")]
+    mlflow += ["--backend-store-uri", f"{driven}/mlflow", "--artifacts-destination", str(folder / "artifacts")]
     prefect = ["prefect", "server", "start", *host, str(ports[1])]
     address = f"http://127.0.0.1:{ports[0]}"
     with ExitStack() as servers:

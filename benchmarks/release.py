@@ -1,0 +1,140 @@
+"""The gate on real photos: a first model, a better one, one with fewer epochs, a rollback, and the promoted one made again.
+
+Runs the commands that a release manager would, in a clone of this checkout's commit, and writes them with what they said to
+docs/release-example.md. The pictures stay in the clone, .variants/benchmarks/release.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from benchmarks.checkout import ROOT, WORK, commit
+from ml.stage import run_app
+
+PAGE = ROOT / "docs/release-example.md"
+PROGRESS = re.compile(r"^[\w ]+: +\d+% \(|INFO|WARNING|temporary server")
+AUTHOR, MANAGER = "Tia Training", "Rita Release"
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+class Session:
+    """A clone, the commands that were given in it, and what they said."""
+
+    def __init__(self, clone: Path) -> None:
+        self.clone = clone
+        self.lines: list[str] = []
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_"))}
+        self.environment = kept | {"PYTHONPATH": str(clone), "COLUMNS": "170"}
+
+    def tell(self, words: str) -> None:
+        """Adds a paragraph of text."""
+        self.lines += ["", words, ""]
+
+    def run(self, *arguments: str, fails: bool = False) -> str:
+        """Runs `variants ARGUMENTS`, keeps command, output, exit code and seconds, and stops where it ends otherwise than expected."""
+        shown = " ".join(f'"{one}"' if " " in one else one for one in arguments)
+        print(f"$ variants {shown}", flush=True)
+        started = time.monotonic()
+        command = [sys.executable, "-m", "flows.cli", *arguments]
+        done = subprocess.run(
+            command, cwd=self.clone, env=self.environment, capture_output=True, text=True, check=False
+        )
+        seconds = time.monotonic() - started
+        said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip() and not PROGRESS.search(line)]
+        print("\n".join(said), f"[exit code {done.returncode}, {seconds:.0f} s]", flush=True)
+        if (done.returncode != 0) != fails:
+            raise SystemExit(f"not as expected:\n{done.stdout}\n{done.stderr}")
+        self.lines += [f"    $ variants {shown}", *(f"    {line}" for line in said)]
+        self.lines += [f"    [exit code {done.returncode}, {seconds:.0f} s]", ""]
+        return done.stdout
+
+    def decision(self, number: int) -> dict[str, Any]:
+        """The gate's decision on a candidate, as its run in MLflow keeps it."""
+        from mlflow.artifacts import load_dict
+        from mlflow.tracking import MlflowClient
+
+        uri = f"sqlite:///{self.clone}/.variants/mlflow.db"
+        client = MlflowClient(uri, uri)
+        run = client.get_run(str(client.get_model_version("color-variants-candidates", str(number)).run_id))
+        found: dict[str, Any] = load_dict(f"{run.info.artifact_uri}/gate/decision.json")
+        return found
+
+
+def checks(decision: dict[str, Any]) -> str:
+    """Every check of a decision, as a Markdown table."""
+    lines = [
+        f"| {one['name']} | {'pass' if one['passed'] else '**fail**'} | {_number(one['figure'])} | {_number(one['threshold'])} | {one['words']} |"
+        for one in decision["checks"]
+    ]
+    return "\n".join(["| check | verdict | figure | threshold | what it asks |", "|---|---|---|---|---|", *lines])
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+@app.command()
+def main(
+    source: Annotated[Path, typer.Option(help="The shop with annotated pairs.")] = Path("../shared/data/myntra"),
+    again: Annotated[bool, typer.Option(help="Make the promoted version again from its registry entry.")] = True,
+) -> None:
+    """Gives the commands and writes docs/release-example.md."""
+    clone = WORK / "release"
+    shutil.rmtree(clone, ignore_errors=True)
+    subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
+    subprocess.run(["git", "config", "user.name", AUTHOR], cwd=clone, check=True)
+    subprocess.run(["git", "config", "user.email", "tia@example.org"], cwd=clone, check=True)
+    photos = str(source.resolve())
+    session = Session(clone)
+    retrain = ("retrain", "--source", photos)
+    session.tell("## A first model: no training at all, at 128 px. Without a champion it goes by the floors alone")
+    session.run(*retrain, "--set", "train.epochs=0", "--set", "prepare.size=128")
+    session.run("approve", "1", "--by", MANAGER, "--comment", "a beginning")
+    session.run("promote", "1", "--by", MANAGER)
+    session.tell("## A better one: the default parameters")
+    session.run(*retrain)
+    session.tell(checks(session.decision(2)))
+    session.run("approve", "2", "--by", MANAGER, "--comment", "fewer designs torn apart")
+    session.run("promote", "2", "--by", MANAGER)
+    session.tell("## A challenger with fewer epochs (none), at the default size: refused, with the reason")
+    session.run(*retrain, "--set", "train.epochs=0")
+    session.tell(checks(session.decision(3)))
+    session.run("approve", "3", "--by", MANAGER, "--comment", "please", fails=True)
+    session.run("promote", "3", "--by", MANAGER, fails=True)
+    session.tell("## Back, and forth again")
+    session.run("rollback", "--reason", "trying the way back", "--by", MANAGER)
+    session.run("rollback", "--to", "2", "--reason", "it works", "--by", MANAGER)
+    if again:
+        session.tell("## Made again from the registry entry alone, in an empty folder, with an empty cache")
+        session.run("reproduce", "models:/color-variants/2", "--by", MANAGER)
+    session.tell("## The whole history")
+    session.run("history")
+    tags = subprocess.run(
+        ["git", "for-each-ref", "--format=%(refname:short) %(objectname:short)", "refs/tags"],
+        cwd=clone,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    session.lines += ["    $ git for-each-ref refs/tags", *(f"    {line}" for line in tags), ""]
+    begin = [
+        "# A release on real photos, command by command",
+        "",
+        f"Written by `python -m benchmarks.release` at {commit()}, on {os.cpu_count()} CPU cores: what the commands said, without their progress lines.",
+        "The figures are of the test brands of the annotated photos; see [results](results.md) for what they mean.",
+    ]
+    text = "\n".join(begin + session.lines).replace(photos, "PHOTOS").replace(str(clone), "CLONE")
+    PAGE.write_text(re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n", encoding="utf-8")
+    print(f"written: {PAGE}")
+
+
+if __name__ == "__main__":
+    run_app(app)
