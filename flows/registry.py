@@ -105,7 +105,9 @@ def register(
         if version:
             break
         try:
-            version = client.create_model_version(name, source, run_id, tags=tags, description=card)
+            version = client.create_model_version(
+                name, source, run_id, tags=tags, description=card, model_id=source.removeprefix("models:/")
+            )
         except MlflowException:
             if attempt == 4:
                 raise
