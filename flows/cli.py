@@ -345,11 +345,15 @@ def _knob(text: str) -> tuple[str, Any]:
 
 def _with_prefect(project: Project) -> None:
     """Uses the server of `variants ui` where it runs; otherwise Prefect starts a temporary one for this command."""
-    from flows.servers import running_prefect
+    from flows.servers import make_prefect_database, running_prefect
 
-    address = None if "PREFECT_API_URL" in os.environ else running_prefect(project)
+    if "PREFECT_API_URL" in os.environ:
+        return
+    address = running_prefect(project)
     if address:
         os.environ["PREFECT_API_URL"] = address
+    else:
+        make_prefect_database(project)
 
 
 def _aside(line: str) -> None:

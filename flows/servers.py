@@ -13,11 +13,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from filelock import FileLock
+
+from flows.process import stream
 from flows.project import Project
 from ml.errors import UserError
-from ml.files import remove, write_json
+from ml.files import remove, replacing, write_json
 
 MLFLOW_PORT, PREFECT_PORT = 5000, 4200
+DATABASE = "PREFECT_API_DATABASE_CONNECTION_URL"
 STARTUP = 120.0  # seconds for a server's first answer
 
 
@@ -110,6 +114,23 @@ def running_prefect(project: Project) -> str | None:
             return address
     except (OSError, ValueError, KeyError):
         return None
+
+
+def make_prefect_database(project: Project) -> None:
+    """Makes the database that the temporary servers of all commands share, whole or not at all.
+
+    Prefect makes it by itself, but several first commands at once would race in doing so.
+    """
+    project.room.mkdir(exist_ok=True)
+    database = Path(os.environ["PREFECT_HOME"]) / "prefect.db"
+    with FileLock(project.room / "prefect.lock"):
+        if database.is_file() or DATABASE in os.environ:
+            return
+        for part in database.parent.glob(f".{database.name}.*.part*"):
+            remove(part)  # of a command that died
+        with replacing(database) as beside:
+            command = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "--yes"]
+            stream(command, project.root, lambda line: None, {DATABASE: f"sqlite+aiosqlite:///{beside}"})
 
 
 def _note(project: Project) -> Path:
