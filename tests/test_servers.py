@@ -37,6 +37,7 @@ pytestmark = [
 ]
 
 ADMIN = "admin"
+PATIENCE = 1800.0  # seconds: MLflow hashes the password anew for each of some hundred requests
 
 
 @dataclass
@@ -164,12 +165,12 @@ def test_retraining_cannot_write_to_production_and_the_release_manager_can(
     team: Team, accounts: "AuthServiceClient", shop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer, releaser = team.as_("trainer"), team.as_("releaser")
-    trainer.run("retrain", "--source", str(shop))
+    trainer.run("retrain", "--source", str(shop), timeout=PATIENCE)
     accounts.create_registered_model_permission(CANDIDATES, "releaser", "EDIT")  # to note approvals there
     releaser.run("approve", "1", "--by", "Rita Release", "--comment", "looks right")
     assert "models:/color-variants/1 is the champion" in releaser.run("promote", "1").stdout
 
-    trainer.run("retrain", "--source", str(shop), "--set", "train.seed=1")
+    trainer.run("retrain", "--source", str(shop), "--set", "train.seed=1", timeout=PATIENCE)
     releaser.run("approve", "2", "--by", "Rita Release")
     refused = trainer.run("promote", "2", check=False)
     assert refused.returncode == 1
