@@ -345,6 +345,7 @@ def _knob(text: str) -> tuple[str, Any]:
 
 def _with_prefect(project: Project) -> None:
     """Uses the server of `variants ui` where it runs; otherwise Prefect starts a temporary one for this command."""
+    from flows.leftovers import end, orphans
     from flows.servers import make_prefect_database, running_prefect
 
     if "PREFECT_API_URL" in os.environ:
@@ -353,6 +354,7 @@ def _with_prefect(project: Project) -> None:
     if address:
         os.environ["PREFECT_API_URL"] = address
     else:
+        end(orphans(project))
         make_prefect_database(project)
 
 

@@ -82,7 +82,6 @@ def salvage(
     project: Project, client: MlflowClient, workspace: Workspace, recipe: str, tell: Callable[[str], None]
 ) -> None:
     """Takes over the checkpoint of a dead run of this recipe, and removes such runs, and those that had not got so far."""
-    end(orphans(project))
     for dead in leftovers(project):
         if dead.facts.get("recipe") not in (None, recipe):
             continue  # `variants clean` removes it, or the run that takes it over
