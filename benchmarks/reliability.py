@@ -26,7 +26,10 @@ def record(name: str, fault: str, how: str, times: dict[str, int], lost: list[st
         after: what was checked.
     """
     row = {"fault": fault, "how": how, "times": times, "lost": lost, "after": after}
-    write_json(ROWS / f"{name}.json", row | {"seconds": round(seconds), "commit": commit()})
+    write_json(
+        ROWS / f"{name}.json",
+        row | {"seconds": round(seconds), "commit": commit("docs/reliability.md", "benchmarks/reliability")},
+    )
     write_page()
 
 
