@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.checkout import ROOT, WORK, commit
+from benchmarks.checkout import ROOT, WORK
 from ml.stage import run_app
 
 PAGE = ROOT / "docs/release-example.md"
@@ -33,6 +33,12 @@ class Session:
         self.lines: list[str] = []
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_"))}
         self.environment = kept | {"PYTHONPATH": str(clone), "COLUMNS": "170"}
+
+    @property
+    def head(self) -> str:
+        """The commit that the commands are of."""
+        run = ["git", "rev-parse", "--short", "main"]
+        return subprocess.run(run, cwd=self.clone, capture_output=True, text=True, check=True).stdout.strip()
 
     def tell(self, words: str) -> None:
         """Adds a paragraph of text."""
@@ -130,7 +136,7 @@ def main(
     begin = [
         "# A release on real photos, command by command",
         "",
-        f"Written by `python -m benchmarks.release` at {commit()}, on {os.cpu_count()} CPU cores: what the commands said, without their progress lines.",
+        f"Written by `python -m benchmarks.release` at {session.head}, on {os.cpu_count()} CPU cores: what the commands said, without their progress lines.",
         "The figures are of the test brands of the annotated photos; see [results](results.md) for what they mean.",
     ]
     text = "\n".join(begin + session.lines).replace(photos, "PHOTOS").replace(str(clone), "CLONE")

@@ -58,8 +58,13 @@ def lineage_tags(root: Path, recipe: str, snapshot: str, dirty: bool) -> dict[st
     }
 
 
-def record(client: MlflowClient, run_id: str, root: Path, source: str, tags: dict[str, str]) -> dict[str, Any]:
-    """Logs everything about a finished pipeline to its run; logging again changes nothing.
+def record(
+    client: MlflowClient, run_id: str, model: str, root: Path, source: str, tags: dict[str, str]
+) -> dict[str, Any]:
+    """Logs everything about a finished pipeline to its run, and the figures to its model too; logging again changes nothing.
+
+    Args:
+        model: URI of the logged model (models:/m-…).
 
     Returns:
         The content of metrics.json.
@@ -72,7 +77,7 @@ def record(client: MlflowClient, run_id: str, root: Path, source: str, tags: dic
             for name, entry in metrics["baselines"].items():
                 figures |= _figures(entry[split], f"baseline_{name}.{split}")
     figures["threshold"] = metrics["threshold"]
-    log_values(client, run_id, figures, flat_params(root), tags)
+    log_values(client, run_id, model_id(model), figures, flat_params(root), tags)
     for file, folder in FILES.items():
         log = client.log_artifacts if (root / file).is_dir() else client.log_artifact
         log(run_id, str(root / file), folder or None)
@@ -102,6 +107,11 @@ def log_model(project: Project, client: MlflowClient, run_id: str, root: Path, t
     command = [sys.executable, "-m", "flows.package", run_id]
     stream(command, root, keep, environment={"MLFLOW_TRACKING_URI": project.mlflow_uri})
     return next(match.group(1) for line in reversed(lines) if (match := MODEL_LINE.match(line)))
+
+
+def model_id(uri: str) -> str:
+    """The id of a logged model, from its URI (models:/m-…)."""
+    return uri.removeprefix("models:/")
 
 
 def model_card(root: Path, production: str, metrics: dict[str, Any], tags: dict[str, str]) -> str:

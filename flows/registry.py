@@ -92,7 +92,7 @@ def refusal_of(candidate: ModelVersion, policy: Policy) -> str | None:
 
 
 def register(
-    client: MlflowClient, name: str, source: str, run_id: str, tags: dict[str, str], card: str
+    client: MlflowClient, name: str, model_id: str, run_id: str, tags: dict[str, str], card: str
 ) -> ModelVersion:
     """Registers a logged model as a candidate, unless this run has one already, and points `challenger` to it.
 
@@ -106,7 +106,7 @@ def register(
             break
         try:
             version = client.create_model_version(
-                name, source, run_id, tags=tags, description=card, model_id=source.removeprefix("models:/")
+                name, f"models:/{model_id}", run_id, tags=tags, description=card, model_id=model_id
             )
         except MlflowException:
             if attempt == 4:

@@ -19,7 +19,7 @@ from flows.leftovers import salvage
 from flows.lineage import recipe
 from flows.pipeline import Stage, load_stages, run_stage
 from flows.project import Project, find_project
-from flows.record import lineage_tags, log_model, model_card, record
+from flows.record import lineage_tags, log_model, model_card, model_id, record
 from flows.registry import (
     CHAMPION,
     challenge,
@@ -215,15 +215,15 @@ def enlist(
 ) -> ModelVersion:
     """Records the finished pipeline in its run and registers its model as a candidate."""
     tell = get_run_logger().info
-    metrics = record(client, run_id, root, source, tags)
+    tell("packaging the model")
+    model = log_model(project, client, run_id, root, tell)  # first: MLflow asks for every metric that a run has by then
+    metrics = record(client, run_id, model, root, source, tags)
     table = figure_table(metrics)
     create_table_artifact(table, key="figures", description="Test split: unseen brands, beside naive baselines")
-    tell("packaging the model")
-    model = log_model(project, client, run_id, root, tell)
     card = model_card(root, names.production, metrics, tags)
     client.log_text(run_id, card, "model_card.md")
     tags = tags | {"threshold": repr(metrics["threshold"])}
-    return register(client, names.candidates, model, run_id, tags, card)
+    return register(client, names.candidates, model_id(model), run_id, tags, card)
 
 
 @task(task_run_name="gate", cache_policy=NO_CACHE)

@@ -114,14 +114,19 @@ def run_page(project: Project, client: MlflowClient, run_id: str) -> str:
 
 
 def log_values(
-    client: MlflowClient, run_id: str, metrics: dict[str, float], params: dict[str, Any], tags: dict[str, str]
+    client: MlflowClient,
+    run_id: str,
+    model_id: str,
+    metrics: dict[str, float],
+    params: dict[str, Any],
+    tags: dict[str, str],
 ) -> None:
-    """Logs parameters, tags and final metrics in batches."""
+    """Logs parameters, tags and final metrics in batches; the metrics to the run's logged model as well."""
     entries = [Param(name, str(value)[:6000]) for name, value in params.items()]
     for start in range(0, len(entries), 100):
         client.log_batch(run_id, params=entries[start : start + 100])
     client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
-    figures = [Metric(name, value, int(time.time() * 1000), 0) for name, value in metrics.items()]
+    figures = [Metric(name, value, int(time.time() * 1000), 0, model_id) for name, value in metrics.items()]
     for start in range(0, len(figures), 500):
         client.log_batch(run_id, metrics=figures[start : start + 500])
 
