@@ -53,7 +53,7 @@ def _lines(title: str, total: int, unit: str) -> Iterator[Advance]:
         nonlocal done, shown
         done += count
         now = time.monotonic()
-        if now - shown < EVERY and done < total:
+        if not total or (now - shown < EVERY and done < total):
             return
         shown = now
         speed = done / max(now - start, 1e-9)

@@ -226,6 +226,17 @@ def test_training_learns_on_the_generated_shop(done: Path) -> None:
     assert history["dev_block_ap"].between(0, 1).all()
 
 
+def test_no_epochs_are_the_initial_weights(done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "again"
+    shutil.copytree(done, folder)
+    set_knobs(folder / "params.yaml", {"train.epochs": 0})
+    run(folder, monkeypatch, "train", "embed")
+    history, longer = (pd.read_csv(one / "artifacts/train/history.csv") for one in (folder, done))
+    assert history["epoch"].tolist() == [0]
+    assert history["dev_block_ap"].tolist() == longer["dev_block_ap"].tolist()[:1]
+    assert read_json(folder / "artifacts/train/encoder.json")["epoch"] == 0
+
+
 def test_without_pairs_a_shop_trains_and_groups_but_says_that_it_cannot_be_evaluated(
     own_shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
