@@ -1,6 +1,7 @@
 """The project that commands work on: its clone, and the folder `.variants` that holds everything runs leave behind."""
 
 import os
+import shutil
 import subprocess
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import psutil
 
+from flows.trouble import FULL
 from ml.errors import UserError
 
 QUIET = {
@@ -19,6 +21,7 @@ QUIET = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 
+NOTHING = 2**20  # bytes: a disk with less is full
 STARTED_BY = "VARIANTS_STARTED_BY"  # environment variable by which children of a command are known when it is dead
 AUTHOR = {"name": "color-variants", "email": "color-variants@localhost"}  # where git knows nobody
 
@@ -87,6 +90,8 @@ def git(folder: Path, *arguments: str, environment: dict[str, str] | None = None
         check=False,
         env=environment or dict(os.environ),
     )
+    if result.returncode and shutil.disk_usage(folder).free < NOTHING:  # of which git does not always speak
+        raise UserError(FULL)
     if result.returncode:
         raise UserError(f"git {' '.join(arguments)} failed: {(result.stderr or result.stdout).strip()}")
     return result.stdout.rstrip("\n")

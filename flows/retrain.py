@@ -33,7 +33,7 @@ from flows.registry import (
 from flows.reporting import decision_page, figure_table, stage_log
 from flows.snapshots import absolute, import_shop_into, restore_snapshot, track_snapshot
 from flows.tracking import EXPERIMENT, LiveHistory, answers, connect, run_page
-from flows.trouble import AWAY, trouble
+from flows.trouble import trouble
 from flows.workspace import Workspace, open_workspace
 from ml.errors import UserError
 from ml.gate import SERVED, ModelNames, Policy
@@ -97,6 +97,9 @@ def retrain(
         create_link_artifact(run_page(project, client, run_id), key="mlflow-run", link_text="the run in MLflow")
         return {"model": uri_of(version), "new": True, "passed": decision["passed"], "run": run_id}
     except UserError as refusal:
+        if trouble(refusal):
+            lost = True
+            raise
         create_markdown_artifact(f"# Refused\n\n```\n{refusal}\n```\n", key="refusal")
         if run_id:
             client.delete_run(run_id)
@@ -104,7 +107,7 @@ def retrain(
     except BaseException as error:
         words = trouble(error)
         gone = isinstance(error, Exception) and not answers(project)
-        lost = gone or words == AWAY
+        lost = gone or words is not None
         if gone:
             raise UserError(
                 f"MLflow at {project.mlflow_uri} does not answer any more. Nothing is lost: what the stages made is in DVC's "

@@ -23,7 +23,8 @@ from ml.errors import UserError
 from ml.files import remove, replacing
 
 EXPERIMENT = "color-variants"
-logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # it announces each table that it creates
+# It announces each table that it creates, and logs the traceback of each error that it also raises.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 PATIENCE = 10.0  # seconds to wait for a tracking server's first answer
 POLL = 2.0  # seconds between looks at a growing history
 

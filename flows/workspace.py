@@ -81,9 +81,13 @@ def open_workspace(project: Project, allow_dirty: bool) -> Workspace:
     name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     workspace = Workspace(project, name, base, bool(changes), life(project, name))
     workspace.alive.acquire()
-    with _lock(project):
-        project.git("worktree", "add", "--quiet", "-b", workspace.branch, str(workspace.root), base)
-    share_cache(project, workspace.root)
+    try:
+        with _lock(project):
+            project.git("worktree", "add", "--quiet", "-b", workspace.branch, str(workspace.root), base)
+        share_cache(project, workspace.root)
+    except BaseException:  # such as a full disk
+        workspace.close(keep_branch=False)
+        raise
     return workspace
 
 

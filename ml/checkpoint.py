@@ -1,5 +1,6 @@
 """Checkpoints: an interrupted training goes on where it stopped, and ends in the same bytes."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ from ml.files import replacing
 
 def save_checkpoint(path: Path, fingerprint: Any, content: dict[str, Any]) -> None:
     """Writes a checkpoint beside its place and renames it. It is for this machine only and never leaves it."""
+    written = io.BytesIO()  # torch hides why it could not write a file, such as a full disk
+    torch.save({"fingerprint": fingerprint, **content}, written)
     with replacing(path) as beside:
-        torch.save({"fingerprint": fingerprint, **content}, beside)
+        beside.write_bytes(written.getbuffer())
 
 
 def load_checkpoint(path: Path, fingerprint: Any) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import torch
 from pydantic import Field
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 from torch.nn import functional
 
@@ -158,7 +158,7 @@ class Encoder(nn.Module):
 def save_encoder(encoder: Encoder, facts: dict[str, Any], folder: Path) -> None:
     """Writes encoder.safetensors, and encoder.json with what is needed to build the encoder again and `facts` besides."""
     with replacing(folder / "encoder.safetensors") as beside:
-        save_file({name: value.cpu().contiguous() for name, value in encoder.state_dict().items()}, beside)
+        beside.write_bytes(save({name: value.cpu().contiguous() for name, value in encoder.state_dict().items()}))
     write_json(folder / "encoder.json", {"encoder": json.loads(encoder.params.model_dump_json()), **facts})
 
 

@@ -28,6 +28,17 @@ def replacing(path: Path) -> Iterator[Path]:
         remove(beside)
 
 
+def reserve(path: Path) -> None:
+    """Takes the room that a sparse file will need: writing to its memory map on a full disk would kill the process.
+
+    Raises:
+        OSError: there is no room.
+    """
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+
+
 def remove(path: Path) -> None:
     """Removes a file, a link or a whole folder; silent where there is none."""
     if path.is_dir() and not path.is_symlink():

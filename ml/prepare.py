@@ -12,7 +12,7 @@ from ml.boxes import draw_boxes
 from ml.crop import CropParams, crop_product
 from ml.detect import save_detector
 from ml.device import exact
-from ml.files import read_table, replacing, write_json, write_table
+from ml.files import read_table, replacing, reserve, write_json, write_table
 from ml.foreground import Box
 from ml.images import decode
 from ml.layout import PARAMS, PREPARED, SNAPSHOT, VALIDATED
@@ -56,6 +56,8 @@ def write_arrays(products: pd.DataFrame, images: Path, how: CropParams, out: Pat
     with replacing(out / "images.npy") as images_part, replacing(out / "masks.npy") as masks_part:
         crops = open_memmap(images_part, "w+", np.uint8, (count, size, size, 3))
         masks = open_memmap(masks_part, "w+", np.uint8, (count, size, size))
+        reserve(images_part)
+        reserve(masks_part)
         with progress("prepare", count, "pictures") as advance, ThreadPoolExecutor() as pool:
             results = pool.map(crop, products["sha256"], products["article_type"])
             for row, (picture, mask, box) in enumerate(results):
