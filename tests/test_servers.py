@@ -166,7 +166,7 @@ def test_retraining_cannot_write_to_production_and_the_release_manager_can(
 ) -> None:
     trainer, releaser = team.as_("trainer"), team.as_("releaser")
     trainer.run("retrain", "--source", str(shop), timeout=PATIENCE)
-    accounts.create_registered_model_permission(CANDIDATES, "releaser", "EDIT")  # to note approvals there
+    accounts.grant_user_permission("releaser", "registered_model", CANDIDATES, "EDIT")  # to note approvals there
     releaser.run("approve", "1", "--by", "Rita Release", "--comment", "looks right")
     assert "models:/color-variants/1 is the champion" in releaser.run("promote", "1").stdout
 
