@@ -90,7 +90,6 @@ def _number(value: float | None) -> str:
 @app.command()
 def main(
     source: Annotated[Path, typer.Option(help="The shop with annotated pairs.")] = Path("../shared/data/myntra"),
-    size: Annotated[int, typer.Option(help="Pixels of the better model's crops.")] = 96,
     again: Annotated[bool, typer.Option(help="Make the promoted version again from its registry entry.")] = True,
 ) -> None:
     """Gives the commands and writes docs/release-example.md."""
@@ -102,18 +101,17 @@ def main(
     photos = str(source.resolve())
     session = Session(clone)
     retrain = ("retrain", "--source", photos)
-    sized = (*retrain, "--set", f"prepare.size={size}")
     session.tell("## A first model: no training at all, at 64 px. Without a champion it goes by the floors alone")
     session.run(*retrain, "--set", "prepare.size=64", "--set", "train.epochs=0")
     session.run("approve", "1", "--by", MANAGER, "--comment", "a beginning")
     session.run("promote", "1", "--by", MANAGER)
-    session.tell(f"## A better one: trained for an epoch at {size} px")
-    session.run(*sized)
+    session.tell("## A better one: the default parameters")
+    session.run(*retrain)
     session.tell(checks(session.decision(2)))
     session.run("approve", "2", "--by", MANAGER, "--comment", "fewer designs torn apart")
     session.run("promote", "2", "--by", MANAGER)
     session.tell("## A challenger with fewer epochs (none): refused, with the reason")
-    session.run(*sized, "--set", "train.epochs=0")
+    session.run(*retrain, "--set", "train.epochs=0")
     session.tell(checks(session.decision(3)))
     session.run("approve", "3", "--by", MANAGER, "--comment", "please", fails=True)
     session.run("promote", "3", "--by", MANAGER, fails=True)
