@@ -311,7 +311,7 @@ def test_a_stage_without_its_input_says_what_to_do_and_shows_no_traceback(tmp_pa
 @pytest.mark.parametrize(
     ("knob", "value", "words"),
     [
-        ("train.epochs", 0, "train.epochs"),
+        ("train.epochs", -1, "train.epochs"),
         ("train.nonsense", 1, "train.nonsense"),
         ("train.encoder.slices", "thirds", "train.encoder.slices"),
         ("train.device", "tpu", "train.device"),
