@@ -5,6 +5,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -66,16 +67,14 @@ class Team:
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The address of a PostgreSQL of our own, with a database for each server."""
-    folder = tmp_path_factory.mktemp("postgres")
+    folder = Path(tempfile.mkdtemp(prefix="variants-postgres-"))  # pytest's own folders are closed to other users
     port = free_port()
     initdb, server = program("initdb"), program("postgres")
     assert initdb and server
     user = {}
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-        for parent in (folder, *folder.parents[:3]):
-            parent.chmod(parent.stat().st_mode | 0o055)
         shutil.chown(folder, "postgres")
         user = {"user": "postgres"}
     data = folder / "data"
@@ -97,6 +96,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(timeout=60)
+        shutil.rmtree(folder)
 
 
 def wait_for(address: str) -> None:
