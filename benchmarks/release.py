@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -44,7 +44,7 @@ class Session:
         """Adds a paragraph of text."""
         self.lines += ["", words, ""]
 
-    def run(self, *arguments: str, fails: bool = False) -> str:
+    def run(self, *arguments: str, fails: bool = False) -> None:
         """Runs `variants ARGUMENTS`, keeps command, output, exit code and seconds, and stops where it ends otherwise than expected."""
         shown = " ".join(f'"{one}"' if " " in one else one for one in arguments)
         print(f"$ variants {shown}", flush=True)
@@ -60,31 +60,16 @@ class Session:
             raise SystemExit(f"not as expected:\n{done.stdout}\n{done.stderr}")
         self.lines += [f"    $ variants {shown}", *(f"    {line}" for line in said)]
         self.lines += [f"    [exit code {done.returncode}, {seconds:.0f} s]", ""]
-        return done.stdout
 
-    def decision(self, number: int) -> dict[str, Any]:
-        """The gate's decision on a candidate, as its run in MLflow keeps it."""
-        from mlflow.artifacts import load_dict
+    def decision(self, number: int) -> str:
+        """The page of the gate's decision on a candidate, as its run in MLflow keeps it."""
+        from mlflow.artifacts import load_text
         from mlflow.tracking import MlflowClient
 
         uri = f"sqlite:///{self.clone}/.variants/mlflow.db"
         client = MlflowClient(uri, uri)
         run = client.get_run(str(client.get_model_version("color-variants-candidates", str(number)).run_id))
-        found: dict[str, Any] = load_dict(f"{run.info.artifact_uri}/gate/decision.json")
-        return found
-
-
-def checks(decision: dict[str, Any]) -> str:
-    """Every check of a decision, as a Markdown table."""
-    lines = [
-        f"| {one['name']} | {'pass' if one['passed'] else '**fail**'} | {_number(one['figure'])} | {_number(one['threshold'])} | {one['words']} |"
-        for one in decision["checks"]
-    ]
-    return "\n".join(["| check | verdict | figure | threshold | what it asks |", "|---|---|---|---|---|", *lines])
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
+        return str(load_text(f"{run.info.artifact_uri}/gate/decision.md"))
 
 
 @app.command()
@@ -107,12 +92,12 @@ def main(
     session.run("promote", "1", "--by", MANAGER)
     session.tell("## A better one: the default parameters")
     session.run(*retrain)
-    session.tell(checks(session.decision(2)))
+    session.tell(session.decision(2))
     session.run("approve", "2", "--by", MANAGER, "--comment", "fewer designs torn apart")
     session.run("promote", "2", "--by", MANAGER)
     session.tell("## A challenger with fewer epochs (none): refused, with the reason")
     session.run(*retrain, "--set", "train.epochs=0")
-    session.tell(checks(session.decision(3)))
+    session.tell(session.decision(3))
     session.run("approve", "3", "--by", MANAGER, "--comment", "please", fails=True)
     session.run("promote", "3", "--by", MANAGER, fails=True)
     session.tell("## Back, and forth again")

@@ -18,7 +18,7 @@ from filelock import FileLock
 from flows.process import stream
 from flows.project import Project
 from ml.errors import UserError
-from ml.files import remove, replacing, write_json
+from ml.files import remove, remove_parts, replacing, write_json
 
 MLFLOW_PORT, PREFECT_PORT = 5000, 4200
 DATABASE = "PREFECT_API_DATABASE_CONNECTION_URL"
@@ -126,8 +126,7 @@ def make_prefect_database(project: Project) -> None:
     with FileLock(project.room / "prefect.lock"):
         if database.is_file() or DATABASE in os.environ:
             return
-        for part in database.parent.glob(f".{database.name}.*.part*"):
-            remove(part)  # of a command that died
+        remove_parts(database)
         with replacing(database) as beside:
             command = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "--yes"]
             stream(command, project.root, lambda line: None, {DATABASE: f"sqlite+aiosqlite:///{beside}"})

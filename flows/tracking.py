@@ -20,7 +20,7 @@ from mlflow.tracking import MlflowClient
 
 from flows.project import Project
 from ml.errors import UserError
-from ml.files import remove, replacing
+from ml.files import remove_parts, replacing
 
 EXPERIMENT = "color-variants"
 # It announces each table that it creates, and logs the traceback of each error that it also raises.
@@ -45,12 +45,12 @@ def connect(project: Project) -> MlflowClient:
         # Several processes that open a fresh sqlite store at once would race in its schema migration, which MLflow
         # runs when a client is made and when the registry is first asked.
         with FileLock(project.room / "mlflow.lock"):
-            if uri.startswith("sqlite:///"):
+            embedded = uri.startswith("sqlite:///")
+            if embedded:
                 make_store(Path(uri.removeprefix("sqlite:///")))
             client = MlflowClient(uri, uri)
             client.search_registered_models(max_results=1)
             if client.get_experiment_by_name(EXPERIMENT) is None:
-                embedded = uri.startswith("sqlite:///")
                 client.create_experiment(
                     EXPERIMENT, artifact_location=(project.room / "mlartifacts").as_uri() if embedded else None
                 )
@@ -71,8 +71,7 @@ def make_store(database: Path) -> None:
     """
     if database.is_file():
         return
-    for part in database.parent.glob(f".{database.name}.*.part*"):
-        remove(part)
+    remove_parts(database)
     with replacing(database) as beside:
         MlflowClient(f"sqlite:///{beside}", f"sqlite:///{beside}").search_registered_models(max_results=1)
 

@@ -28,6 +28,12 @@ def replacing(path: Path) -> Iterator[Path]:
         remove(beside)
 
 
+def remove_parts(path: Path) -> None:
+    """Removes what writers of `path` that died left beside it; only where a lock keeps living ones away (see `replacing`)."""
+    for part in path.parent.glob(f".{path.name}.*.part*"):
+        remove(part)
+
+
 def reserve(path: Path) -> None:
     """Takes the room that a sparse file will need: writing to its memory map on a full disk would kill the process.
 

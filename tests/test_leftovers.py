@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 from conftest import ROOT
+from faults import working_in
 from mlflow.tracking import MlflowClient
 
 from flows.leftovers import CHECKPOINT, TEMPORARY, clean, end, leftovers, orphans, salvage
@@ -67,18 +68,6 @@ def dead(project: Project, client: MlflowClient) -> tuple[str, str]:
     process.send_signal(signal.SIGKILL)
     process.wait()
     return name, run
-
-
-def working_in(folder: Path) -> list[str]:
-    """Processes whose current folder is in this one."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            where = (process / "cwd").readlink()
-        except OSError:
-            continue
-        found += [process.name] if where.is_relative_to(folder) else []
-    return found
 
 
 def test_the_same_recipe_goes_on_from_the_dead_runs_checkpoint_and_leaves_nothing_of_it(
