@@ -1,7 +1,6 @@
 """The flow `promote`: a candidate that the gate passed becomes the champion."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 from filelock import FileLock
@@ -15,22 +14,14 @@ from prefect.flow_runs import suspend_flow_run
 import flows.reporting  # noqa: F401 (refusals without traceback)
 from flows.approval import ApprovalForm, Standing, approval_of, form_text, note_answer
 from flows.history import note_event, person
+from flows.production import champion_without_record, copy_to_production, move_champion, refuse_second
 from flows.project import Project, find_project
-from flows.registry import (
-    CHALLENGER,
-    CHAMPION,
-    ensure_model,
-    find_candidate,
-    policy_of,
-    refusal_of,
-    uri_of,
-    version_by_alias,
-)
+from flows.registry import CHALLENGER, CHAMPION, find_candidate, policy_of, refusal_of, uri_of, version_by_alias
 from flows.tracking import connect, permitted
 from ml.errors import UserError
-from ml.gate import ModelNames, Policy
+from ml.gate import Policy
 
-LOCK = "promotion.lock"  # in the project's room: of promotions and rollbacks at once, one comes first and the other sees it
+LOCK = "promotion.lock"  # in the project's room: of promotions and rollbacks at once in a clone, one comes first and the other sees it
 
 
 @flow(flow_run_name="promote {version}", persist_result=True)
@@ -49,21 +40,38 @@ def promote(version: str = f"@{CHALLENGER}", by: str = "") -> dict[str, Any]:
     policy = policy_of(project)
     names = policy.models
     candidate = find_candidate(client, names, version)
-    refuse_unfit(candidate, version_by_alias(client, names.production, CHAMPION), policy)
+    died = champion_without_record(client, names, candidate)  # of an attempt that was killed
+    if died is None:
+        refuse_unfit(candidate, version_by_alias(client, names.production, CHAMPION), policy)
     approval = approved(client, policy, candidate)
     with FileLock(project.room / LOCK), permitted(project):
-        champion = version_by_alias(client, names.production, CHAMPION)
-        refuse_unfit(candidate, champion, policy)  # again: another may have been promoted since
-        promoted = copy_to_production(client, names, candidate)
-        tag_commit(project, promoted, get_run_logger().warning)
-        replaced = str(champion.version) if champion else None
-        move_champion(client, names, str(promoted.version), {"replaced": replaced or "none"})
-        facts = {"candidate": uri_of(candidate), "replaced": replaced or "none", "approval": approval.words}
+        promoted = died or make_champion(project, client, policy, candidate)
+        replaced = promoted.tags["replaced"]
+        facts = {"candidate": uri_of(candidate), "replaced": replaced, "approval": approval.words}
         note_event(client, promoted, "promotion", person(project, by), **facts)
     page = f"# Promoted\n\n`{uri_of(candidate)}` is now `models:/{names.production}@{CHAMPION}` (version {promoted.version})."
     create_markdown_artifact(page, key="promotion")
     get_run_logger().info("%s is the champion, from %s", uri_of(promoted), uri_of(candidate))
-    return {"model": uri_of(promoted), "candidate": uri_of(candidate), "replaced": replaced}
+    return {
+        "model": uri_of(promoted),
+        "candidate": uri_of(candidate),
+        "replaced": None if replaced == "none" else replaced,
+    }
+
+
+def make_champion(project: Project, client: MlflowClient, policy: Policy, candidate: ModelVersion) -> ModelVersion:
+    """The production version that `champion` points to afterwards; raises UserError where another was faster."""
+    names = policy.models
+    refuse_unfit(
+        candidate, version_by_alias(client, names.production, CHAMPION), policy
+    )  # again: approval took its time
+    copied = copy_to_production(client, names, candidate)
+    refuse_second(client, names, copied)
+    champion = version_by_alias(client, names.production, CHAMPION)
+    refuse_unfit(candidate, champion, policy)  # once more: another clone may have promoted before the copy was made
+    tag_commit(project, copied, get_run_logger().warning)
+    move_champion(client, names, str(copied.version), {"replaced": str(champion.version) if champion else "none"})
+    return client.get_model_version(names.production, copied.version)
 
 
 def approved(client: MlflowClient, policy: Policy, candidate: ModelVersion) -> Standing:
@@ -129,18 +137,6 @@ def refuse_unfit(candidate: ModelVersion, champion: ModelVersion | None, policy:
         )
 
 
-def copy_to_production(client: MlflowClient, names: ModelNames, candidate: ModelVersion) -> ModelVersion:
-    """The production version of a candidate: copied now, or by an attempt that was interrupted afterwards."""
-    ensure_model(client, names.production, "The model that serves: read models:/…@champion.")
-    known = client.search_model_versions(f"name = '{names.production}'")
-    copied = max(
-        (one for one in known if one.source == uri_of(candidate)), key=lambda one: int(one.version), default=None
-    )
-    copied = copied or client.copy_model_version(uri_of(candidate), names.production)
-    client.set_model_version_tag(names.production, copied.version, "candidate", uri_of(candidate))
-    return client.get_model_version(names.production, copied.version)
-
-
 def tag_commit(project: Project, version: ModelVersion, warn: Callable[[str], None]) -> None:
     """Gives the commit that a production version was made from its git tag `model-vN`.
 
@@ -159,11 +155,3 @@ def tag_commit(project: Project, version: ModelVersion, warn: Callable[[str], No
         warn(
             f"no git tag {tag}: this clone has not got the commit of {uri_of(version)}; fetch {version.tags['branch']} ({error})"
         )
-
-
-def move_champion(client: MlflowClient, names: ModelNames, version: str, tags: dict[str, str]) -> None:
-    """Points `champion` to a version of the production model and notes on the version why and when."""
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    for name, value in (tags | {"champion_since": now}).items():
-        client.set_model_version_tag(names.production, version, name, value)
-    client.set_registered_model_alias(names.production, CHAMPION, version)

@@ -33,7 +33,7 @@ from flows.registry import (
 from flows.reporting import decision_page, figure_table, stage_log
 from flows.snapshots import absolute, import_shop_into, restore_snapshot, track_snapshot
 from flows.tracking import EXPERIMENT, LiveHistory, answers, connect, run_page
-from flows.trouble import trouble
+from flows.trouble import UNANSWERED, trouble
 from flows.workspace import Workspace, open_workspace
 from ml.errors import UserError
 from ml.gate import SERVED, ModelNames, Policy
@@ -105,14 +105,9 @@ def retrain(
             client.delete_run(run_id)
         raise
     except BaseException as error:
-        words = trouble(error)
         gone = isinstance(error, Exception) and not answers(project)
-        lost = gone or words is not None
-        if gone:
-            raise UserError(
-                f"MLflow at {project.mlflow_uri} does not answer any more. Nothing is lost: what the stages made is in DVC's "
-                "cache, and the same command records it once the server is back"
-            ) from error
+        words = UNANSWERED if gone else trouble(error)
+        lost = words is not None
         if words:
             raise UserError(words) from error
         if run_id:

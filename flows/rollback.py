@@ -8,8 +8,9 @@ from prefect.artifacts import create_markdown_artifact
 
 import flows.reporting  # noqa: F401 (refusals without traceback)
 from flows.history import note_event, person
+from flows.production import move_champion, promoted
 from flows.project import find_project
-from flows.promote import LOCK, move_champion
+from flows.promote import LOCK
 from flows.registry import CHAMPION, find_version, policy_of, uri_of, version_by_alias
 from flows.tracking import connect, permitted
 from ml.errors import UserError
@@ -42,6 +43,12 @@ def rollback(reason: str, to: str = "", by: str = "") -> dict[str, Any]:
         target = find_version(client, f"models:/{names.production}/{earlier}")
         if uri_of(target) == uri_of(champion):
             raise UserError(f"{uri_of(target)} is the champion already")
+        served = promoted(client, names)
+        if uri_of(target) not in served:
+            raise UserError(
+                f"{uri_of(target)} was never the champion, only copied: a rollback cannot put it past the gate; "
+                f"these were: {', '.join(sorted(served))}"
+            )
         client.set_model_version_tag(names.production, champion.version, "rolled_back", reason)
         move_champion(client, names, str(target.version), {"restored": reason})
         note_event(client, target, "rollback", person(project, by), replaced=str(champion.version), comment=reason)

@@ -4,11 +4,16 @@ import errno
 from collections.abc import Iterable, Iterator
 
 import httpx
+import requests
 
 FULL = "No space left on device: make room, and give the same command again; what was finished is kept"
 AWAY = (
     "Prefect's server does not answer any more. Nothing is lost: what the stages made is in DVC's cache, and the same command "
     "goes on once the server is back (or without it: unset PREFECT_API_URL)"
+)
+UNANSWERED = (
+    "MLflow does not answer any more. Nothing is lost: what the stages made is in DVC's cache, and the same command records it "
+    "once the server is back"
 )
 DISK = (
     "No space left on device",
@@ -19,12 +24,14 @@ REACH = "Failed to reach API at"  # Prefect's words
 
 
 def trouble(error: BaseException | None) -> str | None:
-    """What is wrong and what to do, where a full disk or a Prefect server that is away is behind an error; None otherwise."""
+    """What is wrong and what to do, where a full disk or a server that is away is behind an error; None otherwise."""
     for one in _causes(error):
         if getattr(one, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or says_full([str(one)]):
             return FULL
         if isinstance(one, httpx.TransportError) or REACH in str(one):
             return AWAY
+        if isinstance(one, (requests.ConnectionError, requests.Timeout)):  # what MLflow asks with
+            return UNANSWERED
     return None
 
 

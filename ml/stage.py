@@ -1,6 +1,7 @@
 """How a stage runs alone: `python -m ml.STAGE --help`."""
 
 import errno
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 import typer
 
 from ml.errors import UserError
+
+FULL = [os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT)]
 
 
 def run_stage(main: Callable[..., Any]) -> None:
@@ -26,7 +29,8 @@ def run_app(app: typer.Typer) -> None:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        words = next((words for words in FULL if words in str(error)), None)  # a copy of many files has no errno
+        if words is None:
             raise
-        print(f"error: {error.strerror}: '{error.filename or Path.cwd()}' cannot be written", file=sys.stderr)
+        print(f"error: {words}: '{error.filename or Path.cwd()}' cannot be written", file=sys.stderr)
         raise SystemExit(1) from None

@@ -1,0 +1,133 @@
+"""The production model has one champion, whoever promotes at the same time and from wherever, and nothing gets past the gate."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from conftest import CANDIDATES, PRODUCTION, Clone, clone_project
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.tracking import MlflowClient
+
+from flows import production
+from flows.history import note_event
+from flows.production import champion_without_record, copy_to_production, move_champion, promoted, refuse_second
+from ml.errors import UserError
+from ml.gate import ModelNames
+
+NAMES = ModelNames(candidates=CANDIDATES, production=PRODUCTION)
+JUDGED = {"gate": "passed", "gate_champion": "none", "dirty": "false", "commit": "c0ffee", "branch": "retrain/1"}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"sqlite:///{tmp_path_factory.mktemp('registry')}/mlflow.db"
+
+
+@pytest.fixture
+def client(store: str) -> MlflowClient:
+    """A registry without versions."""
+    client = MlflowClient(store, store)
+    for model in client.search_registered_models():
+        client.delete_registered_model(model.name)
+    client.create_registered_model(CANDIDATES)
+    return client
+
+
+def candidate(client: MlflowClient, **tags: str) -> ModelVersion:
+    run = client.create_run("0")
+    return client.create_model_version(CANDIDATES, "file:///nowhere", run.info.run_id, tags=JUDGED | tags)
+
+
+def test_of_two_promotions_that_would_replace_the_same_champion_the_second_is_told(client: MlflowClient) -> None:
+    first, second = [copy_to_production(client, NAMES, candidate(client)) for _ in range(2)]
+    refuse_second(client, NAMES, first)
+    with pytest.raises(UserError, match="color-variants-candidates/1 is being promoted at this moment"):
+        refuse_second(client, NAMES, second)
+
+
+@pytest.mark.parametrize("end", ["promoted", "dead", "of another champion"])
+def test_a_copy_that_is_under_way_no_longer_is_in_nobodys_way(
+    client: MlflowClient, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared = {"gate_champion": "models:/color-variants/9"} if end == "of another champion" else {}
+    first = copy_to_production(client, NAMES, candidate(client, **compared))
+    second = copy_to_production(client, NAMES, candidate(client))
+    if end == "promoted":  # and rolled back since, or the look at the champion refuses what is stale
+        note_event(client, first, "promotion", "Rita")
+    if end == "dead":
+        monkeypatch.setattr(production, "PATIENCE", 0)
+    refuse_second(client, NAMES, second)
+
+
+def test_an_interrupted_copy_is_found_and_bears_the_gates_latest_comparison(client: MlflowClient) -> None:
+    copied = copy_to_production(client, NAMES, candidate(client))
+    client.set_model_version_tag(CANDIDATES, "1", "gate_champion", "models:/color-variants/9")
+    again = copy_to_production(client, NAMES, client.get_model_version(CANDIDATES, "1"))
+    assert again.version == copied.version
+    assert again.tags["gate_champion"] == "models:/color-variants/9"
+
+
+def test_a_promotion_that_died_before_it_was_on_record_is_known(client: MlflowClient) -> None:
+    one, other = candidate(client), candidate(client)
+    copied = copy_to_production(client, NAMES, one)
+    assert champion_without_record(client, NAMES, one) is None
+    move_champion(client, NAMES, str(copied.version), {"replaced": "none"})
+    found = champion_without_record(client, NAMES, one)
+    assert found is not None
+    assert found.version == copied.version
+    assert champion_without_record(client, NAMES, other) is None
+    note_event(client, copied, "promotion", "Rita")
+    assert promoted(client, NAMES) == {"models:/color-variants/1"}
+    assert champion_without_record(client, NAMES, one) is None
+
+
+@pytest.fixture(scope="module")
+def clones(tmp_path_factory: pytest.TempPathFactory, store: str) -> list[Clone]:
+    """Two clones, as on two machines, that use the same registry."""
+    found = [clone_project(tmp_path_factory.mktemp("machine") / "project") for _ in range(2)]
+    for clone in found:
+        clone.environment["MLFLOW_TRACKING_URI"] = store
+    return found
+
+
+def test_two_release_managers_on_two_machines_promote_one_champion_and_one_is_told(
+    client: MlflowClient, clones: list[Clone]
+) -> None:
+    for number in ("1", "2"):
+        version = candidate(client)
+        note_event(client, version, "decision", "gate")
+        clones[0].run("approve", number, "--by", "Rita Release")
+    commands = [
+        subprocess.Popen(
+            [sys.executable, "-m", "flows.cli", "promote", number],
+            cwd=clone.root,
+            env=clone.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number, clone in zip(("1", "2"), clones, strict=True)
+    ]
+    said = [command.communicate(timeout=300) for command in commands]
+    codes = [command.returncode for command in commands]
+    assert sorted(codes) == [0, 1], said
+    winner, loser = codes.index(0), codes.index(1)
+    assert "is being promoted" in said[loser][1] or "stale" in said[loser][1]
+    champion = client.get_model_version_by_alias(PRODUCTION, "champion")
+    assert champion.tags["candidate"] == f"models:/{CANDIDATES}/{winner + 1}"
+    told = json.loads(clones[0].run("history", "--json").stdout)
+    assert [event["candidate"] for event in told if event["what"] == "promotion"] == [champion.tags["candidate"]]
+
+
+def test_a_rollback_cannot_put_a_copy_that_was_never_the_champion_past_the_gate(
+    client: MlflowClient, clones: list[Clone]
+) -> None:
+    served = copy_to_production(client, NAMES, candidate(client))
+    move_champion(client, NAMES, str(served.version), {"replaced": "none"})
+    note_event(client, served, "promotion", "Rita")
+    copy_to_production(client, NAMES, candidate(client))
+    refused = clones[0].run("rollback", "--to", "2", "--reason", "mine is better", check=False)
+    assert refused.returncode == 1
+    assert "models:/color-variants/2 was never the champion" in refused.stderr
+    assert client.get_model_version_by_alias(PRODUCTION, "champion").version == served.version
