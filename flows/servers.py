@@ -22,7 +22,7 @@ from ml.files import remove, remove_parts, replacing, write_json
 
 MLFLOW_PORT, PREFECT_PORT = 5000, 4200
 DATABASE = "PREFECT_API_DATABASE_CONNECTION_URL"
-STARTUP = 120.0  # seconds for a server's first answer
+STARTUP = 180.0  # seconds for a server's first answer
 
 
 def start_pages(project: Project, mlflow_port: int, prefect_port: int) -> list[subprocess.Popen[bytes]]:
@@ -59,7 +59,7 @@ def start_pages(project: Project, mlflow_port: int, prefect_port: int) -> list[s
 
 
 @contextmanager
-def running(command: list[str], log: Path, environment: dict[str, str], url: str) -> Iterator[None]:
+def running(command: list[str], log: Path, environment: dict[str, str], url: str) -> Iterator[subprocess.Popen[bytes]]:
     """Runs a server until the block ends, once it answers at `url`.
 
     Raises:
@@ -68,7 +68,7 @@ def running(command: list[str], log: Path, environment: dict[str, str], url: str
     process = _start(command, log, environment)
     try:
         _await(process, url, log)
-        yield
+        yield process
     finally:
         stop([process])
 
@@ -99,6 +99,7 @@ def stop(processes: list[subprocess.Popen[bytes]]) -> None:
         except subprocess.TimeoutExpired:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def forget_pages(project: Project) -> None:

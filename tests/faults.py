@@ -15,7 +15,9 @@ from pathlib import Path
 import psutil
 import yaml
 from conftest import CANDIDATES, PRODUCTION, Clone
-from servers import running
+from servers import Served
+
+from flows.servers import running
 
 # The parts of a retraining: the words that it prints as one begins, and about how many seconds it lasts on a small shop.
 PARTS = {
@@ -165,8 +167,8 @@ def locked(clone: Clone, version: int) -> object:
 class Server:
     """A server that can be taken away and brought back, with what it knew."""
 
-    def __init__(self, command: list[str], folder: Path, environment: dict[str, str], ready: str) -> None:
-        self.start = lambda: running(command, folder, environment, ready)
+    def __init__(self, served: Served, log: Path, environment: dict[str, str]) -> None:
+        self.start = lambda: running(served.command, log, environment, served.ready)
         self.context = self.start()
         self.process = self.context.__enter__()
 

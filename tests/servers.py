@@ -2,17 +2,17 @@
 
 import json
 import os
-import signal
-import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flows.servers import free_port
+from flows.servers import free_port, running
+
+HOST = ["--host", "127.0.0.1", "--port"]
 
 
 def post(address: str, body: object, timeout: float = 30) -> Any:
@@ -22,46 +22,46 @@ def post(address: str, body: object, timeout: float = 30) -> Any:
         return json.load(answer)
 
 
-@contextmanager
-def running(
-    command: list[str], folder: Path, environment: dict[str, str], ready: str, patience: float = 180
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Runs a server until the block ends; waits until it answers at the address `ready`, `patience` seconds at most."""
-    log = folder / f"server-{free_port()}.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-        )
-    try:
-        deadline = time.monotonic() + patience
-        while True:
-            try:
-                urllib.request.urlopen(ready, timeout=5).close()
-                break
-            except OSError as error:
-                if process.poll() is not None or time.monotonic() > deadline:
-                    said = log.read_text()[-3000:]
-                    raise AssertionError(
-                        f"{' '.join(command)} does not answer at {ready} ({error}):\n{said}"
-                    ) from error
-            time.sleep(0.3)
-        yield process
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+@dataclass(frozen=True)
+class Served:
+    """How a server is started, and where it answers.
+
+    Attributes:
+        command: argument vector.
+        address: what clients are given.
+        ready: an address that answers once the server is up.
+    """
+
+    command: list[str]
+    address: str
+    ready: str
+
+
+def mlflow_served(*options: str) -> Served:
+    """`mlflow server OPTIONS` on a free port."""
+    port = free_port()
+    command = [sys.executable, "-m", "mlflow", "server", *HOST, str(port), "--workers", "1", *options]
+    return Served(command, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port}/health")
+
+
+def prefect_served() -> Served:
+    """`prefect server start` on a free port."""
+    port = free_port()
+    command = [sys.executable, "-m", "prefect", "server", "start", *HOST, str(port)]
+    return Served(command, f"http://127.0.0.1:{port}/api", f"http://127.0.0.1:{port}/api/health")
+
+
+def of_its_own(home: Path, **settings: str) -> dict[str, str]:
+    """An environment for servers that know nothing of this machine's settings; Prefect keeps its files in `home`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_"))}
+    quiet = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1"}
+    jobs = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # half a dozen processes that nothing here uses
+    return kept | quiet | jobs | {"PREFECT_HOME": str(home)} | settings
 
 
 @contextmanager
 def prefect_server(folder: Path) -> Iterator[str]:
     """A real Prefect server on a database of its own; yields its API address."""
-    port = free_port()
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    environment |= {"PREFECT_HOME": str(folder), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    with running(command, folder, environment, f"http://127.0.0.1:{port}/api/health"):
-        yield f"http://127.0.0.1:{port}/api"
+    prefect = prefect_served()
+    with running(prefect.command, folder / "server.log", of_its_own(folder), prefect.ready):
+        yield prefect.address

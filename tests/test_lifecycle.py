@@ -14,9 +14,10 @@ import pytest
 import yaml
 from conftest import CANDIDATES, PRODUCTION, Clone, edit_table, loosen_gate
 from mlflow.tracking import MlflowClient
-from servers import free_port, post, prefect_server, running
+from servers import free_port, post, prefect_server
 
 from flows.pipeline import load_stages
+from flows.servers import running
 from ml.figures import FIGURES
 
 
@@ -329,7 +330,7 @@ def test_the_champion_answers_the_same_over_http(life: Life, tmp_path: Path) -> 
     table = pd.read_csv(life.shop / "catalog.csv", dtype=str).head(12)
     table["image"] = [str(life.shop / name) for name in table["image"]]
     table = table[["product_id", "image", "brand", "gender", "article_type"]]
-    with running(command, tmp_path, environment, f"http://127.0.0.1:{port}/ping"):
+    with running(command, tmp_path / "server.log", environment, f"http://127.0.0.1:{port}/ping"):
         body = {"dataframe_records": table.to_dict("records")}
         served = post(f"http://127.0.0.1:{port}/invocations", body, timeout=120)["predictions"]
     out = tmp_path / "groups"

@@ -4,7 +4,6 @@ import os
 import random
 import shutil
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import CANDIDATES, PRODUCTION, Clone, clone_project, loosen_gate, set_knobs
 from faults import PARTS, Command, Server, kill_within, locked, lost
-from servers import free_port
+from servers import mlflow_served, of_its_own, prefect_served
 
 from benchmarks.reliability import record
 
@@ -120,26 +119,17 @@ def test_a_promotion_killed_at_any_moment_leaves_a_champion_that_serves_and_is_f
 @pytest.fixture
 def servers(clone: Clone, tmp_path: Path) -> Iterator[dict[str, Server]]:
     """A real MLflow and a real Prefect server that the clone uses."""
-    ports = {name: free_port() for name in ("MLflow", "Prefect")}
-    host = ["--host", "127.0.0.1", "--port"]
-    commands = {
-        "MLflow": ["mlflow", "server", *host, str(ports["MLflow"]), "--workers", "1"],
-        "Prefect": ["prefect", "server", "start", *host, str(ports["Prefect"])],
-    }
-    commands["MLflow"] += ["--backend-store-uri", f"sqlite:///{tmp_path}/mlflow.db"]
-    commands["MLflow"] += ["--artifacts-destination", str(tmp_path / "artifacts")]
-    ready = {"MLflow": "health", "Prefect": "api/health"}
-    own = {"PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
-    own |= {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1"}
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | own
-    started = {
-        name: Server(
-            [sys.executable, "-m", *command], tmp_path, environment, f"http://127.0.0.1:{ports[name]}/{ready[name]}"
-        )
-        for name, command in commands.items()
-    }
-    clone.environment["MLFLOW_TRACKING_URI"] = f"http://127.0.0.1:{ports['MLflow']}"
-    clone.environment["PREFECT_API_URL"] = f"http://127.0.0.1:{ports['Prefect']}/api"
+    store = [
+        "--backend-store-uri",
+        f"sqlite:///{tmp_path}/mlflow.db",
+        "--artifacts-destination",
+        f"{tmp_path}/artifacts",
+    ]
+    served = {"MLflow": mlflow_served(*store), "Prefect": prefect_served()}
+    environment = of_its_own(tmp_path / "prefect")
+    started = {name: Server(one, tmp_path / f"{name}.log", environment) for name, one in served.items()}
+    clone.environment["MLFLOW_TRACKING_URI"] = served["MLflow"].address
+    clone.environment["PREFECT_API_URL"] = served["Prefect"].address
     yield started
     for server in started.values():
         server.stop()

@@ -4,7 +4,6 @@ import os
 import secrets
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +17,9 @@ import pytest
 from conftest import CANDIDATES, PRODUCTION, Clone, loosen_gate
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
-from servers import free_port, running
+from servers import free_port, mlflow_served, of_its_own, prefect_served
+
+from flows.servers import running
 
 if TYPE_CHECKING:
     from mlflow.server.auth.client import AuthServiceClient
@@ -113,7 +114,6 @@ def wait_for(address: str) -> None:
 @pytest.fixture(scope="module")
 def team(postgres: str, make_clone: Callable[[], Clone], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
     folder = tmp_path_factory.mktemp("team")
-    ports = [free_port(), free_port()]
     passwords = {name: secrets.token_urlsafe(16) for name in (ADMIN, "trainer", "releaser")}
     driven = postgres.replace("postgresql", "postgresql+psycopg2")  # without, SQLAlchemy wants another driver
     accounts = folder / "accounts.ini"
@@ -122,29 +122,21 @@ def team(postgres: str, make_clone: Callable[[], Clone], tmp_path_factory: pytes
         f"admin_password = {passwords[ADMIN]}\n"
         "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
     )
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_"))}
-    environment |= {
-        "DO_NOT_TRACK": "1",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-    }
-    environment |= {"MLFLOW_AUTH_CONFIG_PATH": str(accounts), "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(16)}
-    environment |= {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
-    environment["PREFECT_API_DATABASE_CONNECTION_URL"] = (
-        f"{postgres.replace('postgresql', 'postgresql+asyncpg')}/prefect"
+    environment = of_its_own(
+        folder / "prefect",
+        MLFLOW_AUTH_CONFIG_PATH=str(accounts),
+        MLFLOW_FLASK_SERVER_SECRET_KEY=secrets.token_hex(16),
+        PREFECT_API_DATABASE_CONNECTION_URL=f"{postgres.replace('postgresql', 'postgresql+asyncpg')}/prefect",
     )
-    host = ["--host", "127.0.0.1", "--port"]
-    mlflow = ["mlflow", "server", *host, str(ports[0]), "--workers", "1", "--app-name", "basic-auth"]
-    mlflow += ["--backend-store-uri", f"{driven}/mlflow", "--artifacts-destination", str(folder / "artifacts")]
-    prefect = ["prefect", "server", "start", *host, str(ports[1])]
-    address = f"http://127.0.0.1:{ports[0]}"
+    store = ["--backend-store-uri", f"{driven}/mlflow", "--artifacts-destination", str(folder / "artifacts")]
+    mlflow, prefect = mlflow_served("--app-name", "basic-auth", *store), prefect_served()
     with ExitStack() as servers:
-        for command, ready in ((mlflow, f"{address}/health"), (prefect, f"http://127.0.0.1:{ports[1]}/api/health")):
-            servers.enter_context(running([sys.executable, "-m", *command], folder, environment, ready))
+        for name, one in (("mlflow", mlflow), ("prefect", prefect)):
+            servers.enter_context(running(one.command, folder / f"{name}.log", environment, one.ready))
         clone = make_clone()
         loosen_gate(clone, canaries=4)
-        clone.environment |= {"MLFLOW_TRACKING_URI": address, "PREFECT_API_URL": f"http://127.0.0.1:{ports[1]}/api"}
-        yield Team(address, postgres, passwords, clone)
+        clone.environment |= {"MLFLOW_TRACKING_URI": mlflow.address, "PREFECT_API_URL": prefect.address}
+        yield Team(mlflow.address, postgres, passwords, clone)
 
 
 @pytest.fixture(scope="module")
