@@ -87,7 +87,7 @@ def main(
     session = Session(clone)
     retrain = ("retrain", "--source", photos)
     session.tell("## A first model: no training at all, at 64 px. Without a champion it goes by the floors alone")
-    session.run(*retrain, "--set", "prepare.size=64", "--set", "train.epochs=0")
+    session.run(*retrain, "--set", "prepare.side=64", "--set", "train.epochs=0")
     session.run("approve", "1", "--by", MANAGER, "--comment", "a beginning")
     session.run("promote", "1", "--by", MANAGER)
     session.tell("## A better one: the default parameters")

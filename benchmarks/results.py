@@ -117,7 +117,7 @@ def compute(
         "group": group,
         "name": name,
         "knobs": knobs,
-        "size": settings["prepare"]["size"],
+        "size": settings["prepare"]["side"],
         "method": settings["train"]["method"],
         "epochs": settings["train"]["epochs"],
         "kept_epoch": read_json(folder / "encoder.json")["epoch"],
@@ -140,7 +140,7 @@ def prepare(source: str, params: Path, shop: str = "photos") -> Path:
     if not (validated / "products.parquet").is_file():
         ml.validate.main(snapshot, ROOT / "data/previous.json", ROOT / "data/gx", params, validated)
     recipe = hashlib.sha256(how.model_dump_json().encode()).hexdigest()[:8]
-    prepared = WORK / f"{shop}-{how.localizer}-{how.size}-{recipe}"
+    prepared = WORK / f"{shop}-{how.localizer}-{how.side}-{recipe}"
     if not (prepared / "prepare.json").is_file():  # written last
         ml.prepare.main(snapshot, validated, params, prepared)
     return prepared
@@ -245,7 +245,7 @@ def judge_elsewhere(kind: str, count: int, model: Path, params: Path) -> dict[st
 
 
 def prepared_shop(prepared: Path) -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:
-    """Products, pairs and crops, uint8 (products, size, size, 3), as the stage left them."""
+    """Products, pairs and crops, uint8 (products, side, side, 3), as the stage left them."""
     tables = [read_table(prepared / f"{name}.parquet") for name in ("products", "pairs")]
     return tables[0], tables[1], np.load(prepared / "images.npy", mmap_mode="r")
 

@@ -102,7 +102,7 @@ def main(
 def shop_pictures(size: int) -> tuple[Path, Path]:
     """The folder of a generated shop's JPEG files, and that of the same pictures cropped once, as `ml.prepare` does."""
     images, cache = shop_images(), WORK / f"cache-{size}"
-    how = load_params("prepare", CropParams, ROOT / "params.yaml").model_copy(update={"size": size})
+    how = load_params("prepare", CropParams, ROOT / "params.yaml").model_copy(update={"side": size})
     if not cache.is_dir():
         with replacing(cache) as beside:
             beside.mkdir(parents=True)

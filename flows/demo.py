@@ -12,7 +12,7 @@ from flows.project import Project
 from ml.errors import UserError
 
 SHOP, GROWN = ".variants/demo-shop", ".variants/demo-shop-grown"
-QUICK = ("--set", "prepare.size=96", "--set", "train.epochs=2")  # small pictures, and more epochs of a small shop
+QUICK = ("--set", "prepare.side=96", "--set", "train.epochs=2")  # small pictures, and more epochs of a small shop
 PRODUCTS, GROWN_PRODUCTS = 360, 480  # the same seed with more products: the shop after a delivery of new goods
 
 

@@ -140,8 +140,8 @@ def find_judged(client: MlflowClient, project: Project, model: str, knobs: Evalu
 
 
 def crop_annotated(products: pd.DataFrame, how: CropParams, tell: Tell) -> tuple[pd.DataFrame, np.ndarray]:
-    """Crops for the baselines: the products whose pictures can be read, and uint8 (products, size, size, 3)."""
-    crops, readable = [np.zeros((0, how.size, how.size, 3), np.uint8)], []
+    """Crops for the baselines: the products whose pictures can be read, and uint8 (products, side, side, 3)."""
+    crops, readable = [np.zeros((0, how.side, how.side, 3), np.uint8)], []
     for name, image, kind in zip(products["product_id"], products["image"], products["article_type"], strict=True):
         try:
             picture = decode(Path(image).read_bytes() if isinstance(image, str) else None)

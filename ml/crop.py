@@ -13,7 +13,7 @@ from ml.localize import LocalizeParams, localize
 class CropParams(LocalizeParams):
     """The knobs under `prepare` in params.yaml."""
 
-    size: int = Field(ge=32, le=1024, description="side of the square crop in pixels")
+    side: int = Field(ge=32, le=1024, description="side of the square crop in pixels")
 
 
 def crop_product(picture: np.ndarray, how: CropParams, *, article_type: str) -> tuple[np.ndarray, np.ndarray, Box]:
@@ -24,17 +24,17 @@ def crop_product(picture: np.ndarray, how: CropParams, *, article_type: str) -> 
         article_type: what the product is; some localizers look for it.
 
     Returns:
-        The crop, uint8 (size, size, 3); its mask, uint8 (size, size), 255 on the product; and the box in the picture.
+        The crop, uint8 (side, side, 3); its mask, uint8 (side, side), 255 on the product; and the box in the picture.
 
     Raises:
         UserError: the detector cannot be had (see `ml.detect`).
     """
     product = localize(picture, how, article_type=article_type)
     left, top, right, bottom = product.box
-    side = (how.size, how.size)
-    crop = Image.fromarray(picture[top:bottom, left:right]).resize(side, Image.Resampling.BICUBIC)
+    square = (how.side, how.side)
+    crop = Image.fromarray(picture[top:bottom, left:right]).resize(square, Image.Resampling.BICUBIC)
     mask = Image.fromarray(product.mask[top:bottom, left:right].astype(np.uint8) * 255)
-    return np.asarray(crop), np.asarray(mask.resize(side, Image.Resampling.BILINEAR)), product.box
+    return np.asarray(crop), np.asarray(mask.resize(square, Image.Resampling.BILINEAR)), product.box
 
 
 def with_weights(how: CropParams, file: Path) -> CropParams:

@@ -40,7 +40,7 @@ def load_params(section: str, model: type[Section], path: Path = Path("params.ya
 
 
 def profile_knobs(name: str, path: Path = Path("params.yaml")) -> dict[str, Any]:
-    """The knobs of a profile, such as {"prepare.size": 224}.
+    """The knobs of a profile, such as {"prepare.side": 224}.
 
     Raises:
         UserError: there is no such profile.

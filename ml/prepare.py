@@ -46,16 +46,16 @@ def main(
 
 
 def write_arrays(products: pd.DataFrame, images: Path, how: CropParams, out: Path) -> list[Box]:
-    """Writes images.npy (uint8, products × size × size × 3) and masks.npy (uint8, products × size × size); returns boxes."""
-    count, size = len(products), how.size
+    """Writes images.npy (uint8, products × side × side × 3) and masks.npy (uint8, products × side × side); returns boxes."""
+    count, side = len(products), how.side
     boxes = []
 
     def crop(name: str, article_type: str) -> tuple[np.ndarray, np.ndarray, Box]:
         return crop_product(decode((images / name).read_bytes()), how, article_type=article_type)
 
     with replacing(out / "images.npy") as images_part, replacing(out / "masks.npy") as masks_part:
-        crops = open_memmap(images_part, "w+", np.uint8, (count, size, size, 3))
-        masks = open_memmap(masks_part, "w+", np.uint8, (count, size, size))
+        crops = open_memmap(images_part, "w+", np.uint8, (count, side, side, 3))
+        masks = open_memmap(masks_part, "w+", np.uint8, (count, side, side))
         reserve(images_part)
         reserve(masks_part)
         with progress("prepare", count, "pictures") as advance, ThreadPoolExecutor() as pool:

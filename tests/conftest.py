@@ -23,7 +23,7 @@ PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # as in
 CANDIDATES, PRODUCTION = "color-variants-candidates", "color-variants"  # the registered models
 LONGEST = ["test_lifecycle", "test_pages", "test_refusals", "test_checkout", "test_reproduce", "test_methods"]
 SMALL = {  # knobs for a training of seconds
-    "prepare.size": 48,
+    "prepare.side": 48,
     "train.epochs": 2,
     "train.batch": 32,
     "train.threads": 1,  # two test processes share two cores

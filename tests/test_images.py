@@ -103,10 +103,10 @@ def test_where_no_product_is_found_the_whole_picture_is_used(picture: np.ndarray
 
 
 def test_a_crop_has_the_asked_size_and_fills_it_with_the_product() -> None:
-    crop, mask, box = crop_product(photo(), CropParams(size=64, localizer="foreground"), article_type="")
+    crop, mask, box = crop_product(photo(), CropParams(side=64, localizer="foreground"), article_type="")
     assert crop.shape == (64, 64, 3)
     assert mask.shape == (64, 64)
     assert mask.mean() > 200
     assert box[2] - box[0] < 40
-    _, _, whole = crop_product(photo(), CropParams(size=64, localizer="none"), article_type="")
+    _, _, whole = crop_product(photo(), CropParams(side=64, localizer="none"), article_type="")
     assert whole == (0, 0, 80, 100)

@@ -91,7 +91,7 @@ def test_a_run_holds_parameters_lineage_figures_with_intervals_and_every_curve_o
     run = life.client.get_run(version.run_id)
     assert run.info.status == "FINISHED"
     assert run.data.params["train.encoder.backbone"] == "mobilenetv3_small_050"
-    assert run.data.params["prepare.size"] == "48"
+    assert run.data.params["prepare.side"] == "48"
     for tag in ("commit", "branch", "snapshot", "dvc_lock_sha256", "recipe", "dirty", "prefect_flow_run"):
         assert run.data.tags[tag]
     for name in FIGURES:

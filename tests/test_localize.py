@@ -139,7 +139,7 @@ def test_a_wrong_knob_of_a_localizer_is_named(tmp_path: Path, knob: str, value: 
 
 def test_the_detector_without_its_section_is_refused() -> None:
     with pytest.raises(ValueError, match="needs the section 'detector'"):
-        CropParams(size=64, localizer="detector")
+        CropParams(side=64, localizer="detector")
 
 
 @pytest.fixture(scope="module")
@@ -234,7 +234,7 @@ def prepare(folder: Path, shop: Path, weights: Path) -> Path:
     write_table(folder / "validated/products.parquet", catalog)
     write_table(folder / "validated/pairs.parquet", pd.DataFrame({"left": [], "right": [], "color_variants": []}))
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params["prepare"] |= {"size": 48, "localizer": "detector"}
+    params["prepare"] |= {"side": 48, "localizer": "detector"}
     params["prepare"]["detector"] = by(weights, fits={1: "any"}).model_dump()
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     threads = torch.get_num_threads()

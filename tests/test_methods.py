@@ -150,7 +150,7 @@ def test_agreement_counts_rows_that_find_their_own() -> None:
 
 
 LEARNING = {  # colour-blind weights would leave little to learn: these still look at colour
-    "prepare.size": 64,
+    "prepare.side": 64,
     "train.epochs": 2,
     "train.batch": 16,
     "train.threads": 1,

@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A packaged model."""
     folder = tmp_path_factory.mktemp("model")
     encoder = centered()
-    save_encoder(encoder, {"prepare": {"size": SIDE, "localizer": "none"}}, folder)
+    save_encoder(encoder, {"prepare": {"side": SIDE, "localizer": "none"}}, folder)
     write_json(
         folder / "grouping.json", {"threshold": 0.2, "method": "average", "block_prior": 20, "calibration": None}
     )

@@ -1,14 +1,17 @@
 """dvc.yaml is the one definition of the pipeline, and it names everything that its stages depend on."""
 
 import ast
+import copy
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from conftest import ROOT
+from dvc.stage.cache import _get_cache_hash
 
 from flows.pipeline import load_stages, refusal_in
 from ml.errors import UserError
@@ -41,6 +44,30 @@ def test_a_stage_names_every_module_that_it_runs_so_that_no_model_is_stale(name:
     named = {dep for dep in stage.deps if dep.endswith(".py")}
     assert named == needed
     assert "constraints.txt" in stage.deps
+
+
+def knobs(section: dict[str, Any], place: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """The places of all knobs, such as ("prepare", "side")."""
+    found = []
+    for name, value in section.items():
+        found += knobs(value, (*place, name)) if isinstance(value, dict) else [(*place, name)]
+    return found
+
+
+def test_every_knob_counts_in_dvcs_run_cache_so_that_no_stage_is_taken_from_another_setting() -> None:
+    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    del params["profiles"]
+    as_it_is = _get_cache_hash({"params": params})
+    overlooked = []
+    for *path, name in knobs(params):
+        changed = copy.deepcopy(params)
+        place = changed
+        for part in path:
+            place = place[part]
+        place[name] = "another"
+        if _get_cache_hash({"params": changed}) == as_it_is:
+            overlooked.append(".".join([*path, name]))
+    assert overlooked == []  # https://github.com/iterative/dvc/issues/10296: `size` and `nfiles` are
 
 
 def test_templates_and_suites_are_dependencies_of_the_stages_that_read_them() -> None:
