@@ -62,13 +62,13 @@ def promote(version: str = f"@{CHALLENGER}", by: str = "") -> dict[str, Any]:
 def make_champion(project: Project, client: MlflowClient, policy: Policy, candidate: ModelVersion) -> ModelVersion:
     """The production version that `champion` points to afterwards; raises UserError where another was faster."""
     names = policy.models
-    refuse_unfit(
-        candidate, version_by_alias(client, names.production, CHAMPION), policy
-    )  # again: approval took its time
+    # Again: approval took its time.
+    refuse_unfit(candidate, version_by_alias(client, names.production, CHAMPION), policy)
     copied = copy_to_production(client, names, candidate)
     refuse_second(client, names, copied)
     champion = version_by_alias(client, names.production, CHAMPION)
-    refuse_unfit(candidate, champion, policy)  # once more: another clone may have promoted before the copy was made
+    # Once more: another clone may have promoted before the copy was made.
+    refuse_unfit(candidate, champion, policy)
     tag_commit(project, copied, get_run_logger().warning)
     move_champion(client, names, str(copied.version), {"replaced": str(champion.version) if champion else "none"})
     return client.get_model_version(names.production, copied.version)
