@@ -195,11 +195,10 @@ def rollback(
     to: Annotated[str, typer.Option(help="Production version; without it the one before today's champion.")] = "",
     by: By = "",
 ) -> None:
-    """Lets an earlier champion serve again."""
-    _with_prefect(find_project())
-    from flows.rollback import rollback as flow
+    """Lets an earlier champion serve again. Needs the registry only: neither Prefect nor the machine that trained."""
+    from flows.rollback import roll_back
 
-    result = flow(reason=reason, to=to, by=by)
+    result = roll_back(reason, to, by)
     print(f"{result['model']} is the champion again, instead of version {result['replaced']}")
 
 

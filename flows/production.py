@@ -15,6 +15,7 @@ from flows.registry import CHAMPION, ensure_model, uri_of, version_by_alias
 from ml.errors import UserError
 from ml.gate import ModelNames
 
+LOCK = "promotion.lock"  # in the project's room: of promotions and rollbacks at once in a clone, one comes first and the other sees it
 PATIENCE = 600  # seconds after which a promotion that has not ended is dead
 
 

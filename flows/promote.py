@@ -14,14 +14,12 @@ from prefect.flow_runs import suspend_flow_run
 import flows.reporting  # noqa: F401 (refusals without traceback)
 from flows.approval import ApprovalForm, Standing, approval_of, form_text, note_answer
 from flows.history import note_event, person
-from flows.production import champion_without_record, copy_to_production, move_champion, refuse_second
+from flows.production import LOCK, champion_without_record, copy_to_production, move_champion, refuse_second
 from flows.project import Project, find_project
 from flows.registry import CHALLENGER, CHAMPION, find_candidate, policy_of, refusal_of, uri_of, version_by_alias
 from flows.tracking import connect, permitted
 from ml.errors import UserError
 from ml.gate import Policy
-
-LOCK = "promotion.lock"  # in the project's room: of promotions and rollbacks at once in a clone, one comes first and the other sees it
 
 
 @flow(flow_run_name="promote {version}", persist_result=True)

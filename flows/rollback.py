@@ -1,4 +1,4 @@
-"""The flow `rollback`: the champion of before serves again."""
+"""The champion of before serves again: `roll_back` needs the registry only, the flow `rollback` shows it on Prefect's page."""
 
 from typing import Any
 
@@ -8,9 +8,8 @@ from prefect.artifacts import create_markdown_artifact
 
 import flows.reporting  # noqa: F401 (refusals without traceback)
 from flows.history import note_event, person
-from flows.production import move_champion, promoted
+from flows.production import LOCK, move_champion, promoted
 from flows.project import find_project
-from flows.promote import LOCK
 from flows.registry import CHAMPION, find_version, policy_of, uri_of, version_by_alias
 from flows.tracking import connect, permitted
 from ml.errors import UserError
@@ -18,7 +17,7 @@ from ml.errors import UserError
 
 @flow(flow_run_name="rollback: {reason}")
 def rollback(reason: str, to: str = "", by: str = "") -> dict[str, Any]:
-    """Points `champion` back to an earlier version of the production model. Needs the registry only.
+    """Points `champion` back to an earlier version of the production model.
 
     Args:
         reason: Why; kept on the version that goes and on the one that comes back.
@@ -26,7 +25,26 @@ def rollback(reason: str, to: str = "", by: str = "") -> dict[str, Any]:
         by: Who rolls back. Empty: the person that git knows here.
 
     Returns:
+        As `roll_back`.
+    """
+    result = roll_back(reason, to, by)
+    words = f"`models:/…/{result['replaced']}` → `{result['model']}`"
+    create_markdown_artifact(f"# Rolled back\n\n{words}\n\n```\n{reason}\n```\n", key="rollback")
+    get_run_logger().info("%s is the champion again, instead of version %s", result["model"], result["replaced"])
+    return result
+
+
+def roll_back(reason: str, to: str = "", by: str = "") -> dict[str, str]:
+    """Does it, without Prefect: in an emergency fewer things can be in the way.
+
+    Args:
+        reason, to, by: as of the flow.
+
+    Returns:
         {"model": URI of the champion now, "replaced": version number that served until now}.
+
+    Raises:
+        UserError: no reason, no champion, or no earlier one of this number.
     """
     if not reason.strip():
         raise UserError("say why with --reason: whoever looks at the registry later will ask")
@@ -52,8 +70,4 @@ def rollback(reason: str, to: str = "", by: str = "") -> dict[str, Any]:
         client.set_model_version_tag(names.production, champion.version, "rolled_back", reason)
         move_champion(client, names, str(target.version), {"restored": reason})
         note_event(client, target, "rollback", person(project, by), replaced=str(champion.version), comment=reason)
-    create_markdown_artifact(
-        f"# Rolled back\n\n`{uri_of(champion)}` → `{uri_of(target)}`\n\n```\n{reason}\n```\n", key="rollback"
-    )
-    get_run_logger().info("%s is the champion again, instead of version %s", uri_of(target), champion.version)
     return {"model": uri_of(target), "replaced": str(champion.version)}

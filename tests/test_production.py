@@ -120,6 +120,25 @@ def test_two_release_managers_on_two_machines_promote_one_champion_and_one_is_to
     assert [event["candidate"] for event in told if event["what"] == "promotion"] == [champion.tags["candidate"]]
 
 
+@pytest.mark.parametrize("way", ["command", "flow"])
+def test_a_rollback_brings_the_champion_of_before_back_with_prefect_and_without(
+    client: MlflowClient, clones: list[Clone], way: str
+) -> None:
+    for replaced in ("none", "1"):
+        copied = copy_to_production(client, NAMES, candidate(client))
+        move_champion(client, NAMES, str(copied.version), {"replaced": replaced})
+        note_event(client, copied, "promotion", "Rita")
+    if way == "command":
+        clones[0].environment["PREFECT_API_URL"] = "http://127.0.0.1:1/api"  # nobody answers there
+        clones[0].run("rollback", "--reason", "groups shoes by sole")
+        del clones[0].environment["PREFECT_API_URL"]
+    else:
+        clones[0].python("-c", "from flows.rollback import rollback; rollback('groups shoes by sole')")
+    assert str(client.get_model_version_by_alias(PRODUCTION, "champion").version) == "1"
+    told = json.loads(clones[0].run("history", "--json").stdout)[-1]
+    assert (told["what"], told["replaced"], told["comment"]) == ("rollback", "2", "groups shoes by sole")
+
+
 def test_a_rollback_cannot_put_a_copy_that_was_never_the_champion_past_the_gate(
     client: MlflowClient, clones: list[Clone]
 ) -> None:
