@@ -69,7 +69,8 @@ class Session:
         uri = f"sqlite:///{self.clone}/.variants/mlflow.db"
         client = MlflowClient(uri, uri)
         run = client.get_run(str(client.get_model_version("color-variants-candidates", str(number)).run_id))
-        return str(load_text(f"{run.info.artifact_uri}/gate/decision.md"))
+        page = str(load_text(f"{run.info.artifact_uri}/gate/decision.md"))
+        return re.sub("^#", "###", page, flags=re.MULTILINE)  # below the headings of this page
 
 
 @app.command()

@@ -209,7 +209,7 @@ def lower_bound(difference: np.ndarray, significance: float) -> float:
 
 def _against_champion(policy: GatePolicy, difference: np.ndarray, comparison: int) -> list[dict[str, Any]]:
     gain, level = float(difference[0]), spendable(policy.significance, comparison)
-    low = lower_bound(difference, level)
+    low, least = lower_bound(difference, level), 0 - policy.margin  # not -0.0
     return [
         _check(
             "gain",
@@ -220,11 +220,11 @@ def _against_champion(policy: GatePolicy, difference: np.ndarray, comparison: in
         ),
         _check(
             "not luck",
-            low > -policy.margin,
+            low > least,
             low,
-            -policy.margin,
+            least,
             f"the lower bound of that difference at level {level:.2g}, which is what comparison {comparison} on these test "
-            f"pairs may use, is above −{policy.margin:g}",
+            f"pairs may use, is above {least:g}",
         ),
     ]
 
@@ -261,7 +261,7 @@ def _guards(policy: SegmentPolicy, segments: list[Segment]) -> tuple[list[dict[s
         if guards:
             high = -lower_bound(-difference, policy.significance / sum(guarded))
             words = f"block AP of {one.name} ({one.positives} pairs of variants) is not provably worse by more than {policy.margin:g}"
-            checks.append(_check(f"segment {one.name}", high >= -policy.margin, high, -policy.margin, words))
+            checks.append(_check(f"segment {one.name}", high >= 0 - policy.margin, high, 0 - policy.margin, words))
     return told, checks
 
 
