@@ -33,7 +33,7 @@ from flows.registry import (
 from flows.reporting import decision_page, figure_table, stage_log
 from flows.snapshots import absolute, import_shop_into, restore_snapshot, track_snapshot
 from flows.tracking import EXPERIMENT, LiveHistory, answers, connect, run_page
-from flows.trouble import UNANSWERED, trouble
+from flows.trouble import trouble, unanswered
 from flows.workspace import Workspace, open_workspace
 from ml.errors import UserError
 from ml.gate import SERVED, ModelNames, Policy
@@ -106,7 +106,7 @@ def retrain(
         raise
     except BaseException as error:
         gone = isinstance(error, Exception) and not answers(project)
-        words = UNANSWERED if gone else trouble(error)
+        words = unanswered() if gone else trouble(error)
         lost = words is not None
         if words:
             raise UserError(words) from error

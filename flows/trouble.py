@@ -1,25 +1,19 @@
 """Trouble that comes from outside, told apart from crashes of our own: whoever sees it can mend it."""
 
 import errno
+import os
 from collections.abc import Iterable, Iterator
 
 import httpx
-import requests
+
+from ml.stage import DISK_FULL
 
 FULL = "No space left on device: make room, and give the same command again; what was finished is kept"
 AWAY = (
     "Prefect's server does not answer any more. Nothing is lost: what the stages made is in DVC's cache, and the same command "
     "goes on once the server is back (or without it: unset PREFECT_API_URL)"
 )
-UNANSWERED = (
-    "MLflow does not answer any more. Nothing is lost: what the stages made is in DVC's cache, and the same command records it "
-    "once the server is back"
-)
-DISK = (
-    "No space left on device",
-    "database or disk is full",
-    "Disk quota exceeded",
-)  # the system's words, and sqlite's
+DISK = (*DISK_FULL, "database or disk is full")  # the system's words, and sqlite's
 REACH = "Failed to reach API at"  # Prefect's words
 
 
@@ -30,9 +24,19 @@ def trouble(error: BaseException | None) -> str | None:
             return FULL
         if isinstance(one, httpx.TransportError) or REACH in str(one):
             return AWAY
-        if isinstance(one, (requests.ConnectionError, requests.Timeout)):  # what MLflow asks with
-            return UNANSWERED
+        import requests  # here: MLflow, which asks with it, has imported it by then, and no command starts later for it
+
+        if isinstance(one, (requests.ConnectionError, requests.Timeout)):
+            return unanswered()
     return None
+
+
+def unanswered() -> str:
+    """What to do where MLflow's server, which only MLFLOW_TRACKING_URI can name, is away."""
+    return (
+        f"MLflow at {os.environ.get('MLFLOW_TRACKING_URI')} does not answer any more. Nothing is lost: what the stages made is in "
+        "DVC's cache, and the same command records it once the server is back"
+    )
 
 
 def says_full(lines: Iterable[str]) -> bool:

@@ -11,7 +11,7 @@ import typer
 
 from ml.errors import UserError
 
-FULL = [os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT)]
+DISK_FULL = [os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT)]
 
 
 def run_stage(main: Callable[..., Any]) -> None:
@@ -29,7 +29,7 @@ def run_app(app: typer.Typer) -> None:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
     except OSError as error:
-        words = next((words for words in FULL if words in str(error)), None)  # a copy of many files has no errno
+        words = next((words for words in DISK_FULL if words in str(error)), None)  # a copy of many files has no errno
         if words is None:
             raise
         print(f"error: {words}: '{error.filename or Path.cwd()}' cannot be written", file=sys.stderr)

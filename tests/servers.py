@@ -37,10 +37,11 @@ class Served:
     ready: str
 
 
-def mlflow_served(*options: str) -> Served:
-    """`mlflow server OPTIONS` on a free port."""
+def mlflow_served(store: str, artifacts: Path, *options: str) -> Served:
+    """`mlflow server OPTIONS` on a free port; store: the address of its database."""
     port = free_port()
     command = [sys.executable, "-m", "mlflow", "server", *HOST, str(port), "--workers", "1", *options]
+    command += ["--backend-store-uri", store, "--artifacts-destination", str(artifacts)]
     return Served(command, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port}/health")
 
 

@@ -1,11 +1,10 @@
 """The production model has one champion, whoever promotes at the same time and from wherever, and nothing gets past the gate."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 from conftest import CANDIDATES, PRODUCTION, Clone, clone_project
+from faults import Command
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
@@ -98,22 +97,12 @@ def test_two_release_managers_on_two_machines_promote_one_champion_and_one_is_to
         version = candidate(client)
         note_event(client, version, "decision", "gate")
         clones[0].run("approve", number, "--by", "Rita Release")
-    commands = [
-        subprocess.Popen(
-            [sys.executable, "-m", "flows.cli", "promote", number],
-            cwd=clone.root,
-            env=clone.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for number, clone in zip(("1", "2"), clones, strict=True)
-    ]
-    said = [command.communicate(timeout=300) for command in commands]
-    codes = [command.returncode for command in commands]
+    commands = [Command(clone, "promote", number) for number, clone in zip(("1", "2"), clones, strict=True)]
+    codes = [command.process.wait(timeout=300) for command in commands]
+    said = [command.said for command in commands]
     assert sorted(codes) == [0, 1], said
     winner, loser = codes.index(0), codes.index(1)
-    assert "is being promoted" in said[loser][1] or "stale" in said[loser][1]
+    assert "is being promoted" in said[loser] or "stale" in said[loser]
     champion = client.get_model_version_by_alias(PRODUCTION, "champion")
     assert champion.tags["candidate"] == f"models:/{CANDIDATES}/{winner + 1}"
     told = json.loads(clones[0].run("history", "--json").stdout)

@@ -119,13 +119,8 @@ def test_a_promotion_killed_at_any_moment_leaves_a_champion_that_serves_and_is_f
 @pytest.fixture
 def servers(clone: Clone, tmp_path: Path) -> Iterator[dict[str, Server]]:
     """A real MLflow and a real Prefect server that the clone uses."""
-    store = [
-        "--backend-store-uri",
-        f"sqlite:///{tmp_path}/mlflow.db",
-        "--artifacts-destination",
-        f"{tmp_path}/artifacts",
-    ]
-    served = {"MLflow": mlflow_served(*store), "Prefect": prefect_served()}
+    mlflow = mlflow_served(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "artifacts")
+    served = {"MLflow": mlflow, "Prefect": prefect_served()}
     environment = of_its_own(tmp_path / "prefect")
     started = {name: Server(one, tmp_path / f"{name}.log", environment) for name, one in served.items()}
     clone.environment["MLFLOW_TRACKING_URI"] = served["MLflow"].address

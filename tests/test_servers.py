@@ -128,8 +128,8 @@ def team(postgres: str, make_clone: Callable[[], Clone], tmp_path_factory: pytes
         MLFLOW_FLASK_SERVER_SECRET_KEY=secrets.token_hex(16),
         PREFECT_API_DATABASE_CONNECTION_URL=f"{postgres.replace('postgresql', 'postgresql+asyncpg')}/prefect",
     )
-    store = ["--backend-store-uri", f"{driven}/mlflow", "--artifacts-destination", str(folder / "artifacts")]
-    mlflow, prefect = mlflow_served("--app-name", "basic-auth", *store), prefect_served()
+    mlflow = mlflow_served(f"{driven}/mlflow", folder / "artifacts", "--app-name", "basic-auth")
+    prefect = prefect_served()
     with ExitStack() as servers:
         for name, one in (("mlflow", mlflow), ("prefect", prefect)):
             servers.enter_context(running(one.command, folder / f"{name}.log", environment, one.ready))

@@ -14,7 +14,7 @@ from mlflow.tracking import MlflowClient
 from servers import free_port
 
 from flows.process import CommandError, stream
-from flows.trouble import AWAY, FULL, UNANSWERED, trouble
+from flows.trouble import AWAY, FULL, trouble, unanswered
 from ml.errors import UserError
 from ml.stage import run_app
 
@@ -43,9 +43,12 @@ def test_a_prefect_server_that_is_away_is_known_behind_other_errors() -> None:
 
 def test_an_mlflow_server_that_is_away_is_known_by_what_its_client_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    address = f"http://127.0.0.1:{free_port()}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     with pytest.raises(MlflowException) as away:
-        MlflowClient(f"http://127.0.0.1:{free_port()}").get_run("1")
-    assert trouble(away.value) == UNANSWERED
+        MlflowClient(address).get_run("1")
+    assert trouble(away.value) == unanswered()
+    assert address in unanswered()
     assert trouble(MlflowException("no such run")) is None
 
 
