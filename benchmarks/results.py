@@ -8,6 +8,8 @@ import hashlib
 import platform
 import shutil
 import time
+from collections.abc import Callable
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -36,7 +38,7 @@ from ml.errors import UserError
 from ml.evaluate import EvaluateParams
 from ml.figures import over_resamples, resampled_figures, similarities, with_intervals
 from ml.files import read_json, read_table, write_json
-from ml.group import choose_threshold
+from ml.group import Method, choose_threshold
 from ml.metrics import average_precision
 from ml.params import load_params
 from ml.snapshot import import_shop
@@ -53,6 +55,8 @@ SHOPS = {"generated": False, "recoloured": True}  # second shops, and whether th
 SHOP_SEED = 11
 SHOWN = "pbcnet_semi-0"  # the row whose pictures are drawn
 WARMUP, TIMED = 3, 12  # steps of which the first are not, the others are measured to foresee an epoch's time
+
+Embed = Callable[[np.ndarray], np.ndarray]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -100,8 +104,8 @@ def draw(source: str, row: Path) -> None:
 def compute(
     group: str, name: str, knobs: dict[str, Any], source: str, minutes: float, elsewhere: int
 ) -> dict[str, Any]:
-    """One row: prepares, trains and judges. Ablations are judged on dev alone, so that no choice is made on test."""
-    folder = WORK / name
+    """One row: prepares, trains and judges. Ablations are judged on dev alone, so that no choice is made elsewhere."""
+    folder, reported = WORK / name, group == "methods"
     folder.mkdir(parents=True, exist_ok=True)
     params = folder / "params.yaml"
     shutil.copy(ROOT / "params.yaml", params)
@@ -123,8 +127,8 @@ def compute(
         "kept_epoch": read_json(folder / "encoder.json")["epoch"],
         "train_seconds": round(seconds),
         "history": [{"epoch": row["epoch"], "dev_block_ap": row["dev_block_ap"]} for row in history],
-        **judge(prepared, folder, params, ["dev", "test"] if group == "methods" else ["dev"]),
-        "elsewhere": {kind: judge_elsewhere(kind, elsewhere, folder, params) for kind in SHOPS},
+        **judge(prepared, folder, params, ["dev", "test"] if reported else ["dev"]),
+        "elsewhere": {kind: judge_elsewhere(kind, elsewhere, folder, params) for kind in SHOPS if reported},
         "command": f"python -m benchmarks.results --source {source} --minutes {minutes:g} --only {name}",
         "commit": commit(),
         "machine": f"{platform.machine()}, {settings['train']['threads']} threads",
@@ -175,39 +179,60 @@ def judge(prepared: Path, model: Path, params: Path, splits: list[str]) -> dict[
         resamples, and the draws, the sample itself first, let rows be compared with one another in the same way.
     """
     knobs = load_params("evaluate", EvaluateParams, params)
-    products, pairs, pictures = prepared_shop(prepared)
-    encoder = load_encoder(model)[0]
-    block = block_numbers(products)
-    found: dict[str, dict[str, dict[str, np.ndarray]]] = {}
-    thresholds: dict[str, float] = {}
-    for split in ["dev", *[name for name in splits if name != "dev"]]:
+    products, _, pictures = prepared_shop(prepared)
+    encoder, block = load_encoder(model)[0], block_numbers(products)
+
+    def embed(annotated: np.ndarray) -> np.ndarray:
+        mates = block_mates(products, annotated)
+        rows = relative_to_block(embed_pictures(encoder, pictures[mates]), block[mates], knobs.block_prior)
+        return np.asarray(rows[np.searchsorted(mates, annotated)])
+
+    ordered = ("dev", *(name for name in splits if name != "dev"))
+    how = (ordered, knobs.grouping, knobs.resamples, knobs.seed)
+    own = draws(prepared, embed, *how)
+    baselines = {name: baseline_draws(prepared, name, *how) for name in BASELINES}
+    return {
+        "figures": intervals(own),
+        "gains": {
+            name: {split: interval(own[split]["block_ap"] - found[split]["block_ap"]) for split in ordered}
+            for name, found in baselines.items()
+        },
+        "baselines": {name: intervals(found) for name, found in baselines.items()},
+        "block_ap_draws": {split: " ".join(f"{one:.4f}" for one in own[split]["block_ap"]) for split in ordered},
+    }
+
+
+def draws(
+    prepared: Path, embed: Embed, splits: tuple[str, ...], grouping: Method, resamples: int, seed: int
+) -> dict[str, dict[str, np.ndarray]]:
+    """Every figure of every resample, {split: {figure: float (1 + resamples,)}}; the first split chooses the threshold.
+
+    Args:
+        embed: from rows of products, int (n,), to embeddings, float (n, size), rows of length 1.
+    """
+    products, pairs, _ = prepared_shop(prepared)
+    found: dict[str, dict[str, np.ndarray]] = {}
+    threshold: float | None = None
+    for split in splits:
         rows = np.flatnonzero(products["split"] == split)
         truth = build_truth(products.iloc[rows], pairs)
-        annotated = rows[truth.rows]
-        mates = rows[block_mates(products.iloc[rows], truth.rows)]
-        embedded = relative_to_block(embed_pictures(encoder, pictures[mates]), block[mates], knobs.block_prior)
-        embeddings = {"model": embedded[np.searchsorted(mates, annotated)]}
-        embeddings |= {name: baseline(pictures[annotated]) for name, baseline in BASELINES.items()}
-        weight = resample(int(truth.design.max()) + 1, knobs.resamples, knobs.seed)
-        for name, rows_of in embeddings.items():
-            thresholds.setdefault(name, choose_threshold(rows_of, truth, knobs.grouping))  # dev comes first
-            found.setdefault(name, {})[split] = resampled_figures(
-                rows_of, truth, thresholds[name], weight, knobs.grouping
-            )
-    draws = {split: " ".join(f"{one:.4f}" for one in values["block_ap"]) for split, values in found["model"].items()}
-    figures = {
-        name: {split: with_intervals(values) for split, values in parts.items()} for name, parts in found.items()
-    }
-    gains = {
-        name: {
-            split: with_intervals({"block_ap": found["model"][split]["block_ap"] - found[name][split]["block_ap"]})[
-                "block_ap"
-            ]
-            for split in found[name]
-        }
-        for name in BASELINES
-    }
-    return {"figures": figures.pop("model"), "gains": gains, "baselines": figures, "block_ap_draws": draws}
+        embedded = embed(rows[truth.rows])
+        threshold = choose_threshold(embedded, truth, grouping) if threshold is None else threshold
+        weight = resample(int(truth.design.max()) + 1, resamples, seed)
+        found[split] = resampled_figures(embedded, truth, threshold, weight, grouping)
+    return found
+
+
+@cache
+def baseline_draws(prepared: Path, name: str, *how: Any) -> dict[str, dict[str, np.ndarray]]:
+    """`draws` of a naive baseline, computed once for all rows of the same crops."""
+    pictures = prepared_shop(prepared)[2]
+    return draws(prepared, lambda rows: BASELINES[name](pictures[rows]), *how)
+
+
+def intervals(found: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, dict[str, float | None]]]:
+    """Value, low and high of each figure of each split."""
+    return {split: with_intervals(figures) for split, figures in found.items()}
 
 
 def judge_elsewhere(kind: str, count: int, model: Path, params: Path) -> dict[str, dict[str, float | None]]:
@@ -222,26 +247,34 @@ def judge_elsewhere(kind: str, count: int, model: Path, params: Path) -> dict[st
     knobs, source = load_params("evaluate", EvaluateParams, params), WORK / kind
     if not source.is_dir():
         generate_shop(source, count, SHOP_SEED, recoloured=SHOPS[kind])
-    products, pairs, pictures = prepared_shop(prepare(str(source), params, kind))
-    truth, encoder = build_truth(products, pairs), load_encoder(model)[0]
-    weight = resample(int(truth.design.max()) + 1, knobs.resamples, knobs.seed)
+    prepared = prepare(str(source), params, kind)
+    products, _, pictures = prepared_shop(prepared)
+    encoder, block, how = load_encoder(model)[0], block_numbers(products), (knobs.resamples, knobs.seed)
 
-    def block_ap(rows: np.ndarray) -> dict[str, float | None]:
-        pairs_of, score = truth.block_pairs, similarities(rows, truth.block_pairs)
-        draws = over_resamples(
-            lambda one: average_precision(pairs_of.label, score, one), pairs_of, truth.design, weight
-        )
-        return interval(draws)
-
-    def embedded(pictures: np.ndarray) -> np.ndarray:
-        rows = relative_to_block(embed_pictures(encoder, pictures), block_numbers(products), knobs.block_prior)
-        return rows[truth.rows]
+    def block_ap(pictures: np.ndarray) -> dict[str, float | None]:
+        rows = relative_to_block(embed_pictures(encoder, pictures), block, knobs.block_prior)
+        return block_ap_of_all(prepared, rows, *how)
 
     return {
-        "model": block_ap(embedded(pictures)),
-        "model, gray pictures": block_ap(embedded(gray_pictures(pictures))),
-        **{name: block_ap(baseline(pictures[truth.rows])) for name, baseline in BASELINES.items()},
+        "model": block_ap(pictures),
+        "model, gray pictures": block_ap(gray_pictures(pictures)),
+        **{name: baseline_elsewhere(prepared, name, *how) for name in BASELINES},
     }
+
+
+@cache
+def baseline_elsewhere(prepared: Path, name: str, resamples: int, seed: int) -> dict[str, float | None]:
+    """`block_ap_of_all` of a naive baseline, computed once for all rows of the same crops."""
+    return block_ap_of_all(prepared, BASELINES[name](prepared_shop(prepared)[2]), resamples, seed)
+
+
+def block_ap_of_all(prepared: Path, embedded: np.ndarray, resamples: int, seed: int) -> dict[str, float | None]:
+    """Block AP over all products, whatever their split; embedded: float (products, size), rows of length 1."""
+    products, pairs, _ = prepared_shop(prepared)
+    truth = build_truth(products, pairs)
+    asked, score = truth.block_pairs, similarities(embedded[truth.rows], truth.block_pairs)
+    weight = resample(int(truth.design.max()) + 1, resamples, seed)
+    return interval(over_resamples(lambda one: average_precision(asked.label, score, one), asked, truth.design, weight))
 
 
 def prepared_shop(prepared: Path) -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:
