@@ -53,7 +53,7 @@ FINISHED = Path(__file__).with_name("results")
 WORK = ROOT / ".variants/results"
 SHOPS = {"generated": False, "recoloured": True}  # second shops, and whether their colourways are recoloured pictures
 SHOP_SEED = 11
-SHOWN = "pbcnet_semi-0"  # the row whose pictures are drawn
+SHOWN = "pbcnet_semi-*"  # rows of which the first whose weights are still here has its pictures drawn
 WARMUP, TIMED = 3, 12  # steps of which the first are not, the others are measured to foresee an epoch's time
 
 Embed = Callable[[np.ndarray], np.ndarray]
@@ -84,8 +84,8 @@ def main(
     print(f"written: {write_results(FINISHED, ROOT / 'docs/results.md')}")
     rows = [read_json(file) for file in sorted(FINISHED.glob("*.json"))]
     draw_curves([row for row in rows if row["group"] == "methods"], ROOT / "docs/images/curves.png")
-    if (WORK / SHOWN / "encoder.json").is_file():
-        draw(source, WORK / SHOWN)
+    for weights in sorted(WORK.glob(f"{SHOWN}/encoder.json"))[:1]:
+        draw(source, weights.parent)
 
 
 def draw(source: str, row: Path) -> None:

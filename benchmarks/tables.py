@@ -1,6 +1,8 @@
 """docs/results.md, built from the finished rows' JSON files alone, between two marks of the page."""
 
+from itertools import product
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from benchmarks.goals import difference, goals
@@ -25,6 +27,7 @@ BASELINE = {
     "imagenet": "ImageNet, colour",
     "imagenet_gray": "ImageNet, gray",
 }
+OVER_SEEDS = list(product(("test", "dev"), ("block_ap", "recall_at_1", "cgacc")))
 REFERENCE = "reference"  # the ablation that changes nothing
 
 Row = dict[str, Any]
@@ -49,7 +52,7 @@ def tables(rows: list[Row]) -> str:
     parts = []
     if methods:
         parts += [goals(methods), *(figures_table(methods, split) for split in ("test", "dev"))]
-        parts += [gains_table(methods), elsewhere_table(methods)]
+        parts += [seeds_table(methods), gains_table(methods), elsewhere_table(methods)]
     if ablations:
         parts.append(ablations_table(ablations))
     return "\n".join(parts)
@@ -65,6 +68,21 @@ def figures_table(methods: list[Row], split: str) -> str:
         for name, words in BASELINE.items()
     ]
     return headed(f"Methods on the {split} brands", ["method-seed", *COLUMNS.values()], lines)
+
+
+def seeds_table(methods: list[Row]) -> str:
+    """Mean over the seeds of a method, with its lowest and highest: what one seed may hide."""
+    lines = []
+    for method in dict.fromkeys(row["method"] for row in methods):
+        seeds = [row for row in methods if row["method"] == method]
+        cells = []
+        for split, name in OVER_SEEDS:
+            found = [value(row["figures"][split], name) for row in seeds]
+            spread = f" ({min(found):.3f} to {max(found):.3f})" if len(found) > 1 else ""
+            cells.append(f"{mean(found):.3f}{spread}")
+        lines.append(f"| {method} | {len(seeds)} | {' | '.join(cells)} |")
+    columns = [f"{split}: {COLUMNS[name]}" for split, name in OVER_SEEDS]
+    return headed("Over seeds: mean, lowest and highest", ["method", "seeds", *columns], lines)
 
 
 def gains_table(methods: list[Row]) -> str:
@@ -103,7 +121,7 @@ def ablations_table(ablations: list[Row]) -> str:
     reference = next((row for row in ablations if row["name"] == REFERENCE), None)
     lines = [
         f"| {row['name']} | {interval_words(row['figures']['dev']['block_ap'])} "
-        f"| {interval_words(difference(row, reference, 'dev')) if reference else ''} | "
+        f"| {interval_words(difference([row], [reference], 'dev')) if reference else ''} | "
         + " | ".join(f"{value(row['figures']['dev'], name):.3f}" for name in ("recall_at_1", "ari", "cgacc"))
         + f" | {interval_words(row['gains']['imagenet_gray']['dev'])} "
         f"| {row['size']} | {row['kept_epoch']} of {row['epochs']} | {row['train_seconds']} |"

@@ -71,3 +71,12 @@ def test_goals_are_met_by_the_figures_alone() -> None:
     assert lines["block AP ≥ 0.05 above moco_v2"].endswith("no |")
     assert lines["recoloured shop: not below itself fed gray pictures"].endswith("yes |")
     assert goals([row("moco_v2", 0.9, "0.9 0.9")]) == ""
+
+
+def test_goals_are_judged_by_the_mean_over_seeds_with_its_own_interval() -> None:
+    own = [row("pbcnet_semi", 0.88, "0.88 0.76 0.92"), row("pbcnet_semi", 0.80, "0.80 0.84 0.84")]
+    page = goals([*own, row("moco_v2", 0.82, "0.82 0.80 0.80")])
+    line = next(line for line in page.splitlines() if line.startswith("| block AP ≥ 0.85"))
+    assert "0.840 (0.802 to 0.878) | mean of 2 seeds" in line  # resamples 0.80 and 0.88, not those of one seed
+    assert line.endswith("no |")
+    assert "| block AP ≥ 0.05 above moco_v2 | 0.020 (0.002 to 0.078) | means of 2 seeds and 1 seed | no |" in page
