@@ -45,8 +45,9 @@ class Encoder(nn.Module):
     """A backbone that looks at the whole picture and at its slices (PBCNet, arXiv 2104.08581, section 3).
 
     Slices cut from the last feature map share one forward pass; cut from the picture they see nothing of their
-    neighbours, and cost a pass of their own size each. Embeddings are centered on the mean embedding of the training products (`center`, zero until it is set): what all garments have in
-    common says nothing about which are variants, and crowds all cosines near 1.
+    neighbours, and cost a pass of their own size each. Embeddings are centered on the mean embedding of the training
+    products (`center`, zero until it is set): what all garments have in common says nothing about which are variants, and
+    crowds all cosines near 1.
 
     With `input: luminance` colour is dropped before the backbone: no training is spent on forgetting it.
     """
