@@ -151,7 +151,9 @@ def prepare(source: str, params: Path, shop: str = "photos") -> Path:
 
 
 def affordable_epochs(prepared: Path, params: Path, budget: float) -> int:
-    """Whole epochs that fit into the budget (seconds), at least one, judged by a few measured steps."""
+    """Whole epochs that fit into the budget (seconds), judged by a few measured steps: at least one, but none in no time."""
+    if not budget:
+        return 0
     knobs = load_params("train", TrainParams, params)
     products, pairs = read_table(prepared / "products.parquet"), read_table(prepared / "pairs.parquet")
     arrays = [np.load(prepared / f"{name}.npy", mmap_mode="r") for name in ("images", "masks")]
