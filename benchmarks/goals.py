@@ -20,7 +20,7 @@ def goals(methods: list[Row]) -> str:
     Intervals are of these means where the rows hold the resamples (block AP and its differences to other methods), elsewhere
     the mean of the seeds' intervals, which is no narrower: all seeds saw the same resamples.
     """
-    rows = {name: [row for row in methods if row["method"] == name] for name in {row["method"] for row in methods}}
+    rows = by_recipe(methods)
     own = rows.get(DEFAULT, [])
     if not own:
         return ""
@@ -46,6 +46,14 @@ def goals(methods: list[Row]) -> str:
                 f"| {kind} shop: not below {words} | {min(found):+.3f} | lowest of {seeds} | {'yes' if min(found) >= 0 else 'no'} |"
             )
     return f"### The goals\n\n{table(['goal of the default method', 'figure', 'of', 'met'], lines)}"
+
+
+def by_recipe(methods: list[Row]) -> dict[str, list[Row]]:
+    """Rows that differ in their seed alone, by what their names (RECIPE-SEED) have in common."""
+    found: dict[str, list[Row]] = {}
+    for row in methods:
+        found.setdefault(row["name"].rsplit("-", 1)[0], []).append(row)
+    return found
 
 
 def draws(rows: list[Row], split: str) -> np.ndarray:

@@ -34,6 +34,7 @@ PAIRS = 6  # of variants whose slices are drawn
 def draw_curves(rows: list[dict[str, Any]], path: Path) -> None:
     """Block AP on dev against minutes of training: one line for each finished row of the methods."""
     figure, axes = plt.subplots(figsize=(9, 5))
+    rows = [row for row in rows if row["epochs"]]
     methods = sorted({row["method"] for row in rows})
     for row in sorted(rows, key=lambda row: str(row["name"])):
         epochs = np.array([point["epoch"] for point in row["history"]])

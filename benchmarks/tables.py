@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from benchmarks.goals import difference, goals
+from benchmarks.goals import by_recipe, difference, goals
 from benchmarks.markdown import interval_words, table
 from ml.files import read_json, replacing
 
@@ -73,8 +73,7 @@ def figures_table(methods: list[Row], split: str) -> str:
 def seeds_table(methods: list[Row]) -> str:
     """Mean over the seeds of a method, with its lowest and highest: what one seed may hide."""
     lines = []
-    for method in dict.fromkeys(row["method"] for row in methods):
-        seeds = [row for row in methods if row["method"] == method]
+    for method, seeds in by_recipe(methods).items():
         cells = []
         for split, name in OVER_SEEDS:
             found = [value(row["figures"][split], name) for row in seeds]

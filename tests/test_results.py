@@ -54,7 +54,7 @@ def row(method: str, block_ap: float, draws: str) -> dict[str, object]:
     figure = {"value": block_ap, "low": block_ap - 0.1, "high": block_ap + 0.1}
     figures = {"test": {"block_ap": figure, "recall_at_1": figure, "cgacc": figure}}
     return {
-        "method": method,
+        "name": f"{method}-0",
         "figures": figures,
         "gains": {"imagenet_gray": {"test": {"value": 0.2, "low": 0.1, "high": 0.3}}},
         "block_ap_draws": {"test": draws},
