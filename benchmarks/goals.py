@@ -8,7 +8,7 @@ from benchmarks.markdown import interval_words, table
 from ml.bootstrap import interval
 
 Row = dict[str, Any]
-DEFAULT, PEERS = "pbcnet_semi", {"moco_v2": 0.05, "triplet": 0.0, "byol": 0.0, "simsiam": 0.0}
+DEFAULT, PEERS = "pbcnet_semi", {"moco_v2": 0.05, "triplet": 0.0, "byol": 0.0, "simsiam": 0.0, "untrained": 0.0}
 LEAST = 0.85
 FLOORS = {"recall_at_1": ("recall@1", 0.92), "cgacc": ("CGacc", 0.65)}
 OVER_IMAGENET_GRAY = 0.15
