@@ -130,7 +130,7 @@ def compute(
         **judge(prepared, folder, params, ["dev", "test"] if reported else ["dev"]),
         "elsewhere": {kind: judge_elsewhere(kind, elsewhere, folder, params) for kind in SHOPS if reported},
         "command": f"python -m benchmarks.results --source {source} --minutes {minutes:g} --only {name}",
-        "commit": commit(),
+        "commit": commit("docs", "benchmarks/results"),
         "machine": f"{platform.machine()}, {settings['train']['threads']} threads",
     }
 
