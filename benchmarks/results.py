@@ -19,6 +19,7 @@ import pandas as pd
 import torch
 import typer
 import yaml
+from PIL import Image
 
 import ml.prepare
 import ml.train
@@ -97,8 +98,9 @@ def draw(source: str, row: Path) -> None:
     draw_products(row, products.iloc[dev], pairs, pictures[dev], knobs, WORK / "pictures")
     print(f"pictures of the dev brands: {WORK / 'pictures'} (photos of the shop: not to be published)")
     draw_products(row, *prepared_shop(prepare(str(WORK / "generated"), params, "generated")), knobs, WORK / "drawings")
-    for name in ("slices.jpg", "map.jpg"):
-        shutil.copy(WORK / "drawings" / name, ROOT / "docs/images" / name)
+    for name in ("slices.jpg", "map.jpg", "mistakes-before.png", "mistakes-after.png"):
+        with Image.open(WORK / "drawings" / name) as picture:
+            picture.save((ROOT / "docs/images" / name).with_suffix(".jpg"), quality=85)
 
 
 def compute(

@@ -42,7 +42,7 @@ def test_results_are_computed_row_by_row_and_resumed(make_clone: Callable[[], Cl
     assert "### The goals" in page
     ablation = json.loads((clone.root / "benchmarks/results/no-parts.json").read_text())
     assert set(ablation["figures"]) == {"dev"}  # no choice is made on test
-    for picture in ("curves.png", "slices.jpg", "map.jpg"):
+    for picture in ("curves.png", "slices.jpg", "map.jpg", "mistakes-before.jpg", "mistakes-after.jpg"):
         assert (clone.root / "docs/images" / picture).stat().st_size > 1000
     unknown = clone.python(*command, "--only", "nonsense", check=False)
     assert unknown.returncode == 1
