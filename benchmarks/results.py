@@ -8,8 +8,6 @@ import hashlib
 import platform
 import shutil
 import time
-from collections.abc import Callable
-from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,29 +23,21 @@ import ml.prepare
 import ml.train
 import ml.validate
 from benchmarks.checkout import ROOT, commit
+from benchmarks.judge import judge, judge_elsewhere, prepared_shop
 from benchmarks.pictures import draw_curves, draw_products
 from benchmarks.tables import write_results
 from flows.retrain import apply_overrides
-from ml.baselines import BASELINES, gray_pictures
-from ml.blocks import block_mates, block_numbers, relative_to_block
-from ml.bootstrap import interval, resample
 from ml.crop import CropParams
 from ml.device import exact
-from ml.embed import embed_pictures
-from ml.encoder import load_encoder
 from ml.errors import UserError
 from ml.evaluate import EvaluateParams
-from ml.figures import over_resamples, resampled_figures, similarities, with_intervals
 from ml.files import read_json, read_table, write_json
-from ml.group import Method, choose_threshold
-from ml.metrics import average_precision
 from ml.params import load_params
 from ml.snapshot import import_shop
 from ml.stage import run_app
 from ml.synthetic import generate_shop
 from ml.train import Trainer, TrainParams, make_batches
 from ml.transfer import on_device
-from ml.truth import build_truth
 
 ROWS = Path(__file__).with_name("rows.yaml")
 FINISHED = Path(__file__).with_name("results")
@@ -56,8 +46,6 @@ SHOPS = {"generated": False, "recoloured": True}  # second shops, and whether th
 SHOP_SEED = 11
 SHOWN = "pbcnet_semi-*"  # rows of which the first whose weights are still here has its pictures drawn
 WARMUP, TIMED = 3, 12  # steps of which the first are not, the others are measured to foresee an epoch's time
-
-Embed = Callable[[np.ndarray], np.ndarray]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -130,7 +118,9 @@ def compute(
         "train_seconds": round(seconds),
         "history": [{"epoch": row["epoch"], "dev_block_ap": row["dev_block_ap"]} for row in history],
         **judge(prepared, folder, params, ["dev", "test"] if reported else ["dev"]),
-        "elsewhere": {kind: judge_elsewhere(kind, elsewhere, folder, params) for kind in SHOPS if reported},
+        "elsewhere": {
+            kind: judge_elsewhere(second_shop(kind, elsewhere, params), folder, params) for kind in SHOPS if reported
+        },
         "command": f"python -m benchmarks.results --source {source} --minutes {minutes:g} --only {name}",
         "commit": commit("docs", "benchmarks/results"),
         "machine": f"{platform.machine()}, {settings['train']['threads']} threads",
@@ -174,117 +164,12 @@ def affordable_epochs(prepared: Path, params: Path, budget: float) -> int:
     return epochs
 
 
-def judge(prepared: Path, model: Path, params: Path, splits: list[str]) -> dict[str, Any]:
-    """Figures of the encoder and of the baselines, each at its own threshold chosen on dev.
-
-    Returns:
-        {"figures": {split: {figure: {"value", "low", "high"}}}, "gains": {baseline: {split: the same for block_ap}},
-        "baselines": {name: figures}, "block_ap_draws": {split: figures in one line}}; gains are paired differences on the same
-        resamples, and the draws, the sample itself first, let rows be compared with one another in the same way.
-    """
-    knobs = load_params("evaluate", EvaluateParams, params)
-    products, _, pictures = prepared_shop(prepared)
-    encoder, block = load_encoder(model)[0], block_numbers(products)
-
-    def embed(annotated: np.ndarray) -> np.ndarray:
-        mates = block_mates(products, annotated)
-        rows = relative_to_block(embed_pictures(encoder, pictures[mates]), block[mates], knobs.block_prior)
-        return np.asarray(rows[np.searchsorted(mates, annotated)])
-
-    ordered = ("dev", *(name for name in splits if name != "dev"))
-    how = (ordered, knobs.grouping, knobs.resamples, knobs.seed)
-    own = draws(prepared, embed, *how)
-    baselines = {name: baseline_draws(prepared, name, *how) for name in BASELINES}
-    return {
-        "figures": intervals(own),
-        "gains": {
-            name: {split: interval(own[split]["block_ap"] - found[split]["block_ap"]) for split in ordered}
-            for name, found in baselines.items()
-        },
-        "baselines": {name: intervals(found) for name, found in baselines.items()},
-        "block_ap_draws": {split: " ".join(f"{one:.4f}" for one in own[split]["block_ap"]) for split in ordered},
-    }
-
-
-def draws(
-    prepared: Path, embed: Embed, splits: tuple[str, ...], grouping: Method, resamples: int, seed: int
-) -> dict[str, dict[str, np.ndarray]]:
-    """Every figure of every resample, {split: {figure: float (1 + resamples,)}}; the first split chooses the threshold.
-
-    Args:
-        embed: from rows of products, int (n,), to embeddings, float (n, size), rows of length 1.
-    """
-    products, pairs, _ = prepared_shop(prepared)
-    found: dict[str, dict[str, np.ndarray]] = {}
-    threshold: float | None = None
-    for split in splits:
-        rows = np.flatnonzero(products["split"] == split)
-        truth = build_truth(products.iloc[rows], pairs)
-        embedded = embed(rows[truth.rows])
-        threshold = choose_threshold(embedded, truth, grouping) if threshold is None else threshold
-        weight = resample(int(truth.design.max()) + 1, resamples, seed)
-        found[split] = resampled_figures(embedded, truth, threshold, weight, grouping)
-    return found
-
-
-@cache
-def baseline_draws(prepared: Path, name: str, *how: Any) -> dict[str, dict[str, np.ndarray]]:
-    """`draws` of a naive baseline, computed once for all rows of the same crops."""
-    pictures = prepared_shop(prepared)[2]
-    return draws(prepared, lambda rows: BASELINES[name](pictures[rows]), *how)
-
-
-def intervals(found: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, dict[str, float | None]]]:
-    """Value, low and high of each figure of each split."""
-    return {split: with_intervals(figures) for split, figures in found.items()}
-
-
-def judge_elsewhere(kind: str, count: int, model: Path, params: Path) -> dict[str, dict[str, float | None]]:
-    """Block AP on a shop that is not of this world of photos: of the model, of the model fed gray pictures, of the baselines.
-
-    Args:
-        kind: of `SHOPS`; count: its products. None of it has been seen, so all of them are asked about.
-
-    Returns:
-        {"model", "model, gray pictures", baseline: {"value", "low", "high"}}
-    """
-    knobs, source = load_params("evaluate", EvaluateParams, params), WORK / kind
+def second_shop(kind: str, count: int, params: Path) -> Path:
+    """A shop of `SHOPS` with so many products, generated once, prepared as the row's own is."""
+    source = WORK / kind
     if not source.is_dir():
         generate_shop(source, count, SHOP_SEED, recoloured=SHOPS[kind])
-    prepared = prepare(str(source), params, kind)
-    products, _, pictures = prepared_shop(prepared)
-    encoder, block, how = load_encoder(model)[0], block_numbers(products), (knobs.resamples, knobs.seed)
-
-    def block_ap(pictures: np.ndarray) -> dict[str, float | None]:
-        rows = relative_to_block(embed_pictures(encoder, pictures), block, knobs.block_prior)
-        return block_ap_of_all(prepared, rows, *how)
-
-    return {
-        "model": block_ap(pictures),
-        "model, gray pictures": block_ap(gray_pictures(pictures)),
-        **{name: baseline_elsewhere(prepared, name, *how) for name in BASELINES},
-    }
-
-
-@cache
-def baseline_elsewhere(prepared: Path, name: str, resamples: int, seed: int) -> dict[str, float | None]:
-    """`block_ap_of_all` of a naive baseline, computed once for all rows of the same crops."""
-    return block_ap_of_all(prepared, BASELINES[name](prepared_shop(prepared)[2]), resamples, seed)
-
-
-def block_ap_of_all(prepared: Path, embedded: np.ndarray, resamples: int, seed: int) -> dict[str, float | None]:
-    """Block AP over all products, whatever their split; embedded: float (products, size), rows of length 1."""
-    products, pairs, _ = prepared_shop(prepared)
-    truth = build_truth(products, pairs)
-    asked, score = truth.block_pairs, similarities(embedded[truth.rows], truth.block_pairs)
-    weight = resample(int(truth.design.max()) + 1, resamples, seed)
-    return interval(over_resamples(lambda one: average_precision(asked.label, score, one), asked, truth.design, weight))
-
-
-def prepared_shop(prepared: Path) -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:
-    """Products, pairs and crops, uint8 (products, side, side, 3), as the stage left them."""
-    tables = [read_table(prepared / f"{name}.parquet") for name in ("products", "pairs")]
-    return tables[0], tables[1], np.load(prepared / "images.npy", mmap_mode="r")
+    return prepare(str(source), params, kind)
 
 
 if __name__ == "__main__":

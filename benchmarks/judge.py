@@ -1,0 +1,133 @@
+"""How good a trained encoder is, beside the naive baselines: the figures of a row of docs/results.md."""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ml.baselines import BASELINES, gray_pictures
+from ml.blocks import block_mates, block_numbers, relative_to_block
+from ml.bootstrap import interval, resample
+from ml.embed import embed_pictures
+from ml.encoder import load_encoder
+from ml.evaluate import EvaluateParams
+from ml.figures import over_resamples, resampled_figures, similarities, with_intervals
+from ml.files import read_table
+from ml.group import Method, choose_threshold
+from ml.metrics import average_precision
+from ml.params import load_params
+from ml.truth import build_truth
+
+Embed = Callable[[np.ndarray], np.ndarray]
+
+
+def judge(prepared: Path, model: Path, params: Path, splits: list[str]) -> dict[str, Any]:
+    """Figures of the encoder and of the baselines, each at its own threshold chosen on dev.
+
+    Returns:
+        {"figures": {split: {figure: {"value", "low", "high"}}}, "gains": {baseline: {split: the same for block_ap}},
+        "baselines": {name: figures}, "block_ap_draws": {split: figures in one line}}; gains are paired differences on the same
+        resamples, and the draws, the sample itself first, let rows be compared with one another in the same way.
+    """
+    knobs = load_params("evaluate", EvaluateParams, params)
+    products, _, pictures = prepared_shop(prepared)
+    encoder, block = load_encoder(model)[0], block_numbers(products)
+
+    def embed(annotated: np.ndarray) -> np.ndarray:
+        mates = block_mates(products, annotated)
+        rows = relative_to_block(embed_pictures(encoder, pictures[mates]), block[mates], knobs.block_prior)
+        return np.asarray(rows[np.searchsorted(mates, annotated)])
+
+    ordered = ("dev", *(name for name in splits if name != "dev"))
+    how = (ordered, knobs.grouping, knobs.resamples, knobs.seed)
+    own = draws(prepared, embed, *how)
+    baselines = {name: baseline_draws(prepared, name, *how) for name in BASELINES}
+    return {
+        "figures": intervals(own),
+        "gains": {
+            name: {split: interval(own[split]["block_ap"] - found[split]["block_ap"]) for split in ordered}
+            for name, found in baselines.items()
+        },
+        "baselines": {name: intervals(found) for name, found in baselines.items()},
+        "block_ap_draws": {split: " ".join(f"{one:.4f}" for one in own[split]["block_ap"]) for split in ordered},
+    }
+
+
+def draws(
+    prepared: Path, embed: Embed, splits: tuple[str, ...], grouping: Method, resamples: int, seed: int
+) -> dict[str, dict[str, np.ndarray]]:
+    """Every figure of every resample, {split: {figure: float (1 + resamples,)}}; the first split chooses the threshold.
+
+    Args:
+        embed: from rows of products, int (n,), to embeddings, float (n, size), rows of length 1.
+    """
+    products, pairs, _ = prepared_shop(prepared)
+    found: dict[str, dict[str, np.ndarray]] = {}
+    threshold: float | None = None
+    for split in splits:
+        rows = np.flatnonzero(products["split"] == split)
+        truth = build_truth(products.iloc[rows], pairs)
+        embedded = embed(rows[truth.rows])
+        threshold = choose_threshold(embedded, truth, grouping) if threshold is None else threshold
+        weight = resample(int(truth.design.max()) + 1, resamples, seed)
+        found[split] = resampled_figures(embedded, truth, threshold, weight, grouping)
+    return found
+
+
+@cache
+def baseline_draws(prepared: Path, name: str, *how: Any) -> dict[str, dict[str, np.ndarray]]:
+    """`draws` of a naive baseline, computed once for all rows of the same crops."""
+    pictures = prepared_shop(prepared)[2]
+    return draws(prepared, lambda rows: BASELINES[name](pictures[rows]), *how)
+
+
+def intervals(found: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, dict[str, float | None]]]:
+    """Value, low and high of each figure of each split."""
+    return {split: with_intervals(figures) for split, figures in found.items()}
+
+
+def judge_elsewhere(prepared: Path, model: Path, params: Path) -> dict[str, dict[str, float | None]]:
+    """Block AP on a shop that is not of this world of photos: of the model, of the model fed gray pictures, of the baselines.
+
+    None of it has been seen, so all products are asked about, whatever their split.
+
+    Returns:
+        {"model", "model, gray pictures", baseline: {"value", "low", "high"}}
+    """
+    knobs = load_params("evaluate", EvaluateParams, params)
+    products, _, pictures = prepared_shop(prepared)
+    encoder, block, how = load_encoder(model)[0], block_numbers(products), (knobs.resamples, knobs.seed)
+
+    def block_ap(pictures: np.ndarray) -> dict[str, float | None]:
+        rows = relative_to_block(embed_pictures(encoder, pictures), block, knobs.block_prior)
+        return block_ap_of_all(prepared, rows, *how)
+
+    return {
+        "model": block_ap(pictures),
+        "model, gray pictures": block_ap(gray_pictures(pictures)),
+        **{name: baseline_elsewhere(prepared, name, *how) for name in BASELINES},
+    }
+
+
+@cache
+def baseline_elsewhere(prepared: Path, name: str, resamples: int, seed: int) -> dict[str, float | None]:
+    """`block_ap_of_all` of a naive baseline, computed once for all rows of the same crops."""
+    return block_ap_of_all(prepared, BASELINES[name](prepared_shop(prepared)[2]), resamples, seed)
+
+
+def block_ap_of_all(prepared: Path, embedded: np.ndarray, resamples: int, seed: int) -> dict[str, float | None]:
+    """Block AP over all products, whatever their split; embedded: float (products, size), rows of length 1."""
+    products, pairs, _ = prepared_shop(prepared)
+    truth = build_truth(products, pairs)
+    asked, score = truth.block_pairs, similarities(embedded[truth.rows], truth.block_pairs)
+    weight = resample(int(truth.design.max()) + 1, resamples, seed)
+    return interval(over_resamples(lambda one: average_precision(asked.label, score, one), asked, truth.design, weight))
+
+
+def prepared_shop(prepared: Path) -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:
+    """Products, pairs and crops, uint8 (products, side, side, 3), as the stage left them."""
+    tables = [read_table(prepared / f"{name}.parquet") for name in ("products", "pairs")]
+    return tables[0], tables[1], np.load(prepared / "images.npy", mmap_mode="r")
