@@ -233,7 +233,7 @@ def make_model(job: Job) -> None:
 
 def crop_params(job: Job) -> CropParams:
     """How all contestants crop."""
-    return CropParams(side=job.size, localizer="foreground")
+    return CropParams.model_validate({"side": job.size, "localizer": "foreground"})
 
 
 def processor() -> str:

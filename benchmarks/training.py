@@ -23,7 +23,7 @@ from lightly.data import LightlyDataset
 from lightly.loss import NTXentLoss
 from lightly.models.modules import MoCoProjectionHead
 from lightly.models.utils import deactivate_requires_grad, update_momentum
-from lightly.transforms import MoCoV2Transform
+from lightly.transforms.moco_transform import MoCoV2Transform
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -64,9 +64,9 @@ def main(
     images, cache = shop_pictures(size)
     table = {}
     for backbone in backbones.split(","):
-        settings = {"backbone": backbone, "batch": batch, "threads": threads}
-        slices = {"slices": "quadrants", "slices_from": "feature_map"}
-        plain = {"slices": "none", "slices_from": "feature_map"}
+        settings: dict[str, Any] = {"backbone": backbone, "batch": batch, "threads": threads}
+        slices: dict[str, Any] = {"slices": "quadrants", "slices_from": "feature_map"}
+        plain: dict[str, Any] = {"slices": "none", "slices_from": "feature_map"}
         peer = {**settings, "images": images, "size": size, "workers": workers, "device": device}
         makers = {
             PEER: partial(lightly_moco, **peer, memory=False),
