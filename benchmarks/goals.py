@@ -25,7 +25,7 @@ def goals(methods: list[Row]) -> str:
     if not own:
         return ""
     seeds = _seeds(own)
-    lines = [_line(f"block AP ≥ {LEAST}", interval(draws(own, "test")), LEAST, f"mean of {seeds}")]
+    lines = [_line(f"block AP ≥ {LEAST}", interval(block_ap_draws(own, "test")), LEAST, f"mean of {seeds}")]
     for name, (words, least) in FLOORS.items():
         figure = _mean([row["figures"]["test"][name] for row in own])
         lines.append(_line(f"{words} ≥ {least}", figure, least, f"mean of {seeds}"))
@@ -56,14 +56,14 @@ def by_recipe(methods: list[Row]) -> dict[str, list[Row]]:
     return found
 
 
-def draws(rows: list[Row], split: str) -> np.ndarray:
+def block_ap_draws(rows: list[Row], split: str) -> np.ndarray:
     """Block AP of each resample, mean over the rows: float (1 + resamples,). All rows saw the same resamples of the same pairs."""
     return np.mean([np.array(row["block_ap_draws"][split].split(), float) for row in rows], axis=0)
 
 
 def difference(rows: list[Row], peers: list[Row], split: str) -> Row:
     """Of block AP between the means of some rows and of others, paired resample by resample."""
-    return interval(draws(rows, split) - draws(peers, split))
+    return interval(block_ap_draws(rows, split) - block_ap_draws(peers, split))
 
 
 def _mean(figures: list[Row]) -> Row:

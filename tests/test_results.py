@@ -8,7 +8,11 @@ import pytest
 import yaml
 from conftest import Clone
 
-from benchmarks.goals import goals
+from benchmarks.checkout import ROOT
+from benchmarks.goals import block_ap_draws, by_recipe, goals
+from benchmarks.markdown import interval_words
+from benchmarks.results import FINISHED
+from ml.bootstrap import interval
 
 ROWS = {
     "methods": {
@@ -80,3 +84,15 @@ def test_goals_are_judged_by_the_mean_over_seeds_with_its_own_interval() -> None
     assert "0.840 (0.802 to 0.878) | mean of 2 seeds" in line  # resamples 0.80 and 0.88, not those of one seed
     assert line.endswith("no |")
     assert "| block AP ≥ 0.05 above moco_v2 | 0.020 (0.002 to 0.078) | means of 2 seeds and 1 seed | no |" in page
+
+
+def test_the_readme_says_what_the_finished_rows_say() -> None:
+    rows = [json.loads(file.read_text()) for file in sorted(FINISHED.glob("*.json"))]
+    own = by_recipe([row for row in rows if row["group"] == "methods"])["pbcnet_semi"]
+    recall = sum(row["figures"]["test"]["recall_at_1"]["value"] for row in own) / len(own)
+    block_ap = interval_words(interval(block_ap_draws(own, "test")))
+    readme = (ROOT / "README.md").read_text()
+    assert f"| default, mean of {len(own)} seeds | {block_ap} | {recall:.3f} |" in readme
+    for words, name in (("ImageNet features of gray pictures", "imagenet_gray"), ("gray pixels", "gray")):
+        figures = own[0]["baselines"][name]["test"]
+        assert f"| {words} | {interval_words(figures['block_ap'])} | {figures['recall_at_1']['value']:.3f} |" in readme
