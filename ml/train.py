@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from lightning.fabric import Fabric
 from pydantic import Field
+from torch import nn
 
 from ml.augment import AugmentParams, make_views
 from ml.batches import AnnotatedBatches, Batch, Batches, VariantBatches
@@ -49,6 +50,9 @@ class TrainParams(Params):
     epochs: int = Field(ge=0, description="0: the initial weights")
     batch: int = Field(gt=0, description="products in a step")
     learning_rate: float = Field(gt=0, description="peak of the one-cycle schedule")
+    heads_rate: float = Field(
+        gt=0, description="how many times as fast as the encoder the heads learn, which start from random weights"
+    )
     warmup: float = Field(gt=0, lt=1, description="share of the steps in which the learning rate rises")
     weight_decay: float = Field(ge=0)
     seed: int
@@ -92,10 +96,10 @@ class Trainer:
         if knobs.compile:
             for module in [part for part in self.method.children() if isinstance(part, Encoder)]:
                 module.backbone.forward_features = torch.compile(module.backbone.forward_features)  # type: ignore
-        parameters = [value for value in self.method.parameters() if value.requires_grad]
-        optimizer = torch.optim.AdamW(parameters, lr=knobs.learning_rate, weight_decay=knobs.weight_decay, fused=True)
+        groups = parameter_groups(self.method, knobs.learning_rate, knobs.heads_rate)
+        optimizer = torch.optim.AdamW(groups, weight_decay=knobs.weight_decay, fused=True)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, max_lr=knobs.learning_rate, total_steps=max(1, steps), pct_start=knobs.warmup
+            optimizer, [group["lr"] for group in groups], total_steps=max(1, steps), pct_start=knobs.warmup
         )
         self.module, self.optimizer = self.fabric.setup(self.method, optimizer)
         self.views = torch.Generator(self.fabric.device).manual_seed(knobs.seed)
@@ -115,7 +119,7 @@ class Trainer:
             asked = time.monotonic()
             batch = next(source)
             waited += time.monotonic() - asked
-            rate = float(self.schedule.get_last_lr()[0])
+            rate = float(self.schedule.get_last_lr()[0])  # the encoder's
             sums += self.step(batch)
             advance(1)
         loss_mean, accuracy_mean = (sums / len(batches)).tolist()
@@ -148,6 +152,20 @@ class Trainer:
         self.schedule.load_state_dict(state["schedule"])
         self.shuffle.set_state(state["shuffle"])
         self.views.set_state(state["views"])
+
+
+def parameter_groups(method: nn.Module, rate: float, heads_rate: float) -> list[dict[str, Any]]:
+    """What the optimizer takes: the encoder's parameters at `rate`, then those of the heads at `heads_rate` times it.
+
+    Behind random heads the first gradients are noise, which spoils pretrained weights most where nothing but a predictor
+    holds the method together: the predictor of SimSiam and BYOL should learn faster (the relative learning rate αp of Tian
+    et al., arXiv 2102.06810).
+    """
+    encoder = list(method.encoder.parameters())
+    own = {id(value) for value in encoder}
+    heads = [value for value in method.parameters() if value.requires_grad and id(value) not in own]
+    groups = [{"params": encoder, "lr": rate}, {"params": heads, "lr": rate * heads_rate}]
+    return [group for group in groups if group["params"]]
 
 
 def main(prepared: Path = PREPARED, params: Path = PARAMS, out: Path = TRAINED) -> None:

@@ -21,7 +21,7 @@ import ml.validate
 from ml.augment import recolour
 from ml.batches import Batches
 from ml.device import exact
-from ml.embed import embed_pictures
+from ml.embed import embed_pictures, set_center
 from ml.errors import UserError
 from ml.files import read_table
 from ml.methods import METHODS
@@ -32,7 +32,7 @@ from ml.model_selection import DevCurve
 from ml.params import load_params
 from ml.snapshot import import_shop
 from ml.synthetic import generate_shop
-from ml.train import Trainer, TrainParams, make_batches
+from ml.train import Trainer, TrainParams, make_batches, parameter_groups
 from ml.transfer import on_device
 from ml.truth import build_truth
 
@@ -153,6 +153,8 @@ LEARNING = {  # colour-blind weights would leave little to learn: these still lo
     "prepare.side": 64,
     "train.epochs": 2,
     "train.batch": 16,
+    "train.learning_rate": 0.0003,
+    "train.heads_rate": 10.0,  # without it SimSiam unlearns from half of the seeds
     "train.threads": 1,
     "train.keep": "query",  # the momentum encoder needs more steps than these to follow
     "train.encoder.input": "rgb",
@@ -164,7 +166,7 @@ RECOLOURING = {
     "train.augment.gamma": 1.5,
     "train.augment.saturation": 1.5,
 }
-GAIN = 0.03  # by how much block AP rises above that of the initial weights, at least
+GAIN = 0.02  # by how much block AP rises above that of the initial weights, at least; over four seeds it was 0.036 or more
 
 
 @pytest.fixture(scope="module")
@@ -209,12 +211,29 @@ def begin(prepared: Path, folder: Path, changed: dict[str, object]) -> tuple[Sho
 @pytest.mark.parametrize("name", sorted(METHODS))
 def test_every_method_learns_on_the_generated_shop(name: str, prepared: Path, tmp_path: Path) -> None:
     shop, trainer, batches = begin(prepared, tmp_path, {"train.method": name})
-    block_ap = DevCurve(shop.products.assign(split="dev"), shop.pairs, shop.pictures)
-    curve = [block_ap(trainer.kept)]
+    dev = DevCurve(shop.products.assign(split="dev"), shop.pairs, shop.pictures)
+
+    def block_ap() -> float:
+        encoder = copy.deepcopy(trainer.kept)
+        set_center(encoder, shop.pictures[::3])
+        return dev(encoder)
+
+    curve = [block_ap()]
     for _ in range(trainer.knobs.epochs):
         trainer.epoch(batches, lambda count: None)
-        curve.append(block_ap(trainer.kept))
+        curve.append(block_ap())
     assert max(curve[1:]) > curve[0] + GAIN, curve
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_heads_learn_at_their_own_rate_and_momentum_copies_at_none(name: str) -> None:
+    made = method(name)
+    groups = parameter_groups(made, 0.1, 10.0)
+    assert [group["lr"] for group in groups] == ([0.1] if name == "triplet" else [0.1, 1.0])
+    assert {id(value) for value in groups[0]["params"]} == {id(value) for value in made.encoder.parameters()}
+    heads = {id(value) for group in groups[1:] for value in group["params"]}
+    parts = {label.split(".")[0] for label, value in made.named_parameters() if id(value) in heads}
+    assert parts <= {"head", "predictor"}, parts
 
 
 def test_a_recolouring_moves_the_embedding_less_than_another_design_does(prepared: Path, tmp_path: Path) -> None:
