@@ -36,7 +36,8 @@ from ml.params import load_params
 from ml.snapshot import import_shop
 from ml.stage import run_app
 from ml.synthetic import generate_shop
-from ml.train import Trainer, TrainParams, make_batches
+from ml.train import make_batches
+from ml.trainer import Trainer, TrainParams
 from ml.transfer import on_device
 
 ROWS = Path(__file__).with_name("rows.yaml")

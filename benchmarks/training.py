@@ -38,7 +38,7 @@ from ml.memory import keep_memory
 from ml.params import load_params
 from ml.prepare import write_arrays
 from ml.stage import run_app
-from ml.train import Trainer, TrainParams
+from ml.trainer import Trainer, TrainParams
 from ml.transfer import on_device
 
 OUT = Path(__file__).with_name("training.json")

@@ -32,7 +32,8 @@ from ml.model_selection import DevCurve
 from ml.params import load_params
 from ml.snapshot import import_shop
 from ml.synthetic import generate_shop
-from ml.train import Trainer, TrainParams, make_batches, parameter_groups
+from ml.train import make_batches
+from ml.trainer import Trainer, TrainParams, parameter_groups
 from ml.transfer import on_device
 from ml.truth import build_truth
 
@@ -230,7 +231,7 @@ def test_every_method_learns_on_the_generated_shop(name: str, prepared: Path, tm
 @pytest.mark.parametrize("name", sorted(METHODS))
 def test_heads_learn_at_their_own_rate_and_momentum_copies_at_none(name: str) -> None:
     made = method(name)
-    groups = parameter_groups(made, 0.1, 10.0)
+    groups = parameter_groups(made, made.encoder, 0.1, 10.0)
     assert [group["lr"] for group in groups] == ([0.1] if name == "triplet" else [0.1, 1.0])
     assert {id(value) for value in groups[0]["params"]} == {id(value) for value in made.encoder.parameters()}
     heads = {id(value) for group in groups[1:] for value in group["params"]}
