@@ -142,9 +142,7 @@ def _reliability(embeddings: np.ndarray, truth: Truth, metrics: dict[str, Any]) 
     pairs, calibration = truth.block_pairs, Calibration(**metrics["calibration"])
     bins = reliability(calibration.probability(similarities(embeddings[truth.rows], pairs)), pairs.label)
     error = metrics["test"]["ece"]["value"]
-    figure = go.Figure(
-        layout={"title": f"Do scores keep their word? Test split, expected calibration error {error:.3f}"}
-    )
+    figure = go.Figure(layout={"title": f"Calibration of scores, test split (ECE {error:.3f})"})
     figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", name="perfect", line={"dash": "dot", "color": "#b0b0b0"})
     figure.add_scatter(
         x=bins["foreseen"],
@@ -164,6 +162,6 @@ def _html(figure: go.Figure, name: str) -> Markup:
     # Charts hold figures and our own words only, no text of the shop, so their markup is safe as it is.
     return Markup(
         figure.to_html(
-            full_html=False, include_plotlyjs=False, div_id=name, config={"displaylogo": False, "responsive": True}
+            full_html=False, include_plotlyjs=False, div_id=name, config={"displayModeBar": False, "responsive": True}
         )
     )
