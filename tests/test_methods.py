@@ -167,9 +167,7 @@ RECOLOURING = {
     "train.augment.gamma": 1.5,
     "train.augment.saturation": 1.5,
 }
-GAIN = (
-    0.02  # by how much block AP rises above that of the initial weights, at least; over two to four seeds it was 0.036 or more
-)
+GAIN = 0.02  # by how much block AP rises above that of the initial weights, at least; over two to four seeds it was 0.036 or more
 
 
 @pytest.fixture(scope="module")
