@@ -77,7 +77,7 @@ class Trainer:
         if knobs.compile:
             for module in [part for part in self.method.children() if isinstance(part, Encoder)]:
                 module.backbone.forward_features = torch.compile(module.backbone.forward_features)  # type: ignore
-        groups = parameter_groups(self.method, self.method.encoder, knobs.learning_rate, knobs.heads_rate)
+        groups = parameter_groups(self.method, knobs.learning_rate, knobs.heads_rate)
         optimizer = torch.optim.AdamW(groups, weight_decay=knobs.weight_decay, fused=True)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, [group["lr"] for group in groups], total_steps=max(1, steps), pct_start=knobs.warmup
@@ -135,15 +135,17 @@ class Trainer:
         self.views.set_state(state["views"])
 
 
-def parameter_groups(method: nn.Module, encoder: Encoder, rate: float, heads_rate: float) -> list[dict[str, Any]]:
+def parameter_groups(method: nn.Module, rate: float, heads_rate: float) -> list[dict[str, Any]]:
     """What the optimizer takes: the encoder's parameters at `rate`, then those of the heads at `heads_rate` times it.
 
     Behind random heads the first gradients are noise, which spoils pretrained weights most where nothing but a predictor
     holds the method together: the predictor of SimSiam and BYOL should learn faster (the relative learning rate αp of Tian
     et al., arXiv 2102.06810).
     """
-    body = list(encoder.parameters())
-    own = {id(value) for value in body}
-    heads = [value for value in method.parameters() if value.requires_grad and id(value) not in own]
+    body: list[nn.Parameter] = []
+    heads: list[nn.Parameter] = []
+    for name, value in method.named_parameters():
+        if value.requires_grad:  # momentum copies have no gradients
+            (body if name.startswith("encoder.") else heads).append(value)
     groups = [{"params": body, "lr": rate}, {"params": heads, "lr": rate * heads_rate}]
     return [group for group in groups if group["params"]]

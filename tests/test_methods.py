@@ -167,7 +167,7 @@ RECOLOURING = {
     "train.augment.gamma": 1.5,
     "train.augment.saturation": 1.5,
 }
-GAIN = 0.02  # by how much block AP rises above that of the initial weights, at least; over two to four seeds it was 0.036 or more
+GAIN = 0.03  # by how much block AP rises above that of the initial weights, at least; over two to four seeds it was 0.036 or more
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +229,7 @@ def test_every_method_learns_on_the_generated_shop(name: str, prepared: Path, tm
 @pytest.mark.parametrize("name", sorted(METHODS))
 def test_heads_learn_at_their_own_rate_and_momentum_copies_at_none(name: str) -> None:
     made = method(name)
-    groups = parameter_groups(made, made.encoder, 0.1, 10.0)
+    groups = parameter_groups(made, 0.1, 10.0)
     assert [group["lr"] for group in groups] == ([0.1] if name == "triplet" else [0.1, 1.0])
     assert {id(value) for value in groups[0]["params"]} == {id(value) for value in made.encoder.parameters()}
     heads = {id(value) for group in groups[1:] for value in group["params"]}
