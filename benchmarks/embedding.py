@@ -29,16 +29,16 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.checkout import ROOT, WORK, commit, shop_images
 from benchmarks.turns import Contestant, race, ratio
-from ml.crop import CropParams, crop_product
-from ml.device import exact
-from ml.embed import BATCH, embed_pictures, set_center
-from ml.encoder import Encoder, EncoderParams, load_encoder, save_encoder
-from ml.errors import UserError
-from ml.files import write_json
-from ml.images import FORMATS, decode
-from ml.onnx import export_encoder
-from ml.predict import Predictor
-from ml.stage import run_app
+from ml.core.command import run_app
+from ml.core.device import exact
+from ml.core.errors import UserError
+from ml.core.files import write_json
+from ml.data.images import FORMATS, decode
+from ml.model.embedding import BATCH, embed_pictures, set_center
+from ml.model.encoder import Encoder, EncoderParams, load_encoder, save_encoder
+from ml.prepare.crop import CropParams, crop_product
+from ml.serve.onnx_encoder import export_encoder
+from ml.serve.predictor import Predictor
 
 OUT = Path(__file__).with_name("embedding.json")
 CENTERED = 32  # products whose mean the model is centered on, as a trained one is: differences count for more then
@@ -215,7 +215,7 @@ def pictures(source: str) -> list[Path]:
 
 
 def make_model(job: Job) -> None:
-    """A model's folder with ImageNet weights and the knobs of params.yaml, as `flows.package` leaves it."""
+    """A model's folder with ImageNet weights and the knobs of params.yaml, as `flows.registry.package` leaves it."""
     exact(job.threads)
     knobs: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["train"]["encoder"]
     encoder = Encoder(EncoderParams.model_validate(knobs)).to(memory_format=torch.channels_last)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.markdown import interval_words, table
-from ml.bootstrap import interval
+from ml.evaluate.bootstrap import interval
 
 Row = dict[str, Any]
 DEFAULT, PEERS = "pbcnet_semi", {"moco_v2": 0.05, "triplet": 0.0, "byol": 0.0, "simsiam": 0.0, "untrained": 0.0}

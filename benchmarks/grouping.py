@@ -15,18 +15,18 @@ import typer
 
 from benchmarks.checkout import commit
 from benchmarks.markdown import interval_words
-from ml.blocks import block_numbers, relative_to_block
-from ml.bootstrap import interval, resample
-from ml.errors import UserError
-from ml.evaluate import EvaluateParams
-from ml.figures import group_figures
-from ml.files import read_table, write_json
-from ml.group import METHODS, Choice, Grouping, ari_by_threshold, pick_threshold
-from ml.layout import EMBEDDED, PARAMS, PREPARED
-from ml.params import load_params
-from ml.progress import progress
-from ml.stage import run_app
-from ml.truth import Truth, build_truth
+from ml.core.command import run_app
+from ml.core.errors import UserError
+from ml.core.files import read_table, write_json
+from ml.core.params import load_params
+from ml.core.paths import EMBEDDED, PARAMS, PREPARED
+from ml.core.progress import progress
+from ml.data.annotations import Truth, build_truth
+from ml.data.blocks import block_numbers, relative_to_block
+from ml.evaluate.bootstrap import interval, resample
+from ml.evaluate.evaluation import group_figures
+from ml.evaluate.stage import EvaluateParams
+from ml.grouping.grouping import METHODS, Choice, Grouping, ari_by_threshold, pick_threshold
 
 OUT = Path(__file__).with_name("grouping.json")
 FIGURES = {"ari": "ARI", "fms": "FMS", "cgacc": "CGacc", "cg_precision": "CG precision"}

@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ml.baselines import BASELINES, gray_pictures
-from ml.blocks import block_mates, block_numbers, relative_to_block
-from ml.bootstrap import interval, resample
-from ml.embed import embed_pictures
-from ml.encoder import load_encoder
-from ml.evaluate import EvaluateParams
-from ml.figures import over_resamples, resampled_figures, similarities, with_intervals
-from ml.files import read_table
-from ml.group import Method, choose_threshold
-from ml.metrics import average_precision
-from ml.params import load_params
-from ml.truth import build_truth
+from ml.core.files import read_table
+from ml.core.params import load_params
+from ml.data.annotations import build_truth
+from ml.data.blocks import block_mates, block_numbers, relative_to_block
+from ml.evaluate.baselines import BASELINES, gray_pictures
+from ml.evaluate.bootstrap import interval, resample
+from ml.evaluate.evaluation import over_resamples, resampled_figures, similarities, with_intervals
+from ml.evaluate.metrics import average_precision
+from ml.evaluate.stage import EvaluateParams
+from ml.grouping.grouping import Method, choose_threshold
+from ml.model.embedding import embed_pictures
+from ml.model.encoder import load_encoder
 
 Embed = Callable[[np.ndarray], np.ndarray]
 

@@ -16,15 +16,15 @@ import typer
 
 from benchmarks.checkout import ROOT, commit
 from benchmarks.markdown import table
-from flows.registry import POLICY
-from ml.bootstrap import resample
-from ml.figures import over_resamples, similarities
-from ml.files import write_json
-from ml.gate import Evidence, GatePolicy, decide, load_policy
-from ml.metrics import average_precision
-from ml.progress import progress
-from ml.stage import run_app
-from ml.truth import Truth, build_truth
+from flows.registry.versions import POLICY
+from ml.core.command import run_app
+from ml.core.files import write_json
+from ml.core.progress import progress
+from ml.data.annotations import Truth, build_truth
+from ml.evaluate.bootstrap import resample
+from ml.evaluate.evaluation import over_resamples, similarities
+from ml.evaluate.metrics import average_precision
+from ml.promote.gate import Evidence, GatePolicy, decide, load_policy
 
 OUT = Path(__file__).with_name("luck.json")
 BLOCKS, DESIGNS, COLOURS = 25, 4, 2  # of a test set: designs of a block, products of a design

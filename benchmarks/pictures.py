@@ -15,16 +15,16 @@ import torch
 from PIL import Image
 from sklearn.manifold import TSNE
 
-from ml.blocks import block_numbers, relative_to_block
-from ml.embed import embed_pictures
-from ml.encoder import Encoder, EncoderParams, load_encoder
-from ml.evaluate import EvaluateParams
-from ml.files import replacing
-from ml.findings import find
-from ml.group import choose_threshold
-from ml.relevance import relevance
-from ml.sheets import draw_sheet
-from ml.truth import build_truth
+from benchmarks.similarity_maps import relevance
+from ml.core.files import replacing
+from ml.data.annotations import build_truth
+from ml.data.blocks import block_numbers, relative_to_block
+from ml.evaluate.error_analysis import find
+from ml.evaluate.stage import EvaluateParams
+from ml.grouping.grouping import choose_threshold
+from ml.model.embedding import embed_pictures
+from ml.model.encoder import Encoder, EncoderParams, load_encoder
+from ml.pages.contact_sheet import draw_sheet
 
 matplotlib.use("Agg")
 THUMBNAIL, MAP = 48, 1400  # pixels: a product on the map, the map's side

@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.checkout import ROOT, WORK
-from ml.stage import run_app
+from ml.core.command import run_app
 
 PAGE = ROOT / "docs/release-example.md"
 PROGRESS = re.compile(r"^[\w ]+: +\d+% \(|INFO|WARNING|temporary server")

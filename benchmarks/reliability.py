@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.checkout import ROOT, commit
 from benchmarks.markdown import table
-from ml.files import read_json, write_json
+from ml.core.files import read_json, write_json
 
 ROWS = Path(__file__).with_name("reliability")
 PAGE = ROOT / "docs/reliability.md"

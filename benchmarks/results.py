@@ -19,26 +19,26 @@ import typer
 import yaml
 from PIL import Image
 
-import ml.prepare
-import ml.train
-import ml.validate
+import ml.prepare.stage
+import ml.train.stage
+import ml.validate.stage
 from benchmarks.checkout import ROOT, commit
 from benchmarks.judge import judge, judge_elsewhere, prepared_shop
 from benchmarks.pictures import draw_curves, draw_products
 from benchmarks.tables import write_results
 from flows.retrain import apply_overrides
-from ml.crop import CropParams
-from ml.device import exact
-from ml.errors import UserError
-from ml.evaluate import EvaluateParams
-from ml.files import read_json, read_table, write_json
-from ml.params import load_params
-from ml.snapshot import import_shop
-from ml.stage import run_app
+from ml.core.command import run_app
+from ml.core.device import exact
+from ml.core.errors import UserError
+from ml.core.files import read_json, read_table, write_json
+from ml.core.params import load_params
+from ml.evaluate.stage import EvaluateParams
+from ml.prepare.crop import CropParams
+from ml.snapshot.stage import import_shop
 from ml.synthetic import generate_shop
-from ml.train import make_batches
-from ml.trainer import Trainer, TrainParams
-from ml.transfer import on_device
+from ml.train.prefetch import on_device
+from ml.train.stage import make_batches
+from ml.train.trainer import Trainer, TrainParams
 
 ROWS = Path(__file__).with_name("rows.yaml")
 FINISHED = Path(__file__).with_name("results")
@@ -105,7 +105,7 @@ def compute(
     apply_overrides(folder, {"train.epochs": affordable_epochs(prepared, params, minutes * 60)})
     settings = yaml.safe_load(params.read_text(encoding="utf-8"))
     started = time.monotonic()
-    ml.train.main(prepared, params, folder)
+    ml.train.stage.main(prepared, params, folder)
     seconds = time.monotonic() - started
     history = pd.read_csv(folder / "history.csv").to_dict("records")
     return {
@@ -135,11 +135,11 @@ def prepare(source: str, params: Path, shop: str = "photos") -> Path:
     if not snapshot.is_dir():
         import_shop(source, snapshot)
     if not (validated / "products.parquet").is_file():
-        ml.validate.main(snapshot, ROOT / "data/previous.json", ROOT / "data/gx", params, validated)
+        ml.validate.stage.main(snapshot, ROOT / "data/previous.json", ROOT / "data/gx", params, validated)
     recipe = hashlib.sha256(how.model_dump_json().encode()).hexdigest()[:8]
     prepared = WORK / f"{shop}-{how.localizer}-{how.side}-{recipe}"
     if not (prepared / "prepare.json").is_file():  # written last
-        ml.prepare.main(snapshot, validated, params, prepared)
+        ml.prepare.stage.main(snapshot, validated, params, prepared)
     return prepared
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.goals import by_recipe, difference, goals
 from benchmarks.markdown import interval_words, table
-from ml.files import read_json, replacing
+from ml.core.files import read_json, replacing
 
 BEGIN, END = "<!-- built by `make results`: begin -->", "<!-- built by `make results`: end -->"
 COLUMNS = {

@@ -2,7 +2,7 @@
 
 All share backbone (random weights), picture size, batch and threads, and take turns in processes of their own; figures are
 medians of pictures a second over the rounds, and ratios are medians of the rounds' ratios. lightly runs twice: as its docs
-build it, and with this project's allocator settings (`ml.memory`), so that these can be told from the rest. The pure step
+build it, and with this project's allocator settings (`ml.core.allocator`), so that these can be told from the rest. The pure step
 trains on random views that lie in memory: no step can be faster.
 """
 
@@ -29,17 +29,17 @@ from torch.utils.data import DataLoader
 
 from benchmarks.checkout import ROOT, WORK, commit, shop_images
 from benchmarks.turns import Contestant, Step, race, ratio
-from ml.backbones import build_backbone
-from ml.batches import Batches
-from ml.crop import CropParams
-from ml.device import exact
-from ml.files import replacing, write_json
-from ml.memory import keep_memory
-from ml.params import load_params
-from ml.prepare import write_arrays
-from ml.stage import run_app
-from ml.trainer import Trainer, TrainParams
-from ml.transfer import on_device
+from ml.core.allocator import keep_memory
+from ml.core.command import run_app
+from ml.core.device import exact
+from ml.core.files import replacing, write_json
+from ml.core.params import load_params
+from ml.model.backbones import build_backbone
+from ml.prepare.crop import CropParams
+from ml.prepare.stage import write_arrays
+from ml.train.batches import Batches
+from ml.train.prefetch import on_device
+from ml.train.trainer import Trainer, TrainParams
 
 OUT = Path(__file__).with_name("training.json")
 PEER, LIMIT = "lightly MoCo v2", "pure MoCo v2 step, channels_last"
@@ -186,7 +186,7 @@ class LightlyMoCo(nn.Module):
 def lightly_moco(
     backbone: str, batch: int, threads: int, images: Path, size: int, workers: int, device: str, memory: bool
 ) -> Step:
-    """A step of lightly's example: JPEG files, its transform, DataLoader, memory bank and SGD; `memory`: see `ml.memory`."""
+    """A step of lightly's example: JPEG files, its transform, DataLoader, memory bank and SGD; `memory`: see `ml.core.allocator`."""
     torch.set_num_threads(threads)
     if memory:
         keep_memory()

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from flows.project import Project, find_project
-from flows.trouble import trouble
-from ml.errors import UserError
-from ml.params import profile_knobs
-from ml.stage import run_app
+from flows.local.outages import trouble
+from flows.local.project import Project, find_project
+from ml.core.command import run_app
+from ml.core.errors import UserError
+from ml.core.params import profile_knobs
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -54,7 +54,7 @@ def generate(
     ] = False,
 ) -> None:
     """Writes a shop of generated garments with annotated pairs, to try things on."""
-    from ml.progress import progress
+    from ml.core.progress import progress
     from ml.synthetic import generate_shop
 
     with progress("generate", products, "products") as advance:
@@ -71,7 +71,7 @@ def snapshot(
 
     Afterwards `dvc repro` runs the pipeline by hand, and `variants retrain` without --source uses this snapshot.
     """
-    from flows.snapshots import import_here
+    from flows.local.snapshots import import_here
 
     print(f"snapshot {import_here(find_project(), source, commit, print)}")
 
@@ -120,8 +120,8 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measures a model on a shop's annotated pairs, beside the naive baselines, with 95 % intervals."""
+    from flows.display.tables import figures_table
     from flows.evaluate import evaluate as run
-    from flows.tables import figures_table
 
     if split not in (None, "train", "dev", "test"):
         raise UserError(f"--split is train, dev or test, not '{split}'")
@@ -157,7 +157,7 @@ def approve(
 
     How many people must approve, and whether who made the model may be one of them, says mlflow/promotion.yaml.
     """
-    from flows.approval import note_verdict
+    from flows.gate.approval import note_verdict
 
     result = note_verdict(find_project(), version, "approval", by, comment)
     print(f"{result['by']} approves {result['model']}: {result['words']}")
@@ -170,7 +170,7 @@ def reject(
     by: By = "",
 ) -> None:
     """Rejects a candidate: it cannot be promoted, unless the gate judges it anew and people approve it then."""
-    from flows.approval import note_verdict
+    from flows.gate.approval import note_verdict
 
     result = note_verdict(find_project(), version, "rejection", by, comment)
     print(f"{result['by']} rejects {result['model']}")
@@ -205,8 +205,8 @@ def rollback(
 @app.command()
 def status(as_json: AsJson = False) -> None:
     """Shows which model serves, which candidates wait, and what the gate said of them."""
+    from flows.display.tables import status_tables
     from flows.status import status as look
-    from flows.tables import status_tables
 
     result = look(find_project())
     print(json.dumps(result, indent=2)) if as_json else status_tables(result)
@@ -244,8 +244,8 @@ def history(
     as_json: AsJson = False,
 ) -> None:
     """Shows every decision, approval, promotion and rollback: when, who and why. Nothing in it is ever overwritten."""
-    from flows.history import history as look
-    from flows.tables import history_table
+    from flows.display.tables import history_table
+    from flows.registry.audit_trail import history as look
 
     result = look(find_project(), model)
     print(json.dumps(result, indent=2)) if as_json else history_table(result)
@@ -258,8 +258,8 @@ def clean() -> None:
     Runs that live are not touched, nor is anything that is registered. To make use of a dead run instead, give the command
     that started it again: it goes on from the last checkpoint.
     """
-    from flows.leftovers import clean as run
-    from flows.tracking import connect
+    from flows.registry.dead_runs import clean as run
+    from flows.registry.tracking import connect
 
     project = find_project()
     names = run(project, connect(project))
@@ -272,8 +272,8 @@ def ui(
     prefect_port: Annotated[int, typer.Option(help="Port of Prefect's page.")] = 4200,
 ) -> None:
     """Starts the MLflow and Prefect pages on this machine and prints their addresses; Ctrl-C ends them."""
-    from flows.servers import forget_pages, start_pages, stop, until_told
-    from flows.tracking import connect
+    from flows.local.servers import forget_pages, start_pages, stop, until_told
+    from flows.registry.tracking import connect
 
     project = find_project()
     connect(project)
@@ -344,8 +344,8 @@ def _knob(text: str) -> tuple[str, Any]:
 
 def _with_prefect(project: Project) -> None:
     """Uses the server of `variants ui` where it runs; otherwise Prefect starts a temporary one for this command."""
-    from flows.leftovers import end, orphans
-    from flows.servers import make_prefect_database, running_prefect
+    from flows.local.servers import make_prefect_database, running_prefect
+    from flows.registry.dead_runs import end, orphans
 
     if "PREFECT_API_URL" in os.environ:
         return

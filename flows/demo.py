@@ -8,8 +8,8 @@ from typing import Any
 
 from rich.console import Console
 
-from flows.project import Project
-from ml.errors import UserError
+from flows.local.project import Project
+from ml.core.errors import UserError
 
 SHOP, GROWN = ".variants/demo-shop", ".variants/demo-shop-grown"
 QUICK = ("--set", "prepare.side=96", "--set", "train.epochs=2")  # small pictures, and more epochs of a small shop

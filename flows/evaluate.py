@@ -10,8 +10,11 @@ from mlflow.artifacts import download_artifacts
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
-from flows.project import Project
-from flows.registry import (
+from flows.local.project import Project
+from flows.local.temporary_import import borrowed
+from flows.registry.remote_predict import Tell, embed_with
+from flows.registry.tracking import connect
+from flows.registry.versions import (
     CHALLENGER,
     CHAMPION,
     find_version,
@@ -20,20 +23,17 @@ from flows.registry import (
     uri_of,
     version_by_alias,
 )
-from flows.scoring import Tell, embed_with
-from flows.shops import borrowed
-from flows.tracking import connect
-from ml.baselines import BASELINES
-from ml.blocks import block_mates
-from ml.crop import CropParams, crop_product, with_weights
-from ml.errors import UserError
-from ml.evaluate import EvaluateParams, figures_of
-from ml.files import read_json
-from ml.group import Method
-from ml.images import UnreadablePicture, decode
-from ml.params import load_params
-from ml.split import split_of
-from ml.truth import build_truth
+from ml.core.errors import UserError
+from ml.core.files import read_json
+from ml.core.params import load_params
+from ml.data.annotations import build_truth
+from ml.data.blocks import block_mates
+from ml.data.images import UnreadablePicture, decode
+from ml.data.split import split_of
+from ml.evaluate.baselines import BASELINES
+from ml.evaluate.stage import EvaluateParams, figures_of
+from ml.grouping.grouping import Method
+from ml.prepare.crop import CropParams, crop_product, with_weights
 
 
 @dataclass(frozen=True)

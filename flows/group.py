@@ -6,13 +6,13 @@ from typing import Any
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
-from flows.project import find_project
-from flows.registry import CHAMPION, find_version, policy_of, uri_of
-from flows.reporting import stage_log
-from flows.scoring import group_with
-from flows.shops import borrowed
-from flows.tracking import connect
-from ml.catalogue import write_groups
+from flows.display.prefect_artifacts import stage_log
+from flows.local.project import find_project
+from flows.local.temporary_import import borrowed
+from flows.registry.remote_predict import group_with
+from flows.registry.tracking import connect
+from flows.registry.versions import CHAMPION, find_version, policy_of, uri_of
+from ml.serve.groups_page import write_groups
 
 
 @flow(flow_run_name="group {source}")

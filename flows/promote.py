@@ -11,15 +11,23 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.context import FlowRunContext
 from prefect.flow_runs import suspend_flow_run
 
-import flows.reporting  # noqa: F401 (refusals without traceback)
-from flows.approval import ApprovalForm, Standing, approval_of, form_text, note_answer
-from flows.history import note_event, person
-from flows.production import LOCK, champion_without_record, copy_to_production, move_champion, refuse_second
-from flows.project import Project, find_project
-from flows.registry import CHALLENGER, CHAMPION, find_candidate, policy_of, refusal_of, uri_of, version_by_alias
-from flows.tracking import connect, permitted
-from ml.errors import UserError
-from ml.gate import Policy
+import flows.display.prefect_artifacts  # noqa: F401 (refusals without traceback)
+from flows.gate.approval import ApprovalForm, Standing, approval_of, form_text, note_answer
+from flows.local.project import Project, find_project
+from flows.registry.audit_trail import note_event, person
+from flows.registry.production import LOCK, champion_without_record, copy_to_production, move_champion, refuse_second
+from flows.registry.tracking import connect, permitted
+from flows.registry.versions import (
+    CHALLENGER,
+    CHAMPION,
+    find_candidate,
+    policy_of,
+    refusal_of,
+    uri_of,
+    version_by_alias,
+)
+from ml.core.errors import UserError
+from ml.promote.gate import Policy
 
 
 @flow(flow_run_name="promote {version}", persist_result=True)

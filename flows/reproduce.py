@@ -13,20 +13,20 @@ import yaml
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
-from flows.canary import differing_versions
-from flows.history import note_event, person
-from flows.lineage import digest
-from flows.pipeline import dvc, load_stages
-from flows.process import CommandError
-from flows.project import Project, git
-from flows.registry import find_version, run_of, uri_of
-from flows.snapshots import POINTER, snapshot_id
-from flows.tracking import connect
-from flows.workspace import cache_of
-from ml.device import pick_device
-from ml.errors import UserError
-from ml.files import read_json
-from ml.layout import EVALUATED, TRAINED
+from flows.gate.serving_check import differing_versions
+from flows.local.pipeline import dvc, load_stages
+from flows.local.process import CommandError
+from flows.local.project import Project, git
+from flows.local.recipe import digest
+from flows.local.snapshots import POINTER, snapshot_id
+from flows.local.worktree import cache_of
+from flows.registry.audit_trail import note_event, person
+from flows.registry.tracking import connect
+from flows.registry.versions import find_version, run_of, uri_of
+from ml.core.device import pick_device
+from ml.core.errors import UserError
+from ml.core.files import read_json
+from ml.core.paths import EVALUATED, TRAINED
 
 NEEDED = ("commit", "snapshot", "dvc_lock_sha256")  # tags without which nothing can be made again
 WEIGHTS = TRAINED / "encoder.safetensors"

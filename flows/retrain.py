@@ -13,14 +13,19 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
-from flows.history import note_event
-from flows.judging import judge
-from flows.leftovers import salvage
-from flows.lineage import recipe
-from flows.pipeline import Stage, load_stages, run_stage
-from flows.project import Project, find_project
-from flows.record import lineage_tags, log_model, model_card, model_id, record
-from flows.registry import (
+from flows.display.prefect_artifacts import decision_page, figure_table, stage_log
+from flows.gate.evidence import judge
+from flows.local.outages import trouble, unanswered
+from flows.local.pipeline import Stage, load_stages, run_stage
+from flows.local.project import Project, find_project
+from flows.local.recipe import recipe
+from flows.local.snapshots import absolute, import_shop_into, restore_snapshot, track_snapshot
+from flows.local.worktree import Workspace, open_workspace
+from flows.registry.audit_trail import note_event
+from flows.registry.dead_runs import salvage
+from flows.registry.run_record import lineage_tags, log_model, model_card, model_id, record
+from flows.registry.tracking import EXPERIMENT, LiveHistory, answers, connect, run_page
+from flows.registry.versions import (
     CHAMPION,
     challenge,
     policy_of,
@@ -30,14 +35,9 @@ from flows.registry import (
     version_by_alias,
     version_of_recipe,
 )
-from flows.reporting import decision_page, figure_table, stage_log
-from flows.snapshots import absolute, import_shop_into, restore_snapshot, track_snapshot
-from flows.tracking import EXPERIMENT, LiveHistory, answers, connect, run_page
-from flows.trouble import trouble, unanswered
-from flows.workspace import Workspace, open_workspace
-from ml.errors import UserError
-from ml.gate import SERVED, ModelNames, Policy
-from ml.layout import TRAINED
+from ml.core.errors import UserError
+from ml.core.paths import TRAINED
+from ml.promote.gate import SERVED, ModelNames, Policy
 
 RETRY_DELAY = 10  # seconds before a crashed stage is tried again
 

@@ -6,13 +6,13 @@ from filelock import FileLock
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
-import flows.reporting  # noqa: F401 (refusals without traceback)
-from flows.history import note_event, person
-from flows.production import LOCK, move_champion, promoted
-from flows.project import find_project
-from flows.registry import CHAMPION, find_version, policy_of, uri_of, version_by_alias
-from flows.tracking import connect, permitted
-from ml.errors import UserError
+import flows.display.prefect_artifacts  # noqa: F401 (refusals without traceback)
+from flows.local.project import find_project
+from flows.registry.audit_trail import note_event, person
+from flows.registry.production import LOCK, move_champion, promoted
+from flows.registry.tracking import connect, permitted
+from flows.registry.versions import CHAMPION, find_version, policy_of, uri_of, version_by_alias
+from ml.core.errors import UserError
 
 
 @flow(flow_run_name="rollback: {reason}")

@@ -6,7 +6,7 @@ from typing import Any
 from prefect import serve
 
 from flows.group import group
-from flows.project import Project
+from flows.local.project import Project
 from flows.promote import promote
 from flows.retrain import retrain
 from flows.rollback import rollback

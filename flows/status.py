@@ -5,11 +5,11 @@ from typing import Any
 
 from mlflow.tracking import MlflowClient
 
-from flows.leftovers import leftovers, orphans
-from flows.project import Project
-from flows.registry import CHALLENGER, CHAMPION, policy_of, run_of, version_by_alias
-from flows.tracking import connect
-from flows.workspace import worktrees
+from flows.local.project import Project
+from flows.local.worktree import worktrees
+from flows.registry.dead_runs import leftovers, orphans
+from flows.registry.tracking import connect
+from flows.registry.versions import CHALLENGER, CHAMPION, policy_of, run_of, version_by_alias
 
 SHOWN = 10  # candidates, newest first
 

@@ -12,7 +12,7 @@ import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel
 
-from ml.predict import Predictor
+from ml.serve.predictor import Predictor
 
 NEEDED = ("image", "brand", "gender", "article_type")
 
@@ -33,7 +33,7 @@ class ColorVariants(PythonModel):
             params: output "groups" (default) or "embeddings"; threshold (1 − cosine; 0: the model's own).
 
         Returns:
-            A row a product: group, score and problem (see `ml.predict.Predictor.group`), or the embedding's columns,
+            A row a product: group, score and problem (see `ml.serve.predictor.Predictor.group`), or the embedding's columns,
             relative to the blocks of this table.
         """
         wanted = params or {}

@@ -17,7 +17,7 @@ import yaml
 from conftest import CANDIDATES, PRODUCTION, Clone
 from servers import Served
 
-from flows.servers import running
+from flows.local.servers import running
 
 # The parts of a retraining: the words that it prints as one begins, and about how many seconds it lasts on a small shop.
 PARTS = {

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flows.servers import free_port, running
+from flows.local.servers import free_port, running
 
 HOST = ["--host", "127.0.0.1", "--port"]
 

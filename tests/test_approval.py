@@ -6,11 +6,11 @@ import pytest
 from conftest import ROOT
 from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
 
-from flows.approval import standing
+from flows.gate.approval import standing
 from flows.promote import refuse_unfit
-from flows.registry import POLICY
-from ml.errors import UserError
-from ml.gate import ApprovalPolicy, load_policy
+from flows.registry.versions import POLICY
+from ml.core.errors import UserError
+from ml.promote.gate import ApprovalPolicy, load_policy
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 ONE = ApprovalPolicy(approvers=1, author_alone=False, reproduced=False, timeout_hours=48)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from ml.augment import AugmentParams, hue_rotation, make_views, move, recolour
-from ml.batches import Batch
+from ml.train.augment import AugmentParams, hue_rotation, make_views, move, recolour
+from ml.train.batches import Batch
 
 STILL = {"scale": 0.0, "shift": 0.0, "rotate": 0.0, "flip": False}
 COLOUR = {"hue": 1.0, "saturation": 2.0, "gamma": 2.5, "invert": 0.3, "tint": 0.3, "parts": 0.5}

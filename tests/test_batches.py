@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import torch
 
-from ml.batches import AnnotatedBatches, Batches, VariantBatches
-from ml.labels import Labels, known_labels
+from ml.train.batches import AnnotatedBatches, Batches, VariantBatches
+from ml.train.pair_labels import Labels, known_labels
 
 COUNT = 12
 

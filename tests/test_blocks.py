@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from ml.blocks import block_mates, block_numbers, relative_to_block
-from ml.truth import build_truth
+from ml.data.annotations import build_truth
+from ml.data.blocks import block_mates, block_numbers, relative_to_block
 
 
 def rows(count: int, seed: int = 0, common: float = 0.0) -> np.ndarray:

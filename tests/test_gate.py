@@ -7,8 +7,8 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from ml.errors import UserError
-from ml.gate import Evidence, GatePolicy, Segment, Serving, decide, load_policy, lower_bound
+from ml.core.errors import UserError
+from ml.promote.gate import Evidence, GatePolicy, Segment, Serving, decide, load_policy, lower_bound
 
 POLICY = GatePolicy(
     mode="enforce",

@@ -9,9 +9,9 @@ import pytest
 from conftest import jpeg
 from PIL import Image
 
-from ml.crop import CropParams, crop_product
-from ml.foreground import foreground
-from ml.images import MAX_PIXELS, UnreadablePicture, decode
+from ml.data.images import MAX_PIXELS, UnreadablePicture, decode
+from ml.prepare.crop import CropParams, crop_product
+from ml.prepare.foreground import foreground
 
 
 def photo() -> np.ndarray:

@@ -16,9 +16,9 @@ from conftest import CANDIDATES, PRODUCTION, Clone, edit_table, loosen_gate
 from mlflow.tracking import MlflowClient
 from servers import free_port, post, prefect_server
 
-from flows.pipeline import load_stages
-from flows.servers import running
-from ml.figures import FIGURES
+from flows.local.pipeline import load_stages
+from flows.local.servers import running
+from ml.evaluate.evaluation import FIGURES
 
 
 @dataclass

@@ -17,19 +17,19 @@ from test_images import photo
 from tiny import tiny_encoder
 from torchvision.models import get_model
 
-import ml.prepare
-from ml.boxes import COLOUR, PRODUCTS, draw_boxes, pick
-from ml.crop import CropParams, crop_product, with_weights
-from ml.detect import DetectorParams, best_box, detect, load_detector
-from ml.encoder import save_encoder
-from ml.errors import UserError
-from ml.files import read_json, read_table, write_json, write_table
-from ml.foreground import foreground
-from ml.images import decode
-from ml.localize import localize
-from ml.params import load_params
-from ml.predict import Predictor
-from ml.sheets import THUMBNAIL
+import ml.prepare.stage
+from ml.core.errors import UserError
+from ml.core.files import read_json, read_table, write_json, write_table
+from ml.core.params import load_params
+from ml.data.images import decode
+from ml.model.encoder import save_encoder
+from ml.pages.contact_sheet import THUMBNAIL
+from ml.prepare.box_sheet import COLOUR, PRODUCTS, draw_boxes, pick
+from ml.prepare.crop import CropParams, crop_product, with_weights
+from ml.prepare.detector import DetectorParams, best_box, detect, load_detector
+from ml.prepare.foreground import foreground
+from ml.prepare.localize import localize
+from ml.serve.predictor import Predictor
 from ml.synthetic.articles import ARTICLES
 
 MODEL, CLASSES = "ssdlite320_mobilenet_v3_large", 3
@@ -238,7 +238,7 @@ def prepare(folder: Path, shop: Path, weights: Path) -> Path:
     params["prepare"]["detector"] = by(weights, fits={1: "any"}).model_dump()
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     threads = torch.get_num_threads()
-    ml.prepare.main(folder / "snapshot", folder / "validated", folder / "params.yaml", folder / "prepared")
+    ml.prepare.stage.main(folder / "snapshot", folder / "validated", folder / "params.yaml", folder / "prepared")
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(False)
     return folder
@@ -273,7 +273,7 @@ def test_the_detectors_weights_travel_with_the_model_and_crop_the_same(detected:
 
 
 def test_other_localizers_leave_a_file_without_weights(tmp_path: Path) -> None:
-    ml.prepare.save_detector(None, tmp_path / "detector.safetensors")
+    ml.prepare.stage.save_detector(None, tmp_path / "detector.safetensors")
     assert load_file(tmp_path / "detector.safetensors") == {}
 
 

@@ -15,27 +15,27 @@ from tiny import random_views, tiny_encoder
 from torch import nn
 from torch.nn import functional
 
-import ml.prepare
-import ml.train
-import ml.validate
-from ml.augment import recolour
-from ml.batches import Batches
-from ml.device import exact
-from ml.embed import embed_pictures, set_center
-from ml.errors import UserError
-from ml.files import read_table
-from ml.methods import METHODS
-from ml.methods.agreement import agreement
-from ml.methods.momentum import follow, momentum_copy
-from ml.methods.queue import KeyQueue
-from ml.model_selection import DevCurve
-from ml.params import load_params
-from ml.snapshot import import_shop
+import ml.prepare.stage
+import ml.train.stage
+import ml.validate.stage
+from ml.core.device import exact
+from ml.core.errors import UserError
+from ml.core.files import read_table
+from ml.core.params import load_params
+from ml.data.annotations import build_truth
+from ml.model.embedding import embed_pictures, set_center
+from ml.snapshot.stage import import_shop
 from ml.synthetic import generate_shop
-from ml.train import make_batches
-from ml.trainer import Trainer, TrainParams, parameter_groups
-from ml.transfer import on_device
-from ml.truth import build_truth
+from ml.train.augment import recolour
+from ml.train.batches import Batches
+from ml.train.methods import METHODS
+from ml.train.methods.agreement import agreement
+from ml.train.methods.momentum import follow, momentum_copy
+from ml.train.methods.queue import KeyQueue
+from ml.train.model_selection import DevCurve
+from ml.train.prefetch import on_device
+from ml.train.stage import make_batches
+from ml.train.trainer import Trainer, TrainParams, parameter_groups
 
 
 def method(name: str) -> nn.Module:
@@ -178,10 +178,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import_shop(str(folder / "shop"), folder / "snapshot")
     (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     set_knobs(folder / "params.yaml", LEARNING)
-    ml.validate.main(
+    ml.validate.stage.main(
         folder / "snapshot", ROOT / "data/previous.json", ROOT / "data/gx", folder / "params.yaml", folder / "validated"
     )
-    ml.prepare.main(folder / "snapshot", folder / "validated", folder / "params.yaml", folder / "prepared")
+    ml.prepare.stage.main(folder / "snapshot", folder / "validated", folder / "params.yaml", folder / "prepared")
     return folder
 
 
@@ -282,7 +282,7 @@ def test_the_supervised_method_refuses_a_shop_without_variants_in_words(prepared
     params.write_text((prepared / "params.yaml").read_text())
     set_knobs(params, {"train.method": "triplet"})
     with pytest.raises(UserError, match="annotated variants alone"):
-        ml.train.main(tmp_path, params, tmp_path / "trained")
+        ml.train.stage.main(tmp_path, params, tmp_path / "trained")
 
 
 def test_params_yaml_holds_the_knobs_of_every_method() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from ml.metrics import (
+from ml.evaluate.metrics import (
     Confusion,
     adjusted_rand,
     average_precision,

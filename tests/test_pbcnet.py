@@ -8,12 +8,12 @@ import torch
 from tiny import random_views, tiny_encoder
 from torch.nn import functional
 
-from ml.baselines import gray_pictures
-from ml.colour import LUMINANCE
-from ml.embed import embed_pictures, set_center
-from ml.encoder import SLICES, load_encoder, save_encoder
-from ml.errors import UserError
-from ml.methods.pbcnet import PBCNet, PBCNetParams
+from ml.core.errors import UserError
+from ml.evaluate.baselines import gray_pictures
+from ml.model.embedding import embed_pictures, set_center
+from ml.model.encoder import SLICES, load_encoder, save_encoder
+from ml.model.luminance import LUMINANCE
+from ml.train.methods.pbcnet import PBCNet, PBCNetParams
 
 
 def method(queue: int = 12, momentum: float = 0.9, **knobs: object) -> PBCNet:

@@ -13,8 +13,8 @@ import yaml
 from conftest import ROOT
 from dvc.stage.cache import _get_cache_hash
 
-from flows.pipeline import load_stages, refusal_in
-from ml.errors import UserError
+from flows.local.pipeline import load_stages, refusal_in
+from ml.core.errors import UserError
 
 
 def imported(module: Path) -> set[Path]:
@@ -73,7 +73,9 @@ def test_every_knob_counts_in_dvcs_run_cache_so_that_no_stage_is_taken_from_anot
 def test_templates_and_suites_are_dependencies_of_the_stages_that_read_them() -> None:
     stages = {stage.name: stage for stage in load_stages(ROOT)}
     assert {"data/gx", "data/snapshot", "data/previous.json"} <= set(stages["validate"].deps)
-    assert {f"ml/templates/{name}.html.j2" for name in ("report", "page", "cards")} <= set(stages["evaluate"].deps)
+    assert {f"ml/pages/templates/{name}.html.j2" for name in ("report", "page", "cards")} <= set(
+        stages["evaluate"].deps
+    )
 
 
 def test_the_flows_graph_is_the_one_that_dvc_draws() -> None:

@@ -8,11 +8,17 @@ from faults import Command
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
-from flows import production
-from flows.history import note_event
-from flows.production import champion_without_record, copy_to_production, move_champion, promoted, refuse_second
-from ml.errors import UserError
-from ml.gate import ModelNames
+from flows.registry import production
+from flows.registry.audit_trail import note_event
+from flows.registry.production import (
+    champion_without_record,
+    copy_to_production,
+    move_champion,
+    promoted,
+    refuse_second,
+)
+from ml.core.errors import UserError
+from ml.promote.gate import ModelNames
 
 NAMES = ModelNames(candidates=CANDIDATES, production=PRODUCTION)
 JUDGED = {"gate": "passed", "gate_champion": "none", "dirty": "false", "commit": "c0ffee", "branch": "retrain/1"}

@@ -6,10 +6,10 @@ import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from flows.project import Project
-from flows.registry import challenge
-from flows.tracking import connect, permitted
-from ml.errors import UserError
+from flows.local.project import Project
+from flows.registry.tracking import connect, permitted
+from flows.registry.versions import challenge
+from ml.core.errors import UserError
 
 
 @pytest.fixture

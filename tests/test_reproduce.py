@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from flows.project import Project, author, git
+from flows.local.project import Project, author, git
 from flows.reproduce import check_out, differing_outputs, largest_difference
-from ml.errors import UserError
+from ml.core.errors import UserError
 
 
 def lock(**hashes: str) -> dict[str, object]:

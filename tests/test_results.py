@@ -12,7 +12,7 @@ from benchmarks.checkout import ROOT
 from benchmarks.goals import block_ap_draws, by_recipe, goals
 from benchmarks.markdown import interval_words
 from benchmarks.results import FINISHED
-from ml.bootstrap import interval
+from ml.evaluate.bootstrap import interval
 
 ROWS = {
     "methods": {

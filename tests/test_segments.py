@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ml.segments import BANDS, colour_distance, mean_colours, segments
-from ml.truth import build_truth
+from ml.data.annotations import build_truth
+from ml.promote.segments import BANDS, colour_distance, mean_colours, segments
 
 
 def test_mean_colours_are_those_of_the_product_in_lab() -> None:

@@ -19,7 +19,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from servers import free_port, mlflow_served, of_its_own, prefect_served
 
-from flows.servers import running
+from flows.local.servers import running
 
 if TYPE_CHECKING:
     from mlflow.server.auth.client import AuthServiceClient

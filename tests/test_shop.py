@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from conftest import edit_table
 
-from ml.errors import UserError
-from ml.files import read_table
-from ml.shop import open_shop
-from ml.snapshot import import_shop
+from ml.core.errors import UserError
+from ml.core.files import read_table
+from ml.snapshot.shop import open_shop
+from ml.snapshot.stage import import_shop
 
 HEADER = "product_id,image,brand,gender,article_type\n"
 

@@ -12,19 +12,19 @@ import pytest
 import torch
 from conftest import ROOT, SMALL, edit_table, set_knobs
 
-import ml.embed
-import ml.evaluate
-import ml.prepare
-import ml.train
-import ml.validate
+import ml.evaluate.stage
+import ml.model.embedding
+import ml.prepare.stage
+import ml.train.stage
+import ml.validate.stage
 from benchmarks import grouping as benchmark
-from ml.blocks import block_numbers
-from ml.errors import UserError
-from ml.files import read_json, read_table
-from ml.group import METHODS, Grouping, Method
-from ml.predict import Predictor
-from ml.snapshot import import_shop
-from ml.split import split_of
+from ml.core.errors import UserError
+from ml.core.files import read_json, read_table
+from ml.data.blocks import block_numbers
+from ml.data.split import split_of
+from ml.grouping.grouping import METHODS, Grouping, Method
+from ml.serve.predictor import Predictor
+from ml.snapshot.stage import import_shop
 
 
 def workplace(folder: Path, shop: Path) -> Path:
@@ -40,7 +40,7 @@ def workplace(folder: Path, shop: Path) -> Path:
 def run(folder: Path, monkeypatch: pytest.MonkeyPatch, *stages: str) -> None:
     monkeypatch.chdir(folder)
     for stage in stages:
-        getattr(ml, stage).main()
+        (ml.model.embedding if stage == "embed" else getattr(ml, stage).stage).main()
 
 
 def digests(folder: Path) -> dict[str, bytes]:
@@ -72,19 +72,19 @@ def test_an_interrupted_training_goes_on_and_ends_in_the_same_bytes(
     folder = tmp_path / "again"
     shutil.copytree(done, folder)
     shutil.rmtree(folder / "artifacts/train")
-    saved = ml.train.save_checkpoint
+    saved = ml.train.stage.save_checkpoint
 
     def stop_after(*arguments: object) -> None:
         saved(*arguments)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ml.train.save_checkpoint", stop_after)
+    monkeypatch.setattr("ml.train.stage.save_checkpoint", stop_after)
     with pytest.raises(KeyboardInterrupt):
         run(folder, monkeypatch, "train")
     assert (
         len((folder / "artifacts/train/history.csv").read_text().splitlines()) == 3
     )  # header, initial weights, one epoch
-    monkeypatch.setattr("ml.train.save_checkpoint", saved)
+    monkeypatch.setattr("ml.train.stage.save_checkpoint", saved)
     run(folder, monkeypatch, "train")
     assert digests(folder / "artifacts/train") == digests(done / "artifacts/train")
 
@@ -324,7 +324,7 @@ def test_a_wrong_knob_is_named_with_its_place(
     set_knobs(tmp_path / "params.yaml", {knob: value})
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=words.replace(".", r"\.")):
-        ml.train.main(done / "artifacts/prepare")
+        ml.train.stage.main(done / "artifacts/prepare")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
@@ -335,7 +335,7 @@ def test_asking_for_a_gpu_where_there_is_none_is_refused_in_words(
     set_knobs(tmp_path / "params.yaml", {"train.device": "cuda"})
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="no GPU"):
-        ml.train.main(done / "artifacts/prepare")
+        ml.train.stage.main(done / "artifacts/prepare")
 
 
 def test_the_contract_file_lists_every_rule_in_words(done: Path) -> None:

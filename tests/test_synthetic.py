@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ml.errors import UserError
-from ml.images import decode
-from ml.shop import open_shop
+from ml.core.errors import UserError
+from ml.data.images import decode
+from ml.snapshot.shop import open_shop
 from ml.synthetic import blocks as synthetic_blocks
 from ml.synthetic import generate_shop
 from ml.synthetic.blocks import Block

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from conftest import ROOT, edit_table, jpeg, set_knobs
 
-import ml.validate
-from ml.errors import UserError
-from ml.files import read_json, read_table, write_json
-from ml.snapshot import import_shop
+import ml.validate.stage
+from ml.core.errors import UserError
+from ml.core.files import read_json, read_table, write_json
+from ml.snapshot.stage import import_shop
 
 Change = Callable[[pd.DataFrame], pd.DataFrame]
 
@@ -31,7 +31,7 @@ class Contract:
     def check(self, shop: Path) -> dict[str, dict[str, object]]:
         """Runs the stage; returns the failed rules by their words. Raises what the stage raises."""
         import_shop(str(shop), Path("data/snapshot"))
-        ml.validate.main()
+        ml.validate.stage.main()
         return self.failed()
 
     def failed(self) -> dict[str, dict[str, object]]:

@@ -2,7 +2,7 @@
 
 import torch
 
-from ml.encoder import Encoder, EncoderParams
+from ml.model.encoder import Encoder, EncoderParams
 
 TINY = {
     "input": "rgb",

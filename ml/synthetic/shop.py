@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from ml.errors import UserError
-from ml.files import replacing
+from ml.core.errors import UserError
+from ml.core.files import replacing
 from ml.synthetic.blocks import Block, make_block
 from ml.synthetic.brands import look
 from ml.synthetic.camera import draw_pose

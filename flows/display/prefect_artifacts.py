@@ -1,0 +1,141 @@
+"""What the flows leave on Prefect's page: log lines, progress bars, artifacts."""
+
+import logging
+import re
+from collections.abc import Callable
+from typing import Any
+
+from prefect import get_run_logger
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+
+from flows.local.outages import trouble
+from ml.core.errors import UserError
+from ml.evaluate.evaluation import FIGURES
+
+PROGRESS = re.compile(r"^[\w ]+: +(\d+)% \(")
+
+
+class PlainRefusals(logging.Filter):
+    """Takes the traceback off a logged UserError, or of trouble from outside: a message to a person, not a crash."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Never drops a record."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, UserError) or trouble(error):
+            record.exc_info, record.exc_text = None, None
+            record.msg, record.args = str(error), ()
+        return True
+
+
+class NoServerTalk(logging.Filter):
+    """Drops Prefect's lines about the temporary server, whose last one would hide the error above it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is about something else."""
+        return "temporary server" not in record.getMessage()
+
+
+logging.getLogger("prefect").addFilter(NoServerTalk())
+for _name in ("prefect.flow_runs", "prefect.task_runs"):
+    logging.getLogger(_name).addFilter(PlainRefusals())
+
+
+def stage_log(stage: str) -> Callable[[str], None]:
+    """Sends each line of a stage to the run's log as it comes, and its percentages to a progress bar on Prefect's page."""
+    logger = get_run_logger()
+    bar: Any = None
+
+    def tell(line: str) -> None:
+        nonlocal bar
+        if not line.strip():
+            return
+        logger.info(line)
+        percentage = PROGRESS.match(line)
+        if not percentage:
+            return
+        value = float(percentage.group(1))
+        try:
+            if bar is None:
+                bar = create_progress_artifact(value, key=f"progress-{stage}", description=f"stage {stage}")
+            else:
+                update_progress_artifact(bar, value)
+        except Exception as error:  # a bar is no reason to lose a training
+            logger.debug("the progress bar cannot be moved: %s", error)
+
+    return tell
+
+
+def figure_table(metrics: dict[str, Any]) -> list[dict[str, str]]:
+    """The figures of the test split beside the baselines, as rows for a table artifact."""
+    if not metrics["evaluable"]:
+        return [{"figure": "none", "model": str(metrics["reason"])}]
+    rows = []
+    for name in FIGURES:
+        row = {"figure": name, "model": _text(metrics["test"][name])}
+        row |= {baseline: _text(entry["test"][name]) for baseline, entry in metrics["baselines"].items()}
+        rows.append(row)
+    return rows
+
+
+def decision_page(decision: dict[str, Any]) -> str:
+    """A gate decision as Markdown."""
+    verdict = "passed" if decision["passed"] else "refused"
+    against = decision["champion_model"] or "no champion yet: the first model goes by the floors alone"
+    if decision["mode"] == "dry-run":
+        verdict += " (dry run: refuses nothing)"
+    lines = [f"# Gate: {verdict}", "", f"Challenger `{decision['challenger_model']}` against `{against}`.", ""]
+    lines += ["| check | verdict | figure | threshold | what it asks |", "|---|---|---|---|---|"]
+    for check in decision["checks"]:
+        figure, threshold = (_number(check[key]) for key in ("figure", "threshold"))
+        lines.append(
+            f"| {check['name']} | {'pass' if check['passed'] else '**fail**'} | {figure} | {threshold} | {check['words']} |"
+        )
+    if decision["difference"]:
+        lines += [
+            "",
+            f"Difference in {decision['metric']}: {_text(decision['difference'])} (paired bootstrap by design).",
+            *_reuse_lines(decision),
+            *_segment_lines(decision["segments"]),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _reuse_lines(decision: dict[str, Any]) -> list[str]:
+    reuse, policy = decision["reuse"], decision["policy"]
+    return [
+        "",
+        "## How much these test pairs can still tell",
+        "",
+        f"This was comparison {reuse['comparison']} on these test pairs. It used a significance of {reuse['significance']:.2g} of the "
+        f"policy's {policy['significance']:g}; {reuse['left']:.2g} is left for all later ones together. The next one can prove a gain of "
+        f"{reuse['smallest_gain']:.3f} or more, in {reuse['power']:.0%} of the cases in which it is there. Fresh pairs restore the level: "
+        "annotate products of test brands (docs/promotion.md, “Fresh test pairs”).",
+    ]
+
+
+def _segment_lines(segments: list[dict[str, Any]]) -> list[str]:
+    if not segments:
+        return []
+    lines = [
+        "",
+        "## Segments",
+        "",
+        "| segment | pairs of variants | difference in block AP | guarded |",
+        "|---|---|---|---|",
+    ]
+    for one in segments:
+        guarded = "yes" if one["guarded"] else "too few pairs"
+        lines.append(f"| {one['name']} | {one['positives']} | {_text(one)} | {guarded} |")
+    return lines
+
+
+def _text(figure: dict[str, float | None]) -> str:
+    if figure["value"] is None:
+        return "–"
+    if figure["low"] is None:
+        return f"{figure['value']:.3f}"
+    return f"{figure['value']:.3f} ({figure['low']:.3f} – {figure['high']:.3f})"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"

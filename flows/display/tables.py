@@ -1,0 +1,95 @@
+"""Tables for people at a terminal."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ml.evaluate.evaluation import FIGURES
+
+
+def figures_table(result: dict[str, Any]) -> None:
+    """Prints the result of `variants evaluate`: one row a figure, one column an embedding."""
+    table = Table(title=f"{result['model']} on {result['source']} ({result['pairs']} annotated pairs)")
+    columns = {result["model"]: result["metrics"], **result["baselines"]}
+    table.add_column("figure")
+    for name in columns:
+        table.add_column(name, justify="right")
+    for figure, words in FIGURES.items():
+        table.add_row(f"{figure}\n[dim]{words}[/dim]", *(_cell(entry[figure]) for entry in columns.values()))
+    Console().print(table)
+
+
+def status_tables(result: dict[str, Any]) -> None:
+    """Prints the result of `variants status`."""
+    console = Console()
+    console.print(f"registry: {result['tracking']}", soft_wrap=True)
+    if not result["candidates"]:
+        console.print("nothing is registered yet: run `variants retrain --source SHOP`")
+    for title, kind, alias in (("production", "production", "champion"), ("candidates", "candidates", "challenger")):
+        if not result[kind]:
+            continue
+        table = Table(title=title)
+        for column in ("version", "created (UTC)", "gate", "compared with", "commit", "notes"):
+            table.add_column(column)
+        for one in result[kind]:
+            mark = f" [bold]{alias}[/bold]" if one["version"] == result[alias] else ""
+            notes = [
+                f"{tag.replace('_', ' ')} {one[tag]}" for tag in ("candidate", "replaced", "rolled_back") if tag in one
+            ]
+            notes += ["made from uncommitted changes"] if one.get("dirty") == "true" else []
+            gate, against = one.get("gate", "–"), one.get("gate_champion", "–")
+            table.add_row(
+                one["version"] + mark,
+                one["created"][:16].replace("T", " "),
+                gate,
+                against,
+                one.get("commit", "")[:10],
+                "\n".join(notes),
+            )
+        console.print(table)
+    if result["worktrees"]:
+        console.print(f"worktrees of runs: {', '.join(result['worktrees'])}")
+    if result["dead"]:
+        console.print(
+            f"of runs that died: {', '.join(result['dead'])}; the same `variants retrain` goes on with them, "
+            "`variants clean` removes them"
+        )
+    if result["orphans"]:
+        pids = ", ".join(map(str, result["orphans"]))
+        console.print(f"temporary Prefect servers of commands that were killed: {pids}; `variants clean` ends them")
+
+
+def history_table(result: list[dict[str, Any]]) -> None:
+    """Prints the result of `variants history`, oldest first."""
+    console = Console()
+    if not result:
+        console.print("nothing has happened yet: `variants retrain` makes the first decision")
+        return
+    table = Table()
+    for column in ("when (UTC)", "what", "version", "who", "why"):
+        table.add_column(column, overflow="fold")
+    for event in result:
+        facts = [
+            f"{name} {event[name]}"
+            for name in ("verdict", "champion", "candidate", "replaced", "approval")
+            if name in event
+        ]
+        why = "\n".join([*facts, *([event["comment"]] if event.get("comment") else [])])
+        table.add_row(
+            event["at"][:19].replace("T", " "),
+            event["what"],
+            event["version"].removeprefix("models:/"),
+            event["by"],
+            why,
+        )
+    console.print(table)
+
+
+def _cell(figure: dict[str, float | None]) -> str:
+    if figure["value"] is None:
+        return "–"
+    low, high = figure["low"], figure["high"]
+    return f"{figure['value']:.3f}" + (
+        f"\n[dim]{low:.2f}–{high:.2f}[/dim]" if low is not None and high is not None else ""
+    )

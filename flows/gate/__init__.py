@@ -1,0 +1,1 @@
+"""What the gate needs of the world: evidence, a served candidate, people who approve."""

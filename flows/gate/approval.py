@@ -1,0 +1,128 @@
+"""Approval by people: who may let a candidate that the gate passed become the champion, and who has."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.tracking import MlflowClient
+from prefect.input import RunInput
+from pydantic import Field
+
+from flows.local.project import Project
+from flows.registry.audit_trail import What, events, note_event, person
+from flows.registry.tracking import connect, permitted
+from flows.registry.versions import find_candidate, policy_of, refusal_of, uri_of
+from ml.core.errors import UserError
+from ml.promote.gate import ApprovalPolicy, Policy
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where the approval of a candidate stands.
+
+    Attributes:
+        verdict: "approved", "rejected", or "waiting".
+        approvers: those who approved, in order.
+        words: why it stands so, for people.
+        seconds_left: until time-out rejects it.
+    """
+
+    verdict: Literal["approved", "rejected", "waiting"]
+    approvers: list[str]
+    words: str
+    seconds_left: int
+
+
+class ApprovalForm(RunInput):
+    """What Prefect's page asks whoever approves or rejects."""
+
+    name: str = Field(min_length=1, pattern=r"\S", description="Your name, as it will stand in the audit trail")
+    verdict: Literal["approve", "reject"] = Field(description="May this model serve?")
+    comment: str = Field("", description="Why")
+
+
+def standing(policy: ApprovalPolicy, author: str, trail: list[dict[str, str]], now: datetime) -> Standing:
+    """Works out where an approval stands. What was said before the gate's last decision is about another comparison.
+
+    Args:
+        author: who started the retraining.
+        trail: the events about this candidate, oldest first.
+    """
+    decided = max((place for place, event in enumerate(trail) if event["what"] == "decision"), default=-1)
+    said = trail[decided + 1 :]
+    deadline = _time(trail[decided]) + timedelta(hours=policy.timeout_hours) if decided >= 0 else now
+    in_time = [event["by"] for event in said if event["what"] == "approval" and _time(event) <= deadline]
+    approvers = list({name.casefold(): name for name in in_time}.values())
+    others = [name for name in approvers if name.casefold() != author.casefold()]
+    missing = policy.approvers - len(approvers)
+
+    def found(verdict: Literal["approved", "rejected", "waiting"], words: str) -> Standing:
+        return Standing(verdict, approvers, words, int((deadline - now).total_seconds()))
+
+    rejected = next((event for event in said if event["what"] == "rejection"), None)
+    if rejected:
+        return found("rejected", f"{rejected['by']} rejected it: {rejected.get('comment') or 'no comment'}")
+    if missing <= 0 and (policy.author_alone or others or not policy.approvers):
+        return found("approved", f"approved by {', '.join(approvers)}" if approvers else "nobody has to approve it")
+    if now > deadline:
+        return found("rejected", f"not approved within {policy.timeout_hours:g} hours of the gate's decision")
+    if missing > 0:
+        return found("waiting", f"{missing} more must approve it")
+    return found("waiting", f"somebody else than {author}, who made it, must approve it too")
+
+
+def form_text(candidate: ModelVersion, standing: Standing) -> str:
+    """What stands above the form on Prefect's page, in Markdown."""
+    return (
+        f"`{uri_of(candidate)}` passed the gate against `{candidate.tags['gate_champion']}`; the decision is in its run in MLflow "
+        f"(`gate/decision.md`), and its artifact on the page of the run that made it. {standing.words[0].upper()}{standing.words[1:]}."
+    )
+
+
+def approval_of(client: MlflowClient, policy: Policy, candidate: ModelVersion) -> Standing:
+    """Where the approval of a candidate stands now."""
+    trail = [event for event in events(client, policy.models) if event["version"] == uri_of(candidate)]
+    return standing(policy.approval, candidate.tags.get("author", ""), trail, datetime.now(UTC))
+
+
+def note_verdict(
+    project: Project, version: str, verdict: Literal["approval", "rejection"], by: str, comment: str
+) -> dict[str, Any]:
+    """Notes that a person approves or rejects a candidate.
+
+    Args:
+        version: number of the candidate, or @challenger.
+
+    Returns:
+        {"model": URI, "by", "standing": verdict, "words"}.
+
+    Raises:
+        UserError: no such candidate, or nothing to approve: the gate refused it or has not seen it.
+    """
+    client, policy = connect(project), policy_of(project)
+    candidate = find_candidate(client, policy.models, version)
+    refusal = refusal_of(candidate, policy)
+    if verdict == "approval" and refusal:
+        raise UserError(f"{uri_of(candidate)} cannot be approved: {refusal}")
+    name = person(project, by)
+    with permitted(project):
+        note_event(client, candidate, verdict, name, comment=comment)
+    now = approval_of(client, policy, candidate)
+    return {"model": uri_of(candidate), "by": name, "standing": now.verdict, "words": now.words}
+
+
+def note_answer(client: MlflowClient, candidate: ModelVersion, answer: ApprovalForm, form: str) -> None:
+    """Notes what somebody answered in a form of Prefect's page, unless it is noted already.
+
+    Args:
+        form: flow run and key, which no other form has.
+    """
+    noted = client.get_registered_model(candidate.name).tags.values()
+    if not any(form in value for value in noted):
+        verdict: What = "approval" if answer.verdict == "approve" else "rejection"
+        note_event(client, candidate, verdict, answer.name.strip(), comment=answer.comment, form=form)
+
+
+def _time(event: dict[str, str]) -> datetime:
+    return datetime.fromisoformat(event["at"])

@@ -1,0 +1,124 @@
+"""The infra check: a candidate is served over HTTP as consumers would serve it, and asked about canary products."""
+
+import base64
+import json
+import os
+import statistics
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow.entities.model_registry import ModelVersion
+from packaging.requirements import Requirement
+
+from flows.local.process import program_path
+from flows.local.project import Project
+from flows.local.servers import free_port, running
+from flows.registry.versions import uri_of
+from ml.core.errors import UserError
+from ml.core.files import read_json, read_table
+from ml.core.paths import EMBEDDED, EVALUATED, PREPARED, SNAPSHOT
+from ml.data.blocks import block_numbers, relative_to_block
+from ml.data.schema import BLOCK
+from ml.promote.gate import Serving, ServingPolicy
+
+ROUNDS = 5  # requests whose median is the latency
+
+
+@dataclass(frozen=True)
+class Canaries:
+    """Products of the test split and what the stage `embed` recorded for them.
+
+    Attributes:
+        table: image (base64), brand, gender, article_type.
+        embeddings: float32 (products, size), relative to the blocks of this table, rows of length 1.
+    """
+
+    table: pd.DataFrame
+    embeddings: np.ndarray
+
+
+def pick_canaries(root: Path, count: int) -> Canaries:
+    """The first `count` products of the test split, by product id: the same ones as long as they are sold."""
+    products = read_table(root / PREPARED / "products.parquet").reset_index(drop=True)
+    chosen = products[products["split"] == "test"].sort_values("product_id").head(count)
+    images = [base64.b64encode((root / SNAPSHOT / "images" / name).read_bytes()).decode() for name in chosen["sha256"]]
+    recorded = np.load(root / EMBEDDED / "embeddings.npy", mmap_mode="r")[chosen.index]
+    prior = read_json(root / EVALUATED / "grouping.json")["block_prior"]
+    return Canaries(chosen[BLOCK].assign(image=images), relative_to_block(recorded, block_numbers(chosen), prior))
+
+
+def try_serving(
+    project: Project, policy: ServingPolicy, root: Path, candidate: ModelVersion, tell: Callable[[str], None]
+) -> Serving:
+    """Serves a candidate on loopback with `mlflow models serve` and asks it about canaries.
+
+    Args:
+        root: the checkout with the candidate's snapshot and recorded embeddings.
+    """
+    uri, canaries = uri_of(candidate), pick_canaries(root, policy.canaries)
+    tell(f"{uri} is served on loopback and asked about {len(canaries.table)} canary products")
+    with TemporaryDirectory(dir=project.room) as folder:
+        model = Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder))
+        size = sum(file.stat().st_size for file in model.rglob("*") if file.is_file()) / 1e6
+        differing = differing_versions((model / "requirements.txt").read_text(encoding="utf-8"))
+        port = free_port()
+        command = [sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", str(model)]
+        command += ["--env-manager", "local"]
+        command += ["--host", "127.0.0.1", "--port", str(port)]
+        log = Path(folder, "serving.log")
+        # MLflow looks for uvicorn on PATH.
+        environment = os.environ | {"MLFLOW_TRACKING_URI": project.mlflow_uri, "PATH": program_path()}
+        try:
+            with running(command, log, environment, f"http://127.0.0.1:{port}/ping"):
+                answer, milliseconds = ask(f"http://127.0.0.1:{port}/invocations", canaries.table)
+        except (UserError, OSError, ValueError, KeyError) as error:
+            return Serving(str(error), differing, None, None, size)
+    if answer.shape != canaries.embeddings.shape:
+        problem = f"it answers {answer.shape[1]} numbers a product instead of {canaries.embeddings.shape[1]}"
+        return Serving(problem, differing, None, milliseconds, size)
+    difference = float(np.abs(answer - canaries.embeddings).max())
+    return Serving(None, differing, difference, milliseconds, size)
+
+
+def ask(address: str, table: pd.DataFrame) -> tuple[np.ndarray, float]:
+    """The embeddings that a server gives, and the median milliseconds that one product takes."""
+    body: dict[str, Any] = {"dataframe_split": table.to_dict("split", index=False), "params": {"output": "embeddings"}}
+    request = urllib.request.Request(address, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    seconds, found = [], pd.DataFrame()
+    for _ in range(ROUNDS):
+        started = time.monotonic()
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            found = pd.DataFrame(json.load(answer)["predictions"])
+        seconds.append(time.monotonic() - started)
+    return found.to_numpy(np.float32), statistics.median(seconds) / len(table) * 1000
+
+
+def differing_versions(requirements: str, needed: bool = True) -> list[str]:
+    """Of pinned requirements, those that are not installed in this version, in words.
+
+    Args:
+        needed: whether all must be installed; of constraints only those matter that are.
+    """
+    differing = []
+    for line in requirements.splitlines():
+        if not line.strip() or line.startswith(("#", "-")):
+            continue
+        wanted = Requirement(line)
+        try:
+            installed = version(wanted.name)
+        except PackageNotFoundError:
+            differing += [f"{wanted}: not installed"] if needed else []
+            continue
+        if not wanted.specifier.contains(installed, prereleases=True):
+            differing.append(f"{wanted}: {installed} is installed")
+    return differing

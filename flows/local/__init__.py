@@ -1,0 +1,1 @@
+"""The clone, its worktrees, its DVC, and the processes on this machine."""

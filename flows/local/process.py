@@ -1,0 +1,77 @@
+"""Running a command and streaming what it prints."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from flows.local.outages import FULL, says_full
+from ml.core.errors import UserError
+
+TAIL = 60  # lines kept for an error message
+
+
+class CommandError(RuntimeError):
+    """A command failed. `tail` holds its last lines."""
+
+    def __init__(self, command: Sequence[str], code: int, tail: list[str]) -> None:
+        super().__init__(f"`{' '.join(command)}` exited with {code}")
+        self.code, self.tail = code, tail
+
+
+def program_path() -> str:
+    """PATH with this interpreter's programs first, as in an activated environment."""
+    return f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+
+
+def stream(
+    command: Sequence[str],
+    folder: Path,
+    tell: Callable[[str], None],
+    environment: Mapping[str, str] | None = None,
+) -> None:
+    """Runs a command with this interpreter's programs first on PATH, and tells each line as it is printed.
+
+    The command gets a process group of its own, which is killed whatever ends this call.
+
+    Args:
+        environment: variables besides those of this process.
+
+    Raises:
+        CommandError: it failed. UserError: the disk is full.
+    """
+    variables = os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"} | dict(environment or {})
+    variables["PATH"] = program_path()
+    tail: deque[str] = deque(maxlen=TAIL)
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                tail.append(line.rstrip("\n"))
+                tell(tail[-1])
+            code = process.wait()
+        finally:
+            _kill(process.pid)
+    if code and says_full(tail):
+        raise UserError(FULL)
+    if code:
+        raise CommandError(command, code, list(tail))
+
+
+def _kill(group: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)

@@ -1,0 +1,172 @@
+"""The two pages, MLflow's and Prefect's, on this machine."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock
+
+from flows.local.process import stream
+from flows.local.project import Project
+from ml.core.errors import UserError
+from ml.core.files import remove, remove_parts, replacing, write_json
+
+MLFLOW_PORT, PREFECT_PORT = 5000, 4200
+DATABASE = "PREFECT_API_DATABASE_CONNECTION_URL"
+STARTUP = 180.0  # seconds for a server's first answer
+
+
+def start_pages(project: Project, mlflow_port: int, prefect_port: int) -> list[subprocess.Popen[bytes]]:
+    """Starts both servers and waits until they answer; their logs go to .variants/logs.
+
+    Raises:
+        UserError: a port is taken, or a server does not come up.
+    """
+    for name, port in (("MLflow", mlflow_port), ("Prefect", prefect_port)):
+        if _answers(port):
+            raise UserError(f"port {port} is taken: choose another one for {name} (see `variants ui --help`)")
+    environment = os.environ | {
+        "PREFECT_UI_API_URL": f"http://127.0.0.1:{prefect_port}/api",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # half a dozen worker processes that nothing here uses
+    }
+    mlflow = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(mlflow_port)]
+    mlflow += ["--backend-store-uri", project.mlflow_uri, "--workers", "1"]
+    mlflow += ["--artifacts-destination", str(project.room / "mlartifacts")]
+    prefect = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(prefect_port)]
+    commands = {"prefect": (prefect, prefect_port, "/api/health")}
+    if not project.mlflow_uri.startswith("http"):
+        commands["mlflow"] = (mlflow, mlflow_port, "/health")
+    started = []
+    try:
+        for name, (command, _, _) in commands.items():
+            started.append(_start(command, project.room / "logs" / f"{name}.log", environment))
+        for process, (name, (_, port, path)) in zip(started, commands.items(), strict=True):
+            _await(process, f"http://127.0.0.1:{port}{path}", project.room / "logs" / f"{name}.log")
+    except BaseException:
+        stop(started)
+        raise
+    write_json(_note(project), {"prefect": f"http://127.0.0.1:{prefect_port}/api", "pid": os.getpid()})
+    return started
+
+
+@contextmanager
+def running(command: list[str], log: Path, environment: dict[str, str], url: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Runs a server until the block ends, once it answers at `url`.
+
+    Raises:
+        UserError: it does not come up; with the end of its log.
+    """
+    process = _start(command, log, environment)
+    try:
+        _await(process, url, log)
+        yield process
+    finally:
+        stop([process])
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until_told() -> None:
+    """Waits for Ctrl-C, or for the end that a process manager asks for."""
+    told = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: told.set())
+    told.wait()
+
+
+def stop(processes: list[subprocess.Popen[bytes]]) -> None:
+    """Ends servers and everything they started."""
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+    for process in processes:
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def forget_pages(project: Project) -> None:
+    """Takes back the note by which other commands find the pages."""
+    remove(_note(project))
+
+
+def running_prefect(project: Project) -> str | None:
+    """The API address of the Prefect server that `variants ui` runs for this project, if it answers."""
+    try:
+        address = str(json.loads(_note(project).read_text(encoding="utf-8"))["prefect"])
+        with urllib.request.urlopen(f"{address}/health", timeout=2):
+            return address
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def make_prefect_database(project: Project) -> None:
+    """Makes the database that the temporary servers of all commands share, whole or not at all.
+
+    Prefect makes it by itself, but several first commands at once would race in doing so.
+    """
+    project.room.mkdir(exist_ok=True)
+    database = Path(os.environ["PREFECT_HOME"]) / "prefect.db"
+    with FileLock(project.room / "prefect.lock"):
+        if database.is_file() or DATABASE in os.environ:
+            return
+        remove_parts(database)
+        with replacing(database) as beside:
+            command = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "--yes"]
+            stream(command, project.root, lambda line: None, {DATABASE: f"sqlite+aiosqlite:///{beside}"})
+
+
+def _note(project: Project) -> Path:
+    return project.room / "ui.json"
+
+
+def _start(command: list[str], log: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            cwd=log.parent,
+            start_new_session=True,
+        )
+
+
+def _await(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    deadline = time.monotonic() + STARTUP
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        with suppress(OSError), urllib.request.urlopen(url, timeout=2):
+            return
+        time.sleep(0.5)
+    raise UserError(f"the server behind {url} did not start; the end of {log}:\n" + "\n".join(_tail(log)))
+
+
+def _tail(log: Path) -> list[str]:
+    return log.read_text(encoding="utf-8", errors="replace").splitlines()[-8:]
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,55 @@
+"""A shop's products and pictures as a table that registered models take, wherever the shop is."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+
+from flows.local.project import Project
+from ml.core.errors import UserError
+from ml.core.files import read_table
+from ml.data.schema import BLOCK
+from ml.snapshot.stage import import_shop
+
+
+@dataclass(frozen=True)
+class ShopTable:
+    """A shop on this machine for a while.
+
+    Attributes:
+        products: the catalogue; image is the path of the stored picture, or None where it is missing.
+        pairs: annotated pairs, or None.
+    """
+
+    products: pd.DataFrame
+    pairs: pd.DataFrame | None
+
+
+@contextmanager
+def borrowed(project: Project, source: str) -> Iterator[ShopTable]:
+    """Imports a shop for the time of a command.
+
+    Raises:
+        UserError: what an import refuses, ids that come twice, or a product without brand, gender or article type.
+    """
+    (project.room / "tmp").mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=project.room / "tmp") as folder:
+        snapshot = Path(folder, "snapshot")
+        import_shop(source, snapshot)
+        products = read_table(snapshot / "catalog.parquet")
+        twice = products.loc[products["product_id"].duplicated() | products["product_id"].isna(), "product_id"]
+        if len(twice):
+            raise UserError(
+                f"the catalogue of '{source}' has ids that are missing or come twice: {', '.join(map(str, twice[:10]))}"
+            )
+        for column in BLOCK:
+            empty = products.loc[products[column].isna(), "product_id"]
+            if len(empty):
+                raise UserError(f"the catalogue of '{source}' lacks the {column} of {', '.join(empty[:10])}")
+        names = products["sha256"]
+        products["image"] = [None if pd.isna(name) else str(snapshot / "images" / name) for name in names]
+        pairs = snapshot / "pairs.parquet"
+        yield ShopTable(products, read_table(pairs) if pairs.is_file() else None)

@@ -1,0 +1,159 @@
+"""A git worktree and branch of its own for each retraining, so that the user's checkout is never touched."""
+
+import configparser
+import os
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from flows.local.project import Project, author, git
+from ml.core.errors import UserError
+from ml.core.files import remove, write_json
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A worktree at `.variants/worktrees/ID` on the branch `retrain/ID`; its DVC cache is the clone's.
+
+    Attributes:
+        base: the commit it began with; dirty: whether that commit holds uncommitted changes of the user's checkout.
+        alive: a lock that is held as long as the run lives, and that the system frees however it ends.
+    """
+
+    project: Project
+    name: str
+    base: str
+    dirty: bool
+    alive: FileLock
+
+    @property
+    def root(self) -> Path:
+        """Top folder of the worktree."""
+        return self.project.room / "worktrees" / self.name
+
+    @property
+    def branch(self) -> str:
+        """The branch that keeps what the retraining commits."""
+        return f"retrain/{self.name}"
+
+    def commit(self, message: str) -> str:
+        """Commits everything that git does not ignore, if there is any; returns the branch's commit."""
+        git(self.root, "add", "--all")
+        if git(self.root, "status", "--porcelain"):
+            git(self.root, "commit", "--quiet", "--no-verify", "-m", message, environment=author(self.root))
+        return git(self.root, "rev-parse", "HEAD")
+
+    def note(self, **facts: Any) -> None:
+        """Notes beside the worktree what whoever finds it after a crash needs to know; replaces what was noted before."""
+        write_json(notes_file(self.project, self.name), facts)
+
+    def leave(self) -> None:
+        """Leaves everything as it is, as a run does that is killed."""
+        self.alive.release()
+
+    def close(self, keep_branch: bool) -> None:
+        """Removes the worktree; the branch stays as the run's record, or goes too."""
+        remove_worktree(self.project, self.name, keep_branch)
+        self.alive.release()
+        remove(Path(self.alive.lock_file))
+
+
+def open_workspace(project: Project, allow_dirty: bool) -> Workspace:
+    """Makes a worktree of the current commit.
+
+    Raises:
+        UserError: the clone has no commit, or the checkout holds changes and `allow_dirty` is false.
+    """
+    if not _has_commit(project):
+        raise UserError("this clone has no commit yet: commit something first; a retraining is made from a commit")
+    changes = project.git("status", "--porcelain")
+    if changes and not allow_dirty:
+        listed = "\n  ".join(changes.splitlines()[:10])
+        raise UserError(
+            f"the checkout holds changes that are not committed:\n  {listed}\n"
+            "commit or stash them, or use --allow-dirty for a trial that can never be promoted"
+        )
+    base = _commit_of_changes(project) if changes else project.git("rev-parse", "HEAD")
+    name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    workspace = Workspace(project, name, base, bool(changes), life(project, name))
+    workspace.alive.acquire()
+    try:
+        with _lock(project):
+            project.git("worktree", "add", "--quiet", "-b", workspace.branch, str(workspace.root), base)
+        share_cache(project, workspace.root)
+    except BaseException:  # such as a full disk
+        workspace.close(keep_branch=False)
+        raise
+    return workspace
+
+
+def remove_worktree(project: Project, name: str, keep_branch: bool) -> None:
+    """Removes a worktree with what is noted beside it, and its branch unless that is a version's record."""
+    root, branch = project.room / "worktrees" / name, f"retrain/{name}"
+    with _lock(project):
+        remove(root)
+        project.git("worktree", "prune")
+        if not keep_branch and git(project.root, "branch", "--list", branch):
+            project.git("branch", "-D", "--quiet", branch)
+    remove(notes_file(project, name))
+
+
+def worktrees(project: Project) -> list[str]:
+    """Names of all runs that have a worktree, alive or dead, oldest first."""
+    return sorted(one.name for one in (project.room / "worktrees").glob("*") if one.is_dir())
+
+
+def notes_file(project: Project, name: str) -> Path:
+    """Where a run's notes are."""
+    return project.room / "worktrees" / f"{name}.json"
+
+
+def life(project: Project, name: str) -> FileLock:
+    """The lock that the run of a worktree holds while it lives."""
+    folder = project.room / "worktrees"
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / f"{name}.lock")
+
+
+def share_cache(project: Project, worktree: Path) -> None:
+    """Points the worktree's DVC at the clone's cache, in the config file that git ignores."""
+    text = f"[cache]\n    dir = {cache_of(project)}\n"
+    (worktree / ".dvc/config.local").write_text(text, encoding="utf-8")
+
+
+def cache_of(project: Project) -> Path:
+    """The DVC cache of the clone, which all its worktrees share."""
+    cache = project.root / ".dvc/cache"
+    for file in (project.root / ".dvc/config", project.root / ".dvc/config.local"):
+        config = configparser.ConfigParser(interpolation=None)
+        config.read(file, encoding="utf-8")
+        cache = file.parent / config.get("cache", "dir", fallback=str(cache))
+    return cache.resolve()
+
+
+def _lock(project: Project) -> FileLock:
+    project.room.mkdir(exist_ok=True)
+    return FileLock(project.room / "worktrees.lock")  # git's own list of worktrees is not safe to change in parallel
+
+
+def _has_commit(project: Project) -> bool:
+    return bool(project.git("rev-list", "--max-count=1", "--all"))
+
+
+def _commit_of_changes(project: Project) -> str:
+    """A commit of the checkout as it is, untracked files included; neither the user's index nor any branch moves."""
+    project.room.mkdir(exist_ok=True)
+    index = project.room / f"index.{os.getpid()}"
+    environment = author(project.root) | {"GIT_INDEX_FILE": str(index)}
+    try:
+        git(project.root, "read-tree", "HEAD", environment=environment)
+        git(project.root, "add", "--all", environment=environment)
+        tree = git(project.root, "write-tree", environment=environment)
+        message = "uncommitted changes of the checkout (--allow-dirty)"
+        return git(project.root, "commit-tree", tree, "-p", "HEAD", "-m", message, environment=environment)
+    finally:
+        remove(index)

@@ -1,0 +1,1 @@
+"""MLflow: runs, registered models, and the record of what happened to them."""

@@ -1,0 +1,77 @@
+"""The audit trail: decisions, approvals, promotions and rollbacks, in the registry and never overwritten.
+
+An event is a tag of its own on a registered model, named by its time and a random number, so that events written side by
+side cannot replace one another, and what has happened stays told when versions are deleted.
+"""
+
+import getpass
+import json
+import secrets
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from flows.local.project import Project, git
+from flows.registry.tracking import connect
+from flows.registry.versions import policy_of, uri_of
+from ml.core.errors import UserError
+from ml.promote.gate import ModelNames
+
+PREFIX = "event."
+LONGEST = 1000  # characters of a comment: a tag holds 5,000
+What = Literal["decision", "approval", "rejection", "promotion", "rollback", "reproduction"]
+
+
+def note_event(client: MlflowClient, version: ModelVersion, what: What, by: str, **facts: str) -> dict[str, str]:
+    """Adds an event about a version to the trail.
+
+    Args:
+        by: the person, or the flow, whose doing it is.
+        facts: such as `comment`; words only.
+
+    Returns:
+        The event: at (UTC, ISO 8601), what, version (URI), by, and the facts.
+    """
+    now = datetime.now(UTC)
+    words = {name: value[:LONGEST] for name, value in facts.items()}
+    event = {"at": now.isoformat(timespec="milliseconds"), "what": what, "version": uri_of(version), "by": by, **words}
+    key = f"{PREFIX}{now:%Y%m%dT%H%M%S%f}.{secrets.token_hex(4)}"
+    client.set_registered_model_tag(version.name, key, json.dumps(event, ensure_ascii=False))
+    return event
+
+
+def events(client: MlflowClient, names: ModelNames) -> list[dict[str, str]]:
+    """The whole trail, of candidates and of production, oldest first."""
+    found = []
+    for name in (names.candidates, names.production):
+        try:
+            tags = client.get_registered_model(name).tags
+        except MlflowException:  # nothing is registered yet
+            continue
+        found += [(key, json.loads(value)) for key, value in tags.items() if key.startswith(PREFIX)]
+    return [event for _, event in sorted(found, key=lambda one: one[0])]
+
+
+def history(project: Project, version: str = "") -> list[dict[str, Any]]:
+    """The trail as `variants history` shows it, oldest first.
+
+    Args:
+        version: only what is about this candidate or production version (a URI such as models:/color-variants/3).
+    """
+    client = connect(project)
+    found = events(client, policy_of(project).models)
+    return [event for event in found if not version or version in (event["version"], event.get("candidate"))]
+
+
+def person(project: Project, named: str = "") -> str:
+    """Who acts: the name that was given, or the one that git or the machine knows.
+
+    Raises:
+        UserError: a name of blanks.
+    """
+    if named and not named.strip():
+        raise UserError("--by needs a name")
+    return named.strip() or git(project.root, "config", "--default", "", "--get", "user.name") or getpass.getuser()

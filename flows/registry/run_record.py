@@ -1,0 +1,136 @@
+"""Recording a retraining in MLflow: parameters, lineage, figures, pictures, and the model itself."""
+
+import hashlib
+import re
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from mlflow.data.pandas_dataset import from_pandas
+from mlflow.entities import DatasetInput, InputTag
+from mlflow.tracking import MlflowClient
+
+from flows.local.pipeline import load_stages, used_params
+from flows.local.process import stream
+from flows.local.project import Project, git
+from flows.registry.tracking import flatten, log_values
+from ml.core.files import read_json, read_table
+from ml.core.paths import EVALUATED, PREPARED, SNAPSHOT, TRAINED, VALIDATED
+
+FILES = {  # file or folder of the checkout → folder of the run
+    EVALUATED / "report.html": "",
+    EVALUATED / "metrics.json": "",
+    EVALUATED / "grouping.json": "",
+    EVALUATED / "precision_recall.csv": "plots",
+    EVALUATED / "sheets": "sheets",
+    VALIDATED / "contract.json": "data_contract",
+    VALIDATED / "quarantine.parquet": "data_contract",
+    VALIDATED / "data_docs": "data_contract/data_docs",
+    TRAINED / "history.csv": "plots",
+    Path("dvc.lock"): "lineage",
+    Path("dvc.yaml"): "lineage",
+    Path("params.yaml"): "lineage",
+    Path("constraints.txt"): "lineage",
+}
+CARD = Path("mlflow/model_card.md.j2")
+MODEL_LINE = re.compile(r"^model: (models:/\S+)$")
+
+
+def flat_params(root: Path) -> dict[str, Any]:
+    """The sections of params.yaml that the stages read, flat, names joined by dots."""
+    return flatten(used_params(root, load_stages(root)))
+
+
+def lineage_tags(root: Path, recipe: str, snapshot: str, dirty: bool) -> dict[str, str]:
+    """What a version needs to be made again."""
+    lock = hashlib.sha256((root / "dvc.lock").read_bytes()).hexdigest()
+    return {
+        "commit": git(root, "rev-parse", "HEAD"),
+        "branch": git(root, "rev-parse", "--abbrev-ref", "HEAD"),
+        "snapshot": snapshot,
+        "dvc_lock_sha256": lock,
+        "recipe": recipe,
+        "dirty": str(dirty).lower(),
+        "author": git(root, "log", "-1", "--format=%an"),
+    }
+
+
+def record(
+    client: MlflowClient, run_id: str, model: str, root: Path, source: str, tags: dict[str, str]
+) -> dict[str, Any]:
+    """Logs everything about a finished pipeline to its run, and the figures to its model too; logging again changes nothing.
+
+    Args:
+        model: URI of the logged model (models:/m-…).
+
+    Returns:
+        The content of metrics.json.
+    """
+    metrics: dict[str, Any] = read_json(root / EVALUATED / "metrics.json")
+    figures: dict[str, float] = {}
+    if metrics["evaluable"]:
+        for split in ("test", "dev"):
+            figures |= _figures(metrics[split], split)
+            for name, entry in metrics["baselines"].items():
+                figures |= _figures(entry[split], f"baseline_{name}.{split}")
+    figures["threshold"] = metrics["threshold"]
+    log_values(client, run_id, model_id(model), figures, flat_params(root), tags)
+    for file, folder in FILES.items():
+        log = client.log_artifacts if (root / file).is_dir() else client.log_artifact
+        log(run_id, str(root / file), folder or None)
+    products = read_table(root / SNAPSHOT / "catalog.parquet")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a folder may be read as several kinds of source, all the same
+        dataset = from_pandas(products, source=source, name="snapshot", digest=tags["snapshot"][:36])
+    inputs = client.get_run(run_id).inputs
+    if not (inputs and inputs.dataset_inputs):
+        entry = DatasetInput(dataset._to_mlflow_entity(), [InputTag("mlflow.data.context", "training")])
+        client.log_inputs(run_id, [entry])
+    return metrics
+
+
+def log_model(project: Project, client: MlflowClient, run_id: str, root: Path, tell: Callable[[str], None]) -> str:
+    """Packages the checkout's model in the run, unless it is there already; returns its URI (models:/m-…)."""
+    outputs = client.get_run(run_id).outputs
+    if outputs and outputs.model_outputs:
+        return f"models:/{outputs.model_outputs[0].model_id}"
+    lines: list[str] = []
+
+    def keep(line: str) -> None:
+        lines.append(line)
+        if "WARNING" not in line and line.strip():
+            tell(line)
+
+    command = [sys.executable, "-m", "flows.registry.package", run_id]
+    stream(command, root, keep, environment={"MLFLOW_TRACKING_URI": project.mlflow_uri})
+    return next(match.group(1) for line in reversed(lines) if (match := MODEL_LINE.match(line)))
+
+
+def model_id(uri: str) -> str:
+    """The id of a logged model, from its URI (models:/m-…)."""
+    return uri.removeprefix("models:/")
+
+
+def model_card(root: Path, production: str, metrics: dict[str, Any], tags: dict[str, str]) -> str:
+    """The model card, as Markdown."""
+    template = jinja2.Environment(trim_blocks=True, autoescape=False).from_string(
+        (root / CARD).read_text(encoding="utf-8")
+    )
+    products = len(read_table(root / PREPARED / "products.parquet"))
+    return template.render(
+        metrics=metrics, params=flat_params(root), tags=tags, production=production, products=products
+    )
+
+
+def _figures(entry: dict[str, dict[str, float | None]], prefix: str) -> dict[str, float]:
+    """Figures as flat MLflow metrics: PREFIX.NAME for the value, PREFIX.NAME.low and .high for the interval."""
+    flat = {}
+    for name, figure in entry.items():
+        for part, ending in (("value", ""), ("low", ".low"), ("high", ".high")):
+            value = figure[part]
+            if value is not None:
+                flat[f"{prefix}.{name}{ending}"] = value
+    return flat

@@ -1,0 +1,203 @@
+"""MLflow runs: where they go, what they hold, and curves that grow while a stage still trains."""
+
+import csv
+import logging
+import os
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import mlflow
+from filelock import FileLock
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from flows.local.project import Project
+from ml.core.errors import UserError
+from ml.core.files import remove_parts, replacing
+
+EXPERIMENT = "color-variants"
+# It announces each table that it creates, and logs the traceback of each error that it also raises.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+PATIENCE = 10.0  # seconds to wait for a tracking server's first answer
+POLL = 2.0  # seconds between looks at a growing history
+
+
+def connect(project: Project) -> MlflowClient:
+    """A client of the project's tracking server, whose experiment exists.
+
+    Raises:
+        UserError: the server does not answer, or the store cannot be opened.
+    """
+    uri = project.mlflow_uri
+    if uri.startswith(("http://", "https://")):
+        _knock(uri)
+    project.room.mkdir(exist_ok=True)
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    try:
+        # Several processes that open a fresh sqlite store at once would race in its schema migration, which MLflow
+        # runs when a client is made and when the registry is first asked.
+        with FileLock(project.room / "mlflow.lock"):
+            embedded = uri.startswith("sqlite:///")
+            if embedded:
+                make_store(Path(uri.removeprefix("sqlite:///")))
+            client = MlflowClient(uri, uri)
+            client.search_registered_models(max_results=1)
+            if client.get_experiment_by_name(EXPERIMENT) is None:
+                client.create_experiment(
+                    EXPERIMENT, artifact_location=(project.room / "mlartifacts").as_uri() if embedded else None
+                )
+    except Exception as error:  # drivers raise many kinds; all of them mean that there is no store
+        if "error code 401" in str(error):
+            raise UserError(
+                f"MLflow at {uri} asks who you are, and does not know the account or its password: set "
+                "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+            ) from error
+        raise UserError(f"MLflow cannot be used at {uri}: {error}") from error
+    return client
+
+
+def make_store(database: Path) -> None:
+    """Makes a fresh sqlite store whole or not at all: MLflow refuses one whose migrations were killed half-way.
+
+    Called with the lock held, so that what is beside it is left by a run that died.
+    """
+    if database.is_file():
+        return
+    remove_parts(database)
+    with replacing(database) as beside:
+        MlflowClient(f"sqlite:///{beside}", f"sqlite:///{beside}").search_registered_models(max_results=1)
+
+
+@contextmanager
+def permitted(project: Project) -> Iterator[None]:
+    """Says plainly where MLflow's authentication does not let this account do what the block asks for.
+
+    Raises:
+        UserError: it does not.
+    """
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code != "PERMISSION_DENIED" and "error code 403" not in str(error):
+            raise
+        account = os.environ.get("MLFLOW_TRACKING_USERNAME", "")
+        raise UserError(
+            f"MLflow does not let the account '{account}' write there: use one that may (MLFLOW_TRACKING_USERNAME and "
+            f"MLFLOW_TRACKING_PASSWORD), or have an administrator of {project.mlflow_uri} permit it"
+        ) from error
+
+
+def answers(project: Project) -> bool:
+    """Whether the tracking server can be reached; the embedded store always can."""
+    try:
+        if project.mlflow_uri.startswith("http"):
+            _knock(project.mlflow_uri)
+    except UserError:
+        return False
+    return True
+
+
+def run_page(project: Project, client: MlflowClient, run_id: str) -> str:
+    """The address of a run's page on the tracking server, or on the one that `variants ui` starts."""
+    uri = project.mlflow_uri
+    base = uri.rstrip("/") if uri.startswith("http") else "http://127.0.0.1:5000"
+    experiment = client.get_run(run_id).info.experiment_id
+    return f"{base}/#/experiments/{experiment}/runs/{run_id}"
+
+
+def log_values(
+    client: MlflowClient,
+    run_id: str,
+    model_id: str,
+    metrics: dict[str, float],
+    params: dict[str, Any],
+    tags: dict[str, str],
+) -> None:
+    """Logs parameters, tags and final metrics in batches; the metrics to the run's logged model as well."""
+    entries = [Param(name, str(value)[:6000]) for name, value in params.items()]
+    for start in range(0, len(entries), 100):
+        client.log_batch(run_id, params=entries[start : start + 100])
+    client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
+    figures = [Metric(name, value, int(time.time() * 1000), 0, model_id) for name, value in metrics.items()]
+    for start in range(0, len(figures), 500):
+        client.log_batch(run_id, metrics=figures[start : start + 500])
+
+
+def flatten(content: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one level, names joined by dots."""
+    if not isinstance(content, dict):
+        return {prefix: content}
+    flat: dict[str, Any] = {}
+    for name, value in content.items():
+        flat |= flatten(value, f"{prefix}.{name}" if prefix else str(name))
+    return flat
+
+
+class LiveHistory:
+    """Logs a history file to a run as it grows: each line once, whether trained now or served from the cache."""
+
+    def __init__(self, client: MlflowClient, run_id: str, file: Path) -> None:
+        self.client, self.run_id, self.file = client, run_id, file
+        steps = [entry.step for name in ("loss", "dev_block_ap") for entry in client.get_metric_history(run_id, name)]
+        self.logged = max(steps, default=-1) + 1  # lines; the first is of epoch 0, the initial weights
+
+    def catch_up(self) -> None:
+        """Logs the lines that are not logged yet; a line that is still being written is left for later."""
+        try:
+            text = self.file.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return
+        rows = list(csv.DictReader(text[: text.rfind("\n") + 1].splitlines()))
+        for row in rows[self.logged :]:
+            epoch = int(row.pop("epoch"))
+            metrics = [
+                Metric(name, float(value), int(time.time() * 1000), epoch) for name, value in row.items() if value
+            ]
+            self.client.log_batch(self.run_id, metrics=metrics)
+            self.logged += 1
+
+    @contextmanager
+    def following(self) -> Iterator[None]:
+        """Follows the file in a thread while the caller runs the stage, and to its end afterwards.
+
+        A tracking server that is away for a while does not stop the training: what it missed is logged at the end.
+        """
+        self.file.unlink(missing_ok=True)
+        done = threading.Event()
+
+        def follow() -> None:
+            while not done.wait(POLL):
+                try:
+                    self.catch_up()
+                except Exception:
+                    continue
+
+        thread = threading.Thread(target=follow, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+        self.catch_up()
+
+
+def _knock(uri: str) -> None:
+    try:
+        with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=PATIENCE):
+            return
+    except urllib.error.HTTPError:
+        return  # it answers; whether it lets us in, the first call will show
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"MLflow does not answer at {uri} ({error}): is the server running? Correct MLFLOW_TRACKING_URI, or unset it "
+            "to use the embedded store"
+        ) from error

@@ -1,0 +1,1 @@
+"""What every room stands on: errors, files, params, progress, the command line of a stage, devices."""

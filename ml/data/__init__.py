@@ -1,0 +1,1 @@
+"""Products, pictures, blocks and annotated pairs: what the other rooms compute on."""

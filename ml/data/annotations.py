@@ -1,0 +1,115 @@
+"""What the annotated pairs say: designs, hard pairs and block pairs.
+
+A *usable* pair is not marked `low`. A *design* is a connected component of the positive usable pairs. *Hard pairs* are the
+usable pairs; *block pairs* are all pairs of products that occur in a usable pair and share a block (brand, gender,
+article_type), positive if of one design, without the pairs marked `low`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from ml.data.blocks import block_numbers
+
+
+@dataclass(frozen=True)
+class PairSet:
+    """Pairs of annotated products.
+
+    Attributes:
+        left, right: int (pairs,), positions in the truth's products.
+        label: bool (pairs,), true where both are of one design.
+    """
+
+    left: np.ndarray
+    right: np.ndarray
+    label: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The annotated products of a table and what is known of them.
+
+    Attributes:
+        rows: int (products,), each annotated product's row in the table (and in its embeddings).
+        design: int (products,), numbered from 0.
+        block: int (products,), numbered from 0.
+        hard, block_pairs: see the module.
+        usable: how many annotated pairs are behind it.
+    """
+
+    rows: np.ndarray
+    design: np.ndarray
+    block: np.ndarray
+    hard: PairSet
+    block_pairs: PairSet
+    usable: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether both kinds of pairs are there, hard and within blocks: without them no figure can be given."""
+        return all(0 < pairs.label.sum() < len(pairs) for pairs in (self.hard, self.block_pairs))
+
+
+def build_truth(products: pd.DataFrame, pairs: pd.DataFrame) -> Truth:
+    """Works out the truth for the products of a table, such as one split.
+
+    Args:
+        products: product_id, brand, gender, article_type; the index does not matter, the order does.
+        pairs: left, right, color_variants, confidence (may be absent). Pairs with a product outside the table are left out.
+    """
+    row = pd.Series(np.arange(len(products)), index=products["product_id"].to_numpy())
+    pairs = pairs[pairs["left"].isin(row.index) & pairs["right"].isin(row.index)]
+    low = (
+        (pairs["confidence"] == "low").fillna(False).astype(bool)
+        if "confidence" in pairs
+        else pd.Series(False, pairs.index)
+    )
+    usable, doubtful = pairs[~low], pairs[low]
+    rows = np.unique(np.concatenate([row[usable["left"]], row[usable["right"]]]).astype(int))
+    place = np.full(len(products), -1)
+    place[rows] = np.arange(len(rows))
+    left, right = place[row[usable["left"]].to_numpy(int)], place[row[usable["right"]].to_numpy(int)]
+    label = usable["color_variants"].to_numpy(int) == 1
+    design = components(len(rows), left[label], right[label])
+    block = block_numbers(products.iloc[rows])
+    first, second = _within(block)
+    excluded = {
+        frozenset(ends)
+        for ends in zip(
+            place[row[doubtful["left"]].to_numpy(int)], place[row[doubtful["right"]].to_numpy(int)], strict=True
+        )
+    }
+    keep = np.array([frozenset(ends) not in excluded for ends in zip(first, second, strict=True)], dtype=bool)
+    first, second = first[keep], second[keep]
+    return Truth(
+        rows=rows,
+        design=design,
+        block=block,
+        hard=PairSet(left, right, label),
+        block_pairs=PairSet(first, second, design[first] == design[second]),
+        usable=len(usable),
+    )
+
+
+def components(count: int, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Numbers the connected components of a graph: int (count,), from 0; left, right: int (edges,), ends of its edges."""
+    graph = coo_array((np.ones(len(left)), (left, right)), shape=(count, count))
+    return connected_components(graph, directed=False)[1]
+
+
+def _within(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All pairs of positions that share a block, in a stable order."""
+    lefts, rights = [np.zeros(0, int)], [np.zeros(0, int)]
+    for value in np.unique(block):
+        members = np.flatnonzero(block == value)
+        first, second = np.triu_indices(len(members), k=1)
+        lefts.append(members[first])
+        rights.append(members[second])
+    return np.concatenate(lefts), np.concatenate(rights)

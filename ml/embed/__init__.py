@@ -1,0 +1,1 @@
+"""Stage embed: every product gets its embedding."""

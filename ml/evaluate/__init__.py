@@ -1,0 +1,1 @@
+"""Stage evaluate: the model is measured against annotated pairs, beside naive baselines."""

@@ -1,0 +1,70 @@
+"""What is worth showing of an evaluation: the groups found, the worst false positives and the worst false negatives."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ml.data.annotations import Truth
+from ml.data.blocks import block_numbers
+from ml.evaluate.evaluation import similarities
+from ml.grouping.grouping import Grouping, Method
+
+PAIRS = 24  # of each kind of mistake, at most
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A pair of products on or near the wrong side of the threshold.
+
+    Attributes:
+        left, right: rows of the products table; similarity: cosine.
+        wrong: whether the threshold decides it wrongly (the list goes on with the nearest right ones).
+    """
+
+    left: int
+    right: int
+    similarity: float
+    wrong: bool
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Rows of the products table, by what was found.
+
+    Attributes:
+        groups: the groups of two or more products, the largest first.
+        false_positives: pairs of different designs, the most similar first.
+        false_negatives: pairs of one design, the least similar first.
+    """
+
+    groups: list[np.ndarray]
+    false_positives: list[Mistake]
+    false_negatives: list[Mistake]
+
+
+def find(products: pd.DataFrame, embeddings: np.ndarray, threshold: float, method: Method, truth: Truth) -> Findings:
+    """Groups all products of a table and looks for the worst mistakes among its annotated block pairs.
+
+    Args:
+        embeddings: float (products, size), rows of length 1; threshold: 1 − cosine; method: see `ml.grouping.grouping`.
+    """
+    groups: list[np.ndarray] = []
+    if len(products):
+        group = Grouping(embeddings, block_numbers(products), method).cut(threshold)
+        order = np.argsort(group, kind="stable")
+        groups = [rows for rows in np.split(order, np.cumsum(np.bincount(group))[:-1]) if len(rows) >= 2]
+        groups.sort(key=lambda rows: (-len(rows), int(rows[0])))
+    score = similarities(embeddings[truth.rows], truth.block_pairs)
+    return Findings(groups, _worst(truth, score, threshold, False), _worst(truth, score, threshold, True))
+
+
+def _worst(truth: Truth, score: np.ndarray, threshold: float, label: bool) -> list[Mistake]:
+    pairs = truth.block_pairs
+    chosen = np.flatnonzero(pairs.label == label)
+    chosen = chosen[np.argsort(score[chosen] if label else -score[chosen], kind="stable")][:PAIRS]
+    left, right = truth.rows[pairs.left], truth.rows[pairs.right]
+    return [
+        Mistake(int(left[pair]), int(right[pair]), float(score[pair]), bool((score[pair] >= 1 - threshold) != label))
+        for pair in chosen
+    ]

@@ -1,0 +1,157 @@
+"""The figures that this project reports, each defined once.
+
+Every function takes weights of shape (resamples, items) and gives one figure a resample, so that the value (one row of
+ones) and its bootstrap interval (`ml.evaluate.bootstrap`) come from the same lines. Higher is better everywhere.
+
+Sources: average precision, ROC AUC: Fawcett, "An introduction to ROC analysis" (2006) and scikit-learn's definitions,
+against which the tests check these; ARI: Hubert and Arabie (1985) in the pair-counting form of Steinley (2004); FMS:
+Fowlkes and Mallows (1983); NMI with arithmetic mean: Strehl and Ghosh (2002); CGacc: arXiv 2104.08581, section 4.
+"""
+
+import numpy as np
+from scipy.sparse import coo_array, csr_array
+
+FPR = 0.01  # the false-positive rate at which the true-positive rate is read
+
+
+def average_precision(label: np.ndarray, score: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Area under the precision-recall steps, Σ (Rₙ − Rₙ₋₁) Pₙ; ties in the score are one step.
+
+    Args:
+        label: bool (pairs,); score: float (pairs,); weight: float (resamples, pairs).
+
+    Returns:
+        float (resamples,); NaN where a resample has no positive.
+    """
+    hits, misses = _counts(label, score, weight)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        precision = np.where(hits + misses > 0, hits / (hits + misses), 0)
+        gained = np.diff(hits, axis=1, prepend=0)
+        return np.asarray((gained * precision).sum(axis=1) / hits[:, -1])
+
+
+def roc_auc(label: np.ndarray, score: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Probability that a positive scores above a negative, ties counted half; shapes as `average_precision`."""
+    hits, misses = _counts(label, score, weight)
+    middle = hits - np.diff(hits, axis=1, prepend=0) / 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray((np.diff(misses, axis=1, prepend=0) * middle).sum(axis=1) / (hits[:, -1] * misses[:, -1]))
+
+
+def tpr_at_fpr(label: np.ndarray, score: np.ndarray, weight: np.ndarray, fpr: float = FPR) -> np.ndarray:
+    """Largest share of positives found by a threshold that lets through at most `fpr` of the negatives."""
+    hits, misses = _counts(label, score, weight)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        allowed = misses / misses[:, -1:] <= fpr
+        return np.asarray(np.where(allowed, hits, 0).max(axis=1) / hits[:, -1])
+
+
+def recall_at_1(found: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Share of products whose most similar product of the block is of their design.
+
+    Args:
+        found: bool (products,), for products that have another of their design in their block.
+        weight: float (resamples, products).
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(weight @ found / weight.sum(axis=1))
+
+
+class Confusion:
+    """Pairs of products by what the clustering says and what is true, for each resample.
+
+    Args:
+        design, group: int (products,), true and found.
+        weight: float (resamples, designs), how often a resample holds each design. A design drawn twice is two designs
+            of their own, whose products are not compared with each other.
+    """
+
+    def __init__(self, design: np.ndarray, group: np.ndarray, weight: np.ndarray) -> None:
+        table = _contingency(design, group)
+        size = table.sum(axis=1)
+        together = (table**2).sum(axis=1)  # ordered pairs of a design's products that are found together, self included
+        self.true_positive = weight @ (together - size)
+        self.false_negative = weight @ (size**2 - together)
+        drawn = weight @ table  # (resamples, groups): products in each found group
+        own = weight**2 @ table**2  # of which pairs of one design, all its copies with all its copies
+        self.false_positive = (drawn**2 - own).sum(axis=1)
+        different = (weight @ size) ** 2 - weight**2 @ size**2  # pairs of different designs
+        self.true_negative = different - self.false_positive
+
+
+def adjusted_rand(pairs: Confusion) -> np.ndarray:
+    """Adjusted Rand index from pair counts: 1 for the true grouping, 0 on average for a random one."""
+    tp, fp, fn, tn = pairs.true_positive, pairs.false_positive, pairs.false_negative, pairs.true_negative
+    with np.errstate(invalid="ignore", divide="ignore"):
+        index = 2 * (tp * tn - fn * fp) / ((tp + fn) * (fn + tn) + (tp + fp) * (fp + tn))
+    return np.asarray(np.where((fp == 0) & (fn == 0), 1.0, index))
+
+
+def fowlkes_mallows(pairs: Confusion) -> np.ndarray:
+    """Geometric mean of pair precision and pair recall; 0 where nothing true is found together."""
+    tp, fp, fn = pairs.true_positive, pairs.false_positive, pairs.false_negative
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(tp > 0, tp / np.sqrt((tp + fp) * (tp + fn)), 0.0))
+
+
+def normalized_mutual_information(design: np.ndarray, group: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Mutual information over the mean of both entropies; near 1 for any fine grouping, so never decide on it.
+
+    Args:
+        design, group: int (products,); weight: float (resamples, designs).
+    """
+    table = _contingency(design, group).tocoo()
+    joint = weight[:, table.row] * table.data
+    joint = joint / joint.sum(axis=1, keepdims=True)
+    cells = np.arange(table.nnz)
+    of_design = joint @ coo_array((np.ones(table.nnz), (cells, table.row)), shape=(table.nnz, table.shape[0]))
+    of_group = joint @ coo_array((np.ones(table.nnz), (cells, table.col)), shape=(table.nnz, table.shape[1]))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        log = np.where(joint > 0, np.log(joint / (of_design[:, table.row] * of_group[:, table.col])), 0)
+        mutual = (joint * log).sum(axis=1)
+        mean = (_entropy(of_design) + _entropy(of_group)) / 2
+        return np.where(mean > 0, mutual / mean, 1.0)
+
+
+def group_accuracy(design: np.ndarray, group: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """CGacc and its precision.
+
+    Args:
+        design, group: int (products,); weight: float (resamples, designs).
+
+    Returns:
+        The share of true designs of two or more products that are recovered exactly, and the share of found groups of two
+        or more products that are exactly a design; a group counts with the mean weight of its products.
+    """
+    table = _contingency(design, group).tocoo()
+    size, found = np.bincount(design), np.bincount(group)
+    exact = (table.data == size[table.row]) & (table.data == found[table.col]) & (table.data >= 2)
+    several = np.flatnonzero(size >= 2)
+    recovered = weight[:, np.intersect1d(table.row[exact], several)].sum(axis=1)
+    of_group = (weight @ table) / np.maximum(found, 1)
+    grouped = np.flatnonzero(found >= 2)
+    right = of_group[:, table.col[exact]].sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        accuracy = recovered / weight[:, several].sum(axis=1)
+        precision = right / of_group[:, grouped].sum(axis=1)
+    return accuracy, np.where(np.isnan(precision), 0.0, precision)
+
+
+def _counts(label: np.ndarray, score: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cumulated weights of positives and of negatives at each distinct score, from the highest score down."""
+    order = np.argsort(-score, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)
+    ordered = weight[:, order]
+    hits = np.cumsum(ordered * label[order], axis=1)[:, last]
+    misses = np.cumsum(ordered * ~label[order], axis=1)[:, last]
+    return hits, misses
+
+
+def _contingency(design: np.ndarray, group: np.ndarray) -> csr_array:
+    """Products of each design (row) in each found group (column)."""
+    return csr_array(coo_array((np.ones(len(design)), (design, group))))
+
+
+def _entropy(share: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(-np.where(share > 0, share * np.log(share), 0).sum(axis=1))

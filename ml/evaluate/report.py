@@ -1,0 +1,167 @@
+"""One self-contained HTML page: the figures beside their baselines, the groups found, and the worst mistakes as pictures."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.express as px
+import plotly.graph_objects as go
+from markupsafe import Markup
+from PIL import Image
+from plotly.offline import get_plotlyjs
+
+from ml.data.annotations import Truth
+from ml.evaluate.error_analysis import Findings, Mistake
+from ml.evaluate.evaluation import FIGURES, similarities
+from ml.grouping.calibration import Calibration, reliability
+from ml.pages.html import picture_url, product_card, write_page
+
+GROUPS, MEMBERS = 40, 8  # shown at most: groups, and products of a group
+COLOURS = {
+    "model": "#0b6e4f",
+    "pixels": "#b0b0b0",
+    "gray": "#808080",
+    "imagenet": "#e0a458",
+    "imagenet_gray": "#bc6c25",
+}
+TITLES = {
+    "model": "this model",
+    "pixels": "colour pixels",
+    "gray": "gray pixels",
+    "imagenet": "ImageNet features",
+    "imagenet_gray": "ImageNet, gray pictures",
+}
+
+RULES = {  # of each method of `ml.grouping.grouping`; the least similarity follows
+    "average": "where their average similarity is at least",
+    "complete": "where the similarity of every two of them is at least",
+    "mutual": "where they are linked, one by one, by being nearest to each other, with a similarity of at least",
+    "correlation": "where most pairs speak for it, the more the further their similarity is above",
+}
+
+
+def write_report(
+    path: Path,
+    metrics: dict[str, Any],
+    curves: pd.DataFrame,
+    products: pd.DataFrame,
+    pictures: np.ndarray,
+    embeddings: np.ndarray,
+    truth: Truth,
+    findings: Findings,
+    boxes: Path,
+) -> None:
+    """Writes the report of one evaluation; equal inputs give equal bytes, and every text of the shop is escaped.
+
+    Args:
+        metrics: the content of metrics.json; curves: embedding, recall, precision.
+        products: the test split; pictures: uint8 (products, height, width, 3) and embeddings: float (products, size), its.
+        boxes: the contact sheet of where products were found.
+    """
+    threshold = metrics["threshold"]
+
+    def card(row: int) -> dict[str, Any]:
+        return product_card(products.iloc[row], pictures[row])
+
+    def cards(mistakes: list[Mistake]) -> list[dict[str, Any]]:
+        return [{"left": card(one.left), "right": card(one.right), "mistake": one} for one in mistakes]
+
+    write_page(
+        path,
+        "report.html.j2",
+        metrics=metrics,
+        tables=_tables(metrics),
+        figures=FIGURES,
+        chart=_precision_recall(curves) if len(curves) else None,
+        histogram=_histogram(embeddings, truth, threshold) if len(truth.block_pairs) else None,
+        reliability=_reliability(embeddings, truth, metrics) if metrics["evaluable"] else None,
+        groups=[
+            {"size": len(rows), "cards": [card(row) for row in rows[:MEMBERS]]} for rows in findings.groups[:GROUPS]
+        ],
+        group_count=len(findings.groups),
+        grouped=sum(map(len, findings.groups)),
+        mistakes={
+            "Worst false positives: different designs that look alike to the model": cards(findings.false_positives),
+            "Worst false negatives: variants that the model does not see": cards(findings.false_negatives),
+        },
+        boxes=picture_url(Image.open(boxes).convert("RGB")),
+        products=len(products),
+        rule=RULES[metrics["grouping"]],
+        similarity=1 - threshold,
+        plotly_js=Markup(get_plotlyjs()),
+    )
+
+
+def _tables(metrics: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """For each split one row an embedding, the best value of each figure marked."""
+    if not metrics["evaluable"]:
+        return {}
+    entries = {"model": metrics, **metrics["baselines"]}
+    tables = {}
+    for split in ("test", "dev"):
+        best = {name: max(entry[split][name]["value"] for entry in entries.values()) for name in FIGURES}
+        tables[split] = [
+            {
+                "name": TITLES[name],
+                "cells": [
+                    {**entry[split][figure], "best": entry[split][figure]["value"] == best[figure]}
+                    for figure in FIGURES
+                ],
+            }
+            for name, entry in entries.items()
+        ]
+    return tables
+
+
+def _precision_recall(curves: pd.DataFrame) -> Markup:
+    figure = px.line(
+        curves.assign(embedding=curves["embedding"].map(TITLES)),
+        x="recall",
+        y="precision",
+        color="embedding",
+        color_discrete_map={TITLES[name]: colour for name, colour in COLOURS.items()},
+        title="Precision and recall over block pairs, test split",
+    )
+    return _html(figure, "precision-recall")
+
+
+def _histogram(embeddings: np.ndarray, truth: Truth, threshold: float) -> Markup:
+    label, score = truth.block_pairs.label, similarities(embeddings[truth.rows], truth.block_pairs)
+    edges = np.linspace(min(float(score.min()), 1 - threshold) - 1e-6, 1 + 1e-6, 61)
+    figure = go.Figure(layout={"barmode": "overlay", "title": "Similarity of block pairs, test split"})
+    for kind, name, colour in ((False, "other design", "#b0b0b0"), (True, "colour variants", COLOURS["model"])):
+        share = np.histogram(score[label == kind], edges)[0] / max((label == kind).sum(), 1)
+        figure.add_bar(x=(edges[:-1] + edges[1:]) / 2, y=share, name=name, marker_color=colour, opacity=0.7)
+    figure.add_vline(x=1 - threshold, line_dash="dash", annotation_text="threshold")
+    figure.update_layout(xaxis_title="cosine similarity", yaxis_title="share of pairs", bargap=0)
+    return _html(figure, "similarity")
+
+
+def _reliability(embeddings: np.ndarray, truth: Truth, metrics: dict[str, Any]) -> Markup:
+    pairs, calibration = truth.block_pairs, Calibration(**metrics["calibration"])
+    bins = reliability(calibration.probability(similarities(embeddings[truth.rows], pairs)), pairs.label)
+    error = metrics["test"]["ece"]["value"]
+    figure = go.Figure(layout={"title": f"Calibration of scores, test split (ECE {error:.3f})"})
+    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", name="perfect", line={"dash": "dot", "color": "#b0b0b0"})
+    figure.add_scatter(
+        x=bins["foreseen"],
+        y=bins["found"],
+        mode="lines+markers",
+        name="this model",
+        text=[f"{count} pairs" for count in bins["pairs"]],
+        marker={"color": COLOURS["model"], "size": 6 + 3 * np.log10(bins["pairs"])},
+    )
+    figure.update_layout(xaxis_title="score: probability of being variants", yaxis_title="share that are variants")
+    return _html(figure, "reliability")
+
+
+def _html(figure: go.Figure, name: str) -> Markup:
+    figure.update_layout(template="plotly_white", margin={"l": 50, "r": 20, "t": 50, "b": 40}, height=380)
+    figure.update_layout(legend={"title": "", "orientation": "h", "y": -0.25})
+    # Charts hold figures and our own words only, no text of the shop, so their markup is safe as it is.
+    return Markup(
+        figure.to_html(
+            full_html=False, include_plotlyjs=False, div_id=name, config={"displayModeBar": False, "responsive": True}
+        )
+    )

@@ -1,0 +1,1 @@
+"""From similarities to groups: clusterings of one block, and the calibration of scores."""

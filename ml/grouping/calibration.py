@@ -1,0 +1,63 @@
+"""Calibration: how likely two products of one block are colour variants, given their similarity.
+
+A cosine of 0.6 means nothing to a reader; "three times in four this is right" does. Platt scaling (Platt 1999, "Probabilistic
+outputs for support vector machines"), fitted on the block pairs of the dev split; the reliability diagram and the expected
+calibration error are those of Guo et al., arXiv 1706.04599, section 2, with ten bins of equal width.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+
+BINS = 10
+
+
+class Calibration(NamedTuple):
+    """probability = 1 / (1 + exp(−slope · cosine − intercept))."""
+
+    slope: float
+    intercept: float
+
+    def probability(self, similarity: np.ndarray) -> np.ndarray:
+        """Probability of being variants, float in 0 … 1, of cosine similarities of any shape."""
+        return np.asarray(expit(self.slope * similarity + self.intercept))
+
+
+def fit_calibration(similarity: np.ndarray, label: np.ndarray) -> Calibration:
+    """Fits slope and intercept by maximum likelihood: float (pairs,) and bool (pairs,), both kinds of pairs among them."""
+    model = LogisticRegression(C=np.inf, max_iter=1000).fit(similarity[:, None], label)
+    return Calibration(float(model.coef_[0, 0]), float(model.intercept_[0]))
+
+
+def expected_calibration_error(probability: np.ndarray, label: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mean distance of probability and truth over the bins, weighted by their pairs (equation 3).
+
+    Args:
+        probability: float (pairs,); label: bool (pairs,); weights: float (resamples, pairs), see `ml.evaluate.bootstrap.pair_weights`.
+
+    Returns:
+        float (resamples,), 0 at best.
+    """
+    bins = _bins(probability)
+    gap = bins * (probability - label)[:, None]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.abs(weights @ gap).sum(axis=1) / weights.sum(axis=1))
+
+
+def reliability(probability: np.ndarray, label: np.ndarray) -> pd.DataFrame:
+    """The reliability diagram: a row for each bin that holds pairs, with foreseen and found share of variants, and pairs."""
+    bins = _bins(probability)
+    pairs = bins.sum(axis=0)
+    full = pairs > 0
+    foreseen, found = (bins.T @ values for values in (probability, label.astype(float)))
+    return pd.DataFrame(
+        {"foreseen": foreseen[full] / pairs[full], "found": found[full] / pairs[full], "pairs": pairs[full].astype(int)}
+    )
+
+
+def _bins(probability: np.ndarray) -> np.ndarray:
+    place = np.minimum((probability * BINS).astype(int), BINS - 1)
+    return np.asarray(place[:, None] == np.arange(BINS), dtype=float)

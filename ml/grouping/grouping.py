@@ -1,0 +1,119 @@
+"""Grouping: products are clustered within blocks, cut at one threshold (1 − cosine)."""
+
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+import numpy as np
+
+from ml.data.annotations import Truth
+from ml.evaluate.metrics import Confusion, adjusted_rand
+from ml.grouping.correlation import Contraction
+from ml.grouping.hierarchical import average, complete, mutual
+
+CANDIDATES = 400  # thresholds tried, at most
+PLATEAU = 0.01  # of ARI: thresholds that are this near to the best are as good
+
+Method = Literal["average", "complete", "mutual", "correlation"]
+Choice = Literal["best", "plateau", "resampled"]
+
+
+class Clustering(Protocol):
+    """What a method makes of the distances of one block."""
+
+    heights: np.ndarray  # float (any,): distances between which the groups can change
+
+    def cut(self, threshold: float) -> np.ndarray:
+        """The groups at a threshold: int (products,), any numbers."""
+
+
+METHODS: dict[Method, Callable[[np.ndarray], Clustering]] = {
+    "average": average,
+    "complete": complete,
+    "mutual": mutual,
+    "correlation": Contraction,
+}
+
+
+class Grouping:
+    """The products of a table, clustered block by block; any threshold is one cut.
+
+    Args:
+        embeddings: float (products, size), rows of length 1; distance is 1 − cosine.
+        block: int (products,); products of different blocks are never grouped.
+        method: the knob `evaluate.grouping`, which a model keeps in its grouping.json.
+    """
+
+    def __init__(self, embeddings: np.ndarray, block: np.ndarray, method: Method = "average") -> None:
+        self.count = len(block)
+        self.blocks: list[tuple[np.ndarray, Clustering]] = []
+        for value in np.unique(block):
+            members = np.flatnonzero(block == value)
+            self.blocks.append((members, METHODS[method](_distance(embeddings, members))))
+
+    def cut(self, threshold: float) -> np.ndarray:
+        """The groups at a threshold: int (products,), numbered from 0 by first member."""
+        group = np.zeros(self.count, dtype=int)
+        used = 0
+        for members, clustering in self.blocks:
+            labels = clustering.cut(threshold)
+            group[members] = labels + used
+            used += int(labels.max()) + 1
+        _, first, inverse = np.unique(group, return_index=True, return_inverse=True)
+        return np.argsort(np.argsort(first))[inverse]
+
+    def thresholds(self) -> np.ndarray:
+        """Thresholds worth trying, increasing: half way between successive heights, thinned out to `CANDIDATES`."""
+        heights = np.concatenate([[0.0], *(clustering.heights for _, clustering in self.blocks)])
+        heights = np.unique(np.minimum(heights, 2))
+        middles = (heights[:-1] + heights[1:]) / 2 if len(heights) > 1 else heights
+        if len(middles) > CANDIDATES:
+            middles = middles[np.linspace(0, len(middles) - 1, CANDIDATES).round().astype(int)]
+        return np.asarray(middles)
+
+
+def choose_threshold(embeddings: np.ndarray, truth: Truth, method: Method = "average") -> float:
+    """A threshold by the ARI of annotated products (of the dev split): the middle of the plateau around the best.
+
+    Args:
+        embeddings: float (annotated products, size), in the order of `truth.rows`.
+    """
+    grouping = Grouping(embeddings, truth.block, method)
+    figures = ari_by_threshold(grouping, truth.design, np.ones((1, int(truth.design.max()) + 1)))
+    return pick_threshold(grouping.thresholds(), figures, "plateau")
+
+
+def ari_by_threshold(grouping: Grouping, design: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """ARI at each of the grouping's thresholds: float (thresholds, resamples).
+
+    Args:
+        design: int (products,); weight: float (resamples, designs), see `ml.evaluate.bootstrap.resample`.
+    """
+    return np.stack([adjusted_rand(Confusion(design, grouping.cut(value), weight)) for value in grouping.thresholds()])
+
+
+def pick_threshold(thresholds: np.ndarray, ari: np.ndarray, choice: Choice = "best") -> float:
+    """One threshold by its ARI.
+
+    Args:
+        thresholds: float (thresholds,), increasing; ari: float (thresholds, resamples), the sample itself first.
+        choice: "best" is the sample's best. The ARI of few designs has chance peaks, which lead the others less:
+            "plateau" is the middle of the thresholds around the best that stay within `PLATEAU` of it, "resampled" has
+            the best mean over the resamples.
+    """
+    if choice == "resampled":
+        return float(thresholds[int(np.argmax(ari.mean(axis=1)))])
+    best = int(np.argmax(ari[:, 0]))
+    if choice == "best":
+        return float(thresholds[best])
+    worse = np.flatnonzero(ari[:, 0] < ari[best, 0] - PLATEAU)
+    first = max(worse[worse < best], default=-1) + 1
+    last = min(worse[worse > best], default=len(thresholds)) - 1
+    return float((thresholds[first] + thresholds[last]) / 2)
+
+
+def _distance(embeddings: np.ndarray, members: np.ndarray) -> np.ndarray:
+    """Cosine distances of some rows: float64 (members, members), exactly symmetric, 0 … 2."""
+    # Two copies on purpose: of one array with itself numpy asks BLAS for another product, whose last bits differ.
+    distance = np.clip(1 - embeddings[members] @ embeddings[members].T, 0, 2).astype(np.float64)
+    np.fill_diagonal(distance, 0)
+    return np.asarray((distance + distance.T) / 2)

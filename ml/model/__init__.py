@@ -1,0 +1,1 @@
+"""The encoder: a backbone, its slices, and the embeddings of pictures."""

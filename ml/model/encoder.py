@@ -1,0 +1,187 @@
+"""The encoder: pictures to one embedding, made of the whole garment and of its slices."""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from safetensors.torch import load_file, save
+from torch import nn
+from torch.nn import functional
+
+from ml.core.files import read_json, replacing, write_json
+from ml.core.params import Params
+from ml.model.backbones import build_backbone, channel_statistics
+from ml.model.luminance import gray_levels
+
+Region = tuple[float, float, float, float]  # top, bottom, left, right in shares of height and width
+WHOLE: Region = (0.0, 1.0, 0.0, 1.0)
+SLICES: dict[str, list[Region]] = {
+    "none": [],
+    "halves": [(0, 0.5, 0, 1), (0.5, 1, 0, 1), (0, 1, 0, 0.5), (0, 1, 0.5, 1)],
+    "quadrants": [(0, 0.5, 0, 0.5), (0, 0.5, 0.5, 1), (0.5, 1, 0, 0.5), (0.5, 1, 0.5, 1)],
+    # Drawn once, sides of 0.4 … 0.7 anywhere, and the same for every model, so that its embeddings can be compared.
+    "random": [(0.32, 0.97, 0.36, 0.92), (0.07, 0.58, 0.05, 0.63), (0.49, 0.93, 0.17, 0.61), (0.21, 0.66, 0.27, 0.95)],
+}
+
+
+class EncoderParams(Params):
+    """The knobs under `train.encoder` in params.yaml."""
+
+    input: Literal["luminance", "rgb"] = Field(description="what of a picture is looked at")
+    backbone: str = Field(description="timm name of a network with a convolutional feature map")
+    weights: str = Field(description="'imagenet', 'random' or a weights file")
+    frozen_batchnorm: bool = Field(description="keep the running statistics of the weights instead of each batch's")
+    slices: Literal["none", "halves", "quadrants", "random"]
+    slices_from: Literal["feature_map", "picture"] = Field(
+        description="where slices are cut; pictures cost a pass each"
+    )
+    join: Literal["concat", "mean"] = Field(description="how parts become one embedding")
+    mirror: bool = Field(description="embed a picture's mirror image too, and join both; doubles the time of embedding")
+
+
+class Encoder(nn.Module):
+    """A backbone that looks at the whole picture and at its slices (PBCNet, arXiv 2104.08581, section 3).
+
+    Slices cut from the last feature map share one forward pass; cut from the picture they see nothing of their
+    neighbours, and cost a pass of their own size each. Embeddings are centered on the mean embedding of the training
+    products (`center`, zero until it is set): what all garments have in common says nothing about which are variants, and
+    crowds all cosines near 1.
+
+    With `input: luminance` colour is dropped before the backbone: no training is spent on forgetting it.
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+    center: torch.Tensor
+
+    def __init__(self, params: EncoderParams) -> None:
+        super().__init__()
+        self.params = params
+        self.backbone = build_backbone(params.backbone, params.weights)
+        self.regions = [WHOLE, *SLICES[params.slices]]
+        mean, std = channel_statistics(self.backbone)
+        self.register_buffer("mean", mean, persistent=False)
+        self.register_buffer("std", std, persistent=False)
+        self.part_size: int = self.backbone.num_features  # type: ignore[assignment]
+        self.register_buffer("center", torch.zeros(self.size))
+
+    @property
+    def part_count(self) -> int:
+        """The whole and its slices."""
+        return len(self.regions)
+
+    @property
+    def size(self) -> int:
+        """Length of the joined embedding."""
+        return self.part_size * (len(self.regions) if self.params.join == "concat" else 1)
+
+    def train(self, mode: bool = True) -> "Encoder":
+        """Training mode, in which frozen batch normalisation stays in evaluation mode.
+
+        With statistics of each batch, a query and its key share what tells them from the queue (the leak that MoCo's
+        shuffled batch normalisation is for), and the embeddings of single pictures would use other statistics still.
+        """
+        super().train(mode)
+        if self.params.frozen_batchnorm:
+            for module in self.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+        return self
+
+    def whole(self, pictures: torch.Tensor) -> torch.Tensor:
+        """The feature map pooled over the whole picture: float (batch, part_size); `pictures` as of `parts`."""
+        return _pool(self.feature_map(pictures), WHOLE)
+
+    def feature_map(self, pictures: torch.Tensor) -> torch.Tensor:
+        """What is pooled: float (batch, part_size, rows, columns); `pictures` as of `parts`."""
+        return self._features(self._prepared(pictures))
+
+    def parts(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Features of the whole and of each slice.
+
+        Args:
+            pictures: float (batch, 3, height, width), RGB in 0 … 1.
+
+        Returns:
+            float (batch, 1 + slices, part_size), not normalised.
+        """
+        prepared = self._prepared(pictures)
+        return self._pooled(prepared, self._features(prepared), self.regions)
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Embeds pictures.
+
+        Args:
+            pictures: float (batch, 3, height, width), RGB in 0 … 1.
+
+        Returns:
+            float32 (batch, size), each row of length 1.
+        """
+        return functional.normalize(self.joined(pictures) - self.center, dim=1)
+
+    def joined(self, pictures: torch.Tensor) -> torch.Tensor:
+        """What `forward` centers: float32 (batch, size), each row of length 1."""
+        if self.params.mirror and not self.training:
+            # One pass for both views; the mirror image of a slice is found at the slice's mirrored place.
+            mirrored = [(top, bottom, 1 - right, 1 - left) for top, bottom, left, right in self.regions]
+            views = self._prepared(torch.stack([pictures, pictures.flip(3)], dim=1).flatten(0, 1))
+            features = self._features(views)
+            views, features = (torch.unflatten(each, 0, (-1, 2)) for each in (views, features))
+            own = self._pooled(views[:, 0], features[:, 0], self.regions)
+            other = self._pooled(views[:, 1], features[:, 1], mirrored)
+            parts = functional.normalize(
+                functional.normalize(own.float(), dim=2) + functional.normalize(other.float(), dim=2), dim=2
+            )
+        else:
+            parts = functional.normalize(self.parts(pictures).float(), dim=2)
+        joined = parts.flatten(1) if self.params.join == "concat" else parts.mean(dim=1)
+        return functional.normalize(joined, dim=1)
+
+    def _prepared(self, pictures: torch.Tensor) -> torch.Tensor:
+        if self.params.input == "luminance":
+            pictures = gray_levels(pictures).expand(-1, 3, -1, -1)
+        return (pictures - self.mean) / self.std
+
+    def _features(self, prepared: torch.Tensor) -> torch.Tensor:
+        return self.backbone.forward_features(prepared.contiguous(memory_format=torch.channels_last))  # type: ignore[operator]
+
+    def _pooled(self, prepared: torch.Tensor, features: torch.Tensor, regions: list[Region]) -> torch.Tensor:
+        if self.params.slices_from == "feature_map":
+            pooled = [_pool(features, region) for region in regions]
+        else:
+            pooled = [_pool(features, WHOLE)]
+            pooled += [_pool(self._features(cut(prepared, region)), WHOLE) for region in regions[1:]]
+        return torch.stack(pooled, dim=1)
+
+
+def save_encoder(encoder: Encoder, facts: dict[str, Any], folder: Path) -> None:
+    """Writes encoder.safetensors, and encoder.json with what is needed to build the encoder again and `facts` besides."""
+    with replacing(folder / "encoder.safetensors") as beside:
+        beside.write_bytes(save({name: value.cpu().contiguous() for name, value in encoder.state_dict().items()}))
+    write_json(folder / "encoder.json", {"encoder": json.loads(encoder.params.model_dump_json()), **facts})
+
+
+def load_encoder(folder: Path) -> tuple[Encoder, dict[str, Any]]:
+    """The encoder that `save_encoder` wrote, and the whole content of its encoder.json."""
+    facts = read_json(folder / "encoder.json")
+    encoder = Encoder(EncoderParams(**{**facts["encoder"], "weights": "random"}))
+    encoder.load_state_dict(load_file(folder / "encoder.safetensors"))
+    return encoder.to(memory_format=torch.channels_last).eval(), facts
+
+
+def _pool(features: torch.Tensor, region: Region) -> torch.Tensor:
+    return cut(features, region).mean(dim=(2, 3))
+
+
+def cut(picture: torch.Tensor, region: Region) -> torch.Tensor:
+    """A region of pictures or feature maps: a view of (batch, channels, height, width)."""
+    top, bottom, left, right = region
+    return picture[:, :, _span(top, bottom, picture.shape[2]), _span(left, right, picture.shape[3])]
+
+
+def _span(start: float, stop: float, length: int) -> slice:
+    """A share of `length` cells, at least one; halves of an odd length overlap in the middle cell."""
+    first = min(int(start * length), length - 1)
+    return slice(first, max(first + 1, -int(-stop * length // 1)))

@@ -1,0 +1,40 @@
+"""Contact sheets: rows of product pictures, as PNG files that any viewer shows."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ml.core.files import replacing
+
+THUMBNAIL, GAP = 112, 8  # pixels
+ROWS, COLUMNS = 12, 10  # pictures a sheet, at most
+
+
+def draw_sheet(path: Path, bundles: Iterable[list[int]], pictures: np.ndarray) -> None:
+    """Draws bundles of products (a group, a pair) side by side, a gap between bundles.
+
+    Args:
+        bundles: rows of `pictures`, in the order in which they are drawn; a bundle longer than a line is cut.
+        pictures: uint8 (products, height, width, 3).
+    """
+    lines: list[list[list[int]]] = [[]]
+    for bundle in bundles:
+        if sum(map(len, lines[-1])) + min(len(bundle), COLUMNS) > COLUMNS:
+            if len(lines) == ROWS:
+                break
+            lines.append([])
+        lines[-1].append(bundle[:COLUMNS])
+    width = COLUMNS * THUMBNAIL + (COLUMNS + 1) * 2 * GAP
+    sheet = Image.new("RGB", (width, len(lines) * (THUMBNAIL + GAP) + GAP), "white")
+    for line, bundles_of_line in enumerate(lines):
+        left = GAP
+        for bundle in bundles_of_line:
+            for row in bundle:
+                picture = Image.fromarray(pictures[row]).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BICUBIC)
+                sheet.paste(picture, (left, GAP + line * (THUMBNAIL + GAP)))
+                left += THUMBNAIL + 2
+            left += 2 * GAP - 2
+    with replacing(path) as beside:
+        sheet.save(beside, "PNG")

@@ -1,0 +1,1 @@
+"""Stage prepare: every product is found, cropped and resized once."""

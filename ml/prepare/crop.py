@@ -1,0 +1,44 @@
+"""How a picture becomes what the encoder sees."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from pydantic import Field
+
+from ml.prepare.foreground import Box
+from ml.prepare.localize import LocalizeParams, localize
+
+
+class CropParams(LocalizeParams):
+    """The knobs under `prepare` in params.yaml."""
+
+    side: int = Field(ge=32, le=1024, description="side of the square crop in pixels")
+
+
+def crop_product(picture: np.ndarray, how: CropParams, *, article_type: str) -> tuple[np.ndarray, np.ndarray, Box]:
+    """Crops a picture to its product and resizes the crop to a square.
+
+    Args:
+        picture: uint8 (height, width, 3).
+        article_type: what the product is; some localizers look for it.
+
+    Returns:
+        The crop, uint8 (side, side, 3); its mask, uint8 (side, side), 255 on the product; and the box in the picture.
+
+    Raises:
+        UserError: the detector cannot be had (see `ml.prepare.detector`).
+    """
+    product = localize(picture, how, article_type=article_type)
+    left, top, right, bottom = product.box
+    square = (how.side, how.side)
+    crop = Image.fromarray(picture[top:bottom, left:right]).resize(square, Image.Resampling.BICUBIC)
+    mask = Image.fromarray(product.mask[top:bottom, left:right].astype(np.uint8) * 255)
+    return np.asarray(crop), np.asarray(mask.resize(square, Image.Resampling.BILINEAR)), product.box
+
+
+def with_weights(how: CropParams, file: Path) -> CropParams:
+    """The same way of cropping where the detector's weights, if one is used, are in `file`."""
+    if how.localizer != "detector" or how.detector is None:
+        return how
+    return how.model_copy(update={"detector": how.detector.model_copy(update={"weights": str(file)})})

@@ -1,0 +1,73 @@
+"""Stage prepare: finds, crops and resizes every product once, into memory-mapped arrays, and splits them by brand."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.lib.format import open_memmap
+
+from ml.core.command import run_stage
+from ml.core.device import exact
+from ml.core.files import read_table, replacing, reserve, write_json, write_table
+from ml.core.params import load_params
+from ml.core.paths import PARAMS, PREPARED, SNAPSHOT, VALIDATED
+from ml.core.progress import progress
+from ml.data.images import decode
+from ml.data.split import split_of
+from ml.prepare.box_sheet import draw_boxes
+from ml.prepare.crop import CropParams, crop_product
+from ml.prepare.detector import save_detector
+from ml.prepare.foreground import Box
+
+
+def main(
+    snapshot: Path = SNAPSHOT,
+    validated: Path = VALIDATED,
+    params: Path = PARAMS,
+    out: Path = PREPARED,
+) -> None:
+    """Crops every accepted product; writes images.npy, masks.npy, boxes.png, tables, prepare.json, detector.safetensors."""
+    how = load_params("prepare", CropParams, params)
+    detects = how.localizer == "detector"
+    if detects:
+        exact(1)  # pictures are looked at side by side already, and boxes do not depend on the number of cores
+    # Without a detector the file holds no tensors: the same files whatever the knobs, as DVC wants them.
+    save_detector(how.detector if detects else None, out / "detector.safetensors")
+    products = read_table(validated / "products.parquet")
+    boxes = write_arrays(products, snapshot / "images", how, out)
+    products[["box_left", "box_top", "box_right", "box_bottom"]] = pd.DataFrame(boxes, index=products.index)
+    products["split"] = products["brand"].map(split_of)
+    draw_boxes(out / "boxes.png", products[products["split"] == "test"], snapshot / "images")
+    write_table(out / "products.parquet", products)
+    write_table(out / "pairs.parquet", read_table(validated / "pairs.parquet"))
+    write_json(out / "prepare.json", json.loads(how.model_dump_json()))
+
+
+def write_arrays(products: pd.DataFrame, images: Path, how: CropParams, out: Path) -> list[Box]:
+    """Writes images.npy (uint8, products × side × side × 3) and masks.npy (uint8, products × side × side); returns boxes."""
+    count, side = len(products), how.side
+    boxes = []
+
+    def crop(name: str, article_type: str) -> tuple[np.ndarray, np.ndarray, Box]:
+        return crop_product(decode((images / name).read_bytes()), how, article_type=article_type)
+
+    with replacing(out / "images.npy") as images_part, replacing(out / "masks.npy") as masks_part:
+        crops = open_memmap(images_part, "w+", np.uint8, (count, side, side, 3))
+        masks = open_memmap(masks_part, "w+", np.uint8, (count, side, side))
+        reserve(images_part)
+        reserve(masks_part)
+        with progress("prepare", count, "pictures") as advance, ThreadPoolExecutor() as pool:
+            results = pool.map(crop, products["sha256"], products["article_type"])
+            for row, (picture, mask, box) in enumerate(results):
+                crops[row], masks[row] = picture, mask
+                boxes.append(box)
+                advance()
+        crops.flush()
+        masks.flush()
+    return boxes
+
+
+if __name__ == "__main__":
+    run_stage(main)

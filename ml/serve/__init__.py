@@ -1,0 +1,1 @@
+"""A trained model answers: groups or embeddings of a table of products."""

@@ -1,0 +1,156 @@
+"""Predicting with a trained model: pictures of products to embeddings, or to groups of colour variants."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ml.core.allocator import keep_memory
+from ml.core.files import read_json
+from ml.core.progress import Advance
+from ml.data.blocks import block_numbers, relative_to_block
+from ml.data.images import UnreadablePicture, decode
+from ml.grouping.calibration import Calibration
+from ml.grouping.grouping import Grouping, Method
+from ml.model.embedding import embed_pictures
+from ml.model.encoder import load_encoder
+from ml.prepare.crop import CropParams, crop_product, with_weights
+from ml.serve.onnx_encoder import OnnxEncoder
+
+CHUNK = 256  # pictures decoded at once
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Embeddings of a table's pictures.
+
+    Attributes:
+        rows: float32 (products, size), length 1; zero where there is a problem.
+        problems: for each product why its picture could not be read, or None.
+    """
+
+    rows: np.ndarray
+    problems: list[str | None]
+
+
+class Predictor:
+    """A trained model, ready to look at pictures.
+
+    Args:
+        folder: encoder.safetensors, encoder.json and grouping.json, as the stages train and evaluate left them, and
+            detector.safetensors of the stage prepare where products are found by a detector; encoder.onnx, where the model is
+            packaged; without it torch embeds.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        keep_memory()
+        self.look, self.size, facts = _open_encoder(folder)
+        self.crop = with_weights(CropParams(**facts["prepare"]), folder / "detector.safetensors")
+        grouping = read_json(folder / "grouping.json")
+        self.method: Method = grouping["method"]
+        self.threshold: float = grouping["threshold"]
+        self.block_prior: float = grouping["block_prior"]
+        calibration = grouping["calibration"]  # None: trained on a shop without annotated pairs
+        self.calibration = Calibration(**calibration) if calibration else None
+
+    def embed(
+        self,
+        pictures: Iterable[bytes | None],
+        article_types: Iterable[str],
+        advance: Advance = lambda count: None,
+    ) -> Embedded:
+        """Crops and embeds pictures chunk by chunk, so that memory does not grow with their number.
+
+        Args:
+            pictures: the bytes of each picture's file (None: missing).
+            article_types: what each shows.
+            advance: called with the number of pictures done.
+        """
+        rows, problems = [np.zeros((0, self.size), np.float32)], []
+        source = zip(pictures, article_types, strict=True)
+        with ThreadPoolExecutor() as pool:
+            while chunk := list(islice(source, CHUNK)):
+                crops = list(pool.map(lambda one: self._crop(*one), chunk))
+                good = [place for place, crop in enumerate(crops) if not isinstance(crop, str)]
+                part = np.zeros((len(chunk), self.size), np.float32)
+                if good:
+                    part[good] = self.look(np.stack([crops[place] for place in good]))
+                rows.append(part)
+                problems += [crop if isinstance(crop, str) else None for crop in crops]
+                advance(len(chunk))
+        return Embedded(np.concatenate(rows), problems)
+
+    def _crop(self, content: bytes | None, article_type: str) -> np.ndarray | str:
+        try:
+            return crop_product(decode(content), self.crop, article_type=article_type)[0]
+        except UnreadablePicture as error:
+            return str(error)
+
+    def relative(self, products: pd.DataFrame, embedded: Embedded) -> np.ndarray:
+        """Embeddings relative to the blocks of this table (`ml.data.blocks`), which is how they are compared.
+
+        Args:
+            products: brand, gender, article_type. Give whole blocks where you can.
+
+        Returns:
+            float32 (products, size), rows of length 1; zero where the picture is unreadable.
+        """
+        good = np.array([problem is None for problem in embedded.problems], dtype=bool)
+        rows = np.zeros_like(embedded.rows)
+        if good.any():
+            rows[good] = relative_to_block(embedded.rows[good], block_numbers(products[good]), self.block_prior)
+        return rows
+
+    def group(self, products: pd.DataFrame, embedded: Embedded, threshold: float | None = None) -> pd.DataFrame:
+        """Groups products within their blocks.
+
+        Args:
+            products: brand, gender, article_type; optionally product_id, which then names the groups.
+            threshold: 1 − cosine; default the model's own.
+
+        Returns:
+            One row a product, in order: group (named after the group's first product_id or, without ids, its first row;
+            None where the picture is unreadable), score (probability that it is a variant of
+            another member, mean over the group; NaN for one alone, and where no annotated pairs were there to calibrate it)
+            and problem (text or None).
+        """
+        numbers = pd.Series(range(len(products))).astype(str).str.zfill(len(str(len(products))))
+        names = (products["product_id"].astype(str) if "product_id" in products else numbers).to_numpy(dtype=object)
+        good = np.array([problem is None for problem in embedded.problems], dtype=bool)
+        group = np.full(len(products), None, dtype=object)
+        score = np.full(len(products), np.nan)
+        if good.any():
+            block = block_numbers(products[good])
+            rows = self.relative(products, embedded)[good]
+            grouping = Grouping(rows, block, self.method)
+            label = grouping.cut(self.threshold if threshold is None else threshold)
+            group[good], score[good] = _name(label, names[good]), self._score(label, rows)
+        return pd.DataFrame({"group": group, "score": score, "problem": embedded.problems})
+
+    def _score(self, label: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        score = np.full(len(label), np.nan)
+        for members in np.split(np.argsort(label, kind="stable"), np.cumsum(np.bincount(label))[:-1]):
+            if self.calibration and len(members) > 1:
+                probability = self.calibration.probability(rows[members] @ rows[members].T)
+                score[members] = (probability.sum(axis=1) - probability.diagonal()) / (len(members) - 1)
+        return score
+
+
+def _open_encoder(folder: Path) -> tuple[Callable[[np.ndarray], np.ndarray], int, dict[str, Any]]:
+    """What embeds cropped pictures, the length of its embeddings, and the content of encoder.json."""
+    if (folder / "encoder.onnx").is_file():
+        exported = OnnxEncoder(folder / "encoder.onnx")
+        return exported.embed, exported.size, read_json(folder / "encoder.json")
+    encoder, facts = load_encoder(folder)
+    return partial(embed_pictures, encoder), encoder.size, facts
+
+
+def _name(label: np.ndarray, names: np.ndarray) -> np.ndarray:
+    """Each product's group, named after the group's first product in order of names: the order of rows does not matter."""
+    return np.asarray(pd.Series(names).groupby(label).transform("min"), dtype=object)

@@ -1,0 +1,1 @@
+"""Stage train: an encoder learns; one file for each training method."""

@@ -1,0 +1,143 @@
+"""Augmentations that make colour variants: the product changes colour and stands a little differently, nothing else.
+
+Colour variants look like colour-jitter augmentations of one another (arXiv 2104.08581, section 1). Black, white and pastel
+colourways of one design differ in luminance far more than hue jitter makes, so luminance has a curve of its own. All of
+it is batched tensor arithmetic that runs on CPU and GPU alike.
+"""
+
+import math
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional
+
+from ml.core.params import Params
+from ml.model.luminance import LUMINANCE
+from ml.train.batches import Batch
+
+LIKE = 0.15  # distance in RGB (0 … 1 each) at which a colour begins to count as another
+TRIES = 16  # points of which the first on the product is taken; all miss a tenth of the picture once in five times
+KEEP = 0.3  # share of the parts that keep their colour
+
+
+class AugmentParams(Params):
+    """The knobs under `train.augment` in params.yaml."""
+
+    hue: float = Field(ge=0, le=1, description="share of the full colour circle that hues are turned by at most")
+    saturation: float = Field(ge=0, description="saturation is multiplied by 0 … this")
+    gamma: float = Field(ge=1, description="luminance is raised to a power between 1/this and this")
+    invert: float = Field(ge=0, le=1, description="probability that light and dark change places")
+    tint: float = Field(ge=0, le=1, description="largest colour cast added to the mid-tones")
+    parts: float = Field(
+        ge=0, le=1, description="probability that what has one colour of the product changes on its own"
+    )
+    scale: float = Field(ge=0, lt=1, description="largest zoom, as a share")
+    shift: float = Field(ge=0, lt=1, description="largest shift, as a share of the side")
+    rotate: float = Field(ge=0, le=180, description="largest rotation, in degrees")
+    flip: bool = Field(description="mirror left and right, the same in both views, so that slices keep their places")
+
+
+def make_views(batch: Batch, params: AugmentParams, random: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Two views of each product, the second of its variant: recoloured and moved independently, mirrored together.
+
+    Args:
+        batch: masks are 0 on the background and 255 on the product.
+        random: generator on the pictures' device; the views depend on nothing else.
+
+    Returns:
+        Two float32 tensors (batch, 3, height, width) in 0 … 1.
+    """
+    count, device = len(batch.pictures), batch.pictures.device
+    mirror = torch.rand(count, generator=random, device=device) < 0.5
+    if not params.flip:
+        mirror = torch.zeros_like(mirror)
+    sign = torch.where(mirror, -1.0, 1.0)
+
+    def view(pictures: Tensor, masks: Tensor) -> Tensor:
+        plain = pictures.permute(0, 3, 1, 2).float().div_(255)
+        product = masks.unsqueeze(1).float().div_(255)
+        return move(recolour(plain, product, params, random), sign, params, random)
+
+    return view(batch.pictures, batch.masks), view(batch.variants, batch.variant_masks)
+
+
+def recolour(pictures: Tensor, masks: Tensor, params: AugmentParams, random: torch.Generator) -> Tensor:
+    """Another colourway: hue, saturation, luminance and tint of the product change, the background stays.
+
+    Where `params.parts` says so, what has the colour of some point of the product (a stripe, a print, a sole) changes on
+    its own, or keeps its colour: light on dark may become dark on light.
+
+    Args:
+        pictures: float (batch, 3, height, width) in 0 … 1.
+        masks: float (batch, 1, height, width), 1 on the product.
+
+    Returns:
+        float (batch, 3, height, width) in 0 … 1.
+    """
+    toned = _tone(pictures, params, random)
+    apart = torch.rand(len(pictures), generator=random, device=pictures.device) < params.parts
+    if params.parts:
+        some = pictures[apart]
+        kept = torch.rand(len(some), 1, 1, 1, generator=random, device=pictures.device) < KEEP
+        own = torch.where(kept, some, _tone(some, params, random))
+        toned[apart] = _mix(toned[apart], own, _part(some, masks[apart], random))
+    return _mix(pictures, toned, masks)
+
+
+def _part(pictures: Tensor, masks: Tensor, random: torch.Generator) -> Tensor:
+    """How much each pixel has the colour of one point of the product, drawn evenly: float (batch, 1, height, width), 0 … 1."""
+    flat = masks.flatten(1)
+    points = torch.randint(flat.shape[1], (len(flat), TRIES), generator=random, device=flat.device)
+    first = (flat.gather(1, points) > 0.5).byte().argmax(1, keepdim=True)  # the first point if none is on the product
+    place = points.gather(1, first)
+    colour = pictures.flatten(2).gather(2, place.unsqueeze(1).expand(-1, 3, -1)).unsqueeze(3)
+    distance = (pictures - colour).square_().sum(1, keepdim=True)
+    return distance.mul_(-1 / (2 * LIKE**2)).exp_()
+
+
+def _mix(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
+    """`share` of the way from the first to the second, which is overwritten; torch.lerp is slow where shares are broadcast."""
+    return second.sub_(first).mul_(share).add_(first)
+
+
+def _tone(pictures: Tensor, params: AugmentParams, random: torch.Generator) -> Tensor:
+    """Pictures as of `recolour` with one change of colour each, everywhere: float (batch, 3, height, width) in 0 … 1."""
+
+    def uniform(low: float, high: float) -> Tensor:
+        return torch.rand(len(pictures), 1, 1, generator=random, device=pictures.device) * (high - low) + low
+
+    weights = torch.tensor([LUMINANCE], device=pictures.device)
+    to_chroma = torch.eye(3, device=pictures.device) - weights  # each channel less the luminance
+    turned = hue_rotation(uniform(-math.pi, math.pi) * params.hue) @ to_chroma * uniform(0, params.saturation)
+    matrix = torch.cat([turned, weights.expand(len(pictures), 1, 3)], dim=1)
+    linear = torch.bmm(matrix, pictures.flatten(2))  # one pass for chroma and luminance
+    chroma, curve = linear[:, :3], linear[:, 3:]
+    curve = curve.clamp(1e-4, 1).pow_(torch.exp(uniform(-1, 1) * math.log(params.gamma)))
+    inverted = (uniform(0, 1) < params.invert).float()
+    curve = torch.addcmul(inverted, curve, 1 - 2 * inverted)
+    cast = torch.rand(len(pictures), 3, 1, generator=random, device=pictures.device) * 2 - 1
+    toned = torch.addcmul(chroma + curve, curve * (1 - curve), 4 * params.tint * cast)
+    return toned.clamp_(0, 1).view_as(pictures)
+
+
+def move(pictures: Tensor, sign: Tensor, params: AugmentParams, random: torch.Generator) -> Tensor:
+    """Mild pose changes: zoom, shift and rotation, drawn for each picture; `sign` −1 mirrors it."""
+
+    def uniform(most: float) -> Tensor:
+        return (torch.rand(len(pictures), generator=random, device=pictures.device) * 2 - 1) * most
+
+    angle, zoom = uniform(math.radians(params.rotate)), 1 + uniform(params.scale)
+    cosine, sine = torch.cos(angle) * zoom, torch.sin(angle) * zoom
+    rows = [cosine * sign, -sine, uniform(2 * params.shift), sine * sign, cosine, uniform(2 * params.shift)]
+    transform = torch.stack(rows, dim=1).view(-1, 2, 3)
+    grid = functional.affine_grid(transform, list(pictures.shape), align_corners=False)
+    return functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+
+
+def hue_rotation(angle: Tensor) -> Tensor:
+    """Turns colours about the gray axis by `angle` (radians): Rodrigues' formula for axis (1, 1, 1)/√3, (batch, 3, 3)."""
+    across = torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]], device=angle.device) / math.sqrt(3)
+    one, along = torch.eye(3, device=angle.device), torch.full((3, 3), 1 / 3, device=angle.device)
+    cosine, sine = torch.cos(angle), torch.sin(angle)
+    return cosine * one + sine * across + (1 - cosine) * along

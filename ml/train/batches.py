@@ -1,0 +1,126 @@
+"""Batches straight from the memory map: no decoding in the training loop."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ml.train.pair_labels import Labels
+
+
+class Batch(NamedTuple):
+    """Products and, for the second view, either themselves or known variants of them.
+
+    Attributes:
+        pictures, variants: uint8 (batch, height, width, 3).
+        masks, variant_masks: uint8 (batch, height, width).
+        ids: int64 (batch,), equal for products of one design as far as that is known.
+        kinds: int64 (batch,), equal for products of one gender and article type.
+    """
+
+    pictures: Tensor
+    masks: Tensor
+    variants: Tensor
+    variant_masks: Tensor
+    ids: Tensor
+    kinds: Tensor
+
+
+@dataclass
+class Batches:
+    """The shuffled batches of an epoch, without labels.
+
+    Args:
+        pictures: uint8 (products, height, width, 3); masks: uint8 (products, height, width).
+        rows: int (n,), the products that train; batch: products in a batch, at most all of them.
+        random: CPU generator that shuffles; one permutation an epoch, and the last incomplete batch is dropped.
+        kinds: int (products,), see `Batch`; default all of one kind.
+    """
+
+    pictures: np.ndarray
+    masks: np.ndarray
+    rows: np.ndarray
+    batch: int
+    random: torch.Generator
+    kinds: np.ndarray | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        self.kind = np.zeros(len(self.pictures), np.int64) if self.kinds is None else self.kinds.astype(np.int64)
+        self.size = min(self.batch, len(self.rows))
+
+    def __len__(self) -> int:
+        return len(self.rows) // self.size
+
+    def __iter__(self) -> Iterator[Batch]:
+        order = self.order()
+        for step in range(len(self)):
+            yield self.load(np.sort(order[step * self.size : (step + 1) * self.size]))  # file order: fewer page faults
+
+    def order(self) -> np.ndarray:
+        """The rows in this epoch's order."""
+        return self.shuffled(self.rows)
+
+    def shuffled(self, rows: np.ndarray) -> np.ndarray:
+        """A permutation of rows, drawn from `random`."""
+        return rows[torch.randperm(len(rows), generator=self.random).numpy()]
+
+    def load(self, rows: np.ndarray) -> Batch:
+        """The pictures of these rows, twice."""
+        pictures, masks = torch.from_numpy(self.pictures[rows]), torch.from_numpy(self.masks[rows])
+        return Batch(pictures, masks, pictures, masks, torch.from_numpy(rows), torch.from_numpy(self.kind[rows]))
+
+
+@dataclass
+class VariantBatches(Batches):
+    """Batches whose second pictures are known variants, where there are any.
+
+    Args:
+        labels: of the train split.
+        share: of each batch, drawn from the products that have variants; they are gone through in a shuffled order again
+            and again. The rest comes from all `rows`, once an epoch.
+    """
+
+    labels: Labels
+    share: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.drawn = min(round(self.share * self.size), self.size - 1) if len(self.labels.paired) else 0
+
+    def __len__(self) -> int:
+        return len(self.rows) // (self.size - self.drawn)
+
+    def order(self) -> np.ndarray:
+        """Per batch first the rows that have variants, then the others."""
+        if not self.drawn:
+            return super().order()
+        others = self.shuffled(self.rows)[: len(self) * (self.size - self.drawn)].reshape(len(self), -1)
+        rounds = -(-len(self) * self.drawn // len(self.labels.paired))
+        paired = np.concatenate([self.shuffled(self.labels.paired) for _ in range(rounds)])
+        return np.concatenate([paired[: len(self) * self.drawn].reshape(len(self), -1), others], axis=1).ravel()
+
+    def load(self, rows: np.ndarray) -> Batch:
+        """The pictures of these rows, and of a variant of each."""
+        variants = self.labels.variants(rows, self.random)
+        return Batch(
+            torch.from_numpy(self.pictures[rows]),
+            torch.from_numpy(self.masks[rows]),
+            torch.from_numpy(self.pictures[variants]),
+            torch.from_numpy(self.masks[variants]),
+            torch.from_numpy(self.labels.design[rows]),
+            torch.from_numpy(self.kind[rows]),
+        )
+
+
+class AnnotatedBatches(VariantBatches):
+    """Batches of annotated products only, block after block, so that a batch holds designs that are hard to tell apart."""
+
+    def order(self) -> np.ndarray:
+        """Blocks in a shuffled order, the rows of each in a shuffled order."""
+        rows = self.shuffled(self.rows)
+        blocks = self.labels.block[rows]
+        place = torch.rand(int(blocks.max()) + 1, generator=self.random).numpy()
+        return rows[np.argsort(place[blocks], kind="stable")]

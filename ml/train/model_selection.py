@@ -1,0 +1,46 @@
+"""Which epoch's encoder is kept: the one that is best on the dev split."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import average_precision_score
+
+from ml.data.annotations import build_truth
+from ml.model.embedding import embed_pictures
+from ml.model.encoder import Encoder
+
+
+class DevCurve:
+    """Block AP on the dev split, computed after each epoch, so that overfitting shows while it happens."""
+
+    def __init__(self, products: pd.DataFrame, pairs: pd.DataFrame, pictures: np.ndarray) -> None:
+        rows = np.flatnonzero(products["split"] == "dev")
+        self.truth = build_truth(products.iloc[rows], pairs)
+        self.pictures = pictures[rows[self.truth.rows]]
+
+    def __call__(self, encoder: Encoder) -> float | None:
+        """Block AP, or None where the dev split has no pairs to compute it from."""
+        if not self.truth.complete:
+            return None
+        embeddings = embed_pictures(encoder, self.pictures)
+        pairs = self.truth.block_pairs
+        similarity = (embeddings[pairs.left] * embeddings[pairs.right]).sum(axis=1)
+        return float(average_precision_score(pairs.label, similarity))
+
+
+class Best:
+    """The encoder as it was after the epoch with the best dev figure; the last one where there is no such figure.
+
+    Contrastive training goes on to lower its loss long after brands it has not seen stop gaining, so the last epoch is
+    seldom the best. Epoch 0, the initial weights, counts: a training that only does harm leaves no trace.
+    """
+
+    def __init__(self, kept: dict[str, Any] | None = None) -> None:
+        self.kept = kept or {"epoch": -1, "figure": None, "encoder": {}}
+
+    def offer(self, epoch: int, figure: float | None, encoder: Encoder) -> None:
+        """Keeps a copy of the encoder if it is better than the one kept."""
+        if self.kept["figure"] is None or (figure is not None and figure > self.kept["figure"]):
+            weights = {name: value.detach().cpu().clone() for name, value in encoder.state_dict().items()}
+            self.kept = {"epoch": epoch, "figure": figure, "encoder": weights}

@@ -1,0 +1,1 @@
+"""Stage validate: the snapshot is held against the data contract."""

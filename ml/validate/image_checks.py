@@ -1,0 +1,77 @@
+"""Facts about every picture of a catalogue, for the data contract."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from ml.core.progress import progress
+from ml.data.images import UnreadablePicture, decode
+from ml.data.schema import BLOCK
+
+BLANK = 2.0  # of 255: a picture whose luminance varies less than this (standard deviation) shows nothing
+THUMBNAIL = 8  # pixels a side, in colour: colour variants must not count as duplicates
+SAME = 2.0  # of 255: mean difference of two thumbnails up to which their pictures are near-duplicates
+
+
+def inspect_pictures(catalog: pd.DataFrame, images: Path) -> pd.DataFrame:
+    """Decodes every picture once and looks at it.
+
+    Args:
+        catalog: product_id, image, sha256 (None where the file was missing) and the block's columns.
+        images: the snapshot's folder of pictures, named by SHA-256.
+
+    Returns:
+        One row a product: product_id, image, usable (bool), reason (text or None), width, height, side (the shorter of
+        both; pixels, missing where unreadable) and duplicate_of (product_id of the first near-duplicate of its block, or
+        None).
+    """
+    files = [None if pd.isna(name) else images / name for name in catalog["sha256"]]
+    with progress("look at pictures", len(files), "pictures") as advance, ThreadPoolExecutor() as pool:
+        facts = []
+        for fact in pool.map(_inspect, files):
+            facts.append(fact)
+            advance()
+    table = pd.DataFrame(facts).astype({"width": "Int32", "height": "Int32", "side": "Int32"})
+    table.insert(0, "image", catalog["image"].to_numpy())
+    table.insert(0, "product_id", catalog["product_id"].to_numpy())
+    table["duplicate_of"] = _near_duplicates(catalog, table)
+    return table.drop(columns="thumbnail")
+
+
+def _inspect(file: Path | None) -> dict[str, Any]:
+    try:
+        picture = decode(file.read_bytes() if file else None)
+    except UnreadablePicture as error:
+        sides = dict.fromkeys(("width", "height", "side"))
+        return {"usable": False, "reason": str(error), **sides, "thumbnail": None}
+    height, width, _ = picture.shape
+    small = Image.fromarray(picture).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
+    blank = float(picture.mean(axis=2).std()) < BLANK
+    return {
+        "usable": not blank,
+        "reason": "the picture is blank" if blank else None,
+        "width": width,
+        "height": height,
+        "side": min(width, height),
+        "thumbnail": np.asarray(small, np.float32).ravel(),
+    }
+
+
+def _near_duplicates(catalog: pd.DataFrame, facts: pd.DataFrame) -> list[str | None]:
+    """For each product the first other of its block that shows the same picture; only within blocks, to stay linear."""
+    first: list[str | None] = [None] * len(facts)
+    usable = facts["usable"].to_numpy(bool)
+    for members in catalog.reset_index(drop=True).groupby(BLOCK, dropna=False).indices.values():
+        rows = np.asarray(members)[usable[members]]
+        if len(rows) < 2:
+            continue
+        thumbnails = np.stack(list(facts["thumbnail"].to_numpy()[rows]))
+        for place in range(1, len(rows)):
+            distance = np.abs(thumbnails[:place] - thumbnails[place]).mean(axis=1)
+            if distance.min() <= SAME:
+                first[rows[place]] = facts["product_id"].iloc[rows[int(distance.argmin())]]
+    return first

@@ -1,0 +1,134 @@
+"""Stage validate: holds the snapshot against the data contract and passes on what can be used."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from ml.core.command import run_stage
+from ml.core.errors import UserError
+from ml.core.files import read_json, read_table, write_json, write_table
+from ml.core.params import Params, load_params
+from ml.core.paths import CONTRACT, PARAMS, PREVIOUS, SNAPSHOT, VALIDATED
+from ml.data.annotations import components
+from ml.data.schema import BLOCK, CATALOG_COLUMNS
+from ml.data.split import split_of
+from ml.validate.contract import broken, check_contract
+from ml.validate.image_checks import inspect_pictures
+
+NO_PAIRS = pd.DataFrame({"left": [], "right": [], "color_variants": [], "confidence": []}, dtype=str)
+
+
+class ValidateParams(Params):
+    """The knobs under `validate` in params.yaml."""
+
+    genders: list[str] = Field(min_length=1, description="vocabulary; other words are warned of")
+    smallest_side: int = Field(gt=0, description="pixels; smaller pictures are warned of")
+    quarantine_share: float = Field(ge=0, le=1, description="share of pictures that may be unusable")
+    duplicate_share: float = Field(ge=0, le=1, description="share of near-duplicate pictures above which to warn")
+    unknown_pairs_share: float = Field(ge=0, le=1, description="share of pairs that may name unknown products")
+    volume_collapse: float = Field(ge=0, le=1, description="refuse a catalogue smaller than this share of the previous")
+    volume_change: float = Field(ge=0, description="warn of a catalogue that grew or shrank by more than this share")
+
+
+def main(
+    snapshot: Path = SNAPSHOT,
+    previous: Path = PREVIOUS,
+    contract: Path = CONTRACT,
+    params: Path = PARAMS,
+    out: Path = VALIDATED,
+) -> None:
+    """Checks the snapshot against the Great Expectations suites; critical failures stop here, with the rows named."""
+    knobs = load_params("validate", ValidateParams, params)
+    if not (snapshot / "catalog.parquet").is_file():
+        raise UserError(f"there is no snapshot in {snapshot}: make one with `variants snapshot SHOP`")
+    catalog = read_table(snapshot / "catalog.parquet")
+    pairs = read_table(snapshot / "pairs.parquet") if (snapshot / "pairs.parquet").is_file() else NO_PAIRS
+    pictures = inspect_pictures(catalog, snapshot / "images")
+    known = set(pictures.loc[pictures["usable"], "product_id"])
+    tables = {"products": describe_products(catalog), "pictures": pictures}
+    if len(pairs):
+        tables["pairs"] = describe_pairs(pairs, catalog, known)
+    naming = {"products": list(CATALOG_COLUMNS), "pictures": ["product_id", "image", "reason"]}
+    naming["pairs"] = ["left", "right", "color_variants", "confidence"]
+    limits = contract_limits(knobs, read_json(previous)["products"])
+    rules = check_contract(tables, naming, limits, contract, out / "data_docs")
+    failures, warnings = broken(rules, "critical"), broken(rules, "warning")
+    write_json(
+        out / "contract.json", {"passed": not failures, "products": len(catalog), "pairs": len(pairs), "rules": rules}
+    )
+    for warning in warnings:
+        print(f"warning: {warning}", flush=True)
+    if failures:
+        raise UserError("the snapshot breaks the data contract:\n  " + "\n  ".join(failures))
+    accept(catalog, pairs, pictures, out)
+
+
+def accept(catalog: pd.DataFrame, pairs: pd.DataFrame, pictures: pd.DataFrame, out: Path) -> None:
+    """Writes products.parquet and pairs.parquet (what goes on) and quarantine.parquet (what does not, and why)."""
+    usable = pictures["usable"].to_numpy(bool)
+    write_table(out / "products.parquet", catalog[usable])
+    known = set(catalog.loc[usable, "product_id"])
+    write_table(out / "pairs.parquet", pairs[pairs["left"].isin(known) & pairs["right"].isin(known)])
+    write_table(out / "quarantine.parquet", pictures.loc[~usable, ["product_id", "image", "reason"]])
+
+
+def contract_limits(knobs: ValidateParams, previous: int | None) -> dict[str, object]:
+    """Values for the suites' parameters; without a previous snapshot any volume is fine."""
+    return {
+        "genders": knobs.genders,
+        "smallest_side": knobs.smallest_side,
+        "usable_share": 1 - knobs.quarantine_share,
+        "distinct_share": 1 - knobs.duplicate_share,
+        "known_share": 1 - knobs.unknown_pairs_share,
+        "volume_collapse": 1 if previous is None else int(np.ceil(previous * knobs.volume_collapse)),
+        "volume_low": 1 if previous is None else int(np.ceil(previous * (1 - knobs.volume_change))),
+        "volume_high": 10**9 if previous is None else int(previous * (1 + knobs.volume_change)),
+    }
+
+
+def describe_products(catalog: pd.DataFrame) -> pd.DataFrame:
+    """The catalogue with two columns that the suite looks at: split, and spellings (most of its brand's or its type's)."""
+    table = catalog.copy()
+    table["split"] = [None if pd.isna(brand) else split_of(brand) for brand in table["brand"]]
+    spellings = [
+        table.groupby(table[column].str.casefold().str.strip())[column].transform("nunique") for column in BLOCK[::2]
+    ]
+    table["spellings"] = pd.concat(spellings, axis=1).fillna(1).max(axis=1)
+    return table
+
+
+def describe_pairs(pairs: pd.DataFrame, catalog: pd.DataFrame, known: set[str]) -> pd.DataFrame:
+    """The pairs with columns that the suite looks at.
+
+    Adds confidence if it is absent ("high"), self_pair, known (both products are usable), same_block, repeated and
+    contradiction (a usable negative pair whose products a chain of usable positive pairs joins, or a pair with both labels).
+    """
+    table = pairs.copy()
+    table["confidence"] = table["confidence"].fillna("high") if "confidence" in table else "high"
+    table["self_pair"] = table["left"] == table["right"]
+    table["known"] = table["left"].isin(known) & table["right"].isin(known)
+    block = catalog.drop_duplicates("product_id").set_index("product_id")[BLOCK].fillna("").agg("\x1f".join, axis=1)
+    table["same_block"] = ~table["known"] | (table["left"].map(block) == table["right"].map(block))
+    ends = pd.DataFrame(np.sort(table[["left", "right"]].fillna("").to_numpy(str), axis=1))
+    table["repeated"] = ends.duplicated().to_numpy()
+    usable = (
+        (table["confidence"] != "low")
+        & table["left"].notna()
+        & table["right"].notna()
+        & table["color_variants"].notna()
+    )
+    names = pd.Index(pd.unique(table.loc[usable, ["left", "right"]].to_numpy().ravel()))
+    left, right = names.get_indexer(table["left"]), names.get_indexer(table["right"])
+    positive = (usable & (table["color_variants"] == 1).fillna(False)).to_numpy(bool)
+    design = components(len(names), left[positive], right[positive])
+    table["contradiction"] = False
+    if len(design):
+        joined = design[left] == design[right]
+        table["contradiction"] = usable.to_numpy(bool) & ~positive & joined
+    return table
+
+
+if __name__ == "__main__":
+    run_stage(main)

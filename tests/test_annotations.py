@@ -1,0 +1,133 @@
+"""What the annotated pairs mean is what the data format says."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ml.data.annotations import build_truth
+from ml.data.split import split_of
+from ml.evaluate.bootstrap import interval, pair_weights, resample
+from ml.evaluate.evaluation import FIGURES, nearest_is_variant, resampled_figures, with_intervals
+
+
+def shop(pairs: list[tuple[str, str, int, str]], **blocks: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Products a, b, c … (all of one block unless said otherwise) and annotated pairs."""
+    names = list("abcdefgh")
+    products = pd.DataFrame({"product_id": names, "brand": [blocks.get(name, "x") for name in names]})
+    products["gender"], products["article_type"] = "Men", "Tee"
+    return products, pd.DataFrame(pairs, columns=["left", "right", "color_variants", "confidence"])
+
+
+def names_of(products: pd.DataFrame, rows: np.ndarray, left: np.ndarray, right: np.ndarray) -> set[frozenset[str]]:
+    ids = products["product_id"].to_numpy()[rows]
+    return {frozenset((ids[a], ids[b])) for a, b in zip(left, right, strict=True)}
+
+
+def test_a_design_is_a_connected_component_of_positive_usable_pairs() -> None:
+    products, pairs = shop(
+        [("a", "b", 1, "high"), ("b", "c", 1, "medium"), ("c", "d", 1, "low"), ("d", "e", 0, "high")]
+    )
+    truth = build_truth(products, pairs)
+    design = dict(zip(products["product_id"].to_numpy()[truth.rows], truth.design, strict=True))
+    assert design["a"] == design["b"] == design["c"]
+    assert len({design["a"], design["d"], design["e"]}) == 3
+    assert truth.usable == 3
+
+
+def test_pairs_marked_low_are_in_no_figure() -> None:
+    products, pairs = shop([("a", "b", 1, "high"), ("a", "c", 0, "low"), ("c", "d", 0, "high"), ("g", "h", 1, "low")])
+    truth = build_truth(products, pairs)
+    annotated = set(products["product_id"].to_numpy()[truth.rows])
+    assert annotated == {"a", "b", "c", "d"}  # g and h occur in a low pair only
+    block = names_of(products, truth.rows, truth.block_pairs.left, truth.block_pairs.right)
+    assert block == {frozenset(p) for p in ("ab", "ad", "bc", "bd", "cd")}  # every pair but the low one
+    assert len(truth.hard) == 2
+
+
+def test_block_pairs_stay_within_one_brand_gender_and_article_type() -> None:
+    products, pairs = shop([("a", "b", 1, "high"), ("c", "d", 0, "high")], c="y", d="y")
+    truth = build_truth(products, pairs)
+    block = names_of(products, truth.rows, truth.block_pairs.left, truth.block_pairs.right)
+    assert block == {frozenset("ab"), frozenset("cd")}
+
+
+def test_pairs_of_products_outside_the_table_are_left_out() -> None:
+    products, pairs = shop([("a", "b", 1, "high"), ("a", "nobody", 1, "high")])
+    assert build_truth(products, pairs).usable == 1
+
+
+def test_without_pairs_the_truth_is_empty_and_incomplete() -> None:
+    products, pairs = shop([])
+    truth = build_truth(products, pairs)
+    assert (len(truth.rows), len(truth.hard), len(truth.block_pairs), truth.complete) == (0, 0, 0, False)
+
+
+def test_a_pair_table_without_confidence_counts_whole() -> None:
+    products, pairs = shop([("a", "b", 1, "high"), ("c", "d", 0, "high")])
+    assert build_truth(products, pairs.drop(columns="confidence")).usable == 2
+
+
+def test_resampling_draws_designs_and_weighs_pairs_by_both_ends() -> None:
+    weight = resample(5, 200, seed=1)
+    assert weight.shape == (201, 5)
+    assert (weight[0] == 1).all()
+    assert (weight.sum(axis=1) == 5).all()
+    drawn = np.array([[2.0, 0.0, 3.0]])
+    left, right = np.array([0, 0, 0, 2]), np.array([0, 1, 2, 2])
+    assert pair_weights(drawn, left, right).tolist() == [[2.0, 0.0, 6.0, 3.0]]
+
+
+def test_an_interval_covers_the_true_mean_about_as_often_as_it_says() -> None:
+    random, covered = np.random.default_rng(0), 0
+    for trial in range(200):
+        values = random.normal(1.0, 1.0, 60)
+        weight = resample(60, 300, seed=trial)
+        bounds = interval((weight @ values) / weight.sum(axis=1))
+        covered += bool(bounds["low"] <= 1.0 <= bounds["high"])
+    assert 0.88 <= covered / 200 <= 0.99
+
+
+def test_figures_of_perfect_embeddings_are_one_with_intervals_that_touch_it() -> None:
+    products, pairs = shop(
+        [
+            ("a", "b", 1, "high"),
+            ("c", "d", 1, "high"),
+            ("e", "f", 0, "high"),
+            ("a", "c", 0, "high"),
+            ("b", "e", 0, "high"),
+        ]
+    )
+    truth = build_truth(products, pairs)
+    embeddings = np.eye(int(truth.design.max()) + 1)[truth.design]
+    figures = with_intervals(resampled_figures(embeddings, truth, 0.5, resample(len(embeddings[0]), 50, 0)))
+    assert set(figures) == set(FIGURES)
+    for figure in figures.values():
+        assert figure["value"] == pytest.approx(1.0)
+        assert figure["high"] == pytest.approx(1.0)
+
+
+def test_figures_do_not_depend_on_how_resamples_are_chunked(monkeypatch: pytest.MonkeyPatch) -> None:
+    products, pairs = shop([("a", "b", 1, "high"), ("c", "d", 1, "high"), ("a", "c", 0, "high"), ("e", "f", 0, "high")])
+    truth = build_truth(products, pairs)
+    rows = np.random.default_rng(0).normal(size=(len(truth.rows), 3))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    weight = resample(int(truth.design.max()) + 1, 40, 0)
+    whole = resampled_figures(rows, truth, 0.3, weight)
+    monkeypatch.setattr("ml.evaluate.evaluation.CHUNK", 1)
+    for name, values in resampled_figures(rows, truth, 0.3, weight).items():
+        np.testing.assert_allclose(values, whole[name])
+
+
+def test_recall_at_1_asks_products_with_a_variant_and_a_tie_is_no_hit() -> None:
+    products, pairs = shop([("a", "b", 1, "high"), ("a", "c", 0, "high")])
+    truth = build_truth(products, pairs)
+    same = np.ones((3, 1))
+    asked, found = nearest_is_variant(same, truth)
+    assert asked.tolist() == [0, 1]
+    assert not found.any()
+
+
+def test_the_split_of_a_brand_never_changes_and_all_splits_are_used() -> None:
+    assert [split_of(brand) for brand in ("adidas", "nike", "wrangler", "rockport")] == ["test", "dev", "train", "dev"]
+    splits = pd.Series([split_of(f"brand {number}") for number in range(3000)]).value_counts(normalize=True)
+    assert splits.to_dict() == pytest.approx({"train": 0.6, "dev": 0.2, "test": 0.2}, abs=0.03)

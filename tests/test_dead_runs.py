@@ -1,0 +1,125 @@
+"""What a run that was killed leaves is found, made use of and removed; what lives is not touched."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import ROOT
+from faults import working_in
+from mlflow.tracking import MlflowClient
+
+from flows.local.project import STARTED_BY, Project, author, git
+from flows.local.worktree import open_workspace
+from flows.registry.dead_runs import CHECKPOINT, TEMPORARY, clean, end, leftovers, orphans, salvage
+
+RUN = """
+import sys, time
+from pathlib import Path
+from flows.local.project import Project
+from flows.local.worktree import open_workspace
+workspace = open_workspace(Project(Path(sys.argv[1])), allow_dirty=False)
+workspace.note(recipe="bread", run=sys.argv[2])
+checkpoint = workspace.root / "artifacts/train/checkpoint.pt"
+checkpoint.parent.mkdir(parents=True)
+checkpoint.write_text("of the dead run")
+import subprocess
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], cwd=workspace.root, start_new_session=True)
+print(workspace.name, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    root = tmp_path / "project"
+    git(tmp_path, "init", "--quiet", str(root))
+    for name, text in (
+        ("dvc.yaml", "stages: {}"),
+        ("params.yaml", "{}"),
+        (".gitignore", ".variants\nconfig.local\nartifacts\n"),
+    ):
+        (root / name).write_text(text)
+    (root / ".dvc").mkdir()
+    (root / ".dvc/config").touch()
+    git(root, "add", "--all")
+    git(root, "commit", "--quiet", "-m", "a project", environment=author(root))
+    return Project(root)
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+
+
+@pytest.fixture
+def dead(project: Project, client: MlflowClient) -> tuple[str, str]:
+    """Name and MLflow run of a run that is killed, while a stage of it still works."""
+    run = client.create_run(client.create_experiment("dead")).info.run_id
+    command = [sys.executable, "-c", RUN, str(project.root), run]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    name = process.stdout.readline().strip()
+    assert leftovers(project) == []  # it lives
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    return name, run
+
+
+def test_the_same_recipe_goes_on_from_the_dead_runs_checkpoint_and_leaves_nothing_of_it(
+    project: Project, client: MlflowClient, dead: tuple[str, str]
+) -> None:
+    name, run = dead
+    assert [one.name for one in leftovers(project)] == [name]
+    folder = project.room / "worktrees" / name
+    assert len(working_in(folder)) == 1
+    workspace = open_workspace(project, allow_dirty=False)
+    said: list[str] = []
+    salvage(project, client, workspace, "bread", said.append)
+    assert (workspace.root / CHECKPOINT).read_text() == "of the dead run"
+    assert name in said[0]
+    assert working_in(folder) == []
+    assert client.get_run(run).info.status == "KILLED"
+    workspace.close(keep_branch=False)
+    assert list((project.room / "worktrees").iterdir()) == []
+    assert git(project.root, "branch", "--list", "retrain/*") == ""
+    assert len(git(project.root, "worktree", "list").splitlines()) == 1
+
+
+def test_another_recipe_leaves_a_dead_run_to_clean(
+    project: Project, client: MlflowClient, dead: tuple[str, str]
+) -> None:
+    workspace = open_workspace(project, allow_dirty=False)
+    salvage(project, client, workspace, "cake", lambda line: None)
+    assert not (workspace.root / CHECKPOINT).exists()
+    assert clean(project, client) == [dead[0]]
+    assert clean(project, client) == []
+    assert workspace.root.is_dir()  # it lives
+    workspace.close(keep_branch=True)
+    assert git(project.root, "branch", "--list", "retrain/*").strip() == workspace.branch
+
+
+def test_a_temporary_server_is_ended_when_its_command_is_dead_and_not_before(project: Project) -> None:
+    starter = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    mark = f"{starter.pid} {psutil.Process(starter.pid).create_time()} {project.room}"
+    sleep = [sys.executable, "-c", "import time; time.sleep(600)", TEMPORARY]
+    server = subprocess.Popen(sleep, env=os.environ | {STARTED_BY: mark})
+    try:
+        deadline = time.monotonic() + 30
+        while TEMPORARY not in psutil.Process(server.pid).cmdline():  # until it has become what it is
+            assert time.monotonic() < deadline
+        assert orphans(project) == []
+        starter.kill()
+        starter.wait()
+        assert [one.pid for one in orphans(project)] == [server.pid]
+        assert orphans(Project(project.root / "another")) == []
+        end(orphans(project))
+        assert not psutil.pid_exists(server.pid)
+    finally:
+        for process in (starter, server):
+            process.kill()
+            process.wait()

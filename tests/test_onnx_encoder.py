@@ -1,0 +1,105 @@
+"""A model is served by ONNX Runtime: the same embeddings as torch's, the same file each time, and torch where that cannot be."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tiny import tiny_encoder
+
+import ml.serve.onnx_encoder
+from ml.core.files import write_json
+from ml.model.embedding import embed_pictures, set_center
+from ml.model.encoder import Encoder, save_encoder
+from ml.serve.onnx_encoder import ALIKE, NotExportable, OnnxEncoder, export_encoder
+from ml.serve.predictor import Predictor
+
+SIDE = 64
+PICTURES = np.random.default_rng(0).integers(0, 256, (20, SIDE, SIDE, 3), dtype=np.uint8)
+
+
+def centered(**knobs: object) -> Encoder:
+    encoder = tiny_encoder(backbone="test_resnet", **knobs)  # few operations: it is exported quickly
+    set_center(encoder, PICTURES)
+    return encoder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A packaged model."""
+    folder = tmp_path_factory.mktemp("model")
+    encoder = centered()
+    save_encoder(encoder, {"prepare": {"side": SIDE, "localizer": "none"}}, folder)
+    write_json(
+        folder / "grouping.json", {"threshold": 0.2, "method": "average", "block_prior": 20, "calibration": None}
+    )
+    export_encoder(encoder, folder / "encoder.onnx", PICTURES)
+    return folder
+
+
+def test_embeddings_are_torchs_and_rows_of_length_one(folder: Path) -> None:
+    exported = OnnxEncoder(folder / "encoder.onnx")
+    rows = exported.embed(PICTURES)
+    assert (rows.shape, rows.dtype) == ((len(PICTURES), exported.size), np.float32)
+    np.testing.assert_allclose(rows, embed_pictures(centered(), PICTURES), atol=ALIKE)
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
+    assert exported.embed(PICTURES[:0]).shape == (0, exported.size)
+
+
+def test_whatever_the_encoder_looks_at_is_exported(tmp_path: Path) -> None:
+    encoder = centered(input="luminance", join="mean", mirror=True)
+    assert export_encoder(encoder, tmp_path / "encoder.onnx", PICTURES[:3]) <= ALIKE
+
+
+def test_a_pictures_embedding_does_not_depend_on_the_others_in_its_batch(folder: Path) -> None:
+    exported = OnnxEncoder(folder / "encoder.onnx")
+    alone = np.concatenate([exported.embed(PICTURES[place : place + 1]) for place in range(len(PICTURES))])
+    assert np.array_equal(exported.embed(PICTURES), alone)
+
+
+def test_equal_weights_are_exported_into_equal_bytes_that_name_no_source_file(folder: Path, tmp_path: Path) -> None:
+    export_encoder(centered(), tmp_path / "encoder.onnx", PICTURES[:1])
+    content = (tmp_path / "encoder.onnx").read_bytes()
+    assert content == (folder / "encoder.onnx").read_bytes()
+    assert b".py" not in content
+
+
+def test_a_file_that_embeds_differently_is_not_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ml.serve.onnx_encoder, "ALIKE", -1.0)
+    with pytest.raises(NotExportable, match="differ from torch's"):
+        export_encoder(centered(), tmp_path / "encoder.onnx", PICTURES[:3])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_backbone_that_onnx_cannot_express_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = centered()
+    features = encoder.backbone.forward_features
+
+    def branching(pictures: torch.Tensor) -> torch.Tensor:
+        return features(pictures if pictures.mean() > 0 else -pictures)
+
+    monkeypatch.setattr(encoder.backbone, "forward_features", branching)
+    with pytest.raises(NotExportable, match="torch cannot write test_resnet"):
+        export_encoder(encoder, tmp_path / "encoder.onnx", PICTURES[:3])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_predictor_uses_the_export_where_there_is_one_and_torch_else(folder: Path) -> None:
+    files = [png(picture) for picture in PICTURES[:5]]
+    (weights := folder / "encoder.safetensors").rename(folder / "hidden")
+    served = Predictor(folder).embed([*files, b"", None], [""] * 7)
+    (folder / "hidden").rename(weights)
+    (export := folder / "encoder.onnx").rename(folder / "hidden")
+    expected = Predictor(folder).embed([*files, b"", None], [""] * 7)
+    (folder / "hidden").rename(export)
+    assert served.problems == expected.problems
+    assert [bool(problem) for problem in served.problems] == [False] * 5 + [True] * 2
+    np.testing.assert_allclose(served.rows, expected.rows, atol=ALIKE)
+
+
+def png(picture: np.ndarray) -> bytes:
+    content = io.BytesIO()
+    Image.fromarray(picture).save(content, format="PNG")
+    return content.getvalue()
