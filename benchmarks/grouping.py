@@ -26,7 +26,8 @@ from ml.data.blocks import block_numbers, relative_to_block
 from ml.evaluate.bootstrap import interval, resample
 from ml.evaluate.evaluation import group_figures
 from ml.evaluate.stage import EvaluateParams
-from ml.grouping.grouping import METHODS, Choice, Grouping, ari_by_threshold, pick_threshold
+from ml.evaluate.threshold import Choice, ari_by_threshold, pick_threshold
+from ml.grouping.grouping import METHODS, Grouping
 
 OUT = Path(__file__).with_name("grouping.json")
 FIGURES = {"ari": "ARI", "fms": "FMS", "cgacc": "CGacc", "cg_precision": "CG precision"}

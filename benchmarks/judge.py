@@ -17,7 +17,8 @@ from ml.evaluate.bootstrap import interval, resample
 from ml.evaluate.evaluation import over_resamples, resampled_figures, similarities, with_intervals
 from ml.evaluate.metrics import average_precision
 from ml.evaluate.stage import EvaluateParams
-from ml.grouping.grouping import Method, choose_threshold
+from ml.evaluate.threshold import choose_threshold
+from ml.grouping.grouping import Method
 from ml.model.embedding import embed_pictures
 from ml.model.encoder import load_encoder
 

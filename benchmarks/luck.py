@@ -24,7 +24,8 @@ from ml.data.annotations import Truth, build_truth
 from ml.evaluate.bootstrap import resample
 from ml.evaluate.evaluation import over_resamples, similarities
 from ml.evaluate.metrics import average_precision
-from ml.promote.gate import Evidence, GatePolicy, decide, load_policy
+from ml.promote.gate import Evidence, decide
+from ml.promote.policy import GatePolicy, load_policy
 
 OUT = Path(__file__).with_name("luck.json")
 BLOCKS, DESIGNS, COLOURS = 25, 4, 2  # of a test set: designs of a block, products of a design

@@ -21,7 +21,7 @@ from ml.data.annotations import build_truth
 from ml.data.blocks import block_numbers, relative_to_block
 from ml.evaluate.error_analysis import find
 from ml.evaluate.stage import EvaluateParams
-from ml.grouping.grouping import choose_threshold
+from ml.evaluate.threshold import choose_threshold
 from ml.model.embedding import embed_pictures
 from ml.model.encoder import Encoder, EncoderParams, load_encoder
 from ml.pages.contact_sheet import draw_sheet

@@ -1,5 +1,1 @@
-"""What runs when: the Prefect flows, and the command `variants`. Importing it makes the tools quiet and local."""
-
-from flows.local.project import settle_environment
-
-settle_environment()
+"""What runs when: the command `variants`, the Prefect flows, and the rooms that these are made of."""

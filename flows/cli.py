@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from flows.local.environment import set_up
 from flows.local.outages import trouble
 from flows.local.project import Project, find_project
 from ml.core.command import run_app
@@ -325,6 +326,7 @@ def demo() -> None:
 
 def main() -> None:
     """Runs the command; trouble from outside, which any part of it may meet, is said in a line."""
+    set_up()
     try:
         run_app(app)
     except Exception as error:

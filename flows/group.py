@@ -7,6 +7,7 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
 from flows.display.prefect_artifacts import stage_log
+from flows.local.environment import set_up
 from flows.local.project import find_project
 from flows.local.temporary_import import borrowed
 from flows.registry.remote_predict import group_with
@@ -27,6 +28,7 @@ def group(source: str, out: str = ".variants/groups", model: str = "") -> dict[s
     Returns:
         {"model", "products", "groups" (of two or more), "grouped" (products in them), "unreadable", "out"}.
     """
+    set_up()
     project = find_project()
     client = connect(project)
     version = find_version(client, model or f"models:/{policy_of(project).models.production}@{CHAMPION}")

@@ -11,8 +11,8 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.context import FlowRunContext
 from prefect.flow_runs import suspend_flow_run
 
-import flows.display.prefect_artifacts  # noqa: F401 (refusals without traceback)
 from flows.gate.approval import ApprovalForm, Standing, approval_of, form_text, note_answer
+from flows.local.environment import set_up
 from flows.local.project import Project, find_project
 from flows.registry.audit_trail import note_event, person
 from flows.registry.production import LOCK, champion_without_record, copy_to_production, move_champion, refuse_second
@@ -27,7 +27,7 @@ from flows.registry.versions import (
     version_by_alias,
 )
 from ml.core.errors import UserError
-from ml.promote.gate import Policy
+from ml.promote.policy import Policy
 
 
 @flow(flow_run_name="promote {version}", persist_result=True)
@@ -41,6 +41,7 @@ def promote(version: str = f"@{CHALLENGER}", by: str = "") -> dict[str, Any]:
     Returns:
         {"model": URI of the production version, "candidate": URI, "replaced": version number or None}.
     """
+    set_up()
     project = find_project()
     client = connect(project)
     policy = policy_of(project)

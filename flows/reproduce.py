@@ -13,11 +13,11 @@ import yaml
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
-from flows.gate.serving_check import differing_versions
 from flows.local.pipeline import dvc, load_stages
 from flows.local.process import CommandError
 from flows.local.project import Project, git
 from flows.local.recipe import digest
+from flows.local.requirements import differing_versions
 from flows.local.snapshots import POINTER, snapshot_id
 from flows.local.worktree import cache_of
 from flows.registry.audit_trail import note_event, person

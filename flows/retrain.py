@@ -15,6 +15,7 @@ from prefect.tasks import Task
 
 from flows.display.prefect_artifacts import decision_page, figure_table, stage_log
 from flows.gate.evidence import judge
+from flows.local.environment import set_up
 from flows.local.outages import trouble, unanswered
 from flows.local.pipeline import Stage, load_stages, run_stage
 from flows.local.project import Project, find_project
@@ -37,7 +38,8 @@ from flows.registry.versions import (
 )
 from ml.core.errors import UserError
 from ml.core.paths import TRAINED
-from ml.promote.gate import SERVED, ModelNames, Policy
+from ml.promote.gate import SERVED
+from ml.promote.policy import ModelNames, Policy
 
 RETRY_DELAY = 10  # seconds before a crashed stage is tried again
 
@@ -63,6 +65,7 @@ def retrain(
     Returns:
         {"model": URI of the version, "new": whether it was made now, "passed": the gate's word, "run": MLflow run id}.
     """
+    set_up()
     logger = get_run_logger()
     project = find_project()
     client = connect(project)

@@ -6,7 +6,7 @@ from filelock import FileLock
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
-import flows.display.prefect_artifacts  # noqa: F401 (refusals without traceback)
+from flows.local.environment import set_up
 from flows.local.project import find_project
 from flows.registry.audit_trail import note_event, person
 from flows.registry.production import LOCK, move_champion, promoted
@@ -27,6 +27,7 @@ def rollback(reason: str, to: str = "", by: str = "") -> dict[str, Any]:
     Returns:
         As `roll_back`.
     """
+    set_up()
     result = roll_back(reason, to, by)
     words = f"`models:/…/{result['replaced']}` → `{result['model']}`"
     create_markdown_artifact(f"# Rolled back\n\n{words}\n\n```\n{reason}\n```\n", key="rollback")

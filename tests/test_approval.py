@@ -10,7 +10,7 @@ from flows.gate.approval import standing
 from flows.promote import refuse_unfit
 from flows.registry.versions import POLICY
 from ml.core.errors import UserError
-from ml.promote.gate import ApprovalPolicy, load_policy
+from ml.promote.policy import ApprovalPolicy, load_policy
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 ONE = ApprovalPolicy(approvers=1, author_alone=False, reproduced=False, timeout_hours=48)

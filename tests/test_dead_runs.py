@@ -13,7 +13,8 @@ from conftest import ROOT
 from faults import working_in
 from mlflow.tracking import MlflowClient
 
-from flows.local.project import STARTED_BY, Project, author, git
+from flows.local.environment import STARTED_BY
+from flows.local.project import Project, author, git
 from flows.local.worktree import open_workspace
 from flows.registry.dead_runs import CHECKPOINT, TEMPORARY, clean, end, leftovers, orphans, salvage
 

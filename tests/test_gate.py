@@ -8,7 +8,8 @@ import yaml
 from conftest import ROOT
 
 from ml.core.errors import UserError
-from ml.promote.gate import Evidence, GatePolicy, Segment, Serving, decide, load_policy, lower_bound
+from ml.promote.gate import Evidence, Segment, Serving, decide, lower_bound
+from ml.promote.policy import GatePolicy, load_policy
 
 POLICY = GatePolicy(
     mode="enforce",

@@ -3,9 +3,10 @@
 import ast
 import copy
 import re
+import shutil
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from conftest import ROOT
 from dvc.stage.cache import _get_cache_hash
 
 from flows.local.pipeline import load_stages, refusal_in
+from flows.local.recipe import digest
 from ml.core.errors import UserError
 
 
@@ -36,14 +38,50 @@ def imported(module: Path) -> set[Path]:
     return found
 
 
+def inside(path: str, folders: set[str]) -> bool:
+    return any(PurePosixPath(path).is_relative_to(folder) for folder in folders)
+
+
 @pytest.mark.parametrize("name", [stage.name for stage in load_stages(ROOT)])
-def test_a_stage_names_every_module_that_it_runs_so_that_no_model_is_stale(name: str) -> None:
+def test_a_stage_names_every_room_that_it_runs_so_that_no_model_is_stale(name: str) -> None:
     stage = next(one for one in load_stages(ROOT) if one.name == name)
-    module = ROOT / f"{stage.cmd.split()[-1].replace('.', '/')}.py"
-    needed = {str(file.relative_to(ROOT)) for file in imported(module)} - {"ml/__init__.py"}
-    named = {dep for dep in stage.deps if dep.endswith(".py")}
-    assert named == needed
+    main = ROOT / stage.cmd.removeprefix("python -m ").replace(".", "/") / "__main__.py"
+    imports = {file.relative_to(ROOT).as_posix() for file in imported(main)}
+    rooms = {dep for dep in stage.deps if inside(dep, {"ml"})}
+    assert {file for file in imports if not inside(file, rooms)} == set()
+    assert {room for room in rooms if not any(inside(file, {room}) for file in imports)} == set()
     assert "constraints.txt" in stage.deps
+
+
+def test_dvc_yaml_names_rooms_and_not_modules() -> None:
+    named = [dep for stage in load_stages(ROOT) for dep in stage.deps if inside(dep, {"ml"})]
+    assert 5 <= len(named) <= 25
+    assert all((ROOT / room).is_dir() for room in named)
+
+
+def test_what_python_leaves_in_a_room_does_not_make_a_stage_run_again(tmp_path: Path) -> None:
+    room = tmp_path / "room"
+    room.mkdir()
+    (room / "code.py").write_text("print('hello')\n")
+    command = f"{sys.executable} room/code.py > out.txt"
+    stage = {"cmd": command, "deps": ["room"], "outs": ["out.txt"]}
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"one": stage}}))
+    shutil.copy(ROOT / ".dvcignore", tmp_path)
+
+    def dvc(*arguments: str) -> str:
+        run = [sys.executable, "-m", "dvc", *arguments]
+        return subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    dvc("init", "--no-scm")
+    assert "Running stage" in dvc("repro")
+    before = digest(room)
+    (room / "__pycache__").mkdir()
+    (room / "__pycache__/code.cpython-311.pyc").write_bytes(b"compiled")
+    assert "Running stage" not in dvc("repro")
+    assert digest(room) == before
+    (room / "more.py").write_text("")
+    assert "Running stage" in dvc("repro")
+    assert digest(room) != before
 
 
 def knobs(section: dict[str, Any], place: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
@@ -70,12 +108,9 @@ def test_every_knob_counts_in_dvcs_run_cache_so_that_no_stage_is_taken_from_anot
     assert overlooked == []  # https://github.com/iterative/dvc/issues/10296: `size` and `nfiles` are
 
 
-def test_templates_and_suites_are_dependencies_of_the_stages_that_read_them() -> None:
+def test_the_contract_and_the_snapshot_are_dependencies_of_the_stage_that_reads_them() -> None:
     stages = {stage.name: stage for stage in load_stages(ROOT)}
     assert {"data/gx", "data/snapshot", "data/previous.json"} <= set(stages["validate"].deps)
-    assert {f"ml/pages/templates/{name}.html.j2" for name in ("report", "page", "cards")} <= set(
-        stages["evaluate"].deps
-    )
 
 
 def test_the_flows_graph_is_the_one_that_dvc_draws() -> None:

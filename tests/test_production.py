@@ -18,7 +18,7 @@ from flows.registry.production import (
     refuse_second,
 )
 from ml.core.errors import UserError
-from ml.promote.gate import ModelNames
+from ml.promote.policy import ModelNames
 
 NAMES = ModelNames(candidates=CANDIDATES, production=PRODUCTION)
 JUDGED = {"gate": "passed", "gate_champion": "none", "dirty": "false", "commit": "c0ffee", "branch": "retrain/1"}

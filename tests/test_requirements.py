@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-from flows.gate.serving_check import differing_versions
+from flows.local.requirements import differing_versions
 
 
 def test_installed_versions_pass_and_others_are_named() -> None:

@@ -12,8 +12,8 @@ import pytest
 import torch
 from conftest import ROOT, SMALL, edit_table, set_knobs
 
+import ml.embed.stage
 import ml.evaluate.stage
-import ml.model.embedding
 import ml.prepare.stage
 import ml.train.stage
 import ml.validate.stage
@@ -40,7 +40,7 @@ def workplace(folder: Path, shop: Path) -> Path:
 def run(folder: Path, monkeypatch: pytest.MonkeyPatch, *stages: str) -> None:
     monkeypatch.chdir(folder)
     for stage in stages:
-        (ml.model.embedding if stage == "embed" else getattr(ml, stage).stage).main()
+        getattr(ml, stage).stage.main()
 
 
 def digests(folder: Path) -> dict[str, bytes]:

@@ -1,6 +1,5 @@
 """What the flows leave on Prefect's page: log lines, progress bars, artifacts."""
 
-import logging
 import re
 from collections.abc import Callable
 from typing import Any
@@ -8,36 +7,9 @@ from typing import Any
 from prefect import get_run_logger
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
-from flows.local.outages import trouble
-from ml.core.errors import UserError
 from ml.evaluate.evaluation import FIGURES
 
 PROGRESS = re.compile(r"^[\w ]+: +(\d+)% \(")
-
-
-class PlainRefusals(logging.Filter):
-    """Takes the traceback off a logged UserError, or of trouble from outside: a message to a person, not a crash."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Never drops a record."""
-        error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, UserError) or trouble(error):
-            record.exc_info, record.exc_text = None, None
-            record.msg, record.args = str(error), ()
-        return True
-
-
-class NoServerTalk(logging.Filter):
-    """Drops Prefect's lines about the temporary server, whose last one would hide the error above it."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is about something else."""
-        return "temporary server" not in record.getMessage()
-
-
-logging.getLogger("prefect").addFilter(NoServerTalk())
-for _name in ("prefect.flow_runs", "prefect.task_runs"):
-    logging.getLogger(_name).addFilter(PlainRefusals())
 
 
 def stage_log(stage: str) -> Callable[[str], None]:

@@ -14,7 +14,7 @@ from flows.registry.audit_trail import What, events, note_event, person
 from flows.registry.tracking import connect, permitted
 from flows.registry.versions import find_candidate, policy_of, refusal_of, uri_of
 from ml.core.errors import UserError
-from ml.promote.gate import ApprovalPolicy, Policy
+from ml.promote.policy import ApprovalPolicy, Policy
 
 
 @dataclass(frozen=True)

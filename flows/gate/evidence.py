@@ -24,7 +24,8 @@ from ml.evaluate.bootstrap import resample
 from ml.evaluate.evaluation import over_resamples, resampled_figures, similarities
 from ml.evaluate.metrics import average_precision
 from ml.promote.alpha_spending import sketch
-from ml.promote.gate import Evidence, GatePolicy, Policy, Segment, decide
+from ml.promote.gate import Evidence, Segment, decide
+from ml.promote.policy import GatePolicy, Policy
 from ml.promote.segments import segments
 
 

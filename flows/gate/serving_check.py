@@ -9,7 +9,6 @@ import time
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,10 +17,10 @@ import mlflow
 import numpy as np
 import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
-from packaging.requirements import Requirement
 
 from flows.local.process import program_path
 from flows.local.project import Project
+from flows.local.requirements import differing_versions
 from flows.local.servers import free_port, running
 from flows.registry.versions import uri_of
 from ml.core.errors import UserError
@@ -29,7 +28,8 @@ from ml.core.files import read_json, read_table
 from ml.core.paths import EMBEDDED, EVALUATED, PREPARED, SNAPSHOT
 from ml.data.blocks import block_numbers, relative_to_block
 from ml.data.schema import BLOCK
-from ml.promote.gate import Serving, ServingPolicy
+from ml.promote.gate import Serving
+from ml.promote.policy import ServingPolicy
 
 ROUNDS = 5  # requests whose median is the latency
 
@@ -101,24 +101,3 @@ def ask(address: str, table: pd.DataFrame) -> tuple[np.ndarray, float]:
             found = pd.DataFrame(json.load(answer)["predictions"])
         seconds.append(time.monotonic() - started)
     return found.to_numpy(np.float32), statistics.median(seconds) / len(table) * 1000
-
-
-def differing_versions(requirements: str, needed: bool = True) -> list[str]:
-    """Of pinned requirements, those that are not installed in this version, in words.
-
-    Args:
-        needed: whether all must be installed; of constraints only those matter that are.
-    """
-    differing = []
-    for line in requirements.splitlines():
-        if not line.strip() or line.startswith(("#", "-")):
-            continue
-        wanted = Requirement(line)
-        try:
-            installed = version(wanted.name)
-        except PackageNotFoundError:
-            differing += [f"{wanted}: not installed"] if needed else []
-            continue
-        if not wanted.specifier.contains(installed, prereleases=True):
-            differing.append(f"{wanted}: {installed} is installed")
-    return differing

@@ -7,22 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import psutil
-
 from flows.local.outages import FULL
 from ml.core.errors import UserError
 
-QUIET = {
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "DO_NOT_TRACK": "1",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DVC_NO_ANALYTICS": "1",
-    "GX_ANALYTICS_ENABLED": "false",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-}
-
 NOTHING = 2**20  # bytes: a disk with less is full
-STARTED_BY = "VARIANTS_STARTED_BY"  # environment variable by which children of a command are known when it is dead
 AUTHOR = {"name": "color-variants", "email": "color-variants@localhost"}  # where git knows nobody
 
 
@@ -105,19 +93,3 @@ def author(folder: Path) -> dict[str, str]:
         for role in ("AUTHOR", "COMMITTER"):
             environment.setdefault(f"GIT_{role}_{part.upper()}", known or value)
     return environment
-
-
-def settle_environment() -> None:
-    """Keeps the tools from reporting to their makers, and Prefect's state in the project. What is set already stays."""
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
-    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")  # busy machines need more than 20
-    os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "7")  # 2 + 4 + … + 128 s, about as patient as MLflow's client
-    try:
-        room = find_project().room
-    except UserError:
-        return  # commands that need the project say so themselves
-    os.environ[STARTED_BY] = f"{os.getpid()} {psutil.Process().create_time()} {room}"
-    if "PREFECT_HOME" not in os.environ:
-        os.environ["PREFECT_HOME"] = str(room / "prefect")
-        (room / "prefect").mkdir(parents=True, exist_ok=True)  # Prefect makes the last folder only

@@ -10,7 +10,7 @@ from flows.local.snapshots import snapshot_id
 from ml.core.paths import PREVIOUS, SNAPSHOT
 
 # What a registered model holds besides the pipeline's results.
-SERVING = ("mlflow/serving.py", "ml/serve/onnx_encoder.py", "ml/serve/predictor.py")
+SERVING = ("mlflow/serving.py", "ml/serve", "flows/registry/package.py")
 
 
 def recipe(root: Path) -> str:
@@ -33,8 +33,9 @@ def recipe(root: Path) -> str:
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file, or of a folder's names and files."""
+    """SHA-256 of a file, or of a folder's names and files; what running Python leaves in a folder is left out."""
     if not path.is_dir():
         return hashlib.sha256(path.read_bytes()).hexdigest()
-    entries = [f"{file.relative_to(path)} {digest(file)}" for file in sorted(path.rglob("*")) if file.is_file()]
+    files = [file for file in sorted(path.rglob("*")) if file.is_file() and "__pycache__" not in file.parts]
+    entries = [f"{file.relative_to(path)} {digest(file)}" for file in files]
     return hashlib.sha256("\n".join(entries).encode()).hexdigest()

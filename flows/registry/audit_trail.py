@@ -18,7 +18,7 @@ from flows.local.project import Project, git
 from flows.registry.tracking import connect
 from flows.registry.versions import policy_of, uri_of
 from ml.core.errors import UserError
-from ml.promote.gate import ModelNames
+from ml.promote.policy import ModelNames
 
 PREFIX = "event."
 LONGEST = 1000  # characters of a comment: a tag holds 5,000

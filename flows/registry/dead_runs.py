@@ -12,7 +12,8 @@ from filelock import Timeout
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from flows.local.project import STARTED_BY, Project
+from flows.local.environment import STARTED_BY
+from flows.local.project import Project
 from flows.local.worktree import Workspace, life, notes_file, remove_worktree, worktrees
 from ml.core.files import read_json, remove
 from ml.core.paths import TRAINED

@@ -42,6 +42,7 @@ REQUIREMENTS = (
     "torchvision",
     "typer",
 )
+ROOMS = ("core", "data", "model", "grouping", "pages", "prepare", "serve")  # of ml/: what `ml.serve` stands on
 EXAMPLES = 2  # products in the input example
 COMPARED = 32  # products on which ONNX Runtime and torch must agree
 
@@ -55,7 +56,7 @@ def package(run_id: str) -> str:
         for file in (*FILES, *([PREPARED / "detector.safetensors"] if detects else [])):
             shutil.copy(file, model)
         add_onnx(model)
-        shutil.copytree("ml", code, ignore=shutil.ignore_patterns("__pycache__"))
+        copy_rooms(code)
         info = mlflow.pyfunc.log_model(
             name="model",
             python_model="mlflow/serving.py",
@@ -66,6 +67,14 @@ def package(run_id: str) -> str:
             pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
         )
     return str(info.model_uri)
+
+
+def copy_rooms(code: Path) -> None:
+    """Copies of `ml` what serving imports into a new folder: not training, evaluation and the generated shop."""
+    code.mkdir()
+    shutil.copy("ml/__init__.py", code)
+    for room in ROOMS:
+        shutil.copytree(f"ml/{room}", code / room, ignore=shutil.ignore_patterns("__pycache__"))
 
 
 def add_onnx(model: Path) -> None:

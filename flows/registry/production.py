@@ -13,7 +13,7 @@ from mlflow.tracking import MlflowClient
 from flows.registry.audit_trail import events
 from flows.registry.versions import CHAMPION, ensure_model, uri_of, version_by_alias
 from ml.core.errors import UserError
-from ml.promote.gate import ModelNames
+from ml.promote.policy import ModelNames
 
 LOCK = "promotion.lock"  # in the project's room: of promotions and rollbacks at once in a clone, one comes first and the other sees it
 PATIENCE = 600  # seconds after which a promotion that has not ended is dead

@@ -1,7 +1,6 @@
 """MLflow runs: where they go, what they hold, and curves that grow while a stage still trains."""
 
 import csv
-import logging
 import os
 import threading
 import time
@@ -23,8 +22,6 @@ from ml.core.errors import UserError
 from ml.core.files import remove_parts, replacing
 
 EXPERIMENT = "color-variants"
-# It announces each table that it creates, and logs the traceback of each error that it also raises.
-logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 PATIENCE = 10.0  # seconds to wait for a tracking server's first answer
 POLL = 2.0  # seconds between looks at a growing history
 

@@ -11,7 +11,7 @@ from mlflow.tracking import MlflowClient
 from flows.local.project import Project
 from ml.core.errors import UserError
 from ml.core.files import read_json
-from ml.promote.gate import ModelNames, Policy, load_policy
+from ml.promote.policy import ModelNames, Policy, load_policy
 
 CHALLENGER, CHAMPION = "challenger", "champion"
 POLICY = Path("mlflow/promotion.yaml")

@@ -9,7 +9,6 @@ import pandas as pd
 from pydantic import Field
 from sklearn.metrics import precision_recall_curve
 
-from ml.core.command import run_stage
 from ml.core.device import exact
 from ml.core.files import read_json, read_table, replacing, write_json
 from ml.core.params import Params, load_params
@@ -22,8 +21,9 @@ from ml.evaluate.bootstrap import interval, resample
 from ml.evaluate.error_analysis import Mistake, find
 from ml.evaluate.evaluation import over_resamples, resampled_figures, similarities, with_intervals
 from ml.evaluate.report import write_report
+from ml.evaluate.threshold import choose_threshold
 from ml.grouping.calibration import Calibration, expected_calibration_error, fit_calibration
-from ml.grouping.grouping import Method, choose_threshold
+from ml.grouping.grouping import Method
 from ml.pages.contact_sheet import draw_sheet
 
 CURVE_POINTS = 200  # of each precision-recall curve, for plotting
@@ -179,7 +179,3 @@ def curve(name: str, embeddings: np.ndarray, truth: Truth) -> pd.DataFrame:
     precision, recall, _ = precision_recall_curve(label, score)
     places = np.unique(np.linspace(0, len(recall) - 1, CURVE_POINTS).round().astype(int))
     return pd.DataFrame({"embedding": name, "recall": recall[places], "precision": precision[places]})
-
-
-if __name__ == "__main__":
-    run_stage(main)

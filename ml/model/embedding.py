@@ -1,16 +1,10 @@
-"""Stage embed: L2-normalised embeddings of all products."""
-
-from pathlib import Path
+"""Embeddings of cropped pictures, batch by batch, and the center that an encoder subtracts."""
 
 import numpy as np
 import torch
 
-from ml.core.command import run_stage
-from ml.core.device import exact, pick_device
-from ml.core.files import replacing
-from ml.core.paths import EMBEDDED, PREPARED, TRAINED
-from ml.core.progress import Advance, progress
-from ml.model.encoder import Encoder, load_encoder
+from ml.core.progress import Advance
+from ml.model.encoder import Encoder
 
 BATCH = 64
 
@@ -42,19 +36,3 @@ def set_center(encoder: Encoder, pictures: np.ndarray) -> None:
     encoder.center.zero_()
     mean = torch.from_numpy(embed_pictures(encoder, pictures).mean(axis=0))
     encoder.center.copy_(mean)
-
-
-def main(prepared: Path = PREPARED, model: Path = TRAINED, out: Path = EMBEDDED) -> None:
-    """Embeds every prepared product with the trained encoder."""
-    pictures = np.load(prepared / "images.npy", mmap_mode="r")
-    encoder, facts = load_encoder(model)
-    exact(facts["threads"])
-    encoder = encoder.to(pick_device("auto"))
-    with progress("embed", len(pictures), "products") as advance:
-        rows = embed_pictures(encoder, pictures, advance)
-    with replacing(out / "embeddings.npy") as beside, beside.open("wb") as file:
-        np.save(file, rows)
-
-
-if __name__ == "__main__":
-    run_stage(main)

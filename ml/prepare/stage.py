@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from numpy.lib.format import open_memmap
 
-from ml.core.command import run_stage
 from ml.core.device import exact
 from ml.core.files import read_table, replacing, reserve, write_json, write_table
 from ml.core.params import load_params
@@ -67,7 +66,3 @@ def write_arrays(products: pd.DataFrame, images: Path, how: CropParams, out: Pat
         crops.flush()
         masks.flush()
     return boxes
-
-
-if __name__ == "__main__":
-    run_stage(main)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from ml.core.command import run_stage
 from ml.core.files import replacing, write_table
 from ml.core.paths import SNAPSHOT
 from ml.core.progress import progress
@@ -50,7 +49,3 @@ def import_shop(source: str, out: Path) -> None:
         if shop.pairs is not None and len(shop.pairs):
             pairs = shop.pairs.sort_values(["left", "right"], kind="stable", ignore_index=True)
             write_table(beside / "pairs.parquet", pairs)
-
-
-if __name__ == "__main__":
-    run_stage(main)

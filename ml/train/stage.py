@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ml.core.command import run_stage
 from ml.core.device import exact
 from ml.core.errors import UserError
 from ml.core.files import read_json, read_table, remove
@@ -121,7 +120,3 @@ def make_batches(
 def digest(products: pd.DataFrame) -> str:
     """A hash of the table, whose picture hashes and boxes say what the arrays hold."""
     return hashlib.sha256(json.dumps(products.to_dict("list"), default=str).encode()).hexdigest()
-
-
-if __name__ == "__main__":
-    run_stage(main)

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from ml.core.command import run_stage
 from ml.core.errors import UserError
 from ml.core.files import read_json, read_table, write_json, write_table
 from ml.core.params import Params, load_params
@@ -128,7 +127,3 @@ def describe_pairs(pairs: pd.DataFrame, catalog: pd.DataFrame, known: set[str]) 
         joined = design[left] == design[right]
         table["contradiction"] = usable.to_numpy(bool) & ~positive & joined
     return table
-
-
-if __name__ == "__main__":
-    run_stage(main)

@@ -1,0 +1,92 @@
+"""The promotion policy: the sections of mlflow/promotion.yaml, checked against a model of each."""
+
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import Field, ValidationError, field_validator
+
+from ml.core.errors import UserError
+from ml.core.params import Params, describe
+from ml.evaluate.evaluation import FIGURES
+
+
+class ModelNames(Params):
+    """The section `models` of the policy: names in the registry."""
+
+    candidates: str
+    production: str
+
+
+class SegmentPolicy(Params):
+    """The section `gate.segments` of the policy: what guards single parts of the catalogue."""
+
+    pairs: int = Field(ge=1)
+    margin: float = Field(ge=0)
+    significance: float = Field(gt=0, lt=0.5)
+
+
+class ServingPolicy(Params):
+    """The section `gate.serving` of the policy: what a candidate must show when it is served as consumers would."""
+
+    canaries: int = Field(ge=0)
+    tolerance: float = Field(ge=0)
+    latency: float = Field(gt=0)
+    size: float = Field(gt=0)
+
+
+class GatePolicy(Params):
+    """The section `gate` of the policy; the file says what each value means."""
+
+    mode: Literal["enforce", "dry-run"]
+    metric: str
+    floor: float
+    baselines: list[str]
+    baseline_gain: float
+    margin: float = Field(ge=0)
+    min_gain: float
+    significance: float = Field(gt=0, lt=0.5)
+    power: float = Field(gt=0.5, lt=1)
+    same_pairs: float = Field(gt=0, le=1)
+    resamples: int = Field(ge=2000)
+    seed: int
+    segments: SegmentPolicy
+    serving: ServingPolicy
+
+    @field_validator("metric")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in FIGURES:
+            raise ValueError(f"is none of {', '.join(FIGURES)}")
+        return name
+
+
+class ApprovalPolicy(Params):
+    """The section `approval` of the policy: what must happen after the gate before a candidate may serve."""
+
+    approvers: int = Field(ge=0)
+    author_alone: bool
+    reproduced: bool
+    timeout_hours: float = Field(gt=0)
+
+
+class Policy(Params):
+    """The whole of mlflow/promotion.yaml."""
+
+    models: ModelNames
+    gate: GatePolicy
+    approval: ApprovalPolicy
+
+
+def load_policy(path: Path) -> Policy:
+    """Reads the promotion policy.
+
+    Raises:
+        UserError: missing, not YAML, or against the schema; every mistake is named.
+    """
+    try:
+        return Policy.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, yaml.YAMLError) as error:
+        raise UserError(f"the promotion policy cannot be read: {error}") from error
+    except ValidationError as error:
+        raise UserError(f"the promotion policy {path} does not hold: {describe(error)}") from error

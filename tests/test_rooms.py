@@ -1,0 +1,83 @@
+"""The rooms: data flows one way through them, and a served model carries few of them."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from flows.registry.package import ROOMS
+
+STAGES = ("snapshot", "validate", "prepare", "train", "embed", "evaluate")
+BASE = {"core", "data"}
+MAY_IMPORT = {  # room of ml/ → the rooms that it may import besides itself
+    "core": set(),
+    "data": {"core"},
+    "grouping": {"core"},
+    "model": {"core"},
+    "pages": BASE,
+    **{stage: BASE | {"grouping", "model", "pages"} for stage in STAGES},
+    "serve": BASE | {"grouping", "model", "pages", "prepare"},
+    "promote": BASE | {"evaluate"},
+    "synthetic": {"core"},
+}
+FLOORS = ("local", "registry", "gate", "display")  # of flows/: each may import those before it
+
+
+def packages(file: Path) -> set[str]:
+    """What a module imports, as the first two parts of the names: ml.core, flows.local."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            deep = node.module.count(".") > 0
+            names = [node.module] if deep else [f"{node.module}.{one.name}" for one in node.names]
+        found |= {".".join(name.split(".")[:2]) for name in names}
+    return found
+
+
+def rooms_of(package: str) -> set[str]:
+    return {one.parent.name for one in (ROOT / package).glob("*/__init__.py")}
+
+
+def test_every_room_is_in_the_plan() -> None:
+    assert rooms_of("ml") == set(MAY_IMPORT)
+    assert rooms_of("flows") == set(FLOORS)
+
+
+@pytest.mark.parametrize("room", sorted(MAY_IMPORT))
+def test_data_flows_one_way_through_the_rooms_of_ml(room: str) -> None:
+    allowed = {f"ml.{one}" for one in MAY_IMPORT[room] | {room}}
+    for file in (ROOT / "ml" / room).rglob("*.py"):
+        ours = {name for name in packages(file) if name.split(".")[0] in ("ml", "flows", "benchmarks")}
+        assert ours <= allowed, file
+
+
+@pytest.mark.parametrize("room", FLOORS)
+def test_rooms_of_flows_import_those_before_them_and_never_what_a_person_runs(room: str) -> None:
+    allowed = {f"flows.{one}" for one in FLOORS[: FLOORS.index(room) + 1]}
+    for file in (ROOT / "flows" / room).rglob("*.py"):
+        assert {name for name in packages(file) if name.startswith("flows.")} <= allowed, file
+
+
+def test_the_rooms_that_a_model_carries_are_all_that_serving_imports(tmp_path: Path) -> None:
+    loaded = (
+        "import sys, ml.serve.predictor, ml.serve.groups_page; print(*(n for n in sys.modules if n.startswith('ml.')))"
+    )
+    found = subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    imported = {name.split(".")[1] for name in found.split()}
+    assert imported <= set(ROOMS)
+    assert {"serve", "prepare", "grouping"} <= imported
+
+
+def test_the_code_that_a_model_carries_stays_small() -> None:
+    files = [file for room in ROOMS for file in (ROOT / "ml" / room).rglob("*") if file.suffix in (".py", ".j2")]
+    assert 500 < sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files) <= 2500
+
+
+def test_importing_the_packages_changes_nothing_around_them() -> None:
+    look = "import os, logging; before = dict(os.environ); import flows.cli; print(dict(os.environ) == before)"
+    found = subprocess.run([sys.executable, "-c", look], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert found == "True\n"
