@@ -215,10 +215,10 @@ def pictures(source: str) -> list[Path]:
 
 
 def make_model(job: Job) -> None:
-    """A model's folder with ImageNet weights and the knobs of params.yaml, as `flows.registry.package` leaves it."""
+    """A model's folder with ImageNet weights and the params of params.yaml, as `flows.registry.package` leaves it."""
     exact(job.threads)
-    knobs: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["train"]["encoder"]
-    encoder = Encoder(EncoderParams.model_validate(knobs)).to(memory_format=torch.channels_last)
+    params: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["train"]["encoder"]
+    encoder = Encoder(EncoderParams.model_validate(params)).to(memory_format=torch.channels_last)
     how = crop_params(job)
     crops = np.stack(
         [crop_product(decode(file.read_bytes()), how, article_type="")[0] for file in job.files[:CENTERED]]

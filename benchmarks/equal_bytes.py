@@ -14,6 +14,7 @@ import shlex
 import subprocess
 import sys
 from collections import Counter
+from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -40,16 +41,20 @@ def main(
     before: Annotated[str, typer.Argument(help="The commit before the change.")],
     after: Annotated[str, typer.Argument(help="The commit after it.")] = "HEAD",
 ) -> None:
-    """Runs both commits' stages and prints a line for each output."""
+    """Runs both commits' stages and prints a line for each folder, and one for each difference."""
     with TemporaryDirectory() as folder:
         first, second = (outputs(commit, Path(folder, name)) for commit, name in ((before, "before"), (after, "after")))
-        different = 0
-        for name in sorted(first.keys() | second.keys()):
-            word = compare(first.get(name), second.get(name))
-            different += word != "equal"
-            sizes = " ".join(str(len(one[name])) if name in one else "-" for one in (first, second))
-            print(f"{word:<28} {digest(second.get(name))} {sizes:>16} bytes  {name}")
-    print(f"{len(first.keys() | second.keys())} outputs, {different} different")
+        words = {name: compare(first.get(name), second.get(name)) for name in sorted(first | second)}
+        for place, names in groupby(words, key=lambda name: "/".join(name.split("/")[:2])):
+            listed = list(names)
+            equal = [name for name in listed if words[name] == "equal"]
+            content = hashlib.sha256(b"".join(name.encode() + second[name] for name in equal))
+            print(f"{len(equal):4} of {len(listed):4} outputs equal  {content.hexdigest()[:12]}  {place}")
+            for name in listed:
+                if words[name] != "equal":
+                    print(f"     {words[name]}: {name}")
+    different = sum(word != "equal" for word in words.values())
+    print(f"{len(words)} outputs, {different} different")
     if different:
         raise typer.Exit(1)
 
@@ -66,18 +71,22 @@ def outputs(commit: str, folder: Path) -> dict[str, bytes]:
     for section, values in PARAMS.items():
         params[section] |= {name: value for name, value in values.items() if name in params[section]}
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
-    generate = f"from pathlib import Path; from ml.synthetic import generate_shop; generate_shop(Path('shop'), {PRODUCTS}, 0)"
+    generate = (
+        f"from pathlib import Path; from ml.synthetic import generate_shop; generate_shop(Path('shop'), {PRODUCTS}, 0)"
+    )
     _run([sys.executable, "-c", generate], folder)
     _run([sys.executable, "-m", "ml.snapshot", "shop"], folder)
     stages = yaml.safe_load((folder / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     for stage in stages.values():
         _run([sys.executable, *shlex.split(stage["cmd"])[1:]], folder)
-    files = [file for top in ("shop", "data/snapshot", "artifacts") for file in (folder / top).rglob("*") if file.is_file()]
+    files = [
+        file for top in ("shop", "data/snapshot", "artifacts") for file in (folder / top).rglob("*") if file.is_file()
+    ]
     return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
 
 
 def compare(first: bytes | None, second: bytes | None) -> str:
-    """"equal", or how two outputs differ."""
+    """ "equal", or how two outputs differ."""
     if first is None or second is None:
         return "missing before" if first is None else "missing after"
     if first == second:
@@ -96,11 +105,6 @@ def leaves(content: Any) -> Counter[str]:
     if isinstance(content, list):
         return sum((leaves(one) for one in content), Counter())
     return Counter([json.dumps(content)])
-
-
-def digest(content: bytes | None) -> str:
-    """The first digits of a SHA-256."""
-    return "-" * 12 if content is None else hashlib.sha256(content).hexdigest()[:12]
 
 
 def _run(command: list[str], folder: Path) -> None:

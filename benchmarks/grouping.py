@@ -42,28 +42,28 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def main(
     prepared: Annotated[Path, typer.Option(help="Folder of products.parquet and pairs.parquet.")] = PREPARED,
     embedded: Annotated[Path, typer.Option(help="Folder of embeddings.npy, a row for each product.")] = EMBEDDED,
-    params: Annotated[Path, typer.Option(help="For resamples, seed and block_prior.")] = PARAMS,
+    params_file: Annotated[Path, typer.Option(help="For resamples, seed and block_prior.")] = PARAMS,
     halvings: Annotated[int, typer.Option(min=1, help="How often the designs are halved.")] = 20,
     out: Annotated[Path, typer.Option(help="The JSON file.")] = OUT,
 ) -> None:
     """Compares every method at every choice of threshold; prints a table and writes JSON."""
-    knobs = load_params("evaluate", EvaluateParams, params)
-    embeddings, truth = dev_split(prepared, embedded, knobs.block_prior)
-    halves = halve(truth.design, halvings, knobs.seed)
-    weight = resample(halves.shape[1], knobs.resamples, knobs.seed)
+    params = load_params("evaluate", EvaluateParams, params_file)
+    embeddings, truth = dev_split(prepared, embedded, params.block_prior)
+    halves = halve(truth.design, halvings, params.seed)
+    weight = resample(halves.shape[1], params.resamples, params.seed)
     rows: dict[str, dict[str, np.ndarray]] = {}
     chosen: dict[str, list[float]] = {}
     with progress("grouping", len(METHODS), "methods") as advance:
         for method in METHODS:
             grouping = Grouping(embeddings, truth.block, method)
-            for choice, thresholds in choose(grouping, truth.design, halves, knobs.seed).items():
+            for choice, thresholds in choose(grouping, truth.design, halves, params.seed).items():
                 chosen[f"{method}, {choice}"] = thresholds
                 rows[f"{method}, {choice}"] = judge(grouping, truth.design, thresholds, halves, weight)
             advance()
     table = [entry(name, rows, chosen[name]) for name in rows]
     size = np.bincount(truth.design)
     facts = {"products": len(truth.rows), "designs": len(size), "designs_of_two_or_more": int((size >= 2).sum())}
-    settings = {"halvings": halvings, "resamples": knobs.resamples, "seed": knobs.seed}
+    settings = {"halvings": halvings, "resamples": params.resamples, "seed": params.seed}
     write_json(out, {"dev": facts, **settings, "commit": commit(), "rows": table})
     print(markdown(table))
     print(f"written: {out}")

@@ -25,7 +25,7 @@ from ml.model.encoder import load_encoder
 Embed = Callable[[np.ndarray], np.ndarray]
 
 
-def judge(prepared: Path, model: Path, params: Path, splits: list[str]) -> dict[str, Any]:
+def judge(prepared: Path, model: Path, params_file: Path, splits: list[str]) -> dict[str, Any]:
     """Figures of the encoder and of the baselines, each at its own threshold chosen on dev.
 
     Returns:
@@ -33,17 +33,17 @@ def judge(prepared: Path, model: Path, params: Path, splits: list[str]) -> dict[
         "baselines": {name: figures}, "block_ap_draws": {split: figures in one line}}; gains are paired differences on the same
         resamples, and the draws, the sample itself first, let rows be compared with one another in the same way.
     """
-    knobs = load_params("evaluate", EvaluateParams, params)
+    params = load_params("evaluate", EvaluateParams, params_file)
     products, _, pictures = prepared_shop(prepared)
     encoder, block = load_encoder(model)[0], block_numbers(products)
 
     def embed(annotated: np.ndarray) -> np.ndarray:
         mates = block_mates(products, annotated)
-        rows = relative_to_block(embed_pictures(encoder, pictures[mates]), block[mates], knobs.block_prior)
+        rows = relative_to_block(embed_pictures(encoder, pictures[mates]), block[mates], params.block_prior)
         return np.asarray(rows[np.searchsorted(mates, annotated)])
 
     ordered = ("dev", *(name for name in splits if name != "dev"))
-    how = (ordered, knobs.grouping, knobs.resamples, knobs.seed)
+    how = (ordered, params.grouping, params.resamples, params.seed)
     own = draws(prepared, embed, *how)
     baselines = {name: baseline_draws(prepared, name, *how) for name in BASELINES}
     return {
@@ -90,7 +90,7 @@ def intervals(found: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, di
     return {split: with_intervals(figures) for split, figures in found.items()}
 
 
-def judge_elsewhere(prepared: Path, model: Path, params: Path) -> dict[str, dict[str, float | None]]:
+def judge_elsewhere(prepared: Path, model: Path, params_file: Path) -> dict[str, dict[str, float | None]]:
     """Block AP on a shop that is not of this world of photos: of the model, of the model fed gray pictures, of the baselines.
 
     None of it has been seen, so all products are asked about, whatever their split.
@@ -98,12 +98,12 @@ def judge_elsewhere(prepared: Path, model: Path, params: Path) -> dict[str, dict
     Returns:
         {"model", "model, gray pictures", baseline: {"value", "low", "high"}}
     """
-    knobs = load_params("evaluate", EvaluateParams, params)
+    params = load_params("evaluate", EvaluateParams, params_file)
     products, _, pictures = prepared_shop(prepared)
-    encoder, block, how = load_encoder(model)[0], block_numbers(products), (knobs.resamples, knobs.seed)
+    encoder, block, how = load_encoder(model)[0], block_numbers(products), (params.resamples, params.seed)
 
     def block_ap(pictures: np.ndarray) -> dict[str, float | None]:
-        rows = relative_to_block(embed_pictures(encoder, pictures), block, knobs.block_prior)
+        rows = relative_to_block(embed_pictures(encoder, pictures), block, params.block_prior)
         return block_ap_of_all(prepared, rows, *how)
 
     return {

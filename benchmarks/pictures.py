@@ -39,7 +39,7 @@ def draw_curves(rows: list[dict[str, Any]], path: Path) -> None:
     for row in sorted(rows, key=lambda row: str(row["name"])):
         epochs = np.array([point["epoch"] for point in row["history"]])
         minutes = epochs * row["train_seconds"] / 60 / row["epochs"]
-        seed = row["knobs"].get("train.seed", 0)
+        seed = row["params"].get("train.seed", 0)
         colour, style = f"C{methods.index(row['method'])}", ["-", "--", ":"][seed % 3]
         label = row["method"] if seed == 0 else None
         axes.plot(
@@ -58,22 +58,22 @@ def draw_products(
     products: pd.DataFrame,
     pairs: pd.DataFrame,
     pictures: np.ndarray,
-    knobs: EvaluateParams,
+    params: EvaluateParams,
     out: Path,
 ) -> None:
     """map.jpg, mistakes-before.png, mistakes-after.png and slices.jpg of a trained model on some products.
 
     Args:
         model: the folder of the stage train; products, pairs, pictures (uint8, products × side × side × 3): what is shown.
-        knobs: how embeddings are compared and grouped.
+        params: how embeddings are compared and grouped.
     """
     encoder, facts = load_encoder(model)
     before = Encoder(EncoderParams(**facts["encoder"])).to(memory_format=torch.channels_last)
     truth, block = build_truth(products, pairs), block_numbers(products)
     for name, one in (("before", before), ("after", encoder)):
-        rows = relative_to_block(embed_pictures(one, pictures), block, knobs.block_prior)
-        threshold = choose_threshold(rows[truth.rows], truth, knobs.grouping)
-        findings = find(products, rows, threshold, knobs.grouping, truth)
+        rows = relative_to_block(embed_pictures(one, pictures), block, params.block_prior)
+        threshold = choose_threshold(rows[truth.rows], truth, params.grouping)
+        findings = find(products, rows, threshold, params.grouping, truth)
         mistakes = [*findings.false_positives, *findings.false_negatives]
         draw_sheet(out / f"mistakes-{name}.png", [[one.left, one.right] for one in mistakes if one.wrong], pictures)
     draw_map(rows[truth.rows], pictures[truth.rows], out / "map.jpg")

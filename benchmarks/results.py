@@ -1,6 +1,6 @@
 """`make results`: trains every row of rows.yaml on real photos and writes docs/results.md from the rows' JSON files.
 
-A finished row is benchmarks/results/NAME.json (figures with intervals, knobs, commit, seconds); rows that are there are not
+A finished row is benchmarks/results/NAME.json (figures with intervals, params, commit, seconds); rows that are there are not
 computed again, so an interrupted run goes on where it stopped.
 """
 
@@ -65,11 +65,11 @@ def main(
     if unknown:
         raise UserError(f"rows.yaml has no row {', '.join(sorted(unknown))}")
     for group, rows in groups.items():
-        for name, knobs in rows.items():
+        for name, params in rows.items():
             if not (FINISHED / f"{name}.json").is_file() and (not wanted or name in wanted):
-                print(f"== {name}: {knobs}", flush=True)
-                own = {knob: value for knob, value in knobs.items() if knob != "minutes"}
-                row = compute(group, name, own, source, knobs.get("minutes", minutes), elsewhere)
+                print(f"== {name}: {params}", flush=True)
+                own = {param: value for param, value in params.items() if param != "minutes"}
+                row = compute(group, name, own, source, params.get("minutes", minutes), elsewhere)
                 write_json(FINISHED / f"{name}.json", row)
     print(f"written: {write_results(FINISHED, ROOT / 'docs/results.md')}")
     rows = [read_json(file) for file in sorted(FINISHED.glob("*.json"))]
@@ -80,47 +80,51 @@ def main(
 
 def draw(source: str, row: Path) -> None:
     """Pictures of what a row's model has learnt: of the dev brands, and of the generated shop."""
-    params = row / "params.yaml"
-    knobs = load_params("evaluate", EvaluateParams, params)
-    products, pairs, pictures = prepared_shop(prepare(source, params))
+    params_file = row / "params.yaml"
+    params = load_params("evaluate", EvaluateParams, params_file)
+    products, pairs, pictures = prepared_shop(prepare(source, params_file))
     dev = np.flatnonzero(products["split"] == "dev")
-    draw_products(row, products.iloc[dev], pairs, pictures[dev], knobs, WORK / "pictures")
+    draw_products(row, products.iloc[dev], pairs, pictures[dev], params, WORK / "pictures")
     print(f"pictures of the dev brands: {WORK / 'pictures'} (photos of the shop: not to be published)")
-    draw_products(row, *prepared_shop(prepare(str(WORK / "generated"), params, "generated")), knobs, WORK / "drawings")
+    draw_products(
+        row, *prepared_shop(prepare(str(WORK / "generated"), params_file, "generated")), params, WORK / "drawings"
+    )
     for name in ("slices.jpg", "map.jpg", "mistakes-before.png", "mistakes-after.png"):
         with Image.open(WORK / "drawings" / name) as picture:
             picture.save((ROOT / "docs/images" / name).with_suffix(".jpg"), quality=85)
 
 
 def compute(
-    group: str, name: str, knobs: dict[str, Any], source: str, minutes: float, elsewhere: int
+    group: str, name: str, params: dict[str, Any], source: str, minutes: float, elsewhere: int
 ) -> dict[str, Any]:
     """One row: prepares, trains and judges. Ablations are judged on dev alone, so that no choice is made elsewhere."""
     folder, reported = WORK / name, group == "methods"
     folder.mkdir(parents=True, exist_ok=True)
-    params = folder / "params.yaml"
-    shutil.copy(ROOT / "params.yaml", params)
-    apply_overrides(folder, knobs)
-    prepared = prepare(source, params)
-    apply_overrides(folder, {"train.epochs": affordable_epochs(prepared, params, minutes * 60)})
-    settings = yaml.safe_load(params.read_text(encoding="utf-8"))
+    params_file = folder / "params.yaml"
+    shutil.copy(ROOT / "params.yaml", params_file)
+    apply_overrides(folder, params)
+    prepared = prepare(source, params_file)
+    apply_overrides(folder, {"train.epochs": affordable_epochs(prepared, params_file, minutes * 60)})
+    settings = yaml.safe_load(params_file.read_text(encoding="utf-8"))
     started = time.monotonic()
-    ml.train.stage.main(prepared, params, folder)
+    ml.train.stage.main(prepared, params_file, folder)
     seconds = time.monotonic() - started
     history = pd.read_csv(folder / "history.csv").to_dict("records")
     return {
         "group": group,
         "name": name,
-        "knobs": knobs,
+        "params": params,
         "size": settings["prepare"]["side"],
         "method": settings["train"]["method"],
         "epochs": settings["train"]["epochs"],
         "kept_epoch": read_json(folder / "encoder.json")["epoch"],
         "train_seconds": round(seconds),
         "history": [{"epoch": row["epoch"], "dev_block_ap": row["dev_block_ap"]} for row in history],
-        **judge(prepared, folder, params, ["dev", "test"] if reported else ["dev"]),
+        **judge(prepared, folder, params_file, ["dev", "test"] if reported else ["dev"]),
         "elsewhere": {
-            kind: judge_elsewhere(second_shop(kind, elsewhere, params), folder, params) for kind in SHOPS if reported
+            kind: judge_elsewhere(second_shop(kind, elsewhere, params_file), folder, params_file)
+            for kind in SHOPS
+            if reported
         },
         "command": f"python -m benchmarks.results --source {source} --minutes {minutes:g} --only {name}",
         "commit": commit("docs", "benchmarks/results"),
@@ -128,32 +132,32 @@ def compute(
     }
 
 
-def prepare(source: str, params: Path, shop: str = "photos") -> Path:
+def prepare(source: str, params_file: Path, shop: str = "photos") -> Path:
     """Imports, validates and prepares a shop once for each way of cropping; `shop` is what its folders are called."""
-    how = load_params("prepare", CropParams, params)
+    how = load_params("prepare", CropParams, params_file)
     snapshot, validated = WORK / f"{shop}-snapshot", WORK / f"{shop}-validated"
     if not snapshot.is_dir():
         import_shop(source, snapshot)
     if not (validated / "products.parquet").is_file():
-        ml.validate.stage.main(snapshot, ROOT / "data/previous.json", ROOT / "data/gx", params, validated)
+        ml.validate.stage.main(snapshot, ROOT / "data/previous.json", ROOT / "data/gx", params_file, validated)
     recipe = hashlib.sha256(how.model_dump_json().encode()).hexdigest()[:8]
     prepared = WORK / f"{shop}-{how.localizer}-{how.side}-{recipe}"
     if not (prepared / "prepare.json").is_file():  # written last
-        ml.prepare.stage.main(snapshot, validated, params, prepared)
+        ml.prepare.stage.main(snapshot, validated, params_file, prepared)
     return prepared
 
 
-def affordable_epochs(prepared: Path, params: Path, budget: float) -> int:
+def affordable_epochs(prepared: Path, params_file: Path, budget: float) -> int:
     """Whole epochs that fit into the budget (seconds), judged by a few measured steps: at least one, but none in no time."""
     if not budget:
         return 0
-    knobs = load_params("train", TrainParams, params)
+    params = load_params("train", TrainParams, params_file)
     products, pairs = read_table(prepared / "products.parquet"), read_table(prepared / "pairs.parquet")
     arrays = [np.load(prepared / f"{name}.npy", mmap_mode="r") for name in ("images", "masks")]
-    exact(knobs.threads)
+    exact(params.threads)
     shuffle = torch.Generator().manual_seed(0)
-    batches = make_batches(knobs, products, pairs, arrays[0], arrays[1], shuffle)
-    trainer = Trainer(knobs, WARMUP + TIMED, shuffle)
+    batches = make_batches(params, products, pairs, arrays[0], arrays[1], shuffle)
+    trainer = Trainer(params, WARMUP + TIMED, shuffle)
     started = 0.0
     for place, batch in enumerate(islice(on_device(batches, trainer.fabric.device), WARMUP + TIMED)):
         if place == WARMUP:
@@ -165,12 +169,12 @@ def affordable_epochs(prepared: Path, params: Path, budget: float) -> int:
     return epochs
 
 
-def second_shop(kind: str, count: int, params: Path) -> Path:
+def second_shop(kind: str, count: int, params_file: Path) -> Path:
     """A shop of `SHOPS` with so many products, generated once, prepared as the row's own is."""
     source = WORK / kind
     if not source.is_dir():
         generate_shop(source, count, SHOP_SEED, recoloured=SHOPS[kind])
-    return prepare(str(source), params, kind)
+    return prepare(str(source), params_file, kind)
 
 
 if __name__ == "__main__":

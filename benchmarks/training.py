@@ -120,7 +120,7 @@ def ours(backbone: str, batch: int, threads: int, cache: Path, method: str, slic
     """A step of this project's trainer, augmentation and data path included."""
     exact(threads)
     pictures, masks = (np.load(cache / f"{name}.npy", mmap_mode="r") for name in ("images", "masks"))
-    trainer = Trainer(knobs(method, slices, slices_from, backbone, batch, threads), 10_000, torch.Generator())
+    trainer = Trainer(train_params(method, slices, slices_from, backbone, batch, threads), 10_000, torch.Generator())
     trainer.module.train()
     batches = Batches(pictures, masks, np.arange(len(pictures)), batch, torch.Generator().manual_seed(0))
     source = on_device(forever(batches), trainer.fabric.device)
@@ -130,7 +130,9 @@ def ours(backbone: str, batch: int, threads: int, cache: Path, method: str, slic
 def pure(backbone: str, batch: int, threads: int, size: int) -> Step:
     """The same network, loss, optimizer and momentum update on views that are made once."""
     exact(threads)
-    trainer = Trainer(knobs("moco_v2", "none", "feature_map", backbone, batch, threads), 10_000, torch.Generator())
+    trainer = Trainer(
+        train_params("moco_v2", "none", "feature_map", backbone, batch, threads), 10_000, torch.Generator()
+    )
     trainer.module.train()
     views = [torch.rand(batch, 3, size, size, device=trainer.fabric.device) for _ in range(2)]
     views = [view.contiguous(memory_format=torch.channels_last) for view in views]
@@ -146,7 +148,7 @@ def pure(backbone: str, batch: int, threads: int, size: int) -> Step:
     return step
 
 
-def knobs(method: str, slices: str, slices_from: str, backbone: str, batch: int, threads: int) -> TrainParams:
+def train_params(method: str, slices: str, slices_from: str, backbone: str, batch: int, threads: int) -> TrainParams:
     """params.yaml with what is compared: batch statistics are trained, as lightly's example does."""
     section: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["train"]
     section |= {"method": method, "batch": batch, "threads": threads}

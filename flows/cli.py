@@ -14,7 +14,7 @@ from flows.local.outages import trouble
 from flows.local.project import Project, find_project
 from ml.core.command import run_app
 from ml.core.errors import UserError
-from ml.core.params import profile_knobs
+from ml.core.params import profile_params
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -83,10 +83,11 @@ def retrain(
         str, typer.Option(help="The shop: a folder or fsspec URL. Without it: this commit's snapshot.")
     ] = "",
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KNOB=VALUE", help="Change a knob of params.yaml for this run.")
+        list[str] | None,
+        typer.Option("--set", metavar="PARAM=VALUE", help="Change a param of params.yaml for this run."),
     ] = None,
     profile: Annotated[
-        str, typer.Option(help="A set of knobs under `profiles` in params.yaml, such as gpu; --set comes after it.")
+        str, typer.Option(help="A set of params under `profiles` in params.yaml, such as gpu; --set comes after it.")
     ] = "",
     allow_dirty: Annotated[
         bool, typer.Option(help="Run with uncommitted changes; the model can never be promoted.")
@@ -98,7 +99,9 @@ def retrain(
     since an earlier run, that run's model is named instead.
     """
     project = find_project()
-    overrides = (profile_knobs(profile, project.root / "params.yaml") if profile else {}) | dict(map(_knob, set_ or []))
+    overrides = (profile_params(profile, project.root / "params.yaml") if profile else {}) | dict(
+        map(_param, set_ or [])
+    )
     _with_prefect(project)
     from flows.retrain import retrain as flow
 
@@ -337,10 +340,10 @@ def main() -> None:
         raise SystemExit(1) from None
 
 
-def _knob(text: str) -> tuple[str, Any]:
+def _param(text: str) -> tuple[str, Any]:
     name, sign, value = text.partition("=")
     if not sign or not name:
-        raise UserError(f"--set takes KNOB=VALUE, such as train.epochs=3, not '{text}'")
+        raise UserError(f"--set takes PARAM=VALUE, such as train.epochs=3, not '{text}'")
     return name, yaml.safe_load(value)
 
 

@@ -12,7 +12,7 @@ from mlflow.tracking import MlflowClient
 
 from flows.local.project import Project
 from flows.local.temporary_import import borrowed
-from flows.registry.remote_predict import Tell, embed_with
+from flows.registry.remote_predict import Log, embed_with
 from flows.registry.tracking import connect
 from flows.registry.versions import (
     CHALLENGER,
@@ -55,7 +55,7 @@ class Judged:
     crop: CropParams
 
 
-def evaluate(project: Project, model: str, source: str, split: str | None, tell: Tell) -> dict[str, Any]:
+def evaluate(project: Project, model: str, source: str, split: str | None, log: Log) -> dict[str, Any]:
     """All figures of a model on the annotated pairs of a shop, beside the baselines.
 
     Args:
@@ -69,9 +69,8 @@ def evaluate(project: Project, model: str, source: str, split: str | None, tell:
     Raises:
         UserError: no such model or shop, or a shop without enough usable pairs.
     """
-    params = project.root / "params.yaml"
-    knobs = load_params("evaluate", EvaluateParams, params)
-    judged = find_judged(connect(project), project, model, knobs)
+    params = load_params("evaluate", EvaluateParams, project.root / "params.yaml")
+    judged = find_judged(connect(project), project, model, params)
     with borrowed(project, source) as shop:
         if shop.pairs is None:
             raise UserError(
@@ -82,7 +81,7 @@ def evaluate(project: Project, model: str, source: str, split: str | None, tell:
             products = products[products["brand"].map(split_of) == split].reset_index(drop=True)
         truth = build_truth(products, shop.pairs)
         whole_blocks = products.iloc[block_mates(products, truth.rows)]
-        kept, crops = crop_annotated(products.iloc[truth.rows], judged.crop, tell)
+        kept, crops = crop_annotated(products.iloc[truth.rows], judged.crop, log)
         truth = build_truth(kept, shop.pairs)
         if not truth.complete:
             raise UserError(
@@ -92,17 +91,17 @@ def evaluate(project: Project, model: str, source: str, split: str | None, tell:
         kept, crops = kept.iloc[truth.rows].reset_index(drop=True), crops[truth.rows]
         names = [name for name in BASELINES if name != judged.name]
         if judged.version:
-            tell(f"{uri_of(judged.version)} looks at {len(whole_blocks)} products")
+            log(f"{uri_of(judged.version)} looks at {len(whole_blocks)} products")
             place = pd.Index(whole_blocks["product_id"]).get_indexer(pd.Index(kept["product_id"]))
-            embeddings = embed_with(project, uri_of(judged.version), whole_blocks, tell)[place]
+            embeddings = embed_with(project, uri_of(judged.version), whole_blocks, log)[place]
         else:
             embeddings = BASELINES[judged.name](crops)
-        metrics = figures_of(embeddings, truth, judged.threshold, judged.method, knobs)
+        metrics = figures_of(embeddings, truth, judged.threshold, judged.method, params)
         baselines = {}
         for name in names:
-            tell(f"baseline {name}")
-            threshold = judged.baselines.get(name, knobs.default_threshold)
-            baselines[name] = figures_of(BASELINES[name](crops), truth, threshold, judged.method, knobs)
+            log(f"baseline {name}")
+            threshold = judged.baselines.get(name, params.default_threshold)
+            baselines[name] = figures_of(BASELINES[name](crops), truth, threshold, judged.method, params)
     return {
         "model": model,
         "source": source,
@@ -113,14 +112,14 @@ def evaluate(project: Project, model: str, source: str, split: str | None, tell:
     }
 
 
-def find_judged(client: MlflowClient, project: Project, model: str, knobs: EvaluateParams) -> Judged:
+def find_judged(client: MlflowClient, project: Project, model: str, params: EvaluateParams) -> Judged:
     """Looks up what `model` names; baselines are grouped as beside the champion, or beside the newest candidate."""
     names = policy_of(project).models
     if model in BASELINES:
         version = version_by_alias(client, names.production, CHAMPION)
         version = version or version_by_alias(client, names.candidates, CHALLENGER)
-        stored = grouping_of(client, version) if version else {"method": knobs.grouping, "baselines": {}}
-        threshold = stored["baselines"].get(model, knobs.default_threshold)
+        stored = grouping_of(client, version) if version else {"method": params.grouping, "baselines": {}}
+        threshold = stored["baselines"].get(model, params.default_threshold)
         crop = load_params("prepare", CropParams, project.root / "params.yaml")
         return Judged(model, None, stored["method"], threshold, stored["baselines"], crop)
     if model.startswith("models:/"):
@@ -139,7 +138,7 @@ def find_judged(client: MlflowClient, project: Project, model: str, knobs: Evalu
     return Judged(model, version, stored["method"], stored["threshold"], stored["baselines"], crop)
 
 
-def crop_annotated(products: pd.DataFrame, how: CropParams, tell: Tell) -> tuple[pd.DataFrame, np.ndarray]:
+def crop_annotated(products: pd.DataFrame, how: CropParams, log: Log) -> tuple[pd.DataFrame, np.ndarray]:
     """Crops for the baselines: the products whose pictures can be read, and uint8 (products, side, side, 3)."""
     crops, readable = [np.zeros((0, how.side, how.side, 3), np.uint8)], []
     for name, image, kind in zip(products["product_id"], products["image"], products["article_type"], strict=True):
@@ -148,7 +147,7 @@ def crop_annotated(products: pd.DataFrame, how: CropParams, tell: Tell) -> tuple
             crops.append(crop_product(picture, how, article_type=kind)[0][None])
             readable.append(True)
         except UnreadablePicture as problem:
-            tell(f"warning: product {name} is left out: {problem}")
+            log(f"warning: product {name} is left out: {problem}")
             readable.append(False)
     return products[readable].reset_index(drop=True), np.concatenate(crops)
 

@@ -56,7 +56,7 @@ class Reproduction:
     machine: str = field(default_factory=lambda: f"{platform.machine()}, Python {platform.python_version()}")
 
 
-def reproduce(project: Project, model: str, by: str, tell: Callable[[str], None]) -> Reproduction:
+def reproduce(project: Project, model: str, by: str, log: Callable[[str], None]) -> Reproduction:
     """Makes a version again in an empty folder: its commit is cloned, its snapshot fetched, every stage run, nothing cached.
 
     The report is kept: a tag `reproduced` on the version, reproduction.json and reproduction.md in its run, and an event in
@@ -74,7 +74,7 @@ def reproduce(project: Project, model: str, by: str, tell: Callable[[str], None]
     project.room.mkdir(exist_ok=True)
     with TemporaryDirectory(dir=project.room, prefix="reproduce-") as folder:
         try:
-            make_again(project, client, version, Path(folder, "clone"), found, tell)
+            make_again(project, client, version, Path(folder, "clone"), found, log)
         except (UserError, CommandError) as error:
             tail = "\n".join(error.tail[-5:]) if isinstance(error, CommandError) else ""
             found.verdict, found.reason = "not reproducible", f"{error}\n{tail}".strip()
@@ -88,7 +88,7 @@ def make_again(
     version: ModelVersion,
     folder: Path,
     found: Reproduction,
-    tell: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> None:
     """Clones, fetches, runs and compares; fills in `found`.
 
@@ -100,13 +100,13 @@ def make_again(
     missing = [name for name in NEEDED if not version.tags.get(name)]
     if missing:
         raise UserError(f"its registry entry lacks {', '.join(missing)}")
-    tell(f"clone {found.commit[:10]}")
+    log(f"clone {found.commit[:10]}")
     check_out(project, found.commit, folder)
     found.environment = differing_versions((folder / "constraints.txt").read_text(encoding="utf-8"), needed=False)
-    tell(f"fetch snapshot {found.snapshot[:12]}")
-    fetch_snapshot(project, folder, found.snapshot, tell)
+    log(f"fetch snapshot {found.snapshot[:12]}")
+    fetch_snapshot(project, folder, found.snapshot, log)
     locked = yaml.safe_load((folder / "dvc.lock").read_text(encoding="utf-8"))["stages"]
-    dvc(folder, ["repro", "--force"], tell)
+    dvc(folder, ["repro", "--force"], log)
     made = yaml.safe_load((folder / "dvc.lock").read_text(encoding="utf-8"))["stages"]
     order = [stage.name for stage in load_stages(folder)]
     found.differing = differing_outputs(locked, made, order, cache_of(project), folder / ".dvc/cache")
@@ -145,7 +145,7 @@ def check_out(project: Project, commit: str, folder: Path) -> None:
     raise UserError(f"its commit {commit} is neither in this clone nor in its origin") from problem
 
 
-def fetch_snapshot(project: Project, folder: Path, snapshot: str, tell: Callable[[str], None]) -> None:
+def fetch_snapshot(project: Project, folder: Path, snapshot: str, log: Callable[[str], None]) -> None:
     """Brings the commit's snapshot into the clone, whose cache is empty: from this clone's cache, or from its DVC remote.
 
     Raises:
@@ -156,7 +156,7 @@ def fetch_snapshot(project: Project, folder: Path, snapshot: str, tell: Callable
     dvc(folder, ["remote", "add", "--quiet", "--local", "clone", str(cache_of(project))], lambda line: None)
     for remote in (["--remote", "clone"], []):
         try:
-            dvc(folder, ["pull", "--quiet", *remote, str(POINTER)], tell)
+            dvc(folder, ["pull", "--quiet", *remote, str(POINTER)], log)
             return
         except (CommandError, UserError) as error:
             problem = error

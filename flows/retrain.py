@@ -59,7 +59,7 @@ def retrain(
 
     Args:
         source: Folder or fsspec URL of the shop. Empty: the snapshot that the current commit points to.
-        overrides: Knobs of params.yaml to change for this run, such as {"train.epochs": 3}.
+        overrides: Params of params.yaml to change for this run, such as {"train.epochs": 3}.
         allow_dirty: Run although the checkout holds uncommitted changes. The model can then never be promoted.
 
     Returns:
@@ -124,10 +124,10 @@ def retrain(
 
 
 def apply_overrides(root: Path, overrides: dict[str, Any]) -> None:
-    """Changes knobs in the checkout's params.yaml.
+    """Changes params in the checkout's params.yaml.
 
     Raises:
-        UserError: there is no such knob.
+        UserError: there is no such param.
     """
     if not overrides:
         return
@@ -138,7 +138,7 @@ def apply_overrides(root: Path, overrides: dict[str, Any]) -> None:
         for part in path:
             place = place.get(part) if isinstance(place, dict) else None
         if not isinstance(place, dict) or last not in place:
-            raise UserError(f"params.yaml has no knob '{name}'; a knob is named like train.epochs")
+            raise UserError(f"params.yaml has no param '{name}'; a param is named like train.epochs")
         place[last] = value
     (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
 
@@ -146,11 +146,11 @@ def apply_overrides(root: Path, overrides: dict[str, Any]) -> None:
 @task(task_run_name="snapshot", cache_policy=NO_CACHE)
 def take_snapshot(project: Project, workspace: Workspace, source: str) -> str:
     """Imports the shop into the workspace's data/snapshot, or brings back the snapshot of its commit; returns its id."""
-    tell = stage_log("snapshot")
+    log = stage_log("snapshot")
     if not source:
-        return restore_snapshot(workspace.root, tell)
-    products = import_shop_into(workspace.root, source, tell)
-    return track_snapshot(project, workspace.root, source, products, tell)
+        return restore_snapshot(workspace.root, log)
+    products = import_shop_into(workspace.root, source, log)
+    return track_snapshot(project, workspace.root, source, products, log)
 
 
 @task(cache_policy=NO_CACHE)
@@ -215,9 +215,9 @@ def enlist(
     tags: dict[str, str],
 ) -> ModelVersion:
     """Records the finished pipeline in its run and registers its model as a candidate."""
-    tell = get_run_logger().info
-    tell("packaging the model")
-    model = log_model(project, client, run_id, root, tell)  # first: MLflow asks for every metric that a run has by then
+    log = get_run_logger().info
+    log("packaging the model")
+    model = log_model(project, client, run_id, root, log)  # first: MLflow asks for every metric that a run has by then
     metrics = record(client, run_id, model, root, source, tags)
     table = figure_table(metrics)
     create_table_artifact(table, key="figures", description="Test split: unseen brands, beside naive baselines")

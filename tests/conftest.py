@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # as in an activated environment
 CANDIDATES, PRODUCTION = "color-variants-candidates", "color-variants"  # the registered models
 LONGEST = ["test_lifecycle", "test_pages", "test_refusals", "test_checkout", "test_reproduce", "test_methods"]
-SMALL = {  # knobs for a training of seconds
+SMALL = {  # params for a training of seconds
     "prepare.side": 48,
     "train.epochs": 2,
     "train.batch": 32,
@@ -124,18 +124,18 @@ def loosen_gate(clone: Clone, canaries: int = 0) -> None:
     """Commits a policy that passes trainings of seconds: for tests that are about the lifecycle, not about quality."""
     loose = {"floor": 0.0, "baselines": [], "margin": 1.0, "min_gain": -1.0, "segments.pairs": 1000}
     loose["serving.canaries"] = canaries
-    set_knobs(clone.root / "mlflow/promotion.yaml", {f"gate.{name}": value for name, value in loose.items()})
+    set_params(clone.root / "mlflow/promotion.yaml", {f"gate.{name}": value for name, value in loose.items()})
     clone.git("commit", "--quiet", "--all", "-m", "a loose policy")
 
 
 @pytest.fixture(scope="session")
 def make_clone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Clone]:
-    """Makes clones with small knobs committed, so that flows run in seconds."""
+    """Makes clones with small params committed, so that flows run in seconds."""
     return lambda: clone_project(tmp_path_factory.mktemp("clone") / "project")
 
 
 def clone_project(root: Path) -> Clone:
-    """A clone of the working tree at `root`, with small knobs committed."""
+    """A clone of the working tree at `root`, with small params committed."""
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -143,24 +143,24 @@ def clone_project(root: Path) -> Clone:
         if (ROOT / name).is_file():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, root / name)
-    set_knobs(root / "params.yaml", SMALL)
-    set_knobs(root / "mlflow/promotion.yaml", {"gate.serving.canaries": 0})  # a server of seconds for each retraining
+    set_params(root / "params.yaml", SMALL)
+    set_params(root / "mlflow/promotion.yaml", {"gate.serving.canaries": 0})  # a server of seconds for each retraining
     clone = Clone(root)
     for command in (
         ["init", "--quiet", "--initial-branch", "main"],
         ["config", "user.name", "Ada Tester"],
         ["config", "user.email", "ada@example.org"],
         ["add", "--all"],
-        ["commit", "--quiet", "-m", "the project with small knobs"],
+        ["commit", "--quiet", "-m", "the project with small params"],
     ):
         clone.git(*command)
     return clone
 
 
-def set_knobs(path: Path, knobs: dict[str, object]) -> None:
+def set_params(path: Path, params: dict[str, object]) -> None:
     """Changes values of a params.yaml, or another YAML file of nested sections, in place."""
     params = yaml.safe_load(path.read_text(encoding="utf-8"))
-    for name, value in knobs.items():
+    for name, value in params.items():
         place = params
         *parts, last = name.split(".")
         for part in parts:

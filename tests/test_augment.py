@@ -12,8 +12,8 @@ COLOUR = {"hue": 1.0, "saturation": 2.0, "gamma": 2.5, "invert": 0.3, "tint": 0.
 OFF = {"hue": 0.0, "saturation": 1.0, "gamma": 1.0, "invert": 0.0, "tint": 0.0, "parts": 0.0}
 
 
-def params(**knobs: float | bool) -> AugmentParams:
-    return AugmentParams(**{**COLOUR, **STILL, **knobs})
+def params(**changed: float | bool) -> AugmentParams:
+    return AugmentParams(**{**COLOUR, **STILL, **changed})
 
 
 def batch(size: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
@@ -62,7 +62,7 @@ def test_the_background_keeps_its_colour() -> None:
     assert not torch.allclose(view, pictures.permute(0, 3, 1, 2) / 255, atol=0.05)
 
 
-def test_with_every_knob_off_a_picture_stays_as_it_is() -> None:
+def test_with_every_param_off_a_picture_stays_as_it_is() -> None:
     pictures, masks = batch()
     plain = pictures.permute(0, 3, 1, 2).float() / 255
     still = AugmentParams(**{**OFF, **STILL, "hue": 0.0})

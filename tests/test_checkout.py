@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import CANDIDATES, Clone, set_knobs
+from conftest import CANDIDATES, Clone, set_params
 
 from ml.synthetic import generate_shop
 
@@ -40,7 +40,7 @@ def test_a_snapshot_in_the_users_checkout_is_committed_and_retrain_uses_it(check
 
 def test_uncommitted_changes_are_refused_or_make_a_version_that_cannot_be_promoted(checkout: Checkout) -> None:
     clone = checkout.clone
-    set_knobs(clone.root / "params.yaml", {"train.seed": 7})
+    set_params(clone.root / "params.yaml", {"train.seed": 7})
     (clone.root / "ml/fresh.py").write_text('"""An untracked file."""\n')
     before = clone.git("status", "--porcelain")
     refused = clone.run("retrain", check=False)

@@ -68,7 +68,7 @@ def partitions(count: int) -> list[np.ndarray]:
     return [np.array(one) for one in found]
 
 
-def test_the_knob_offers_every_method_that_there_is() -> None:
+def test_the_param_offers_every_method_that_there_is() -> None:
     assert set(METHODS) == set(METHOD_NAMES)
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from conftest import ROOT, jpeg, set_knobs
+from conftest import ROOT, jpeg, set_params
 from PIL import Image, ImageDraw
 from safetensors.torch import load_file
 from test_images import photo
@@ -120,7 +120,7 @@ def test_garments_and_shoes_of_the_generated_shop_have_a_region() -> None:
 
 
 @pytest.mark.parametrize(
-    ("knob", "value", "words"),
+    ("param", "value", "words"),
     [
         ("prepare.regions.feet.top", 1.2, r"regions\.feet\.top"),
         ("prepare.regions.upper_body.bottom", 0.1, "top must be above bottom"),
@@ -129,10 +129,10 @@ def test_garments_and_shoes_of_the_generated_shop_have_a_region() -> None:
         ("prepare.detector.classes", 1, r"detector\.classes"),
     ],
 )
-def test_a_wrong_knob_of_a_localizer_is_named(tmp_path: Path, knob: str, value: object, words: str) -> None:
+def test_a_wrong_param_of_a_localizer_is_named(tmp_path: Path, param: str, value: object, words: str) -> None:
     file = tmp_path / "params.yaml"
     file.write_text((ROOT / "params.yaml").read_text())
-    set_knobs(file, {knob: value})
+    set_params(file, {param: value})
     with pytest.raises(UserError, match=words):
         load_params("prepare", CropParams, file)
 
@@ -156,7 +156,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def by(weights: Path, **knobs: object) -> DetectorParams:
+def by(weights: Path, **params: object) -> DetectorParams:
     plain = {
         "model": MODEL,
         "weights": str(weights),
@@ -164,7 +164,7 @@ def by(weights: Path, **knobs: object) -> DetectorParams:
         "score": 0.5,
         "fits": {1: ["Shirts"], 2: ["Jeans"]},
     }
-    return DetectorParams.model_validate(plain | knobs)
+    return DetectorParams.model_validate(plain | params)
 
 
 def test_the_best_box_of_the_classes_that_fit_the_article_type_is_taken(weights: Path) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from conftest import ROOT, set_knobs
+from conftest import ROOT, set_params
 from lightly.loss import NTXentLoss
 from tiny import random_views, tiny_encoder
 from torch import nn
@@ -39,9 +39,9 @@ from ml.train.trainer import Trainer, TrainParams, parameter_groups
 
 
 def method(name: str) -> nn.Module:
-    """A method with the knobs of params.yaml and a tiny encoder."""
-    knobs = getattr(load_params("train", TrainParams, ROOT / "params.yaml"), name)
-    return METHODS[name](tiny_encoder(), knobs)
+    """A method with the params of params.yaml and a tiny encoder."""
+    params = getattr(load_params("train", TrainParams, ROOT / "params.yaml"), name)
+    return METHODS[name](tiny_encoder(), params)
 
 
 def views(count: int = 4, size: int = 64) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -177,7 +177,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     generate_shop(folder / "shop", 360, seed=0)
     import_shop(str(folder / "shop"), folder / "snapshot")
     (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    set_knobs(folder / "params.yaml", LEARNING)
+    set_params(folder / "params.yaml", LEARNING)
     ml.validate.stage.main(
         folder / "snapshot", ROOT / "data/previous.json", ROOT / "data/gx", folder / "params.yaml", folder / "validated"
     )
@@ -195,18 +195,18 @@ class Shop(NamedTuple):
 
 
 def begin(prepared: Path, folder: Path, changed: dict[str, object]) -> tuple[Shop, Trainer, Batches]:
-    """A training with these knobs changed, in which all brands train."""
+    """A training with these params changed, in which all brands train."""
     params = folder / "params.yaml"
     params.write_text((prepared / "params.yaml").read_text())
-    set_knobs(params, changed)
-    knobs = load_params("train", TrainParams, params)
-    exact(knobs.threads)
-    torch.manual_seed(knobs.seed)
+    set_params(params, changed)
+    params = load_params("train", TrainParams, params)
+    exact(params.threads)
+    torch.manual_seed(params.seed)
     tables = [read_table(prepared / f"prepared/{table}.parquet") for table in ("products", "pairs")]
     shop = Shop(*tables, *(np.load(prepared / f"prepared/{array}.npy") for array in ("images", "masks")))
-    shuffle = torch.Generator().manual_seed(knobs.seed)
-    batches = make_batches(knobs, shop.products.assign(split="train"), shop.pairs, shop.pictures, shop.masks, shuffle)
-    return shop, Trainer(knobs, knobs.epochs * len(batches), shuffle), batches
+    shuffle = torch.Generator().manual_seed(params.seed)
+    batches = make_batches(params, shop.products.assign(split="train"), shop.pairs, shop.pictures, shop.masks, shuffle)
+    return shop, Trainer(params, params.epochs * len(batches), shuffle), batches
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))
@@ -220,7 +220,7 @@ def test_every_method_learns_on_the_generated_shop(name: str, prepared: Path, tm
         return dev(encoder)
 
     curve = [block_ap()]
-    for _ in range(trainer.knobs.epochs):
+    for _ in range(trainer.params.epochs):
         trainer.epoch(batches, lambda count: None)
         curve.append(block_ap())
     assert max(curve[1:]) > curve[0] + GAIN, curve
@@ -252,7 +252,7 @@ def nearer_to_itself_recoloured(trainer: Trainer, shop: Shop) -> float:
     pictures = torch.from_numpy(shop.pictures[truth.rows]).permute(0, 3, 1, 2).float() / 255
     masks = torch.from_numpy(shop.masks[truth.rows]).unsqueeze(1).float() / 255
     random = torch.Generator().manual_seed(3)
-    turned = recolour(pictures, masks, trainer.knobs.augment, random).permute(0, 2, 3, 1)
+    turned = recolour(pictures, masks, trainer.params.augment, random).permute(0, 2, 3, 1)
     plain, recoloured = (
         embed_pictures(trainer.kept, crops)
         for crops in (shop.pictures[truth.rows], (turned * 255).round().byte().numpy())
@@ -280,11 +280,11 @@ def test_the_supervised_method_refuses_a_shop_without_variants_in_words(prepared
     pairs[pairs["color_variants"] == 0].to_parquet(tmp_path / "pairs.parquet")
     params = tmp_path / "params.yaml"
     params.write_text((prepared / "params.yaml").read_text())
-    set_knobs(params, {"train.method": "triplet"})
+    set_params(params, {"train.method": "triplet"})
     with pytest.raises(UserError, match="annotated variants alone"):
         ml.train.stage.main(tmp_path, params, tmp_path / "trained")
 
 
-def test_params_yaml_holds_the_knobs_of_every_method() -> None:
+def test_params_yaml_holds_the_params_of_every_method() -> None:
     section = yaml.safe_load((ROOT / "params.yaml").read_text())["train"]
     assert set(METHODS) <= set(section)

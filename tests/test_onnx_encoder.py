@@ -20,8 +20,8 @@ SIDE = 64
 PICTURES = np.random.default_rng(0).integers(0, 256, (20, SIDE, SIDE, 3), dtype=np.uint8)
 
 
-def centered(**knobs: object) -> Encoder:
-    encoder = tiny_encoder(backbone="test_resnet", **knobs)  # few operations: it is exported quickly
+def centered(**params: object) -> Encoder:
+    encoder = tiny_encoder(backbone="test_resnet", **params)  # few operations: it is exported quickly
     set_center(encoder, PICTURES)
     return encoder
 

@@ -16,8 +16,8 @@ from ml.model.luminance import LUMINANCE
 from ml.train.methods.pbcnet import PBCNet, PBCNetParams
 
 
-def method(queue: int = 12, momentum: float = 0.9, **knobs: object) -> PBCNet:
-    made = tiny_encoder(**knobs)
+def method(queue: int = 12, momentum: float = 0.9, **params: object) -> PBCNet:
+    made = tiny_encoder(**params)
     return PBCNet(made, PBCNetParams(projection=8, queue=queue, temperature=0.2, momentum=momentum, rival_weight=4))
 
 
@@ -166,15 +166,15 @@ def test_imagenet_weights_come_without_network_from_the_package() -> None:
 
 
 @pytest.mark.parametrize(
-    ("knobs", "words"),
+    ("params", "words"),
     [
         ({"backbone": "efficientnet_nonsense"}, "no model"),
         ({"weights": "/nowhere/weights.pth"}, "neither"),
     ],
 )
-def test_an_unknown_backbone_or_weights_file_is_refused_in_words(knobs: dict[str, str], words: str) -> None:
+def test_an_unknown_backbone_or_weights_file_is_refused_in_words(params: dict[str, str], words: str) -> None:
     with pytest.raises(UserError, match=words):
-        tiny_encoder(**knobs)
+        tiny_encoder(**params)
 
 
 def test_weights_of_another_backbone_are_refused(tmp_path: Path) -> None:

@@ -84,20 +84,20 @@ def test_what_python_leaves_in_a_room_does_not_make_a_stage_run_again(tmp_path: 
     assert digest(room) != before
 
 
-def knobs(section: dict[str, Any], place: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    """The places of all knobs, such as ("prepare", "side")."""
+def places(section: dict[str, Any], place: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """The places of all params, such as ("prepare", "side")."""
     found = []
     for name, value in section.items():
-        found += knobs(value, (*place, name)) if isinstance(value, dict) else [(*place, name)]
+        found += places(value, (*place, name)) if isinstance(value, dict) else [(*place, name)]
     return found
 
 
-def test_every_knob_counts_in_dvcs_run_cache_so_that_no_stage_is_taken_from_another_setting() -> None:
+def test_every_param_counts_in_dvcs_run_cache_so_that_no_stage_is_taken_from_another_setting() -> None:
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     del params["profiles"]
     as_it_is = _get_cache_hash({"params": params})
     overlooked = []
-    for *path, name in knobs(params):
+    for *path, name in places(params):
         changed = copy.deepcopy(params)
         place = changed
         for part in path:

@@ -119,9 +119,9 @@ def test_without_a_source_and_without_a_snapshot_retrain_says_what_to_do(clone: 
 
 @pytest.mark.parametrize(
     ("setting", "word"),
-    [("train.epochs=-1", "train.epochs"), ("train.nothing=1", "train.nothing"), ("train.epochs", "KNOB=VALUE")],
+    [("train.epochs=-1", "train.epochs"), ("train.nothing=1", "train.nothing"), ("train.epochs", "PARAM=VALUE")],
 )
-def test_a_wrong_knob_is_refused_and_named(clone: Clone, shop: Path, setting: str, word: str) -> None:
+def test_a_wrong_param_is_refused_and_named(clone: Clone, shop: Path, setting: str, word: str) -> None:
     before = clone.state()
     assert word in refused(clone, "retrain", "--source", str(shop), "--set", setting)
     assert clone.state() == before

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import CANDIDATES, PRODUCTION, Clone, clone_project, loosen_gate, set_knobs
+from conftest import CANDIDATES, PRODUCTION, Clone, clone_project, loosen_gate, set_params
 from faults import PARTS, Command, Server, kill_within, locked, lost
 from servers import mlflow_served, of_its_own, prefect_served
 
@@ -46,7 +46,7 @@ def keep(request: pytest.FixtureRequest) -> Keep:
 def clone(make_clone: Callable[[], Clone]) -> Clone:
     found = make_clone()
     loosen_gate(found)
-    set_knobs(found.root / "params.yaml", {"train.epochs": 12})
+    set_params(found.root / "params.yaml", {"train.epochs": 12})
     found.git("commit", "--quiet", "--all", "-m", "a training of some seconds")
     return found
 

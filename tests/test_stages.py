@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT, SMALL, edit_table, set_knobs
+from conftest import ROOT, SMALL, edit_table, set_params
 
 import ml.embed.stage
 import ml.evaluate.stage
@@ -32,7 +32,7 @@ def workplace(folder: Path, shop: Path) -> Path:
     shutil.copytree(ROOT / "data/gx", folder / "data/gx")
     shutil.copy(ROOT / "data/previous.json", folder / "data")
     shutil.copy(ROOT / "params.yaml", folder)
-    set_knobs(folder / "params.yaml", SMALL)
+    set_params(folder / "params.yaml", SMALL)
     import_shop(str(shop), folder / "data/snapshot")
     return folder
 
@@ -188,7 +188,7 @@ def test_a_model_groups_by_the_method_that_its_threshold_was_chosen_for(
         (tmp_path / "artifacts").mkdir(exist_ok=True)
         (tmp_path / "artifacts" / name).symlink_to(done / "artifacts" / name)
     shutil.copy(done / "params.yaml", tmp_path)
-    set_knobs(tmp_path / "params.yaml", {"evaluate.grouping": method})
+    set_params(tmp_path / "params.yaml", {"evaluate.grouping": method})
     run(tmp_path, monkeypatch, "evaluate")
     stored = read_json(tmp_path / "artifacts/evaluate/grouping.json")
     assert stored["method"] == method
@@ -229,7 +229,7 @@ def test_training_learns_on_the_generated_shop(done: Path) -> None:
 def test_no_epochs_are_the_initial_weights(done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "again"
     shutil.copytree(done, folder)
-    set_knobs(folder / "params.yaml", {"train.epochs": 0})
+    set_params(folder / "params.yaml", {"train.epochs": 0})
     run(folder, monkeypatch, "train", "embed")
     history, longer = (pd.read_csv(one / "artifacts/train/history.csv") for one in (folder, done))
     assert history["epoch"].tolist() == [0]
@@ -309,7 +309,7 @@ def test_a_stage_without_its_input_says_what_to_do_and_shows_no_traceback(tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("knob", "value", "words"),
+    ("param", "value", "words"),
     [
         ("train.epochs", -1, "train.epochs"),
         ("train.nonsense", 1, "train.nonsense"),
@@ -317,11 +317,11 @@ def test_a_stage_without_its_input_says_what_to_do_and_shows_no_traceback(tmp_pa
         ("train.device", "tpu", "train.device"),
     ],
 )
-def test_a_wrong_knob_is_named_with_its_place(
-    done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, knob: str, value: object, words: str
+def test_a_wrong_param_is_named_with_its_place(
+    done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, param: str, value: object, words: str
 ) -> None:
     shutil.copy(done / "params.yaml", tmp_path)
-    set_knobs(tmp_path / "params.yaml", {knob: value})
+    set_params(tmp_path / "params.yaml", {param: value})
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=words.replace(".", r"\.")):
         ml.train.stage.main(done / "artifacts/prepare")
@@ -332,7 +332,7 @@ def test_asking_for_a_gpu_where_there_is_none_is_refused_in_words(
     done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copy(done / "params.yaml", tmp_path)
-    set_knobs(tmp_path / "params.yaml", {"train.device": "cuda"})
+    set_params(tmp_path / "params.yaml", {"train.device": "cuda"})
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="no GPU"):
         ml.train.stage.main(done / "artifacts/prepare")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, edit_table, jpeg, set_knobs
+from conftest import ROOT, edit_table, jpeg, set_params
 
 import ml.validate.stage
 from ml.core.errors import UserError
@@ -143,7 +143,7 @@ def test_an_unusable_picture_stops_a_small_shop_and_is_named_with_the_reason(
 
 
 def test_up_to_the_tolerated_share_unusable_pictures_go_to_quarantine(contract: Contract, own_shop: Path) -> None:
-    set_knobs(Path("params.yaml"), {"validate.quarantine_share": 0.01})
+    set_params(Path("params.yaml"), {"validate.quarantine_share": 0.01})
     (own_shop / "images/1000000.jpg").write_bytes(b"nonsense")
     failed = contract.check(own_shop)
     assert failed["every picture can be used"]["severity"] == "warning"
@@ -183,7 +183,7 @@ def test_a_warning_is_recorded_and_goes_on(
 def test_the_same_picture_twice_in_a_block_is_warned_of_but_colourways_are_not(
     contract: Contract, own_shop: Path
 ) -> None:
-    set_knobs(Path("params.yaml"), {"validate.duplicate_share": 0.0})
+    set_params(Path("params.yaml"), {"validate.duplicate_share": 0.0})
     assert "no two products of a block have the same picture" not in contract.check(own_shop)
     shutil.copy(own_shop / "images/1000000.jpg", own_shop / "images/1000011.jpg")
     table = pd.read_csv(own_shop / "catalog.csv", dtype=str).head(2)

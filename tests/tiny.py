@@ -16,9 +16,9 @@ TINY = {
 }
 
 
-def tiny_encoder(**knobs: object) -> Encoder:
+def tiny_encoder(**params: object) -> Encoder:
     torch.manual_seed(0)
-    return Encoder(EncoderParams(**{**TINY, **knobs}))
+    return Encoder(EncoderParams(**{**TINY, **params}))
 
 
 def random_views(count: int = 4, size: int = 64) -> list[torch.Tensor]:

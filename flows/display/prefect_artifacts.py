@@ -17,7 +17,7 @@ def stage_log(stage: str) -> Callable[[str], None]:
     logger = get_run_logger()
     bar: Any = None
 
-    def tell(line: str) -> None:
+    def log(line: str) -> None:
         nonlocal bar
         if not line.strip():
             return
@@ -34,7 +34,7 @@ def stage_log(stage: str) -> Callable[[str], None]:
         except Exception as error:  # a bar is no reason to lose a training
             logger.debug("the progress bar cannot be moved: %s", error)
 
-    return tell
+    return log
 
 
 def figure_table(metrics: dict[str, Any]) -> list[dict[str, str]]:

@@ -35,7 +35,7 @@ def judge(
     root: Path,
     challenger: ModelVersion,
     champion: ModelVersion | None,
-    tell: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> dict[str, Any]:
     """Compares two registered models on the test split of the challenger's own snapshot and decides.
 
@@ -53,8 +53,8 @@ def judge(
         embeddings = {}
         for name, version in (("challenger", challenger), ("champion", champion)):
             if version is not None:
-                tell(f"{name} {uri_of(version)} looks at the test pairs of this snapshot")
-                embeddings[name] = embed_with(project, uri_of(version), pairs.products, tell)[pairs.annotated]
+                log(f"{name} {uri_of(version)} looks at the test pairs of this snapshot")
+                embeddings[name] = embed_with(project, uri_of(version), pairs.products, log)[pairs.annotated]
                 own = grouping_of(client, version)
                 known[name] = resampled_figures(
                     embeddings[name], pairs.truth, own["threshold"], pairs.weight, own["method"]
@@ -64,7 +64,7 @@ def judge(
             known["comparison"] = count_comparisons(client, challenger.name, pairs.sketch, policy.gate.same_pairs)
             known["segments"] = _segments(pairs, embeddings["challenger"], embeddings["champion"])
     if policy.gate.serving.canaries:
-        known["serving"] = try_serving(project, policy.gate.serving, root, challenger, tell)
+        known["serving"] = try_serving(project, policy.gate.serving, root, challenger, log)
     evidence = Evidence(dirty=challenger.tags.get("dirty") != "false", reason=metrics["reason"], **known)
     return {
         **decide(policy.gate, evidence),

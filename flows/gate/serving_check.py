@@ -58,7 +58,7 @@ def pick_canaries(root: Path, count: int) -> Canaries:
 
 
 def try_serving(
-    project: Project, policy: ServingPolicy, root: Path, candidate: ModelVersion, tell: Callable[[str], None]
+    project: Project, policy: ServingPolicy, root: Path, candidate: ModelVersion, log: Callable[[str], None]
 ) -> Serving:
     """Serves a candidate on loopback with `mlflow models serve` and asks it about canaries.
 
@@ -66,7 +66,7 @@ def try_serving(
         root: the checkout with the candidate's snapshot and recorded embeddings.
     """
     uri, canaries = uri_of(candidate), pick_canaries(root, policy.canaries)
-    tell(f"{uri} is served on loopback and asked about {len(canaries.table)} canary products")
+    log(f"{uri} is served on loopback and asked about {len(canaries.table)} canary products")
     with TemporaryDirectory(dir=project.room) as folder:
         model = Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder))
         size = sum(file.stat().st_size for file in model.rglob("*") if file.is_file()) / 1e6
@@ -75,11 +75,11 @@ def try_serving(
         command = [sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", str(model)]
         command += ["--env-manager", "local"]
         command += ["--host", "127.0.0.1", "--port", str(port)]
-        log = Path(folder, "serving.log")
+        log_file = Path(folder, "serving.log")
         # MLflow looks for uvicorn on PATH.
         environment = os.environ | {"MLFLOW_TRACKING_URI": project.mlflow_uri, "PATH": program_path()}
         try:
-            with running(command, log, environment, f"http://127.0.0.1:{port}/ping"):
+            with running(command, log_file, environment, f"http://127.0.0.1:{port}/ping"):
                 answer, milliseconds = ask(f"http://127.0.0.1:{port}/invocations", canaries.table)
         except (UserError, OSError, ValueError, KeyError) as error:
             return Serving(str(error), differing, None, None, size)

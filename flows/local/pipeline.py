@@ -69,11 +69,11 @@ def used_params(root: Path, stages: list[Stage]) -> dict[str, Any]:
     return {section: params.get(section) for section in sorted({name for stage in stages for name in stage.params})}
 
 
-def run_stage(root: Path, stage: Stage, tell: Callable[[str], None]) -> bool:
+def run_stage(root: Path, stage: Stage, log: Callable[[str], None]) -> bool:
     """Runs one stage with DVC in a checkout, or takes its outputs from the cache.
 
     Args:
-        tell: called with each line that the stage prints, as it is printed.
+        log: called with each line that the stage prints, as it is printed.
 
     Returns:
         Whether the cache had it.
@@ -86,25 +86,25 @@ def run_stage(root: Path, stage: Stage, tell: Callable[[str], None]) -> bool:
     def keep(line: str) -> None:
         lines.append(line)
         if not HINTS.match(line):
-            tell(line)
+            log(line)
 
     dvc(root, ["repro", "--single-item", stage.name], keep)
     return any(CACHED.match(line) for line in lines)
 
 
-def dvc(root: Path, arguments: list[str], tell: Callable[[str], None]) -> None:
+def dvc(root: Path, arguments: list[str], log: Callable[[str], None]) -> None:
     """Runs DVC in a checkout; raises as `run_module`."""
-    run_module(root, "dvc", arguments, tell)
+    run_module(root, "dvc", arguments, log)
 
 
-def run_module(root: Path, module: str, arguments: list[str], tell: Callable[[str], None]) -> None:
+def run_module(root: Path, module: str, arguments: list[str], log: Callable[[str], None]) -> None:
     """Runs a Python module in a checkout, with that checkout's code, line by line.
 
     Raises:
         UserError: a stage refused its input (`error: …`). CommandError: it failed otherwise.
     """
     try:
-        stream([sys.executable, "-m", module, *arguments], root, tell)
+        stream([sys.executable, "-m", module, *arguments], root, log)
     except CommandError as error:
         refusal = refusal_in(error.tail)
         if refusal:

@@ -31,7 +31,7 @@ def program_path() -> str:
 def stream(
     command: Sequence[str],
     folder: Path,
-    tell: Callable[[str], None],
+    log: Callable[[str], None],
     environment: Mapping[str, str] | None = None,
 ) -> None:
     """Runs a command with this interpreter's programs first on PATH, and tells each line as it is printed.
@@ -62,7 +62,7 @@ def stream(
             assert process.stdout is not None
             for line in process.stdout:
                 tail.append(line.rstrip("\n"))
-                tell(tail[-1])
+                log(tail[-1])
             code = process.wait()
         finally:
             _kill(process.pid)

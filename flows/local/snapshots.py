@@ -29,13 +29,13 @@ def snapshot_id(root: Path) -> str:
         ) from error
 
 
-def import_shop_into(root: Path, source: str, tell: Callable[[str], None]) -> int:
+def import_shop_into(root: Path, source: str, log: Callable[[str], None]) -> int:
     """Imports a shop into the data/snapshot of a checkout, with that checkout's code; returns the number of products.
 
     Raises:
         UserError: the shop is refused.
     """
-    run_module(root, "ml.snapshot", [source], tell)
+    run_module(root, "ml.snapshot", [source], log)
     return len(read_table(root / SNAPSHOT / "catalog.parquet"))
 
 
@@ -44,11 +44,11 @@ def absolute(source: str) -> str:
     return source if not source or "://" in source else str(Path(source).resolve())
 
 
-def import_here(project: Project, source: str, commit: bool, tell: Callable[[str], None]) -> str:
+def import_here(project: Project, source: str, commit: bool, log: Callable[[str], None]) -> str:
     """`variants snapshot`: imports a shop into the user's own checkout; returns the snapshot's id."""
     source = absolute(source)
-    products = import_shop_into(project.root, source, tell)
-    identity = track_snapshot(project, project.root, source, products, tell)
+    products = import_shop_into(project.root, source, log)
+    identity = track_snapshot(project, project.root, source, products, log)
     files = [str(POINTER), str(PREVIOUS)]
     if commit and project.git("status", "--porcelain", "--", *files):
         project.git("add", "--", *files)
@@ -66,13 +66,13 @@ def import_here(project: Project, source: str, commit: bool, tell: Callable[[str
     return identity
 
 
-def track_snapshot(project: Project, root: Path, source: str, products: int, tell: Callable[[str], None]) -> str:
+def track_snapshot(project: Project, root: Path, source: str, products: int, log: Callable[[str], None]) -> str:
     """Puts the imported data/snapshot of a checkout under DVC, and notes which snapshot of the same source came before.
 
     Returns:
         The snapshot's id.
     """
-    dvc(root, ["add", "--quiet", str(SNAPSHOT)], tell)
+    dvc(root, ["add", "--quiet", str(SNAPSHOT)], log)
     identity = snapshot_id(root)
     pointer = yaml.safe_load((root / POINTER).read_text(encoding="utf-8"))
     pointer["meta"] = {"source": source, "products": products}
@@ -82,10 +82,10 @@ def track_snapshot(project: Project, root: Path, source: str, products: int, tel
     return identity
 
 
-def restore_snapshot(root: Path, tell: Callable[[str], None]) -> str:
+def restore_snapshot(root: Path, log: Callable[[str], None]) -> str:
     """Brings the snapshot that a commit points to into its checkout; returns its id."""
     identity = snapshot_id(root)
-    dvc(root, ["checkout", "--quiet", str(POINTER)], tell)
+    dvc(root, ["checkout", "--quiet", str(POINTER)], log)
     return identity
 
 

@@ -80,7 +80,7 @@ def _mark(process: psutil.Process) -> str:
 
 
 def salvage(
-    project: Project, client: MlflowClient, workspace: Workspace, recipe: str, tell: Callable[[str], None]
+    project: Project, client: MlflowClient, workspace: Workspace, recipe: str, log: Callable[[str], None]
 ) -> None:
     """Takes over the checkpoint of a dead run of this recipe, and removes such runs, and those that had not got so far."""
     for dead in leftovers(project):
@@ -91,7 +91,7 @@ def salvage(
         if checkpoint.is_file() and not own.is_file():
             own.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(checkpoint, own)
-            tell(f"the run {dead.name} died in training: this one goes on from its checkpoint")
+            log(f"the run {dead.name} died in training: this one goes on from its checkpoint")
         clear(project, client, dead)
 
 

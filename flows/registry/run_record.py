@@ -92,7 +92,7 @@ def record(
     return metrics
 
 
-def log_model(project: Project, client: MlflowClient, run_id: str, root: Path, tell: Callable[[str], None]) -> str:
+def log_model(project: Project, client: MlflowClient, run_id: str, root: Path, log: Callable[[str], None]) -> str:
     """Packages the checkout's model in the run, unless it is there already; returns its URI (models:/m-…)."""
     outputs = client.get_run(run_id).outputs
     if outputs and outputs.model_outputs:
@@ -102,7 +102,7 @@ def log_model(project: Project, client: MlflowClient, run_id: str, root: Path, t
     def keep(line: str) -> None:
         lines.append(line)
         if "WARNING" not in line and line.strip():
-            tell(line)
+            log(line)
 
     command = [sys.executable, "-m", "flows.registry.package", run_id]
     stream(command, root, keep, environment={"MLFLOW_TRACKING_URI": project.mlflow_uri})

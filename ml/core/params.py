@@ -1,4 +1,4 @@
-"""The knobs: sections of params.yaml, checked against the model that the stage declares."""
+"""The params: sections of params.yaml, checked against the model that the stage declares."""
 
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,7 +10,7 @@ from ml.core.errors import UserError
 
 
 class Params(BaseModel):
-    """Base of every section: unknown knobs are refused, values do not change while a stage runs."""
+    """Base of every section: unknown params are refused, values do not change while a stage runs."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -22,7 +22,7 @@ def load_params(section: str, model: type[Section], path: Path = Path("params.ya
     """Reads one section of params.yaml.
 
     Raises:
-        UserError: no such file or section, not YAML, or a knob that is missing, unknown or out of range; every mistake
+        UserError: no such file or section, not YAML, or a param that is missing, unknown or out of range; every mistake
             is named with its place.
     """
     try:
@@ -39,8 +39,8 @@ def load_params(section: str, model: type[Section], path: Path = Path("params.ya
         raise UserError(f"{path} does not hold: {describe(error, section)}") from error
 
 
-def profile_knobs(name: str, path: Path = Path("params.yaml")) -> dict[str, Any]:
-    """The knobs of a profile, such as {"prepare.side": 224}.
+def profile_params(name: str, path: Path = Path("params.yaml")) -> dict[str, Any]:
+    """The params of a profile, such as {"prepare.side": 224}.
 
     Raises:
         UserError: there is no such profile.

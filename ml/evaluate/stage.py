@@ -30,7 +30,7 @@ CURVE_POINTS = 200  # of each precision-recall curve, for plotting
 
 
 class EvaluateParams(Params):
-    """The knobs under `evaluate` in params.yaml."""
+    """The params under `evaluate` in params.yaml."""
 
     resamples: int = Field(gt=0, description="bootstrap resamples behind every interval")
     seed: int = Field(description="of the resamples")
@@ -43,20 +43,20 @@ def main(
     prepared: Path = PREPARED,
     embedded: Path = EMBEDDED,
     model: Path = TRAINED,
-    params: Path = PARAMS,
+    params_file: Path = PARAMS,
     out: Path = EVALUATED,
 ) -> None:
     """Chooses thresholds on the dev split, reports figures on the test split; writes metrics.json, plots and report.html."""
-    knobs = load_params("evaluate", EvaluateParams, params)
+    params = load_params("evaluate", EvaluateParams, params_file)
     exact(read_json(model / "encoder.json")["threads"])
     products, pairs = read_table(prepared / "products.parquet"), read_table(prepared / "pairs.parquet")
     pictures = np.load(prepared / "images.npy", mmap_mode="r")
-    rows = relative_to_block(np.load(embedded / "embeddings.npy"), block_numbers(products), knobs.block_prior)
+    rows = relative_to_block(np.load(embedded / "embeddings.npy"), block_numbers(products), params.block_prior)
     split = {name: np.flatnonzero(products["split"] == name) for name in ("dev", "test")}
     truth = {name: build_truth(products.iloc[rows_of], pairs) for name, rows_of in split.items()}
     lacking = why_not(truth)
     metrics: dict[str, Any] = {"evaluable": lacking is None, "reason": lacking}
-    metrics |= {"grouping": knobs.grouping, "threshold": knobs.default_threshold}
+    metrics |= {"grouping": params.grouping, "threshold": params.default_threshold}
     curves = []
     if lacking is None:
         with progress("evaluate", 1 + len(BASELINES), "embeddings") as advance:
@@ -65,7 +65,7 @@ def main(
                 for part, facts in truth.items():
                     chosen = split[part][facts.rows]
                     found[part] = rows[chosen] if name == "model" else BASELINES[name](pictures[chosen])
-                entry = judge(found, truth, knobs)
+                entry = judge(found, truth, params)
                 target = metrics if name == "model" else metrics.setdefault("baselines", {}).setdefault(name, {})
                 target.update(entry)
                 curves.append(curve(name, found["test"], truth["test"]))
@@ -74,16 +74,16 @@ def main(
         print(f"warning: {lacking}", flush=True)
         if truth["dev"].complete:
             dev = rows[split["dev"][truth["dev"].rows]]
-            metrics["threshold"] = choose_threshold(dev, truth["dev"], knobs.grouping)
+            metrics["threshold"] = choose_threshold(dev, truth["dev"], params.grouping)
             metrics["calibration"] = calibrate(dev, truth["dev"])._asdict()
     write_json(out / "metrics.json", metrics)
     thresholds = {name: entry["threshold"] for name, entry in metrics.get("baselines", {}).items()}
     write_json(
         out / "grouping.json",
         {
-            "method": knobs.grouping,
+            "method": params.grouping,
             "threshold": metrics["threshold"],
-            "block_prior": knobs.block_prior,
+            "block_prior": params.block_prior,
             "calibration": metrics.get("calibration"),
             "baselines": thresholds,
         },
@@ -127,18 +127,18 @@ def why_not(truth: dict[str, Truth]) -> str | None:
     )
 
 
-def judge(embeddings: dict[str, np.ndarray], truth: dict[str, Truth], knobs: EvaluateParams) -> dict[str, Any]:
+def judge(embeddings: dict[str, np.ndarray], truth: dict[str, Truth], params: EvaluateParams) -> dict[str, Any]:
     """Threshold and calibration from the dev split, then every figure with its interval on both splits.
 
     Args:
         embeddings: for "dev" and "test", float (annotated products, size) in the order of the truth's rows.
     """
-    threshold = choose_threshold(embeddings["dev"], truth["dev"], knobs.grouping)
+    threshold = choose_threshold(embeddings["dev"], truth["dev"], params.grouping)
     calibration = calibrate(embeddings["dev"], truth["dev"])
     entry: dict[str, Any] = {"threshold": threshold, "calibration": calibration._asdict()}
     for part in ("test", "dev"):
-        entry[part] = figures_of(embeddings[part], truth[part], threshold, knobs.grouping, knobs)
-        entry[part]["ece"] = calibration_error(embeddings[part], truth[part], calibration, knobs)
+        entry[part] = figures_of(embeddings[part], truth[part], threshold, params.grouping, params)
+        entry[part]["ece"] = calibration_error(embeddings[part], truth[part], calibration, params)
     return entry
 
 
@@ -148,11 +148,11 @@ def calibrate(embeddings: np.ndarray, truth: Truth) -> Calibration:
 
 
 def calibration_error(
-    embeddings: np.ndarray, truth: Truth, calibration: Calibration, knobs: EvaluateParams
+    embeddings: np.ndarray, truth: Truth, calibration: Calibration, params: EvaluateParams
 ) -> dict[str, float | None]:
     """Expected calibration error over block pairs: {"value", "low", "high"}."""
     pairs = truth.block_pairs
-    weight = resample(int(truth.design.max()) + 1, knobs.resamples, knobs.seed)
+    weight = resample(int(truth.design.max()) + 1, params.resamples, params.seed)
     probability = calibration.probability(similarities(embeddings, pairs))
 
     def error(weights: np.ndarray) -> np.ndarray:
@@ -162,14 +162,14 @@ def calibration_error(
 
 
 def figures_of(
-    embeddings: np.ndarray, truth: Truth, threshold: float, method: Method, knobs: EvaluateParams
+    embeddings: np.ndarray, truth: Truth, threshold: float, method: Method, params: EvaluateParams
 ) -> dict[str, dict[str, float | None]]:
     """Every figure with its interval: {"block_ap": {"value", "low", "high"}, …}.
 
     Args:
-        threshold, method: the model's own, which a registered one keeps whatever the knobs of today say.
+        threshold, method: the model's own, which a registered one keeps whatever the params of today say.
     """
-    weight = resample(int(truth.design.max()) + 1, knobs.resamples, knobs.seed)
+    weight = resample(int(truth.design.max()) + 1, params.resamples, params.seed)
     return with_intervals(resampled_figures(embeddings, truth, threshold, weight, method))
 
 

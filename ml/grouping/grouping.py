@@ -36,7 +36,7 @@ class Grouping:
     Args:
         embeddings: float (products, size), rows of length 1; distance is 1 − cosine.
         block: int (products,); products of different blocks are never grouped.
-        method: the knob `evaluate.grouping`, which a model keeps in its grouping.json.
+        method: the param `evaluate.grouping`, which a model keeps in its grouping.json.
     """
 
     def __init__(self, embeddings: np.ndarray, block: np.ndarray, method: Method = "average") -> None:

@@ -27,7 +27,7 @@ SLICES: dict[str, list[Region]] = {
 
 
 class EncoderParams(Params):
-    """The knobs under `train.encoder` in params.yaml."""
+    """The params under `train.encoder` in params.yaml."""
 
     input: Literal["luminance", "rgb"] = Field(description="what of a picture is looked at")
     backbone: str = Field(description="timm name of a network with a convolutional feature map")

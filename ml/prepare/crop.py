@@ -11,7 +11,7 @@ from ml.prepare.localize import LocalizeParams, localize
 
 
 class CropParams(LocalizeParams):
-    """The knobs under `prepare` in params.yaml."""
+    """The params under `prepare` in params.yaml."""
 
     side: int = Field(ge=32, le=1024, description="side of the square crop in pixels")
 

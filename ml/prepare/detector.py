@@ -23,7 +23,7 @@ LOADING = threading.Lock()  # pictures are cropped in threads; the first one loa
 
 
 class DetectorParams(Params):
-    """The knobs under `prepare.detector` in params.yaml."""
+    """The params under `prepare.detector` in params.yaml."""
 
     model: str = Field(description="name of a model in torchvision.models.detection")
     weights: str = Field(description="'hub' (torchvision's own, fetched once) or a .pth or .safetensors file")

@@ -1,4 +1,4 @@
-"""Finding the product in its picture (step 1 of the paper's pipeline: crop, then embed), in the way that the knobs name."""
+"""Finding the product in its picture (step 1 of the paper's pipeline: crop, then embed), in the way that the params name."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -13,7 +13,7 @@ from ml.prepare.regions import RegionParams, find_region
 
 
 class LocalizeParams(Params):
-    """The knobs under `prepare` in params.yaml that say how a product is found in its picture."""
+    """The params under `prepare` in params.yaml that say how a product is found in its picture."""
 
     localizer: Literal["foreground", "region", "detector", "none"] = Field(description="how the product is found")
     person_ratio: float = Field(3.0, gt=0, description="height of a standing person over its width, in pixels")
@@ -49,7 +49,7 @@ def localize(picture: np.ndarray, how: LocalizeParams, *, article_type: str) -> 
 
 
 def _detected(picture: np.ndarray, how: LocalizeParams, article_type: str) -> Product:
-    assert how.detector is not None  # the knobs' own check
+    assert how.detector is not None  # the params' own check
     return detect(picture, how.detector, article_type=article_type)
 
 

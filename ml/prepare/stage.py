@@ -24,15 +24,15 @@ from ml.prepare.foreground import Box
 def main(
     snapshot: Path = SNAPSHOT,
     validated: Path = VALIDATED,
-    params: Path = PARAMS,
+    params_file: Path = PARAMS,
     out: Path = PREPARED,
 ) -> None:
     """Crops every accepted product; writes images.npy, masks.npy, boxes.png, tables, prepare.json, detector.safetensors."""
-    how = load_params("prepare", CropParams, params)
+    how = load_params("prepare", CropParams, params_file)
     detects = how.localizer == "detector"
     if detects:
         exact(1)  # pictures are looked at side by side already, and boxes do not depend on the number of cores
-    # Without a detector the file holds no tensors: the same files whatever the knobs, as DVC wants them.
+    # Without a detector the file holds no tensors: the same files whatever the params, as DVC wants them.
     save_detector(how.detector if detects else None, out / "detector.safetensors")
     products = read_table(validated / "products.parquet")
     boxes = write_arrays(products, snapshot / "images", how, out)

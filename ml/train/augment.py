@@ -22,7 +22,7 @@ KEEP = 0.3  # share of the parts that keep their colour
 
 
 class AugmentParams(Params):
-    """The knobs under `train.augment` in params.yaml."""
+    """The params under `train.augment` in params.yaml."""
 
     hue: float = Field(ge=0, le=1, description="share of the full colour circle that hues are turned by at most")
     saturation: float = Field(ge=0, description="saturation is multiplied by 0 … this")

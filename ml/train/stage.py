@@ -31,23 +31,23 @@ TYPICAL = 1000  # train products whose mean embedding is the center, about
 COLUMNS = ["epoch", "loss", "accuracy", "learning_rate", "dev_block_ap"]
 
 
-def main(prepared: Path = PREPARED, params: Path = PARAMS, out: Path = TRAINED) -> None:
+def main(prepared: Path = PREPARED, params_file: Path = PARAMS, out: Path = TRAINED) -> None:
     """Trains the encoder; an interrupted training goes on from its last finished epoch."""
-    knobs = load_params("train", TrainParams, params)
-    exact(knobs.threads)
-    torch.manual_seed(knobs.seed)  # the initial weights
+    params = load_params("train", TrainParams, params_file)
+    exact(params.threads)
+    torch.manual_seed(params.seed)  # the initial weights
     products, pairs = read_table(prepared / "products.parquet"), read_table(prepared / "pairs.parquet")
     pictures = np.load(prepared / "images.npy", mmap_mode="r")
     masks = np.load(prepared / "masks.npy", mmap_mode="r")
-    shuffle = torch.Generator().manual_seed(knobs.seed)
-    batches = make_batches(knobs, products, pairs, pictures, masks, shuffle)
-    trainer = Trainer(knobs, knobs.epochs * len(batches), shuffle)
+    shuffle = torch.Generator().manual_seed(params.seed)
+    batches = make_batches(params, products, pairs, pictures, masks, shuffle)
+    trainer = Trainer(params, params.epochs * len(batches), shuffle)
     # A network of its own: training goes on from the trained weights, not from the blended ones.
-    encoder = Encoder(knobs.encoder.model_copy(update={"weights": "random"})).to(trainer.fabric.device)
+    encoder = Encoder(params.encoder.model_copy(update={"weights": "random"})).to(trainer.fabric.device)
     encoder.to(memory_format=torch.channels_last)
     initial = {name: value.clone() for name, value in trainer.kept.state_dict().items()}
-    share = 1.0 if knobs.encoder.weights == "random" else knobs.blend
-    checkpoint, fingerprint = out / "checkpoint.pt", [knobs.model_dump_json(), digest(products)]
+    share = 1.0 if params.encoder.weights == "random" else params.blend
+    checkpoint, fingerprint = out / "checkpoint.pt", [params.model_dump_json(), digest(products)]
     done = load_checkpoint(checkpoint, fingerprint)
     history = History(out / "history.csv", COLUMNS, done["history"] if done else [])
     best = Best(done["best"] if done else None)
@@ -67,9 +67,9 @@ def main(prepared: Path = PREPARED, params: Path = PARAMS, out: Path = TRAINED) 
         print(f"going on after epoch {len(history.rows) - 1}, where an earlier training was interrupted", flush=True)
     else:
         finish(0, {})
-    with progress("train", knobs.epochs * len(batches), "steps") as advance:
+    with progress("train", params.epochs * len(batches), "steps") as advance:
         advance((len(history.rows) - 1) * len(batches))
-        for epoch in range(len(history.rows), knobs.epochs + 1):
+        for epoch in range(len(history.rows), params.epochs + 1):
             started = time.monotonic()
             figures = trainer.epoch(batches, advance)
             speed = len(batches) * batches.size / (time.monotonic() - started)
@@ -81,14 +81,14 @@ def main(prepared: Path = PREPARED, params: Path = PARAMS, out: Path = TRAINED) 
                 checkpoint, fingerprint, {"trainer": trainer.state(), "history": history.rows, "best": best.kept}
             )
     encoder.load_state_dict(best.kept["encoder"])
-    print(f"kept: epoch {best.kept['epoch']} of {knobs.epochs}, the best on dev", flush=True)
-    facts = {"prepare": read_json(prepared / "prepare.json"), "threads": knobs.threads, "epoch": best.kept["epoch"]}
+    print(f"kept: epoch {best.kept['epoch']} of {params.epochs}, the best on dev", flush=True)
+    facts = {"prepare": read_json(prepared / "prepare.json"), "threads": params.threads, "epoch": best.kept["epoch"]}
     save_encoder(encoder, facts, out)
     remove(checkpoint)
 
 
 def make_batches(
-    knobs: TrainParams,
+    params: TrainParams,
     products: pd.DataFrame,
     pairs: pd.DataFrame,
     pictures: np.ndarray,
@@ -102,19 +102,19 @@ def make_batches(
     """
     rows = np.flatnonzero(products["split"] == "train")
     kinds = kind_numbers(products)
-    supervision = getattr(METHODS[knobs.method], "supervision", None)
+    supervision = getattr(METHODS[params.method], "supervision", None)
     if supervision is None:
-        return Batches(pictures, masks, rows, knobs.batch, random, kinds=kinds)
+        return Batches(pictures, masks, rows, params.batch, random, kinds=kinds)
     labels = known_labels(products, pairs, rows)
     if supervision == "annotated products as well":
-        share = knobs.pbcnet_semi.annotated_share
-        return VariantBatches(pictures, masks, rows, knobs.batch, random, labels, share, kinds=kinds)
+        share = params.pbcnet_semi.annotated_share
+        return VariantBatches(pictures, masks, rows, params.batch, random, labels, share, kinds=kinds)
     if not len(labels.paired):
         raise UserError(
-            f"train.method is '{knobs.method}', which learns from annotated variants alone, and the train split has "
+            f"train.method is '{params.method}', which learns from annotated variants alone, and the train split has "
             "none: add pairs.csv to the shop, or use a method that needs none, such as pbcnet"
         )
-    return AnnotatedBatches(pictures, masks, labels.annotated, knobs.batch, random, labels)
+    return AnnotatedBatches(pictures, masks, labels.annotated, params.batch, random, labels)
 
 
 def digest(products: pd.DataFrame) -> str:

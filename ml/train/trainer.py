@@ -1,4 +1,4 @@
-"""The knobs of a training, and the trainer: a method with its optimizer, its schedule and the random numbers of its views."""
+"""The params of a training, and the trainer: a method with its optimizer, its schedule and the random numbers of its views."""
 
 import time
 from typing import Any, Literal
@@ -25,7 +25,7 @@ from ml.train.prefetch import on_device
 
 
 class TrainParams(Params):
-    """The knobs under `train` in params.yaml."""
+    """The params under `train` in params.yaml."""
 
     method: Literal["pbcnet", "pbcnet_semi", "moco_v2", "byol", "simsiam", "triplet"]
     epochs: int = Field(ge=0, description="0: the initial weights")
@@ -64,26 +64,26 @@ class Trainer:
         shuffle: the generator that `Batches` draws from, kept with the rest.
     """
 
-    def __init__(self, knobs: TrainParams, steps: int, shuffle: torch.Generator) -> None:
-        device = pick_device(knobs.device)
+    def __init__(self, params: TrainParams, steps: int, shuffle: torch.Generator) -> None:
+        device = pick_device(params.device)
         precision: Any = "bf16-mixed" if device == "cuda" else "32-true"
-        self.knobs, self.shuffle = knobs, shuffle
+        self.params, self.shuffle = params, shuffle
         self.fabric = Fabric(accelerator=device, devices=1, precision=precision)
-        self.method = METHODS[knobs.method](Encoder(knobs.encoder), getattr(knobs, knobs.method))
+        self.method = METHODS[params.method](Encoder(params.encoder), getattr(params, params.method))
         self.method.to(memory_format=torch.channels_last)
         self.kept: Encoder = getattr(self.method, "momentum_encoder", self.method.encoder)
-        if knobs.keep == "query":
+        if params.keep == "query":
             self.kept = self.method.encoder
-        if knobs.compile:
+        if params.compile:
             for module in [part for part in self.method.children() if isinstance(part, Encoder)]:
                 module.backbone.forward_features = torch.compile(module.backbone.forward_features)  # type: ignore
-        groups = parameter_groups(self.method, knobs.learning_rate, knobs.heads_rate)
-        optimizer = torch.optim.AdamW(groups, weight_decay=knobs.weight_decay, fused=True)
+        groups = parameter_groups(self.method, params.learning_rate, params.heads_rate)
+        optimizer = torch.optim.AdamW(groups, weight_decay=params.weight_decay, fused=True)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, [group["lr"] for group in groups], total_steps=max(1, steps), pct_start=knobs.warmup
+            optimizer, [group["lr"] for group in groups], total_steps=max(1, steps), pct_start=params.warmup
         )
         self.module, self.optimizer = self.fabric.setup(self.method, optimizer)
-        self.views = torch.Generator(self.fabric.device).manual_seed(knobs.seed)
+        self.views = torch.Generator(self.fabric.device).manual_seed(params.seed)
 
     def epoch(self, batches: Batches, advance: Advance) -> dict[str, float]:
         """Trains on every batch once.
@@ -109,7 +109,7 @@ class Trainer:
 
     def step(self, batch: Batch) -> torch.Tensor:
         """One optimizer step on a batch that is on the device; returns loss and accuracy, float (2,), there."""
-        first, second = make_views(batch, self.knobs.augment, self.views)
+        first, second = make_views(batch, self.params.augment, self.views)
         loss, accuracy = self.module(first, second, batch.ids, batch.kinds)
         self.optimizer.zero_grad()
         self.fabric.backward(loss)

@@ -20,7 +20,7 @@ NO_PAIRS = pd.DataFrame({"left": [], "right": [], "color_variants": [], "confide
 
 
 class ValidateParams(Params):
-    """The knobs under `validate` in params.yaml."""
+    """The params under `validate` in params.yaml."""
 
     genders: list[str] = Field(min_length=1, description="vocabulary; other words are warned of")
     smallest_side: int = Field(gt=0, description="pixels; smaller pictures are warned of")
@@ -35,11 +35,11 @@ def main(
     snapshot: Path = SNAPSHOT,
     previous: Path = PREVIOUS,
     contract: Path = CONTRACT,
-    params: Path = PARAMS,
+    params_file: Path = PARAMS,
     out: Path = VALIDATED,
 ) -> None:
     """Checks the snapshot against the Great Expectations suites; critical failures stop here, with the rows named."""
-    knobs = load_params("validate", ValidateParams, params)
+    params = load_params("validate", ValidateParams, params_file)
     if not (snapshot / "catalog.parquet").is_file():
         raise UserError(f"there is no snapshot in {snapshot}: make one with `variants snapshot SHOP`")
     catalog = read_table(snapshot / "catalog.parquet")
@@ -51,7 +51,7 @@ def main(
         tables["pairs"] = describe_pairs(pairs, catalog, known)
     naming = {"products": list(CATALOG_COLUMNS), "pictures": ["product_id", "image", "reason"]}
     naming["pairs"] = ["left", "right", "color_variants", "confidence"]
-    limits = contract_limits(knobs, read_json(previous)["products"])
+    limits = contract_limits(params, read_json(previous)["products"])
     rules = check_contract(tables, naming, limits, contract, out / "data_docs")
     failures, warnings = broken(rules, "critical"), broken(rules, "warning")
     write_json(
@@ -73,17 +73,17 @@ def accept(catalog: pd.DataFrame, pairs: pd.DataFrame, pictures: pd.DataFrame, o
     write_table(out / "quarantine.parquet", pictures.loc[~usable, ["product_id", "image", "reason"]])
 
 
-def contract_limits(knobs: ValidateParams, previous: int | None) -> dict[str, object]:
+def contract_limits(params: ValidateParams, previous: int | None) -> dict[str, object]:
     """Values for the suites' parameters; without a previous snapshot any volume is fine."""
     return {
-        "genders": knobs.genders,
-        "smallest_side": knobs.smallest_side,
-        "usable_share": 1 - knobs.quarantine_share,
-        "distinct_share": 1 - knobs.duplicate_share,
-        "known_share": 1 - knobs.unknown_pairs_share,
-        "volume_collapse": 1 if previous is None else int(np.ceil(previous * knobs.volume_collapse)),
-        "volume_low": 1 if previous is None else int(np.ceil(previous * (1 - knobs.volume_change))),
-        "volume_high": 10**9 if previous is None else int(previous * (1 + knobs.volume_change)),
+        "genders": params.genders,
+        "smallest_side": params.smallest_side,
+        "usable_share": 1 - params.quarantine_share,
+        "distinct_share": 1 - params.duplicate_share,
+        "known_share": 1 - params.unknown_pairs_share,
+        "volume_collapse": 1 if previous is None else int(np.ceil(previous * params.volume_collapse)),
+        "volume_low": 1 if previous is None else int(np.ceil(previous * (1 - params.volume_change))),
+        "volume_high": 10**9 if previous is None else int(previous * (1 + params.volume_change)),
     }
 
 

@@ -16,7 +16,7 @@ from ml.train.methods.momentum import follow, momentum_copy
 
 
 class BYOLParams(Params):
-    """The knobs under `train.byol` in params.yaml."""
+    """The params under `train.byol` in params.yaml."""
 
     hidden: int = Field(gt=0, description="width of both heads' hidden layers")
     projection: int = Field(gt=0, description="length of the projected vectors")

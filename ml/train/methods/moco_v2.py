@@ -18,7 +18,7 @@ from ml.train.methods.queue import KeyQueue
 
 
 class MoCoV2Params(Params):
-    """The knobs under `train.moco_v2` in params.yaml."""
+    """The params under `train.moco_v2` in params.yaml."""
 
     hidden: int = Field(gt=0, description="width of the projection head's hidden layer")
     projection: int = Field(gt=0, description="length of the projected vectors that are contrasted")

@@ -16,7 +16,7 @@ from ml.train.methods.queue import KeyQueue
 
 
 class PBCNetParams(Params):
-    """The knobs under `train.pbcnet` in params.yaml."""
+    """The params under `train.pbcnet` in params.yaml."""
 
     projection: int = Field(gt=0, description="length of the projected vectors that are contrasted")
     queue: int = Field(gt=0, description="keys remembered as negatives")

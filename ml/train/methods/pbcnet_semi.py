@@ -10,7 +10,7 @@ from ml.train.methods.pbcnet import PBCNet, PBCNetParams
 
 
 class PBCNetSemiParams(PBCNetParams):
-    """The knobs under `train.pbcnet_semi` in params.yaml."""
+    """The params under `train.pbcnet_semi` in params.yaml."""
 
     annotated_share: float = Field(
         ge=0, le=1, description="share of each batch drawn from products with known variants"

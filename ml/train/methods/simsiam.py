@@ -14,7 +14,7 @@ from ml.train.methods.agreement import agreement
 
 
 class SimSiamParams(Params):
-    """The knobs under `train.simsiam` in params.yaml."""
+    """The params under `train.simsiam` in params.yaml."""
 
     projection: int = Field(gt=0, description="length of the projected vectors, and width of the projection's layers")
     bottleneck: int = Field(gt=0, description="width of the predictor's hidden layer")

@@ -15,7 +15,7 @@ from ml.train.methods.agreement import agreement
 
 
 class TripletParams(Params):
-    """The knobs under `train.triplet` in params.yaml."""
+    """The params under `train.triplet` in params.yaml."""
 
     margin: float = Field(gt=0, description="by how much a variant must be more similar than another design (cosine)")
     mine: str = Field(pattern="^(all|hard|semihard|easy)$", description="which triplets of a batch count")
