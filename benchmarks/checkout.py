@@ -14,13 +14,20 @@ def commit(*written: str) -> str:
     """The commit that the figures are of; a dirty tree is marked, whatever state the files are in that the benchmark writes."""
     head = _git("rev-parse", "--short", "HEAD")
     changed = _git(
-        "status", "--porcelain", "--untracked-files=no", "--", ".", *(f":(exclude){name}" for name in written)
+        "status",
+        "--porcelain",
+        "--untracked-files=no",
+        "--",
+        ".",
+        *(f":(exclude){name}" for name in written),
     )
     return f"{head}-dirty" if changed else head
 
 
 def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 def shop_images() -> Path:

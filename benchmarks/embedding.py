@@ -1,12 +1,14 @@
 """Embedding speed: products a second from JPEG files to embeddings, against the plain PyTorch loop, and ONNX Runtime against torch.
 
-The loop is what people write: a Dataset that opens files with Pillow, a DataLoader, `model(batch)` under `no_grad`, no memory
-format, no allocator settings. It crops as we do, since products would be embedded differently otherwise. All others are
-this project's `Predictor` with one network or another.
+The loop is what people write: a Dataset that opens files with Pillow, a DataLoader, `model(batch)`
+    under `no_grad`, no memory
+format, no allocator settings. It crops as we do, since products would be embedded differently
+otherwise. All others are this project's `Predictor` with one network or another.
 
-Each contestant lives in a process of its own, because how glibc keeps memory is settled for a whole process. They take
-turns, so that a slow moment of the machine meets them all; figures are medians over the rounds, and ratios are medians of the rounds'
-ratios. Embeddings are those of the turn that warms up; their differences are to torch as the stage `embed` runs it.
+Each contestant lives in a process of its own, because how glibc keeps memory is settled for a whole
+process. They take turns, so that a slow moment of the machine meets them all; figures are medians
+over the rounds, and ratios are medians of the rounds' ratios. Embeddings are those of the turn that
+warms up; their differences are to torch as the stage `embed` runs it.
 """
 
 import copy
@@ -58,7 +60,9 @@ class Job(NamedTuple):
 
 @app.command()
 def main(
-    source: Annotated[str, typer.Option(help="Folder of pictures; default a generated shop's.")] = "",
+    source: Annotated[
+        str, typer.Option(help="Folder of pictures; default a generated shop's.")
+    ] = "",
     products: Annotated[int, typer.Option(help="How many pictures, at most.")] = 256,
     size: Annotated[int, typer.Option(help="Pixels a side.")] = 192,
     threads: Annotated[int, typer.Option(help="CPU threads of the network.")] = 2,
@@ -69,14 +73,30 @@ def main(
     job = Job(files, WORK / "embedding-model", size, threads)
     make_model(job)
     table = compare(job, rounds)
-    print("| | products/s | × the faster loop | largest difference | largest 1 − cosine |\n|---|---|---|---|---|")
+    print(
+        "| | products/s | × the faster loop | largest difference | largest 1 − cosine |\n|---|---|---|---|---|"
+    )
     for name, figures in table.items():
         print(
             f"| {name} | {figures['products_per_second']:.0f} | {figures['to_loop']:.2f} "
             f"| {figures['difference']:.1g} | {figures['cosine_distance']:.1g} |"
         )
-    settings = {"source": source or "generated shop", "products": len(files), "size": size, "threads": threads}
-    write_json(OUT, {"commit": commit(), "machine": processor(), **settings, "rounds": rounds, "contestants": table})
+    settings = {
+        "source": source or "generated shop",
+        "products": len(files),
+        "size": size,
+        "threads": threads,
+    }
+    write_json(
+        OUT,
+        {
+            "commit": commit(),
+            "machine": processor(),
+            **settings,
+            "rounds": rounds,
+            "contestants": table,
+        },
+    )
 
 
 def compare(job: Job, rounds: int) -> dict[str, dict[str, float]]:
@@ -99,7 +119,8 @@ def compare(job: Job, rounds: int) -> dict[str, dict[str, float]]:
 def cosine_distance(rows: np.ndarray, others: np.ndarray) -> float:
     """The largest 1 − cosine of a product's two embeddings; in float64, since rows are of length 1 to 1e-7 only."""
     left, right = (
-        each / np.linalg.norm(each, axis=1, keepdims=True) for each in (rows.astype(float), others.astype(float))
+        each / np.linalg.norm(each, axis=1, keepdims=True)
+        for each in (rows.astype(float), others.astype(float))
     )
     return max(0.0, float((1 - (left * right).sum(axis=1)).max()))
 
@@ -139,7 +160,9 @@ def loop(workers: int, job: Job) -> Embed:
     model = PlainEncoder(trained.params.model_copy(update={"weights": "random"}))
     model.load_state_dict(trained.state_dict())
     model = model.to(memory_format=torch.contiguous_format).eval()
-    loader = DataLoader(Files(job), batch_size=BATCH, num_workers=workers, persistent_workers=workers > 0)
+    loader = DataLoader(
+        Files(job), batch_size=BATCH, num_workers=workers, persistent_workers=workers > 0
+    )
 
     def embed() -> np.ndarray:
         with torch.no_grad():
@@ -152,7 +175,9 @@ def ours(change: Callable[[Predictor, Job], None], job: Job) -> Embed:
     """The predictor, its network changed."""
     predictor = Predictor(job.model)
     change(predictor, job)
-    return lambda: predictor.embed((file.read_bytes() for file in job.files), [""] * len(job.files)).rows
+    return lambda: (
+        predictor.embed((file.read_bytes() for file in job.files), [""] * len(job.files)).rows
+    )
 
 
 def onnx_network(predictor: Predictor, job: Job) -> None:
@@ -217,16 +242,22 @@ def pictures(source: str) -> list[Path]:
 def make_model(job: Job) -> None:
     """A model's folder with ImageNet weights and the params of params.yaml, as `flows.registry.package` leaves it."""
     exact(job.threads)
-    params: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["train"]["encoder"]
+    params: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))[
+        "train"
+    ]["encoder"]
     encoder = Encoder(EncoderParams.model_validate(params)).to(memory_format=torch.channels_last)
     how = crop_params(job)
     crops = np.stack(
-        [crop_product(decode(file.read_bytes()), how, article_type="")[0] for file in job.files[:CENTERED]]
+        [
+            crop_product(decode(file.read_bytes()), how, article_type="")[0]
+            for file in job.files[:CENTERED]
+        ]
     )
     set_center(encoder, crops)
     save_encoder(encoder, {"prepare": how.model_dump()}, job.model)
     write_json(
-        job.model / "grouping.json", {"threshold": 0.2, "method": "average", "block_prior": 20, "calibration": None}
+        job.model / "grouping.json",
+        {"threshold": 0.2, "method": "average", "block_prior": 20, "calibration": None},
     )
     export_encoder(encoder, job.model / "encoder.onnx", crops)
 

@@ -2,9 +2,10 @@
 
     python -m benchmarks.equal_bytes BEFORE AFTER     two commits; the table goes to standard output
 
-Both commits are checked out beside each other; each generates the same shop with its own code and runs its own stages.
-Exit code 1 where an output differs or is missing. JSON is compared once more as its numbers and words alone, whatever
-they are named and however they are nested, so that a new layout can be told from new figures.
+Both commits are checked out beside each other; each generates the same shop with its own code and
+runs its own stages. Exit code 1 where an output differs or is missing. JSON is compared once more
+as its numbers and words alone, whatever they are named and however they are nested, so that a new
+layout can be told from new figures.
 """
 
 import hashlib
@@ -43,13 +44,20 @@ def main(
 ) -> None:
     """Runs both commits' stages and prints a line for each folder, and one for each difference."""
     with TemporaryDirectory() as folder:
-        first, second = (outputs(commit, Path(folder, name)) for commit, name in ((before, "before"), (after, "after")))
-        words = {name: compare(first.get(name), second.get(name)) for name in sorted(first | second)}
+        first, second = (
+            outputs(commit, Path(folder, name))
+            for commit, name in ((before, "before"), (after, "after"))
+        )
+        words = {
+            name: compare(first.get(name), second.get(name)) for name in sorted(first | second)
+        }
         for place, names in groupby(words, key=lambda name: "/".join(name.split("/")[:2])):
             listed = list(names)
             equal = [name for name in listed if words[name] == "equal"]
             content = hashlib.sha256(b"".join(name.encode() + second[name] for name in equal))
-            print(f"{len(equal):4} of {len(listed):4} outputs equal  {content.hexdigest()[:12]}  {place}")
+            print(
+                f"{len(equal):4} of {len(listed):4} outputs equal  {content.hexdigest()[:12]}  {place}"
+            )
             for name in listed:
                 if words[name] != "equal":
                     print(f"     {words[name]}: {name}")
@@ -69,18 +77,21 @@ def outputs(commit: str, folder: Path) -> dict[str, bytes]:
     _run(["git", "checkout", "--quiet", commit], folder)
     params = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
     for section, values in PARAMS.items():
-        params[section] |= {name: value for name, value in values.items() if name in params[section]}
+        params[section] |= {
+            name: value for name, value in values.items() if name in params[section]
+        }
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
-    generate = (
-        f"from pathlib import Path; from ml.synthetic import generate_shop; generate_shop(Path('shop'), {PRODUCTS}, 0)"
-    )
+    generate = f"from pathlib import Path; from ml.synthetic import generate_shop; generate_shop(Path('shop'), {PRODUCTS}, 0)"
     _run([sys.executable, "-c", generate], folder)
     _run([sys.executable, "-m", "ml.snapshot", "shop"], folder)
     stages = yaml.safe_load((folder / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     for stage in stages.values():
         _run([sys.executable, *shlex.split(stage["cmd"])[1:]], folder)
     files = [
-        file for top in ("shop", "data/snapshot", "artifacts") for file in (folder / top).rglob("*") if file.is_file()
+        file
+        for top in ("shop", "data/snapshot", "artifacts")
+        for file in (folder / top).rglob("*")
+        if file.is_file()
     ]
     return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
 
@@ -109,7 +120,9 @@ def leaves(content: Any) -> Counter[str]:
 
 def _run(command: list[str], folder: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
-    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
     if result.returncode:
         end = "\n".join((result.stdout + result.stderr).splitlines()[-8:])
         raise UserError(f"`{' '.join(command[-4:])}` failed in {folder.name}:\n{end}")

@@ -8,7 +8,10 @@ from benchmarks.markdown import interval_words, table
 from ml.evaluate.bootstrap import interval
 
 Row = dict[str, Any]
-DEFAULT, PEERS = "pbcnet_semi", {"moco_v2": 0.05, "triplet": 0.0, "byol": 0.0, "simsiam": 0.0, "untrained": 0.0}
+DEFAULT, PEERS = (
+    "pbcnet_semi",
+    {"moco_v2": 0.05, "triplet": 0.0, "byol": 0.0, "simsiam": 0.0, "untrained": 0.0},
+)
 LEAST = 0.85
 FLOORS = {"recall_at_1": ("recall@1", 0.92), "cgacc": ("CGacc", 0.65)}
 OVER_IMAGENET_GRAY = 0.15
@@ -17,15 +20,20 @@ OVER_IMAGENET_GRAY = 0.15
 def goals(methods: list[Row]) -> str:
     """A Markdown table; figures are means over the seeds that are finished.
 
-    Intervals are of these means where the rows hold the resamples (block AP and its differences to other methods), elsewhere
-    the mean of the seeds' intervals, which is no narrower: all seeds saw the same resamples.
+    Intervals are of these means where the rows hold the resamples (block AP and its differences to
+    other methods), elsewhere the mean of the seeds' intervals, which is no narrower: all seeds saw
+    the same resamples.
     """
     rows = by_recipe(methods)
     own = rows.get(DEFAULT, [])
     if not own:
         return ""
     seeds = _seeds(own)
-    lines = [_line(f"block AP ≥ {LEAST}", interval(block_ap_draws(own, "test")), LEAST, f"mean of {seeds}")]
+    lines = [
+        _line(
+            f"block AP ≥ {LEAST}", interval(block_ap_draws(own, "test")), LEAST, f"mean of {seeds}"
+        )
+    ]
     for name, (words, least) in FLOORS.items():
         figure = _mean([row["figures"]["test"][name] for row in own])
         lines.append(_line(f"{words} ≥ {least}", figure, least, f"mean of {seeds}"))
@@ -33,7 +41,10 @@ def goals(methods: list[Row]) -> str:
     lines.append(_line(f"block AP ≥ {goal} above ImageNet, gray", gain, goal, f"mean of {seeds}"))
     for peer, least in PEERS.items():
         if peer in rows:
-            gain, of = difference(own, rows[peer], "test"), f"means of {seeds} and {_seeds(rows[peer])}"
+            gain, of = (
+                difference(own, rows[peer], "test"),
+                f"means of {seeds} and {_seeds(rows[peer])}",
+            )
             lines.append(_line(f"block AP ≥ {least} above {peer}", gain, least, of))
     for kind in own[0]["elsewhere"]:
         for words, name in (
@@ -41,7 +52,10 @@ def goals(methods: list[Row]) -> str:
             ("ImageNet, gray", "imagenet_gray"),
             ("itself fed gray pictures", "model, gray pictures"),
         ):
-            found = [_value(row["elsewhere"][kind]["model"]) - _value(row["elsewhere"][kind][name]) for row in own]
+            found = [
+                _value(row["elsewhere"][kind]["model"]) - _value(row["elsewhere"][kind][name])
+                for row in own
+            ]
             lines.append(
                 f"| {kind} shop: not below {words} | {min(found):+.3f} | lowest of {seeds} | {'yes' if min(found) >= 0 else 'no'} |"
             )
@@ -68,7 +82,9 @@ def difference(rows: list[Row], peers: list[Row], split: str) -> Row:
 
 def _mean(figures: list[Row]) -> Row:
     """The mean of values, and of the ends of their intervals."""
-    return {end: float(np.mean([figure[end] for figure in figures])) for end in ("value", "low", "high")}
+    return {
+        end: float(np.mean([figure[end] for figure in figures])) for end in ("value", "low", "high")
+    }
 
 
 def _line(goal: str, figure: Row, least: float, of: str) -> str:

@@ -1,9 +1,10 @@
 """`python -m benchmarks.grouping`: the ways of grouping, compared on the dev split of a finished pipeline.
 
-No threshold is judged by the designs that chose it: dev's designs are halved again and again, and a threshold is chosen
-by the ARI of one half and judged on the other, both ways. Figures are means over all of these. The annotated dev
-products are always grouped together, rivals and all; designs of the other half just do not count. Intervals resample
-designs and take the chosen thresholds as given; gains are paired on the same resamples.
+No threshold is judged by the designs that chose it: dev's designs are halved again and again, and a
+threshold is chosen by the ARI of one half and judged on the other, both ways. Figures are means
+over all of these. The annotated dev products are always grouped together, rivals and all; designs
+of the other half just do not count. Intervals resample designs and take the chosen thresholds as
+given; gains are paired on the same resamples.
 """
 
 from pathlib import Path
@@ -40,9 +41,15 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def main(
-    prepared: Annotated[Path, typer.Option(help="Folder of products.parquet and pairs.parquet.")] = PREPARED,
-    embedded: Annotated[Path, typer.Option(help="Folder of embeddings.npy, a row for each product.")] = EMBEDDED,
-    params_file: Annotated[Path, typer.Option(help="For resamples, seed and block_prior.")] = PARAMS,
+    prepared: Annotated[
+        Path, typer.Option(help="Folder of products.parquet and pairs.parquet.")
+    ] = PREPARED,
+    embedded: Annotated[
+        Path, typer.Option(help="Folder of embeddings.npy, a row for each product.")
+    ] = EMBEDDED,
+    params_file: Annotated[
+        Path, typer.Option(help="For resamples, seed and block_prior.")
+    ] = PARAMS,
     halvings: Annotated[int, typer.Option(min=1, help="How often the designs are halved.")] = 20,
     out: Annotated[Path, typer.Option(help="The JSON file.")] = OUT,
 ) -> None:
@@ -58,11 +65,17 @@ def main(
             grouping = Grouping(embeddings, truth.block, method)
             for choice, thresholds in choose(grouping, truth.design, halves, params.seed).items():
                 chosen[f"{method}, {choice}"] = thresholds
-                rows[f"{method}, {choice}"] = judge(grouping, truth.design, thresholds, halves, weight)
+                rows[f"{method}, {choice}"] = judge(
+                    grouping, truth.design, thresholds, halves, weight
+                )
             advance()
     table = [entry(name, rows, chosen[name]) for name in rows]
     size = np.bincount(truth.design)
-    facts = {"products": len(truth.rows), "designs": len(size), "designs_of_two_or_more": int((size >= 2).sum())}
+    facts = {
+        "products": len(truth.rows),
+        "designs": len(size),
+        "designs_of_two_or_more": int((size >= 2).sum()),
+    }
     settings = {"halvings": halvings, "resamples": params.resamples, "seed": params.seed}
     write_json(out, {"dev": facts, **settings, "commit": commit(), "rows": table})
     print(markdown(table))
@@ -73,9 +86,14 @@ def dev_split(prepared: Path, embedded: Path, prior: float) -> tuple[np.ndarray,
     """Embeddings of the annotated dev products, relative to their whole blocks as in stage evaluate, and their truth.
 
     Raises:
-        UserError: files are missing, are not of one run, or the dev split has too few designs to halve.
+        UserError: files are missing, are not of one run, or the dev split has too few designs to
+            halve.
     """
-    needed = [prepared / "products.parquet", prepared / "pairs.parquet", embedded / "embeddings.npy"]
+    needed = [
+        prepared / "products.parquet",
+        prepared / "pairs.parquet",
+        embedded / "embeddings.npy",
+    ]
     missing = [str(file) for file in needed if not file.is_file()]
     if missing:
         raise UserError(
@@ -84,18 +102,23 @@ def dev_split(prepared: Path, embedded: Path, prior: float) -> tuple[np.ndarray,
     products, pairs = read_table(needed[0]), read_table(needed[1])
     rows = np.load(needed[2])
     if len(rows) != len(products):
-        raise UserError(f"{needed[2]} has {len(rows)} rows and {needed[0]} {len(products)}: they are of two runs")
+        raise UserError(
+            f"{needed[2]} has {len(rows)} rows and {needed[0]} {len(products)}: they are of two runs"
+        )
     dev = np.flatnonzero(products["split"] == "dev")
     truth = build_truth(products.iloc[dev], pairs)
     if not truth.complete or (np.bincount(truth.design) >= 2).sum() < 2:
-        raise UserError("the dev split needs annotated pairs of both kinds and two designs in several colours at least")
+        raise UserError(
+            "the dev split needs annotated pairs of both kinds and two designs in several colours at least"
+        )
     return relative_to_block(rows, block_numbers(products), prior)[dev][truth.rows], truth
 
 
 def halve(design: np.ndarray, halvings: int, seed: int) -> np.ndarray:
     """Random halves of the designs, each followed by the other one: bool (2 · halvings, designs).
 
-    Both hold as many designs of two or more products, give or take one, and as many single products.
+    Both hold as many designs of two or more products, give or take one, and as many single
+    products.
     """
     random = np.random.default_rng(seed)
     single = np.bincount(design) < 2
@@ -107,10 +130,14 @@ def halve(design: np.ndarray, halvings: int, seed: int) -> np.ndarray:
     return halves
 
 
-def choose(grouping: Grouping, design: np.ndarray, halves: np.ndarray, seed: int) -> dict[Choice, list[float]]:
+def choose(
+    grouping: Grouping, design: np.ndarray, halves: np.ndarray, seed: int
+) -> dict[Choice, list[float]]:
     """Each half's thresholds, by each way of choosing."""
     thresholds = grouping.thresholds()
-    drawn = np.stack([_resampled(half, seed) for half in halves])  # (halves, 1 + resamples, designs)
+    drawn = np.stack(
+        [_resampled(half, seed) for half in halves]
+    )  # (halves, 1 + resamples, designs)
     ari = ari_by_threshold(grouping, design, drawn.reshape(-1, halves.shape[1]))
     ari = ari.reshape(len(thresholds), len(halves), -1)
     return {
@@ -120,11 +147,16 @@ def choose(grouping: Grouping, design: np.ndarray, halves: np.ndarray, seed: int
 
 
 def judge(
-    grouping: Grouping, design: np.ndarray, thresholds: list[float], halves: np.ndarray, weight: np.ndarray
+    grouping: Grouping,
+    design: np.ndarray,
+    thresholds: list[float],
+    halves: np.ndarray,
+    weight: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """Figures of each half at the threshold that the other one chose, mean over the halves: float (resamples,) each.
 
-    A resample in which a half has no design of two or more products leaves that half out of the mean of CGacc.
+    A resample in which a half has no design of two or more products leaves that half out of the
+    mean of CGacc.
     """
     found = [
         group_figures(design, grouping.cut(threshold), weight * ~half)
@@ -133,12 +165,17 @@ def judge(
     return {name: np.nanmean([figures[name] for figures in found], axis=0) for name in FIGURES}
 
 
-def entry(name: str, rows: dict[str, dict[str, np.ndarray]], thresholds: list[float]) -> dict[str, Any]:
+def entry(
+    name: str, rows: dict[str, dict[str, np.ndarray]], thresholds: list[float]
+) -> dict[str, Any]:
     """A row of the JSON: figures and gains over `DEFAULT` with intervals, and the thresholds that were chosen."""
     return {
         "name": name,
         "figures": {figure: interval(values) for figure, values in rows[name].items()},
-        "gains": {figure: interval(values - rows[DEFAULT][figure]) for figure, values in rows[name].items()},
+        "gains": {
+            figure: interval(values - rows[DEFAULT][figure])
+            for figure, values in rows[name].items()
+        },
         "thresholds": thresholds,
     }
 

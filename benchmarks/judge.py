@@ -29,9 +29,10 @@ def judge(prepared: Path, model: Path, params_file: Path, splits: list[str]) -> 
     """Figures of the encoder and of the baselines, each at its own threshold chosen on dev.
 
     Returns:
-        {"figures": {split: {figure: {"value", "low", "high"}}}, "gains": {baseline: {split: the same for block_ap}},
-        "baselines": {name: figures}, "block_ap_draws": {split: figures in one line}}; gains are paired differences on the same
-        resamples, and the draws, the sample itself first, let rows be compared with one another in the same way.
+        {"figures": {split: {figure: {"value", "low", "high"}}}, "gains": {baseline: {split: the
+        same for block_ap}}, "baselines": {name: figures}, "block_ap_draws": {split: figures in one
+        line}}; gains are paired differences on the same resamples, and the draws, the sample itself
+        first, let rows be compared with one another in the same way.
     """
     params = load_params("evaluate", EvaluateParams, params_file)
     products, _, pictures = prepared_shop(prepared)
@@ -39,7 +40,9 @@ def judge(prepared: Path, model: Path, params_file: Path, splits: list[str]) -> 
 
     def embed(annotated: np.ndarray) -> np.ndarray:
         mates = block_mates(products, annotated)
-        rows = relative_to_block(embed_pictures(encoder, pictures[mates]), block[mates], params.block_prior)
+        rows = relative_to_block(
+            embed_pictures(encoder, pictures[mates]), block[mates], params.block_prior
+        )
         return np.asarray(rows[np.searchsorted(mates, annotated)])
 
     ordered = ("dev", *(name for name in splits if name != "dev"))
@@ -49,16 +52,26 @@ def judge(prepared: Path, model: Path, params_file: Path, splits: list[str]) -> 
     return {
         "figures": intervals(own),
         "gains": {
-            name: {split: interval(own[split]["block_ap"] - found[split]["block_ap"]) for split in ordered}
+            name: {
+                split: interval(own[split]["block_ap"] - found[split]["block_ap"])
+                for split in ordered
+            }
             for name, found in baselines.items()
         },
         "baselines": {name: intervals(found) for name, found in baselines.items()},
-        "block_ap_draws": {split: " ".join(f"{one:.4f}" for one in own[split]["block_ap"]) for split in ordered},
+        "block_ap_draws": {
+            split: " ".join(f"{one:.4f}" for one in own[split]["block_ap"]) for split in ordered
+        },
     }
 
 
 def draws(
-    prepared: Path, embed: Embed, splits: tuple[str, ...], grouping: Method, resamples: int, seed: int
+    prepared: Path,
+    embed: Embed,
+    splits: tuple[str, ...],
+    grouping: Method,
+    resamples: int,
+    seed: int,
 ) -> dict[str, dict[str, np.ndarray]]:
     """Every figure of every resample, {split: {figure: float (1 + resamples,)}}; the first split chooses the threshold.
 
@@ -85,12 +98,16 @@ def baseline_draws(prepared: Path, name: str, *how: Any) -> dict[str, dict[str, 
     return draws(prepared, lambda rows: BASELINES[name](pictures[rows]), *how)
 
 
-def intervals(found: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, dict[str, float | None]]]:
+def intervals(
+    found: dict[str, dict[str, np.ndarray]],
+) -> dict[str, dict[str, dict[str, float | None]]]:
     """Value, low and high of each figure of each split."""
     return {split: with_intervals(figures) for split, figures in found.items()}
 
 
-def judge_elsewhere(prepared: Path, model: Path, params_file: Path) -> dict[str, dict[str, float | None]]:
+def judge_elsewhere(
+    prepared: Path, model: Path, params_file: Path
+) -> dict[str, dict[str, float | None]]:
     """Block AP on a shop that is not of this world of photos: of the model, of the model fed gray pictures, of the baselines.
 
     None of it has been seen, so all products are asked about, whatever their split.
@@ -100,7 +117,11 @@ def judge_elsewhere(prepared: Path, model: Path, params_file: Path) -> dict[str,
     """
     params = load_params("evaluate", EvaluateParams, params_file)
     products, _, pictures = prepared_shop(prepared)
-    encoder, block, how = load_encoder(model)[0], block_numbers(products), (params.resamples, params.seed)
+    encoder, block, how = (
+        load_encoder(model)[0],
+        block_numbers(products),
+        (params.resamples, params.seed),
+    )
 
     def block_ap(pictures: np.ndarray) -> dict[str, float | None]:
         rows = relative_to_block(embed_pictures(encoder, pictures), block, params.block_prior)
@@ -114,18 +135,26 @@ def judge_elsewhere(prepared: Path, model: Path, params_file: Path) -> dict[str,
 
 
 @cache
-def baseline_elsewhere(prepared: Path, name: str, resamples: int, seed: int) -> dict[str, float | None]:
+def baseline_elsewhere(
+    prepared: Path, name: str, resamples: int, seed: int
+) -> dict[str, float | None]:
     """`block_ap_of_all` of a naive baseline, computed once for all rows of the same crops."""
     return block_ap_of_all(prepared, BASELINES[name](prepared_shop(prepared)[2]), resamples, seed)
 
 
-def block_ap_of_all(prepared: Path, embedded: np.ndarray, resamples: int, seed: int) -> dict[str, float | None]:
+def block_ap_of_all(
+    prepared: Path, embedded: np.ndarray, resamples: int, seed: int
+) -> dict[str, float | None]:
     """Block AP over all products, whatever their split; embedded: float (products, size), rows of length 1."""
     products, pairs, _ = prepared_shop(prepared)
     truth = build_truth(products, pairs)
     asked, score = truth.block_pairs, similarities(embedded[truth.rows], truth.block_pairs)
     weight = resample(int(truth.design.max()) + 1, resamples, seed)
-    return interval(over_resamples(lambda one: average_precision(asked.label, score, one), asked, truth.design, weight))
+    return interval(
+        over_resamples(
+            lambda one: average_precision(asked.label, score, one), asked, truth.design, weight
+        )
+    )
 
 
 def prepared_shop(prepared: Path) -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:

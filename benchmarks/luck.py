@@ -1,9 +1,10 @@
 """How often the gate is passed by luck: many retrains of models that are equal, against the same test pairs.
 
-Each made-up test set has its designs, blocks and pairs. A model is a noisy look at its products: all models share some noise
-(hard products are hard for all) and have as much of their own, so none is better than another on products never seen, and
-whatever difference they show is luck. The gate of mlflow/promotion.yaml decides on them one after the other; what it lets
-through becomes the champion. The same is done without counting comparisons, and by the higher figure alone.
+Each made-up test set has its designs, blocks and pairs. A model is a noisy look at its products:
+all models share some noise (hard products are hard for all) and have as much of their own, so none
+is better than another on products never seen, and whatever difference they show is luck. The gate
+of mlflow/promotion.yaml decides on them one after the other; what it lets through becomes the
+champion. The same is done without counting comparisons, and by the higher figure alone.
 """
 
 from collections.abc import Callable
@@ -48,8 +49,12 @@ def main(
     policy = load_policy(ROOT / POLICY).gate.model_copy(update={"floor": 0.0, "baselines": []})
     judges: dict[str, Judge] = {
         "the higher figure": lambda challenger, champion, _: bool(challenger[0] > champion[0]),
-        "the gate, comparisons not counted": lambda challenger, champion, _: passes(policy, challenger, champion, 1),
-        "the gate": lambda challenger, champion, comparison: passes(policy, challenger, champion, comparison),
+        "the gate, comparisons not counted": lambda challenger, champion, _: passes(
+            policy, challenger, champion, 1
+        ),
+        "the gate": lambda challenger, champion, comparison: passes(
+            policy, challenger, champion, comparison
+        ),
     }
     promotions: dict[str, list[int]] = {name: [] for name in judges}
     with progress("test sets", sets, "test sets") as advance:
@@ -63,12 +68,24 @@ def main(
         f"| {name} | {one['any']:.0%} ({one['any_low']:.0%} to {one['any_high']:.0%}) | {one['mean']:.1f} |"
         for name, one in found.items()
     ]
-    print(table(["decided by", "test sets with a lucky promotion", f"lucky promotions in {retrains}"], lines))
-    chosen = {"sets": sets, "retrains": retrains, "significance": policy.significance, "margin": policy.margin}
+    print(
+        table(
+            ["decided by", "test sets with a lucky promotion", f"lucky promotions in {retrains}"],
+            lines,
+        )
+    )
+    chosen = {
+        "sets": sets,
+        "retrains": retrains,
+        "significance": policy.significance,
+        "margin": policy.margin,
+    }
     write_json(OUT, {"commit": commit(), **chosen, "decided_by": found})
 
 
-def passes(policy: GatePolicy, challenger: np.ndarray, champion: np.ndarray, comparison: int) -> bool:
+def passes(
+    policy: GatePolicy, challenger: np.ndarray, champion: np.ndarray, comparison: int
+) -> bool:
     """The gate's word on two models' resamples."""
     evidence = Evidence(False, None, challenger, champion, {}, comparison)
     return bool(decide(policy, evidence)["passed"])
@@ -103,24 +120,39 @@ def block_ap(embeddings: np.ndarray, truth: Truth, weight: np.ndarray) -> np.nda
     """The figure that the policy decides by, for each resample."""
     pairs = truth.block_pairs
     score = similarities(embeddings, pairs)
-    return over_resamples(lambda one: average_precision(pairs.label, score, one), pairs, truth.design, weight)
+    return over_resamples(
+        lambda one: average_precision(pairs.label, score, one), pairs, truth.design, weight
+    )
 
 
 def made_up_truth() -> Truth:
     """Blocks of designs, each in some colours, all annotated."""
     places = [(b, d, c) for b in range(BLOCKS) for d in range(DESIGNS) for c in range(COLOURS)]
-    rows = [{"product_id": f"{b}-{d}-{c}", "brand": b, "gender": "Men", "article_type": "Shirts"} for b, d, c in places]
+    rows = [
+        {"product_id": f"{b}-{d}-{c}", "brand": b, "gender": "Men", "article_type": "Shirts"}
+        for b, d, c in places
+    ]
     products = pd.DataFrame(rows)
     ids = products["product_id"].to_numpy()
-    return build_truth(products, pd.DataFrame({"left": ids[::2], "right": ids[1::2], "color_variants": 1}))
+    return build_truth(
+        products, pd.DataFrame({"left": ids[::2], "right": ids[1::2], "color_variants": 1})
+    )
 
 
 def summary(counts: np.ndarray) -> dict[str, Any]:
     """Share of test sets with any promotion, its 95 % Wilson interval, and the mean number of promotions."""
     share, n, z = float((counts > 0).mean()), len(counts), 1.96
-    middle, half = share + z * z / (2 * n), z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    middle, half = (
+        share + z * z / (2 * n),
+        z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)),
+    )
     low, high = ((middle + sign * half) / (1 + z * z / n) for sign in (-1, 1))
-    return {"any": share, "any_low": max(0.0, float(low)), "any_high": float(high), "mean": float(counts.mean())}
+    return {
+        "any": share,
+        "any_low": max(0.0, float(low)),
+        "any_high": float(high),
+        "mean": float(counts.mean()),
+    }
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Pictures of the results: curves against time, an embedding map, the worst mistakes before and after, what each slice looks at.
 
-The curves hold no photo and go to docs/images/. The others show products: those of real photos stay in .variants/results/pictures/
-(the photos are not ours to give away), those of a generated shop may be shown anywhere.
+The curves hold no photo and go to docs/images/. The others show products: those of real photos stay
+in .variants/results/pictures/ (the photos are not ours to give away), those of a generated shop may
+be shown anywhere.
 """
 
 from pathlib import Path
@@ -43,7 +44,12 @@ def draw_curves(rows: list[dict[str, Any]], path: Path) -> None:
         colour, style = f"C{methods.index(row['method'])}", ["-", "--", ":"][seed % 3]
         label = row["method"] if seed == 0 else None
         axes.plot(
-            minutes, [point["dev_block_ap"] for point in row["history"]], style, color=colour, marker="o", label=label
+            minutes,
+            [point["dev_block_ap"] for point in row["history"]],
+            style,
+            color=colour,
+            marker="o",
+            label=label,
         )
     axes.set(xlabel="minutes of training", ylabel="block AP, dev brands, not relative to the block")
     axes.legend(frameon=False)
@@ -64,7 +70,8 @@ def draw_products(
     """map.jpg, mistakes-before.png, mistakes-after.png and slices.jpg of a trained model on some products.
 
     Args:
-        model: the folder of the stage train; products, pairs, pictures (uint8, products × side × side × 3): what is shown.
+        model: the folder of the stage train; products, pairs, pictures (uint8, products × side ×
+            side × 3): what is shown.
         params: how embeddings are compared and grouped.
     """
     encoder, facts = load_encoder(model)
@@ -75,19 +82,30 @@ def draw_products(
         threshold = choose_threshold(rows[truth.rows], truth, params.grouping)
         findings = find(products, rows, threshold, params.grouping, truth)
         mistakes = [*findings.false_positives, *findings.false_negatives]
-        draw_sheet(out / f"mistakes-{name}.png", [[one.left, one.right] for one in mistakes if one.wrong], pictures)
+        draw_sheet(
+            out / f"mistakes-{name}.png",
+            [[one.left, one.right] for one in mistakes if one.wrong],
+            pictures,
+        )
     draw_map(rows[truth.rows], pictures[truth.rows], out / "map.jpg")
     if encoder.params.slices_from == "feature_map":
         score = (rows[truth.rows[truth.hard.left]] * rows[truth.rows[truth.hard.right]]).sum(axis=1)
         variants = np.flatnonzero(truth.hard.label)
-        variants = variants[np.argsort(-score[variants], kind="stable")][:: max(1, len(variants) // PAIRS)][:PAIRS]
+        variants = variants[np.argsort(-score[variants], kind="stable")][
+            :: max(1, len(variants) // PAIRS)
+        ][:PAIRS]
         left, right = (truth.rows[ends[variants]] for ends in (truth.hard.left, truth.hard.right))
         draw_slices(encoder, pictures[left], pictures[right], out / "slices.jpg")
 
 
 def draw_map(embeddings: np.ndarray, pictures: np.ndarray, path: Path) -> None:
     """Products at their places in a t-SNE plane of the embeddings: what is alike to the model lies close together."""
-    plane = TSNE(perplexity=min(30, (len(embeddings) - 1) / 3), metric="cosine", init="random", random_state=0)
+    plane = TSNE(
+        perplexity=min(30, (len(embeddings) - 1) / 3),
+        metric="cosine",
+        init="random",
+        random_state=0,
+    )
     places = plane.fit_transform(embeddings)
     low, high = places.min(axis=0), places.max(axis=0)
     corners = ((places - low) / (high - low) * (MAP - THUMBNAIL)).round().astype(int)
@@ -112,8 +130,14 @@ def draw_slices(encoder: Encoder, left: np.ndarray, right: np.ndarray, path: Pat
         cells = [left[pair], right[pair]]
         for part in maps[pair]:
             share = np.clip(part / max(float(part.max()), 1e-12), 0, 1)
-            light = np.asarray(Image.fromarray(share.astype(np.float32)).resize((side, side), Image.Resampling.BICUBIC))
-            cells.append((left[pair] * (0.25 + 0.75 * np.clip(light, 0, 1))[..., None]).astype(np.uint8))
+            light = np.asarray(
+                Image.fromarray(share.astype(np.float32)).resize(
+                    (side, side), Image.Resampling.BICUBIC
+                )
+            )
+            cells.append(
+                (left[pair] * (0.25 + 0.75 * np.clip(light, 0, 1))[..., None]).astype(np.uint8)
+            )
         lines.append(np.concatenate(cells, axis=1))
     with replacing(path) as beside:
         Image.fromarray(np.concatenate(lines)).save(beside, "JPEG", quality=85)

@@ -1,7 +1,8 @@
 """The gate on real photos: a first model, a better one, one with fewer epochs, a rollback, and the promoted one made again.
 
-Runs the commands that a release manager would, in a clone of this checkout's commit, and writes them with what they said to
-docs/release-example.md. The pictures stay in the clone, .variants/benchmarks/release.
+Runs the commands that a release manager would, in a clone of this checkout's commit, and writes
+them with what they said to docs/release-example.md. The pictures stay in the clone,
+.variants/benchmarks/release.
 """
 
 import os
@@ -31,14 +32,20 @@ class Session:
     def __init__(self, clone: Path) -> None:
         self.clone = clone
         self.lines: list[str] = []
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_"))}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PREFECT_", "MLFLOW_"))
+        }
         self.environment = kept | {"PYTHONPATH": str(clone), "COLUMNS": "170"}
 
     @property
     def head(self) -> str:
         """The commit that the commands are of."""
         run = ["git", "rev-parse", "--short", "main"]
-        return subprocess.run(run, cwd=self.clone, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            run, cwd=self.clone, capture_output=True, text=True, check=True
+        ).stdout.strip()
 
     def tell(self, words: str) -> None:
         """Adds a paragraph of text."""
@@ -51,10 +58,19 @@ class Session:
         started = time.monotonic()
         command = [sys.executable, "-m", "flows.cli", *arguments]
         done = subprocess.run(
-            command, cwd=self.clone, env=self.environment, capture_output=True, text=True, check=False
+            command,
+            cwd=self.clone,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         seconds = time.monotonic() - started
-        said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip() and not PROGRESS.search(line)]
+        said = [
+            line
+            for line in (done.stdout + done.stderr).splitlines()
+            if line.strip() and not PROGRESS.search(line)
+        ]
         print("\n".join(said), f"[exit code {done.returncode}, {seconds:.0f} s]", flush=True)
         if (done.returncode != 0) != fails:
             raise SystemExit(f"not as expected:\n{done.stdout}\n{done.stderr}")
@@ -68,15 +84,21 @@ class Session:
 
         uri = f"sqlite:///{self.clone}/.variants/mlflow.db"
         client = MlflowClient(uri, uri)
-        run = client.get_run(str(client.get_model_version("color-variants-candidates", str(number)).run_id))
+        run = client.get_run(
+            str(client.get_model_version("color-variants-candidates", str(number)).run_id)
+        )
         page = str(load_text(f"{run.info.artifact_uri}/gate/decision.md"))
         return re.sub("^#", "###", page, flags=re.MULTILINE)  # below the headings of this page
 
 
 @app.command()
 def main(
-    source: Annotated[Path, typer.Option(help="The shop with annotated pairs.")] = Path("../shared/data/myntra"),
-    again: Annotated[bool, typer.Option(help="Make the promoted version again from its registry entry.")] = True,
+    source: Annotated[Path, typer.Option(help="The shop with annotated pairs.")] = Path(
+        "../shared/data/myntra"
+    ),
+    again: Annotated[
+        bool, typer.Option(help="Make the promoted version again from its registry entry.")
+    ] = True,
 ) -> None:
     """Gives the commands and writes docs/release-example.md."""
     clone = WORK / "release"
@@ -87,7 +109,9 @@ def main(
     photos = str(source.resolve())
     session = Session(clone)
     retrain = ("retrain", "--source", photos)
-    session.tell("## A first model: no training at all, at 64 px. Without a champion it goes by the floors alone")
+    session.tell(
+        "## A first model: no training at all, at 64 px. Without a champion it goes by the floors alone"
+    )
     session.run(*retrain, "--set", "prepare.side=64", "--set", "train.epochs=0")
     session.run("approve", "1", "--by", MANAGER, "--comment", "a beginning")
     session.run("promote", "1", "--by", MANAGER)
@@ -105,7 +129,9 @@ def main(
     session.run("rollback", "--reason", "trying the way back", "--by", MANAGER)
     session.run("rollback", "--to", "2", "--reason", "it works", "--by", MANAGER)
     if again:
-        session.tell("## Made again from the registry entry alone, in an empty folder, with an empty cache")
+        session.tell(
+            "## Made again from the registry entry alone, in an empty folder, with an empty cache"
+        )
         session.run("reproduce", "models:/color-variants/2", "--by", MANAGER)
     session.tell("## The whole history")
     session.run("history")

@@ -1,7 +1,7 @@
 """`make results`: trains every row of rows.yaml on real photos and writes docs/results.md from the rows' JSON files.
 
-A finished row is benchmarks/results/NAME.json (figures with intervals, params, commit, seconds); rows that are there are not
-computed again, so an interrupted run goes on where it stopped.
+A finished row is benchmarks/results/NAME.json (figures with intervals, params, commit, seconds);
+rows that are there are not computed again, so an interrupted run goes on where it stopped.
 """
 
 import hashlib
@@ -43,20 +43,34 @@ from ml.train.trainer import Trainer, TrainParams
 ROWS = Path(__file__).with_name("rows.yaml")
 FINISHED = Path(__file__).with_name("results")
 WORK = ROOT / ".variants/results"
-SHOPS = {"generated": False, "recoloured": True}  # second shops, and whether their colourways are recoloured pictures
+SHOPS = {
+    "generated": False,
+    "recoloured": True,
+}  # second shops, and whether their colourways are recoloured pictures
 SHOP_SEED = 11
-SHOWN = "pbcnet_semi-*"  # rows of which the first whose weights are still here has its pictures drawn
-WARMUP, TIMED = 3, 12  # steps of which the first are not, the others are measured to foresee an epoch's time
+SHOWN = (
+    "pbcnet_semi-*"  # rows of which the first whose weights are still here has its pictures drawn
+)
+WARMUP, TIMED = (
+    3,
+    12,
+)  # steps of which the first are not, the others are measured to foresee an epoch's time
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command()
 def main(
-    source: Annotated[str, typer.Option(help="The shop with annotated pairs.")] = "../shared/data/myntra",
-    minutes: Annotated[float, typer.Option(help="Training time of each row without its own; whole epochs.")] = 10,
+    source: Annotated[
+        str, typer.Option(help="The shop with annotated pairs.")
+    ] = "../shared/data/myntra",
+    minutes: Annotated[
+        float, typer.Option(help="Training time of each row without its own; whole epochs.")
+    ] = 10,
     elsewhere: Annotated[int, typer.Option(help="Products of each second shop.")] = 300,
-    only: Annotated[str, typer.Option(help="Rows to compute, comma-separated; default all that are missing.")] = "",
+    only: Annotated[
+        str, typer.Option(help="Rows to compute, comma-separated; default all that are missing.")
+    ] = "",
 ) -> None:
     """Computes the missing rows, then writes docs/results.md."""
     groups = yaml.safe_load(ROWS.read_text(encoding="utf-8"))
@@ -85,9 +99,14 @@ def draw(source: str, row: Path) -> None:
     products, pairs, pictures = prepared_shop(prepare(source, params_file))
     dev = np.flatnonzero(products["split"] == "dev")
     draw_products(row, products.iloc[dev], pairs, pictures[dev], params, WORK / "pictures")
-    print(f"pictures of the dev brands: {WORK / 'pictures'} (photos of the shop: not to be published)")
+    print(
+        f"pictures of the dev brands: {WORK / 'pictures'} (photos of the shop: not to be published)"
+    )
     draw_products(
-        row, *prepared_shop(prepare(str(WORK / "generated"), params_file, "generated")), params, WORK / "drawings"
+        row,
+        *prepared_shop(prepare(str(WORK / "generated"), params_file, "generated")),
+        params,
+        WORK / "drawings",
     )
     for name in ("slices.jpg", "map.jpg", "mistakes-before.png", "mistakes-after.png"):
         with Image.open(WORK / "drawings" / name) as picture:
@@ -104,7 +123,9 @@ def compute(
     shutil.copy(ROOT / "params.yaml", params_file)
     apply_overrides(folder, params)
     prepared = prepare(source, params_file)
-    apply_overrides(folder, {"train.epochs": affordable_epochs(prepared, params_file, minutes * 60)})
+    apply_overrides(
+        folder, {"train.epochs": affordable_epochs(prepared, params_file, minutes * 60)}
+    )
     settings = yaml.safe_load(params_file.read_text(encoding="utf-8"))
     started = time.monotonic()
     ml.train.stage.main(prepared, params_file, folder)
@@ -119,7 +140,9 @@ def compute(
         "epochs": settings["train"]["epochs"],
         "kept_epoch": read_json(folder / "encoder.json")["epoch"],
         "train_seconds": round(seconds),
-        "history": [{"epoch": row["epoch"], "dev_block_ap": row["dev_block_ap"]} for row in history],
+        "history": [
+            {"epoch": row["epoch"], "dev_block_ap": row["dev_block_ap"]} for row in history
+        ],
         **judge(prepared, folder, params_file, ["dev", "test"] if reported else ["dev"]),
         "elsewhere": {
             kind: judge_elsewhere(second_shop(kind, elsewhere, params_file), folder, params_file)
@@ -139,7 +162,9 @@ def prepare(source: str, params_file: Path, shop: str = "photos") -> Path:
     if not snapshot.is_dir():
         import_shop(source, snapshot)
     if not (validated / "products.parquet").is_file():
-        ml.validate.stage.main(snapshot, ROOT / "data/previous.json", ROOT / "data/gx", params_file, validated)
+        ml.validate.stage.main(
+            snapshot, ROOT / "data/previous.json", ROOT / "data/gx", params_file, validated
+        )
     recipe = hashlib.sha256(how.model_dump_json().encode()).hexdigest()[:8]
     prepared = WORK / f"{shop}-{how.localizer}-{how.side}-{recipe}"
     if not (prepared / "prepare.json").is_file():  # written last
@@ -152,20 +177,27 @@ def affordable_epochs(prepared: Path, params_file: Path, budget: float) -> int:
     if not budget:
         return 0
     params = load_params("train", TrainParams, params_file)
-    products, pairs = read_table(prepared / "products.parquet"), read_table(prepared / "pairs.parquet")
+    products, pairs = (
+        read_table(prepared / "products.parquet"),
+        read_table(prepared / "pairs.parquet"),
+    )
     arrays = [np.load(prepared / f"{name}.npy", mmap_mode="r") for name in ("images", "masks")]
     exact(params.threads)
     shuffle = torch.Generator().manual_seed(0)
     batches = make_batches(params, products, pairs, arrays[0], arrays[1], shuffle)
     trainer = Trainer(params, WARMUP + TIMED, shuffle)
     started = 0.0
-    for place, batch in enumerate(islice(on_device(batches, trainer.fabric.device), WARMUP + TIMED)):
+    for place, batch in enumerate(
+        islice(on_device(batches, trainer.fabric.device), WARMUP + TIMED)
+    ):
         if place == WARMUP:
             started = time.monotonic()
         trainer.step(batch)
     step = (time.monotonic() - started) / TIMED
     epochs = max(1, round(budget / (step * len(batches))))
-    print(f"{step * 1000:.0f} ms a step, {len(batches)} steps an epoch: {epochs} epochs", flush=True)
+    print(
+        f"{step * 1000:.0f} ms a step, {len(batches)} steps an epoch: {epochs} epochs", flush=True
+    )
     return epochs
 
 

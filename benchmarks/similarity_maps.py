@@ -1,7 +1,8 @@
 """What each part of the encoder looks at when it finds two pictures alike.
 
-Parts are means over cells of the feature map, so their similarity to another picture's part is a sum over cells: each cell's
-share of it can be drawn as a map (Stylianou et al., "Visualizing deep similarity networks", arXiv 1901.00536, section 3).
+Parts are means over cells of the feature map, so their similarity to another picture's part is a
+sum over cells: each cell's share of it can be drawn as a map (Stylianou et al., "Visualizing deep
+similarity networks", arXiv 1901.00536, section 3).
 """
 
 import torch
@@ -19,8 +20,8 @@ def relevance(encoder: Encoder, pictures: torch.Tensor, others: torch.Tensor) ->
         pictures, others: float (batch, 3, height, width), RGB in 0 … 1.
 
     Returns:
-        float (batch, 1 + slices, rows, columns) of the feature map, 0 outside the slice; the sum over cells is the cosine of the
-        two parts.
+        float (batch, 1 + slices, rows, columns) of the feature map, 0 outside the slice; the sum
+        over cells is the cosine of the two parts.
 
     Raises:
         ValueError: slices are cut from the picture, so that there is no common map.

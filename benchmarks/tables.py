@@ -45,9 +45,12 @@ def write_results(finished: Path, page: Path) -> Path:
 
 def tables(rows: list[Row]) -> str:
     """Markdown of all tables."""
-    methods = sorted((row for row in rows if row["group"] == "methods"), key=lambda row: row["name"])
+    methods = sorted(
+        (row for row in rows if row["group"] == "methods"), key=lambda row: row["name"]
+    )
     ablations = sorted(
-        (row for row in rows if row["group"] == "ablations"), key=lambda row: -value(row["figures"]["dev"], "block_ap")
+        (row for row in rows if row["group"] == "ablations"),
+        key=lambda row: -value(row["figures"]["dev"], "block_ap"),
     )
     parts = []
     if methods:
@@ -63,7 +66,10 @@ def figures_table(methods: list[Row], split: str) -> str:
     lines = [line(row["name"], row["figures"][split]) for row in methods]
     sizes = sorted({row["size"] for row in methods})
     lines += [
-        line(f"{words}{f', {size} px' if len(sizes) > 1 else ''}", named(methods, size)["baselines"][name][split])
+        line(
+            f"{words}{f', {size} px' if len(sizes) > 1 else ''}",
+            named(methods, size)["baselines"][name][split],
+        )
         for size in sizes
         for name, words in BASELINE.items()
     ]
@@ -91,9 +97,18 @@ def gains_table(methods: list[Row]) -> str:
         f"| {row['train_seconds']} | {row['kept_epoch']} of {row['epochs']} | {row['commit']} |"
         for row in methods
     ]
-    columns = ["row", "over ImageNet, gray", "over gray pixels", "seconds of training", "epoch kept", "commit"]
+    columns = [
+        "row",
+        "over ImageNet, gray",
+        "over gray pixels",
+        "seconds of training",
+        "epoch kept",
+        "commit",
+    ]
     return headed(
-        "What each gains in block AP on test (paired, on the same resamples), and what it cost", columns, lines
+        "What each gains in block AP on test (paired, on the same resamples), and what it cost",
+        columns,
+        lines,
     )
 
 
@@ -103,15 +118,15 @@ def elsewhere_table(methods: list[Row]) -> str:
     asked = ["model", "model, gray pictures", *BASELINE]
     words = ["", ", fed gray pictures", *(f": {name}" for name in BASELINE.values())]
     lines = [
-        f"| {row['name']}{said} | " + " | ".join(interval_words(row["elsewhere"][kind][name]) for kind in kinds) + " |"
+        f"| {row['name']}{said} | "
+        + " | ".join(interval_words(row["elsewhere"][kind][name]) for kind in kinds)
+        + " |"
         for place, row in enumerate(methods)
         for name, said in zip(asked, words, strict=True)
         if place == 0 or not said.startswith(":")
     ]
     lines = [text.replace(f"| {methods[0]['name']}: ", "| baseline: ") for text in lines]
-    title = (
-        "Block AP on second shops, never seen: generated garments, and the same with recoloured pictures in one pose"
-    )
+    title = "Block AP on second shops, never seen: generated garments, and the same with recoloured pictures in one pose"
     return headed(title, ["row", *kinds], lines)
 
 
@@ -121,7 +136,9 @@ def ablations_table(ablations: list[Row]) -> str:
     lines = [
         f"| {row['name']} | {interval_words(row['figures']['dev']['block_ap'])} "
         f"| {interval_words(difference([row], [reference], 'dev')) if reference else ''} | "
-        + " | ".join(f"{value(row['figures']['dev'], name):.3f}" for name in ("recall_at_1", "ari", "cgacc"))
+        + " | ".join(
+            f"{value(row['figures']['dev'], name):.3f}" for name in ("recall_at_1", "ari", "cgacc")
+        )
         + f" | {interval_words(row['gains']['imagenet_gray']['dev'])} "
         f"| {row['size']} | {row['kept_epoch']} of {row['epochs']} | {row['train_seconds']} |"
         for row in ablations

@@ -1,9 +1,10 @@
 """Training speed: our MoCo v2 and PBCNet against lightly's MoCo v2 as its docs build it, and against the pure step.
 
-All share backbone (random weights), picture size, batch and threads, and take turns in processes of their own; figures are
-medians of pictures a second over the rounds, and ratios are medians of the rounds' ratios. lightly runs twice: as its docs
-build it, and with this project's allocator settings (`ml.core.allocator`), so that these can be told from the rest. The pure step
-trains on random views that lie in memory: no step can be faster.
+All share backbone (random weights), picture size, batch and threads, and take turns in processes of
+their own; figures are medians of pictures a second over the rounds, and ratios are medians of the
+rounds' ratios. lightly runs twice: as its docs build it, and with this project's allocator settings
+(`ml.core.allocator`), so that these can be told from the rest. The pure step trains on random views
+that lie in memory: no step can be faster.
 """
 
 import copy
@@ -93,8 +94,12 @@ def main(
                 flush=True,
             )
         moco, pbcnet = (seconds[name] for name in list(seconds)[2:4])
-        print(f"{backbone}  PBCNet takes {ratio(pbcnet, moco):.2f} × the time of MoCo v2", flush=True)
-    where = {"device": torch.cuda.get_device_name() if device == "cuda" else f"cpu, {threads} threads"}
+        print(
+            f"{backbone}  PBCNet takes {ratio(pbcnet, moco):.2f} × the time of MoCo v2", flush=True
+        )
+    where = {
+        "device": torch.cuda.get_device_name() if device == "cuda" else f"cpu, {threads} threads"
+    }
     chosen = {"size": size, "batch": batch, "rounds": rounds, "steps": steps, "workers": workers}
     write_json(OUT, {"commit": commit(), **where, **chosen, "backbones": table})
 
@@ -116,13 +121,23 @@ def pictures_of(shop: Path) -> pd.DataFrame:
     return catalogue.assign(sha256=catalogue["image"].map(lambda image: Path(image).name))
 
 
-def ours(backbone: str, batch: int, threads: int, cache: Path, method: str, slices: str, slices_from: str) -> Step:
+def ours(
+    backbone: str, batch: int, threads: int, cache: Path, method: str, slices: str, slices_from: str
+) -> Step:
     """A step of this project's trainer, augmentation and data path included."""
     exact(threads)
-    pictures, masks = (np.load(cache / f"{name}.npy", mmap_mode="r") for name in ("images", "masks"))
-    trainer = Trainer(train_params(method, slices, slices_from, backbone, batch, threads), 10_000, torch.Generator())
+    pictures, masks = (
+        np.load(cache / f"{name}.npy", mmap_mode="r") for name in ("images", "masks")
+    )
+    trainer = Trainer(
+        train_params(method, slices, slices_from, backbone, batch, threads),
+        10_000,
+        torch.Generator(),
+    )
     trainer.module.train()
-    batches = Batches(pictures, masks, np.arange(len(pictures)), batch, torch.Generator().manual_seed(0))
+    batches = Batches(
+        pictures, masks, np.arange(len(pictures)), batch, torch.Generator().manual_seed(0)
+    )
     source = on_device(forever(batches), trainer.fabric.device)
     return lambda: trainer.step(next(source))
 
@@ -131,7 +146,9 @@ def pure(backbone: str, batch: int, threads: int, size: int) -> Step:
     """The same network, loss, optimizer and momentum update on views that are made once."""
     exact(threads)
     trainer = Trainer(
-        train_params("moco_v2", "none", "feature_map", backbone, batch, threads), 10_000, torch.Generator()
+        train_params("moco_v2", "none", "feature_map", backbone, batch, threads),
+        10_000,
+        torch.Generator(),
     )
     trainer.module.train()
     views = [torch.rand(batch, 3, size, size, device=trainer.fabric.device) for _ in range(2)]
@@ -148,9 +165,13 @@ def pure(backbone: str, batch: int, threads: int, size: int) -> Step:
     return step
 
 
-def train_params(method: str, slices: str, slices_from: str, backbone: str, batch: int, threads: int) -> TrainParams:
+def train_params(
+    method: str, slices: str, slices_from: str, backbone: str, batch: int, threads: int
+) -> TrainParams:
     """params.yaml with what is compared: batch statistics are trained, as lightly's example does."""
-    section: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["train"]
+    section: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))[
+        "train"
+    ]
     section |= {"method": method, "batch": batch, "threads": threads}
     section["encoder"] |= {
         "backbone": backbone,
@@ -182,22 +203,38 @@ class LightlyMoCo(nn.Module):
 
     def forward_momentum(self, pictures: Tensor) -> Tensor:
         """Keys."""
-        return self.projection_head_momentum(self.backbone_momentum(pictures).flatten(start_dim=1)).detach()
+        return self.projection_head_momentum(
+            self.backbone_momentum(pictures).flatten(start_dim=1)
+        ).detach()
 
 
 def lightly_moco(
-    backbone: str, batch: int, threads: int, images: Path, size: int, workers: int, device: str, memory: bool
+    backbone: str,
+    batch: int,
+    threads: int,
+    images: Path,
+    size: int,
+    workers: int,
+    device: str,
+    memory: bool,
 ) -> Step:
     """A step of lightly's example: JPEG files, its transform, DataLoader, memory bank and SGD; `memory`: see `ml.core.allocator`."""
     torch.set_num_threads(threads)
     if memory:
         keep_memory()
     network = build_backbone(backbone, "random")
-    features = network.eval()(torch.zeros(1, 3, size, size)).shape[1]  # of some networks more than of the feature map
+    features = network.eval()(torch.zeros(1, 3, size, size)).shape[
+        1
+    ]  # of some networks more than of the feature map
     model = LightlyMoCo(network, features).to(device).train()
     dataset = LightlyDataset(str(images), transform=MoCoV2Transform(input_size=size))
     loader = DataLoader(
-        dataset, batch_size=batch, shuffle=True, drop_last=True, num_workers=workers, persistent_workers=workers > 0
+        dataset,
+        batch_size=batch,
+        shuffle=True,
+        drop_last=True,
+        num_workers=workers,
+        persistent_workers=workers > 0,
     )
     criterion = NTXentLoss(memory_bank_size=(QUEUE, WIDTH)).to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.06)

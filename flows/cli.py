@@ -39,19 +39,33 @@ A first round, on a shop of your own or on a generated one:
 """,
 )
 
-Source = Annotated[str, typer.Option(help="The shop: a folder or fsspec URL (see docs/data-format.md).")]
+Source = Annotated[
+    str, typer.Option(help="The shop: a folder or fsspec URL (see docs/data-format.md).")
+]
 By = Annotated[str, typer.Option(help="Who; without it the person that git knows here.")]
-Version = Annotated[str, typer.Argument(help="A candidate's version number, or @challenger for the newest.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")]
+Version = Annotated[
+    str, typer.Argument(help="A candidate's version number, or @challenger for the newest.")
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")
+]
 
 
 @app.command()
 def generate(
-    folder: Annotated[Path, typer.Argument(help="Where the shop goes; must not exist, or be empty.")],
+    folder: Annotated[
+        Path, typer.Argument(help="Where the shop goes; must not exist, or be empty.")
+    ],
     products: Annotated[int, typer.Option(min=1, help="How many products.")] = 240,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same shop; more products extend it.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="The same seed gives the same shop; more products extend it.")
+    ] = 0,
     recoloured: Annotated[
-        bool, typer.Option("--recoloured", help="Colourways are one photograph, recoloured, as some shops make them.")
+        bool,
+        typer.Option(
+            "--recoloured",
+            help="Colourways are one photograph, recoloured, as some shops make them.",
+        ),
     ] = False,
 ) -> None:
     """Writes a shop of generated garments with annotated pairs, to try things on."""
@@ -70,7 +84,8 @@ def snapshot(
 ) -> None:
     """Imports a shop into this checkout's data/snapshot, tracks it with DVC and commits the pointer.
 
-    Afterwards `dvc repro` runs the pipeline by hand, and `variants retrain` without --source uses this snapshot.
+    Afterwards `dvc repro` runs the pipeline by hand, and `variants retrain` without --source uses
+    this snapshot.
     """
     from flows.local.snapshots import import_here
 
@@ -80,14 +95,20 @@ def snapshot(
 @app.command()
 def retrain(
     source: Annotated[
-        str, typer.Option(help="The shop: a folder or fsspec URL. Without it: this commit's snapshot.")
+        str,
+        typer.Option(help="The shop: a folder or fsspec URL. Without it: this commit's snapshot."),
     ] = "",
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="PARAM=VALUE", help="Change a param of params.yaml for this run."),
+        typer.Option(
+            "--set", metavar="PARAM=VALUE", help="Change a param of params.yaml for this run."
+        ),
     ] = None,
     profile: Annotated[
-        str, typer.Option(help="A set of params under `profiles` in params.yaml, such as gpu; --set comes after it.")
+        str,
+        typer.Option(
+            help="A set of params under `profiles` in params.yaml, such as gpu; --set comes after it."
+        ),
     ] = "",
     allow_dirty: Annotated[
         bool, typer.Option(help="Run with uncommitted changes; the model can never be promoted.")
@@ -95,7 +116,8 @@ def retrain(
 ) -> None:
     """Trains a model on a shop, registers it as a candidate and asks the gate about it.
 
-    Your checkout is not touched: the run has a git worktree and a branch `retrain/…` of its own. If nothing has changed
+    Your checkout is not touched: the run has a git worktree and a branch `retrain/…` of its own. If
+        nothing has changed
     since an earlier run, that run's model is named instead.
     """
     project = find_project()
@@ -107,7 +129,9 @@ def retrain(
 
     result = flow(source=source, overrides=overrides, allow_dirty=allow_dirty)
     made = "registered" if result["new"] else "nothing has changed: the existing version is"
-    print(f"{made} {result['model']}; the gate {'lets it pass' if result['passed'] else 'refuses it'}")
+    print(
+        f"{made} {result['model']}; the gate {'lets it pass' if result['passed'] else 'refuses it'}"
+    )
     print(f"look at it: variants ui, then run {result['run']} in MLflow")
 
 
@@ -120,7 +144,9 @@ def evaluate(
         ),
     ],
     source: Source,
-    split: Annotated[str | None, typer.Option(help="Only the brands of one split: train, dev or test.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Only the brands of one split: train, dev or test.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measures a model on a shop's annotated pairs, beside the naive baselines, with 95 % intervals."""
@@ -136,7 +162,9 @@ def evaluate(
 @app.command()
 def group(
     source: Source,
-    out: Annotated[Path, typer.Option(help="Folder for groups.csv and groups.html.")] = Path(".variants/groups"),
+    out: Annotated[Path, typer.Option(help="Folder for groups.csv and groups.html.")] = Path(
+        ".variants/groups"
+    ),
     model: Annotated[str, typer.Option(help="A registered model; without it the champion.")] = "",
 ) -> None:
     """Groups a whole catalogue: which products are one design in several colours?"""
@@ -159,7 +187,8 @@ def approve(
 ) -> None:
     """Approves a candidate that the gate passed, so that it may be promoted.
 
-    How many people must approve, and whether who made the model may be one of them, says mlflow/promotion.yaml.
+    How many people must approve, and whether who made the model may be one of them, says
+    mlflow/promotion.yaml.
     """
     from flows.gate.approval import note_verdict
 
@@ -196,7 +225,9 @@ def promote(
 @app.command()
 def rollback(
     reason: Annotated[str, typer.Option(help="Why; kept in the registry.")],
-    to: Annotated[str, typer.Option(help="Production version; without it the one before today's champion.")] = "",
+    to: Annotated[
+        str, typer.Option(help="Production version; without it the one before today's champion.")
+    ] = "",
     by: By = "",
 ) -> None:
     """Lets an earlier champion serve again. Needs the registry only: neither Prefect nor the machine that trained."""
@@ -218,14 +249,18 @@ def status(as_json: AsJson = False) -> None:
 
 @app.command()
 def reproduce(
-    model: Annotated[str, typer.Argument(help="models:/color-variants/VERSION, or models:/NAME@ALIAS.")],
+    model: Annotated[
+        str, typer.Argument(help="models:/color-variants/VERSION, or models:/NAME@ALIAS.")
+    ],
     by: By = "",
     as_json: AsJson = False,
 ) -> None:
     """Makes a registered model again from its registry entry alone, and compares byte for byte.
 
-    In an empty folder: its commit is cloned, its snapshot fetched, the pins checked, every stage run without any cache. The
-    report is kept on the version. Takes as long as the training did; exit code 1 where the model comes out different.
+    In an empty folder: its commit is cloned, its snapshot fetched, the pins checked, every stage
+        run without any cache. The
+    report is kept on the version. Takes as long as the training did; exit code 1 where the model
+    comes out different.
     """
     from flows.reproduce import reproduce as run
 
@@ -243,7 +278,8 @@ def reproduce(
 @app.command()
 def history(
     model: Annotated[
-        str, typer.Argument(help="Only what is about this version, such as models:/color-variants/3.")
+        str,
+        typer.Argument(help="Only what is about this version, such as models:/color-variants/3."),
     ] = "",
     as_json: AsJson = False,
 ) -> None:
@@ -259,7 +295,8 @@ def history(
 def clean() -> None:
     """Removes what runs that died left behind: worktrees, branches without a version, stages that still work.
 
-    Runs that live are not touched, nor is anything that is registered. To make use of a dead run instead, give the command
+    Runs that live are not touched, nor is anything that is registered. To make use of a dead run
+    instead, give the command
     that started it again: it goes on from the last checkpoint.
     """
     from flows.registry.dead_runs import clean as run
@@ -301,12 +338,15 @@ def ui(
 
 @app.command()
 def serve(
-    cron: Annotated[str | None, typer.Option(help="Retrain by itself at these times, such as '0 3 * * 1'.")] = None,
+    cron: Annotated[
+        str | None, typer.Option(help="Retrain by itself at these times, such as '0 3 * * 1'.")
+    ] = None,
     source: Annotated[str | None, typer.Option(help="The shop of scheduled retrainings.")] = None,
 ) -> None:
     """Offers the flows on a Prefect server: on the one of `variants ui`, or on PREFECT_API_URL.
 
-    They are then triggered from Prefect's page, with `prefect deployment run retrain/local`, or on a schedule.
+    They are then triggered from Prefect's page, with `prefect deployment run retrain/local`, or on
+    a schedule.
     """
     project = find_project()
     _with_prefect(project)

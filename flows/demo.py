@@ -12,8 +12,16 @@ from flows.local.project import Project
 from ml.core.errors import UserError
 
 SHOP, GROWN = ".variants/demo-shop", ".variants/demo-shop-grown"
-QUICK = ("--set", "prepare.side=96", "--set", "train.epochs=2")  # small pictures, and more epochs of a small shop
-PRODUCTS, GROWN_PRODUCTS = 360, 480  # the same seed with more products: the shop after a delivery of new goods
+QUICK = (
+    "--set",
+    "prepare.side=96",
+    "--set",
+    "train.epochs=2",
+)  # small pictures, and more epochs of a small shop
+PRODUCTS, GROWN_PRODUCTS = (
+    360,
+    480,
+)  # the same seed with more products: the shop after a delivery of new goods
 
 
 def demo(project: Project) -> None:
@@ -28,8 +36,12 @@ def demo(project: Project) -> None:
     def step(words: str, *command: str) -> None:
         console.rule(f"[bold]{words}")
         console.print(f"[bold]$ variants {' '.join(command)}")
-        if subprocess.run([sys.executable, "-m", "flows.cli", *command], cwd=project.root, check=False).returncode:
-            raise UserError(f"the demo stopped at `variants {' '.join(command)}`; its error is above")
+        if subprocess.run(
+            [sys.executable, "-m", "flows.cli", *command], cwd=project.root, check=False
+        ).returncode:
+            raise UserError(
+                f"the demo stopped at `variants {' '.join(command)}`; its error is above"
+            )
 
     def standing() -> dict[str, Any]:
         command = [sys.executable, "-m", "flows.cli", "status", "--json"]
@@ -42,8 +54,12 @@ def demo(project: Project) -> None:
         """Whether the newest candidate passed the gate and does not serve yet."""
         found = standing()
         newest = next(one for one in found["candidates"] if one["version"] == found["challenger"])
-        serving: dict[str, str] = next((one for one in found["production"] if one["version"] == found["champion"]), {})
-        return newest.get("gate") == "passed" and not serving.get("candidate", "").endswith(f"/{newest['version']}")
+        serving: dict[str, str] = next(
+            (one for one in found["production"] if one["version"] == found["champion"]), {}
+        )
+        return newest.get("gate") == "passed" and not serving.get("candidate", "").endswith(
+            f"/{newest['version']}"
+        )
 
     for words, shop, products in (
         ("A shop to try things on", SHOP, PRODUCTS),
@@ -51,17 +67,31 @@ def demo(project: Project) -> None:
     ):
         if not (project.root / shop).exists():
             step(words, "generate", shop, "--products", str(products))
-        step("Snapshot, contract, prepare, train, embed, evaluate, register, gate", "retrain", "--source", shop, *QUICK)
+        step(
+            "Snapshot, contract, prepare, train, embed, evaluate, register, gate",
+            "retrain",
+            "--source",
+            shop,
+            *QUICK,
+        )
         if waiting():
             comment = "demo: the gate passed it"
             step(
-                "The gate lets it pass: a person may too", "approve", "@challenger", "--by", "you", "--comment", comment
+                "The gate lets it pass: a person may too",
+                "approve",
+                "@challenger",
+                "--by",
+                "you",
+                "--comment",
+                comment,
             )
             step("It serves from now on", "promote", "--by", "you")
         else:
             console.print("The gate did not let it pass, or it serves already: nothing to promote.")
     if not standing()["champion"]:
-        raise UserError("the gate refused both models, so none serves; `variants status` names their decisions")
+        raise UserError(
+            "the gate refused both models, so none serves; `variants status` names their decisions"
+        )
     step("The champion groups the catalogue", "group", "--source", GROWN)
     step("Where things stand", "status")
     step("What has happened", "history")

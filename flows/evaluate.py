@@ -43,8 +43,10 @@ class Judged:
     Attributes:
         version: the registered version, or None for a baseline.
         method: how its products are grouped, and those of the baselines beside it.
-        threshold, baselines: thresholds (1 − cosine) stored with the model: its own, and those of the baselines.
-        crop: how pictures are cropped for the baselines: as for the model, so that all see the same resolution.
+        threshold, baselines: thresholds (1 − cosine) stored with the model: its own, and those of
+            the baselines.
+        crop: how pictures are cropped for the baselines: as for the model, so that all see the same
+            resolution.
     """
 
     name: str
@@ -55,16 +57,19 @@ class Judged:
     crop: CropParams
 
 
-def evaluate(project: Project, model: str, source: str, split: str | None, log: Log) -> dict[str, Any]:
+def evaluate(
+    project: Project, model: str, source: str, split: str | None, log: Log
+) -> dict[str, Any]:
     """All figures of a model on the annotated pairs of a shop, beside the baselines.
 
     Args:
-        model: models:/NAME/VERSION, models:/NAME@ALIAS, an MLflow run id, or the name of a baseline.
+        model: models:/NAME/VERSION, models:/NAME@ALIAS, an MLflow run id, or the name of a
+            baseline.
         split: "train", "dev" or "test" for the brands of one split only; None for all.
 
     Returns:
-        {"model", "source", "pairs" (usable), "threshold", "metrics": {figure: {"value", "low", "high"}}, "baselines":
-        {name: the same}}. Pairs marked `low` are left out.
+        {"model", "source", "pairs" (usable), "threshold", "metrics": {figure: {"value", "low",
+        "high"}}, "baselines": {name: the same}}. Pairs marked `low` are left out.
 
     Raises:
         UserError: no such model or shop, or a shop without enough usable pairs.
@@ -101,7 +106,9 @@ def evaluate(project: Project, model: str, source: str, split: str | None, log: 
         for name in names:
             log(f"baseline {name}")
             threshold = judged.baselines.get(name, params.default_threshold)
-            baselines[name] = figures_of(BASELINES[name](crops), truth, threshold, judged.method, params)
+            baselines[name] = figures_of(
+                BASELINES[name](crops), truth, threshold, judged.method, params
+            )
     return {
         "model": model,
         "source": source,
@@ -112,13 +119,19 @@ def evaluate(project: Project, model: str, source: str, split: str | None, log: 
     }
 
 
-def find_judged(client: MlflowClient, project: Project, model: str, params: EvaluateParams) -> Judged:
+def find_judged(
+    client: MlflowClient, project: Project, model: str, params: EvaluateParams
+) -> Judged:
     """Looks up what `model` names; baselines are grouped as beside the champion, or beside the newest candidate."""
     names = policy_of(project).models
     if model in BASELINES:
         version = version_by_alias(client, names.production, CHAMPION)
         version = version or version_by_alias(client, names.candidates, CHALLENGER)
-        stored = grouping_of(client, version) if version else {"method": params.grouping, "baselines": {}}
+        stored = (
+            grouping_of(client, version)
+            if version
+            else {"method": params.grouping, "baselines": {}}
+        )
         threshold = stored["baselines"].get(model, params.default_threshold)
         crop = load_params("prepare", CropParams, project.root / "params.yaml")
         return Judged(model, None, stored["method"], threshold, stored["baselines"], crop)
@@ -138,10 +151,14 @@ def find_judged(client: MlflowClient, project: Project, model: str, params: Eval
     return Judged(model, version, stored["method"], stored["threshold"], stored["baselines"], crop)
 
 
-def crop_annotated(products: pd.DataFrame, how: CropParams, log: Log) -> tuple[pd.DataFrame, np.ndarray]:
+def crop_annotated(
+    products: pd.DataFrame, how: CropParams, log: Log
+) -> tuple[pd.DataFrame, np.ndarray]:
     """Crops for the baselines: the products whose pictures can be read, and uint8 (products, side, side, 3)."""
     crops, readable = [np.zeros((0, how.side, how.side, 3), np.uint8)], []
-    for name, image, kind in zip(products["product_id"], products["image"], products["article_type"], strict=True):
+    for name, image, kind in zip(
+        products["product_id"], products["image"], products["article_type"], strict=True
+    ):
         try:
             picture = decode(Path(image).read_bytes() if isinstance(image, str) else None)
             crops.append(crop_product(picture, how, article_type=kind)[0][None])
@@ -160,4 +177,6 @@ def _crop_of(client: MlflowClient, version: ModelVersion) -> CropParams:
         return Path(download_artifacts(artifact_uri=uri, tracking_uri=client.tracking_uri))
 
     how = CropParams(**read_json(fetched("encoder.json"))["prepare"])
-    return with_weights(how, fetched("detector.safetensors")) if how.localizer == "detector" else how
+    return (
+        with_weights(how, fetched("detector.safetensors")) if how.localizer == "detector" else how
+    )

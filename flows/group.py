@@ -22,16 +22,20 @@ def group(source: str, out: str = ".variants/groups", model: str = "") -> dict[s
 
     Args:
         source: Folder or fsspec URL of the shop.
-        out: Folder for the answer: groups.csv (product_id, group, score, problem) and groups.html (to look at).
+        out: Folder for the answer: groups.csv (product_id, group, score, problem) and groups.html
+            (to look at).
         model: A registered model such as models:/color-variants/3. Empty: the champion.
 
     Returns:
-        {"model", "products", "groups" (of two or more), "grouped" (products in them), "unreadable", "out"}.
+        {"model", "products", "groups" (of two or more), "grouped" (products in them), "unreadable",
+        "out"}.
     """
     set_up()
     project = find_project()
     client = connect(project)
-    version = find_version(client, model or f"models:/{policy_of(project).models.production}@{CHAMPION}")
+    version = find_version(
+        client, model or f"models:/{policy_of(project).models.production}@{CHAMPION}"
+    )
     with borrowed(project, source) as shop:
         answer = group_with(project, uri_of(version), shop.products, stage_log("group"))
         folder = (Path.cwd() / out).resolve()
@@ -41,6 +45,8 @@ def group(source: str, out: str = ".variants/groups", model: str = "") -> dict[s
         key="groups",
     )
     get_run_logger().info(
-        "%s groups hold %s of %s products: %s", *(counts[k] for k in ("groups", "grouped", "products")), folder
+        "%s groups hold %s of %s products: %s",
+        *(counts[k] for k in ("groups", "grouped", "products")),
+        folder,
     )
     return {"model": uri_of(version), **counts, "out": str(folder)}

@@ -15,7 +15,13 @@ from flows.gate.approval import ApprovalForm, Standing, approval_of, form_text, 
 from flows.local.environment import set_up
 from flows.local.project import Project, find_project
 from flows.registry.audit_trail import note_event, person
-from flows.registry.production import LOCK, champion_without_record, copy_to_production, move_champion, refuse_second
+from flows.registry.production import (
+    LOCK,
+    champion_without_record,
+    copy_to_production,
+    move_champion,
+    refuse_second,
+)
 from flows.registry.tracking import connect, permitted
 from flows.registry.versions import (
     CHALLENGER,
@@ -39,7 +45,8 @@ def promote(version: str = f"@{CHALLENGER}", by: str = "") -> dict[str, Any]:
         by: Who promotes it. Empty: the person that git knows here.
 
     Returns:
-        {"model": URI of the production version, "candidate": URI, "replaced": version number or None}.
+        {"model": URI of the production version, "candidate": URI, "replaced": version number or
+        None}.
     """
     set_up()
     project = find_project()
@@ -66,7 +73,9 @@ def promote(version: str = f"@{CHALLENGER}", by: str = "") -> dict[str, Any]:
     }
 
 
-def make_champion(project: Project, client: MlflowClient, policy: Policy, candidate: ModelVersion) -> ModelVersion:
+def make_champion(
+    project: Project, client: MlflowClient, policy: Policy, candidate: ModelVersion
+) -> ModelVersion:
     """The production version that `champion` points to afterwards; raises UserError where another was faster."""
     names = policy.models
     # Again: approval took its time.
@@ -77,7 +86,12 @@ def make_champion(project: Project, client: MlflowClient, policy: Policy, candid
     # Once more: another clone may have promoted before the copy was made.
     refuse_unfit(candidate, champion, policy)
     tag_commit(project, copied, get_run_logger().warning)
-    move_champion(client, names, str(copied.version), {"replaced": str(champion.version) if champion else "none"})
+    move_champion(
+        client,
+        names,
+        str(copied.version),
+        {"replaced": str(champion.version) if champion else "none"},
+    )
     return client.get_model_version(names.production, copied.version)
 
 
@@ -87,7 +101,9 @@ def approved(client: MlflowClient, policy: Policy, candidate: ModelVersion) -> S
     Raises:
         UserError: it is rejected, or nobody has approved it and there is no page to ask on.
     """
-    for form in answered_forms():  # before the run suspended and began anew, in a process of its own
+    for (
+        form
+    ) in answered_forms():  # before the run suspended and began anew, in a process of its own
         ask(client, candidate, form, "", 1)
     standing = approval_of(client, policy, candidate)
     if standing.verdict == "waiting" and runtime.deployment.id:
@@ -126,7 +142,9 @@ def refuse_unfit(candidate: ModelVersion, champion: ModelVersion | None, policy:
     """
     refusal = refusal_of(candidate, policy)
     if refusal:
-        raise UserError(f"{uri_of(candidate)} cannot be promoted: {refusal}; its run in MLflow holds gate/decision.md")
+        raise UserError(
+            f"{uri_of(candidate)} cannot be promoted: {refusal}; its run in MLflow holds gate/decision.md"
+        )
     if policy.approval.reproduced and not candidate.tags.get("reproduced", "").startswith("equal"):
         said = candidate.tags.get("reproduced", "nobody has tried")
         raise UserError(
@@ -147,7 +165,8 @@ def refuse_unfit(candidate: ModelVersion, champion: ModelVersion | None, policy:
 def tag_commit(project: Project, version: ModelVersion, warn: Callable[[str], None]) -> None:
     """Gives the commit that a production version was made from its git tag `model-vN`.
 
-    The registry is what counts: where this clone has not got the commit, or has the tag already, nothing is lost but the
+    The registry is what counts: where this clone has not got the commit, or has the tag already,
+        nothing is lost but the
     tag, which `warn` is told.
     """
     tag, commit = f"model-v{version.version}", version.tags["commit"]

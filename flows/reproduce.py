@@ -38,8 +38,10 @@ class Reproduction:
     """What came of making a version again.
 
     Attributes:
-        verdict: "equal bytes", "equal figures" (within the tolerance of a GPU), "different", or "not reproducible".
-        reason: why it is not reproducible or where it differs first, in words; empty where the bytes are equal.
+        verdict: "equal bytes", "equal figures" (within the tolerance of a GPU), "different", or
+            "not reproducible".
+        reason: why it is not reproducible or where it differs first, in words; empty where the
+            bytes are equal.
         differing: paths of outputs that differ, stage by stage.
         figures: largest difference of a figure of metrics.json, or None where it was not made.
         environment: pinned versions that are not the installed ones, in words.
@@ -53,13 +55,16 @@ class Reproduction:
     differing: list[str] = field(default_factory=list)
     figures: float | None = None
     environment: list[str] = field(default_factory=list)
-    machine: str = field(default_factory=lambda: f"{platform.machine()}, Python {platform.python_version()}")
+    machine: str = field(
+        default_factory=lambda: f"{platform.machine()}, Python {platform.python_version()}"
+    )
 
 
 def reproduce(project: Project, model: str, by: str, log: Callable[[str], None]) -> Reproduction:
     """Makes a version again in an empty folder: its commit is cloned, its snapshot fetched, every stage run, nothing cached.
 
-    The report is kept: a tag `reproduced` on the version, reproduction.json and reproduction.md in its run, and an event in
+    The report is kept: a tag `reproduced` on the version, reproduction.json and reproduction.md in
+        its run, and an event in
     the history.
 
     Args:
@@ -70,7 +75,9 @@ def reproduce(project: Project, model: str, by: str, log: Callable[[str], None])
     """
     client = connect(project)
     version = find_version(client, model)
-    found = Reproduction(uri_of(version), version.tags.get("commit", ""), version.tags.get("snapshot", ""))
+    found = Reproduction(
+        uri_of(version), version.tags.get("commit", ""), version.tags.get("snapshot", "")
+    )
     project.room.mkdir(exist_ok=True)
     with TemporaryDirectory(dir=project.room, prefix="reproduce-") as folder:
         try:
@@ -102,28 +109,37 @@ def make_again(
         raise UserError(f"its registry entry lacks {', '.join(missing)}")
     log(f"clone {found.commit[:10]}")
     check_out(project, found.commit, folder)
-    found.environment = differing_versions((folder / "constraints.txt").read_text(encoding="utf-8"), needed=False)
+    found.environment = differing_versions(
+        (folder / "constraints.txt").read_text(encoding="utf-8"), needed=False
+    )
     log(f"fetch snapshot {found.snapshot[:12]}")
     fetch_snapshot(project, folder, found.snapshot, log)
     locked = yaml.safe_load((folder / "dvc.lock").read_text(encoding="utf-8"))["stages"]
     dvc(folder, ["repro", "--force"], log)
     made = yaml.safe_load((folder / "dvc.lock").read_text(encoding="utf-8"))["stages"]
     order = [stage.name for stage in load_stages(folder)]
-    found.differing = differing_outputs(locked, made, order, cache_of(project), folder / ".dvc/cache")
-    registered = Path(mlflow.artifacts.download_artifacts(found.model, dst_path=str(folder.parent / "registered")))
+    found.differing = differing_outputs(
+        locked, made, order, cache_of(project), folder / ".dvc/cache"
+    )
+    registered = Path(
+        mlflow.artifacts.download_artifacts(found.model, dst_path=str(folder.parent / "registered"))
+    )
     if digest(next(registered.rglob(WEIGHTS.name))) != digest(folder / WEIGHTS):
         found.differing.append(f"registry: {WEIGHTS.name} of {found.model}")
     recorded = Path(client.download_artifacts(run_of(version), "metrics.json", str(folder.parent)))
-    found.figures = largest_difference(read_json(recorded), read_json(folder / EVALUATED / "metrics.json"))
+    found.figures = largest_difference(
+        read_json(recorded), read_json(folder / EVALUATED / "metrics.json")
+    )
     if not found.differing:
         found.verdict = "equal bytes"
     elif on_gpu(folder) and found.figures <= GPU_TOLERANCE:
         found.verdict = "equal figures"
-        found.reason = (
-            f"made on a GPU: bytes differ from {found.differing[0]} on, figures by {found.figures:.3g} at most"
-        )
+        found.reason = f"made on a GPU: bytes differ from {found.differing[0]} on, figures by {found.figures:.3g} at most"
     else:
-        found.verdict, found.reason = "different", f"the first output that differs is {found.differing[0]}"
+        found.verdict, found.reason = (
+            "different",
+            f"the first output that differs is {found.differing[0]}",
+        )
 
 
 def check_out(project: Project, commit: str, folder: Path) -> None:
@@ -145,22 +161,32 @@ def check_out(project: Project, commit: str, folder: Path) -> None:
     raise UserError(f"its commit {commit} is neither in this clone nor in its origin") from problem
 
 
-def fetch_snapshot(project: Project, folder: Path, snapshot: str, log: Callable[[str], None]) -> None:
+def fetch_snapshot(
+    project: Project, folder: Path, snapshot: str, log: Callable[[str], None]
+) -> None:
     """Brings the commit's snapshot into the clone, whose cache is empty: from this clone's cache, or from its DVC remote.
 
     Raises:
         UserError: neither has it, or the commit points to another snapshot than the registry entry.
     """
     if snapshot_id(folder) != snapshot:
-        raise UserError(f"its commit points to the snapshot {snapshot_id(folder)}, its registry entry to {snapshot}")
-    dvc(folder, ["remote", "add", "--quiet", "--local", "clone", str(cache_of(project))], lambda line: None)
+        raise UserError(
+            f"its commit points to the snapshot {snapshot_id(folder)}, its registry entry to {snapshot}"
+        )
+    dvc(
+        folder,
+        ["remote", "add", "--quiet", "--local", "clone", str(cache_of(project))],
+        lambda line: None,
+    )
     for remote in (["--remote", "clone"], []):
         try:
             dvc(folder, ["pull", "--quiet", *remote, str(POINTER)], log)
             return
         except (CommandError, UserError) as error:
             problem = error
-    raise UserError(f"its snapshot {snapshot} is neither in this clone's cache nor in its DVC remote") from problem
+    raise UserError(
+        f"its snapshot {snapshot} is neither in this clone's cache nor in its DVC remote"
+    ) from problem
 
 
 def differing_outputs(
@@ -181,23 +207,37 @@ def differing_outputs(
         for path in sorted(hashes | again):
             first, second = hashes.get(path, ""), again.get(path, "")
             if first != second:
-                files = [name for name, md5 in listed(old, first).items() if listed(new, second).get(name) != md5]
-                found += [f"{stage}: {path}/{name}" for name in sorted(files)] or [f"{stage}: {path}"]
+                files = [
+                    name
+                    for name, md5 in listed(old, first).items()
+                    if listed(new, second).get(name) != md5
+                ]
+                found += [f"{stage}: {path}/{name}" for name in sorted(files)] or [
+                    f"{stage}: {path}"
+                ]
     return found
 
 
 def listed(cache: Path, md5: str) -> dict[str, str]:
     """The files of a folder in a DVC cache with their hashes; empty where it is no folder or not there."""
     file = cache / "files/md5" / md5[:2] / md5[2:]
-    return {one["relpath"]: one["md5"] for one in read_json(file)} if md5.endswith(".dir") and file.is_file() else {}
+    return (
+        {one["relpath"]: one["md5"] for one in read_json(file)}
+        if md5.endswith(".dir") and file.is_file()
+        else {}
+    )
 
 
 def largest_difference(recorded: Any, made: Any) -> float:
     """The largest difference of a number in two JSON documents of one shape; infinite where their shapes differ."""
     if isinstance(recorded, dict) and isinstance(made, dict) and recorded.keys() == made.keys():
-        return max((largest_difference(recorded[name], made[name]) for name in recorded), default=0.0)
+        return max(
+            (largest_difference(recorded[name], made[name]) for name in recorded), default=0.0
+        )
     if isinstance(recorded, list) and isinstance(made, list) and len(recorded) == len(made):
-        return max((largest_difference(*both) for both in zip(recorded, made, strict=True)), default=0.0)
+        return max(
+            (largest_difference(*both) for both in zip(recorded, made, strict=True)), default=0.0
+        )
     numbers = (int, float)
     if isinstance(recorded, numbers) and isinstance(made, numbers):
         return abs(float(recorded) - float(made))
@@ -213,7 +253,9 @@ def on_gpu(folder: Path) -> bool:
 def keep_report(client: MlflowClient, version: ModelVersion, found: Reproduction, by: str) -> None:
     """Signs the report off on the version, in its run and in the history."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    client.set_model_version_tag(version.name, version.version, "reproduced", f"{found.verdict} ({now}, {by})")
+    client.set_model_version_tag(
+        version.name, version.version, "reproduced", f"{found.verdict} ({now}, {by})"
+    )
     client.log_dict(run_of(version), asdict(found) | {"at": now, "by": by}, "reproduction.json")
     client.log_text(run_of(version), page_of(found, now, by), "reproduction.md")
     note_event(client, version, "reproduction", by, verdict=found.verdict, comment=found.reason)
@@ -232,5 +274,9 @@ def page_of(found: Reproduction, now: str, by: str) -> str:
     if found.figures is not None:
         lines.append(f"- largest difference of a figure: {found.figures:.3g}")
     lines += [f"- not as pinned: {words}" for words in found.environment]
-    lines += ["", "Outputs that differ:", "", *(f"- {one}" for one in found.differing)] if found.differing else []
+    lines += (
+        ["", "Outputs that differ:", "", *(f"- {one}" for one in found.differing)]
+        if found.differing
+        else []
+    )
     return "\n".join(lines) + "\n"

@@ -58,12 +58,15 @@ def retrain(
     """Trains a model on a shop, registers it as a candidate and asks the gate whether it may replace the champion.
 
     Args:
-        source: Folder or fsspec URL of the shop. Empty: the snapshot that the current commit points to.
+        source: Folder or fsspec URL of the shop. Empty: the snapshot that the current commit points
+            to.
         overrides: Params of params.yaml to change for this run, such as {"train.epochs": 3}.
-        allow_dirty: Run although the checkout holds uncommitted changes. The model can then never be promoted.
+        allow_dirty: Run although the checkout holds uncommitted changes. The model can then never
+            be promoted.
 
     Returns:
-        {"model": URI of the version, "new": whether it was made now, "passed": the gate's word, "run": MLflow run id}.
+        {"model": URI of the version, "new": whether it was made now, "passed": the gate's word,
+        "run": MLflow run id}.
     """
     set_up()
     logger = get_run_logger()
@@ -85,19 +88,30 @@ def retrain(
         existing = None if workspace.dirty else version_of_recipe(client, names.candidates, made_by)
         if existing:
             logger.info("nothing has changed since %s was made: it is the result", uri_of(existing))
-            challenge(client, existing)  # a run that was killed right after registering has not come to it
+            challenge(
+                client, existing
+            )  # a run that was killed right after registering has not come to it
             passed = standing_of(project, client, policy, workspace.root, existing)
-            return {"model": uri_of(existing), "new": False, "passed": passed, "run": run_of(existing)}
+            return {
+                "model": uri_of(existing),
+                "new": False,
+                "passed": passed,
+                "run": run_of(existing),
+            }
         run_id = start_run(client, workspace)
         workspace.note(recipe=made_by, run=run_id)
         run_stages(client, workspace.root, run_id)
         workspace.commit(f"retrain: {workspace.name}")
         tags = lineage_tags(workspace.root, made_by, snapshot, workspace.dirty)
-        version = enlist(project, client, names, workspace.root, run_id, source or str(project.root), tags)
+        version = enlist(
+            project, client, names, workspace.root, run_id, source or str(project.root), tags
+        )
         keep_branch = True
         decision = gate(project, client, policy, workspace.root, version)
         client.set_terminated(run_id)
-        create_link_artifact(run_page(project, client, run_id), key="mlflow-run", link_text="the run in MLflow")
+        create_link_artifact(
+            run_page(project, client, run_id), key="mlflow-run", link_text="the run in MLflow"
+        )
         return {"model": uri_of(version), "new": True, "passed": decision["passed"], "run": run_id}
     except UserError as refusal:
         if trouble(refusal):
@@ -138,7 +152,9 @@ def apply_overrides(root: Path, overrides: dict[str, Any]) -> None:
         for part in path:
             place = place.get(part) if isinstance(place, dict) else None
         if not isinstance(place, dict) or last not in place:
-            raise UserError(f"params.yaml has no param '{name}'; a param is named like train.epochs")
+            raise UserError(
+                f"params.yaml has no param '{name}'; a param is named like train.epochs"
+            )
         place[last] = value
     (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
 
@@ -217,10 +233,14 @@ def enlist(
     """Records the finished pipeline in its run and registers its model as a candidate."""
     log = get_run_logger().info
     log("packaging the model")
-    model = log_model(project, client, run_id, root, log)  # first: MLflow asks for every metric that a run has by then
+    model = log_model(
+        project, client, run_id, root, log
+    )  # first: MLflow asks for every metric that a run has by then
     metrics = record(client, run_id, model, root, source, tags)
     table = figure_table(metrics)
-    create_table_artifact(table, key="figures", description="Test split: unseen brands, beside naive baselines")
+    create_table_artifact(
+        table, key="figures", description="Test split: unseen brands, beside naive baselines"
+    )
     card = model_card(root, names.production, metrics, tags)
     client.log_text(run_id, card, "model_card.md")
     tags = tags | {"threshold": repr(metrics["threshold"])}
@@ -228,7 +248,9 @@ def enlist(
 
 
 @task(task_run_name="gate", cache_policy=NO_CACHE)
-def gate(project: Project, client: MlflowClient, policy: Policy, root: Path, version: ModelVersion) -> dict[str, Any]:
+def gate(
+    project: Project, client: MlflowClient, policy: Policy, root: Path, version: ModelVersion
+) -> dict[str, Any]:
     """Asks the gate whether the version may be promoted, and leaves the decision wherever people look."""
     logger = get_run_logger()
     champion = version_by_alias(client, policy.models.production, CHAMPION)
@@ -242,23 +264,29 @@ def gate(project: Project, client: MlflowClient, policy: Policy, root: Path, ver
     refusing = ", ".join(check["name"] for check in failed) or "none"
     for name, value in {"gate": verdict, "gate_champion": against, "gate_failed": refusing}.items():
         client.set_model_version_tag(version.name, version.version, name, value)
-    note_event(client, version, "decision", "gate", verdict=verdict, champion=against, run=run_of(version))
+    note_event(
+        client, version, "decision", "gate", verdict=verdict, champion=against, run=run_of(version)
+    )
     create_markdown_artifact(page, key="gate-decision", description=f"{uri_of(version)}: {verdict}")
     logger.info("gate: %s%s", verdict, "".join(f"; not so: {check['words']}" for check in failed))
     return decision
 
 
-def standing_of(project: Project, client: MlflowClient, policy: Policy, root: Path, version: ModelVersion) -> bool:
+def standing_of(
+    project: Project, client: MlflowClient, policy: Policy, root: Path, version: ModelVersion
+) -> bool:
     """Whether the gate lets an existing version pass.
 
-    It is asked anew where the champion has changed since, or where the version could not be served as it should, which may
-    have been the machine's fault.
+    It is asked anew where the champion has changed since, or where the version could not be served
+    as it should, which may have been the machine's fault.
     """
     champion = version_by_alias(client, policy.models.production, CHAMPION)
     today = uri_of(champion) if champion else "none"
     serves = champion is not None and champion.tags.get("candidate") == uri_of(version)
     unserved = SERVED & set(version.tags.get("gate_failed", "").split(", "))
     if not serves and (unserved or version.tags.get("gate_champion") != today):
-        run_stages(client, root, run_of(version))  # all from the cache: they bring the test pairs back
+        run_stages(
+            client, root, run_of(version)
+        )  # all from the cache: they bring the test pairs back
         return bool(gate(project, client, policy, root, version)["passed"])
     return version.tags.get("gate") == "passed"

@@ -21,7 +21,8 @@ def rollback(reason: str, to: str = "", by: str = "") -> dict[str, Any]:
 
     Args:
         reason: Why; kept on the version that goes and on the one that comes back.
-        to: Number of the production version to return to. Empty: the one that today's champion replaced.
+        to: Number of the production version to return to. Empty: the one that today's champion
+            replaced.
         by: Who rolls back. Empty: the person that git knows here.
 
     Returns:
@@ -31,7 +32,9 @@ def rollback(reason: str, to: str = "", by: str = "") -> dict[str, Any]:
     result = roll_back(reason, to, by)
     words = f"`models:/…/{result['replaced']}` → `{result['model']}`"
     create_markdown_artifact(f"# Rolled back\n\n{words}\n\n```\n{reason}\n```\n", key="rollback")
-    get_run_logger().info("%s is the champion again, instead of version %s", result["model"], result["replaced"])
+    get_run_logger().info(
+        "%s is the champion again, instead of version %s", result["model"], result["replaced"]
+    )
     return result
 
 
@@ -55,10 +58,14 @@ def roll_back(reason: str, to: str = "", by: str = "") -> dict[str, str]:
     with FileLock(project.room / LOCK), permitted(project):
         champion = version_by_alias(client, names.production, CHAMPION)
         if champion is None:
-            raise UserError(f"the production model '{names.production}' has no champion: there is nothing to roll back")
+            raise UserError(
+                f"the production model '{names.production}' has no champion: there is nothing to roll back"
+            )
         earlier = to.removeprefix("v") if to else champion.tags.get("replaced", "none")
         if earlier == "none":
-            raise UserError(f"{uri_of(champion)} replaced no other champion: name a version with --to")
+            raise UserError(
+                f"{uri_of(champion)} replaced no other champion: name a version with --to"
+            )
         target = find_version(client, f"models:/{names.production}/{earlier}")
         if uri_of(target) == uri_of(champion):
             raise UserError(f"{uri_of(target)} is the champion already")
@@ -70,5 +77,12 @@ def roll_back(reason: str, to: str = "", by: str = "") -> dict[str, str]:
             )
         client.set_model_version_tag(names.production, champion.version, "rolled_back", reason)
         move_champion(client, names, str(target.version), {"restored": reason})
-        note_event(client, target, "rollback", person(project, by), replaced=str(champion.version), comment=reason)
+        note_event(
+            client,
+            target,
+            "rollback",
+            person(project, by),
+            replaced=str(champion.version),
+            comment=reason,
+        )
     return {"model": uri_of(target), "replaced": str(champion.version)}

@@ -30,5 +30,9 @@ def serve_flows(project: Project, cron: str | None, source: str | None) -> None:
             extra["parameters"] = {"source": source} if source else None
             if cron:
                 extra["cron"] = cron
-        deployments.append(one.to_deployment(DEPLOYMENT, description=one.description, tags=["color-variants"], **extra))
+        deployments.append(
+            one.to_deployment(
+                DEPLOYMENT, description=one.description, tags=["color-variants"], **extra
+            )
+        )
     serve(*deployments, limit=2, pause_on_shutdown=False)  # type: ignore[arg-type]

@@ -34,7 +34,9 @@ def status(project: Project) -> dict[str, Any]:
 
 
 def _versions(client: MlflowClient, name: str) -> list[dict[str, Any]]:
-    found = sorted(client.search_model_versions(f"name = '{name}'"), key=lambda one: -int(one.version))[:SHOWN]
+    found = sorted(
+        client.search_model_versions(f"name = '{name}'"), key=lambda one: -int(one.version)
+    )[:SHOWN]
     kept = (
         "gate",
         "gate_champion",
@@ -49,7 +51,9 @@ def _versions(client: MlflowClient, name: str) -> list[dict[str, Any]]:
     return [
         {
             "version": str(one.version),
-            "created": datetime.fromtimestamp(one.creation_timestamp / 1000, UTC).isoformat(timespec="seconds"),
+            "created": datetime.fromtimestamp(one.creation_timestamp / 1000, UTC).isoformat(
+                timespec="seconds"
+            ),
             "run": run_of(one),
             **{tag: one.tags[tag] for tag in kept if tag in one.tags},
         }

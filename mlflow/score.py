@@ -1,7 +1,8 @@
 """Asks a registered model about a table: `python mlflow/score.py MODEL TABLE.parquet ANSWER.parquet groups|embeddings`.
 
-A model brings the code that made it. This script imports nothing of the checkout, so that the `ml` which runs is the
-model's own, and an old champion is judged exactly as it serves. MLFLOW_TRACKING_URI says where models are.
+A model brings the code that made it. This script imports nothing of the checkout, so that the `ml`
+which runs is the model's own, and an old champion is judged exactly as it serves.
+MLFLOW_TRACKING_URI says where models are.
 """
 
 import sys

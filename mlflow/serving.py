@@ -1,6 +1,7 @@
 """The served model, as MLflow runs it (models from code): a table of products in, groups of colour variants out.
 
-The model's folder holds weights (safetensors, and ONNX for speed) and JSON; its code is the copy of `ml` that is registered with it.
+The model's folder holds weights (safetensors, and ONNX for speed) and JSON; its code is the copy of
+`ml` that is registered with it.
 """
 
 import base64
@@ -24,16 +25,20 @@ class ColorVariants(PythonModel):
         """Loads weights, configuration and threshold."""
         self.predictor = Predictor(Path(context.artifacts["model"]))
 
-    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+    def predict(
+        self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> pd.DataFrame:
         """Looks at every product's picture.
 
         Args:
-            model_input: image (path, file bytes, or those bytes as base64), brand, gender, article_type; optionally
-                product_id, which then names the groups.
-            params: output "groups" (default) or "embeddings"; threshold (1 − cosine; 0: the model's own).
+            model_input: image (path, file bytes, or those bytes as base64), brand, gender,
+                article_type; optionally product_id, which then names the groups.
+            params: output "groups" (default) or "embeddings"; threshold (1 − cosine; 0: the model's
+                own).
 
         Returns:
-            A row a product: group, score and problem (see `ml.serve.predictor.Predictor.group`), or the embedding's columns,
+            A row a product: group, score and problem (see `ml.serve.predictor.Predictor.group`), or
+                the embedding's columns,
             relative to the blocks of this table.
         """
         wanted = params or {}
@@ -56,7 +61,10 @@ def _content(image: Any) -> bytes | None:
         return None
     try:
         return Path(image).read_bytes()
-    except (OSError, ValueError):  # no such file, or no file name at all: then perhaps the bytes themselves
+    except (
+        OSError,
+        ValueError,
+    ):  # no such file, or no file name at all: then perhaps the bytes themselves
         pass
     try:
         return base64.b64decode(image.partition("base64,")[2] or image, validate=True)

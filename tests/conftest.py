@@ -21,7 +21,14 @@ from ml.synthetic import generate_shop
 ROOT = Path(__file__).parents[1]
 PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # as in an activated environment
 CANDIDATES, PRODUCTION = "color-variants-candidates", "color-variants"  # the registered models
-LONGEST = ["test_lifecycle", "test_pages", "test_refusals", "test_checkout", "test_reproduce", "test_methods"]
+LONGEST = [
+    "test_lifecycle",
+    "test_pages",
+    "test_refusals",
+    "test_checkout",
+    "test_reproduce",
+    "test_methods",
+]
 SMALL = {  # params for a training of seconds
     "prepare.side": 48,
     "train.epochs": 2,
@@ -42,7 +49,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first: of two workers, none is left with the longest one at the end."""
-    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+    items.sort(
+        key=lambda item: (
+            LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST)
+        )
+    )
 
 
 @pytest.fixture(scope="session")
@@ -66,22 +77,36 @@ class Clone:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.environment = {
-            name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_"))
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PREFECT_", "MLFLOW_"))
         }
         self.environment |= {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1", "PATH": PATH}
 
-    def run(self, *arguments: str, check: bool = True, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, check: bool = True, timeout: float = 600
+    ) -> subprocess.CompletedProcess[str]:
         """Runs `variants ARGUMENTS` with the clone's own code."""
         return self.python("-m", "flows.cli", *arguments, check=check, timeout=timeout)
 
-    def python(self, *arguments: str, check: bool = True, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+    def python(
+        self, *arguments: str, check: bool = True, timeout: float = 600
+    ) -> subprocess.CompletedProcess[str]:
         """Runs this interpreter in the clone."""
         return self.command(sys.executable, *arguments, check=check, timeout=timeout)
 
-    def command(self, *command: str, check: bool = True, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+    def command(
+        self, *command: str, check: bool = True, timeout: float = 600
+    ) -> subprocess.CompletedProcess[str]:
         """Runs a command in the clone."""
         result = subprocess.run(
-            command, cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=timeout, check=False
+            command,
+            cwd=self.root,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
         )
         if check and result.returncode:
             raise AssertionError(
@@ -115,7 +140,10 @@ class Clone:
             "branches": self.git("branch", "--list"),
             "worktrees": self.git("worktree", "list"),
             "models": {model.name: dict(model.aliases) for model in models},
-            "versions": [(one.name, str(one.version), one.tags) for one in self.client.search_model_versions()],
+            "versions": [
+                (one.name, str(one.version), one.tags)
+                for one in self.client.search_model_versions()
+            ],
             "runs": [run.info.run_id for run in self.client.search_runs(experiments)],
         }
 
@@ -124,7 +152,10 @@ def loosen_gate(clone: Clone, canaries: int = 0) -> None:
     """Commits a policy that passes trainings of seconds: for tests that are about the lifecycle, not about quality."""
     loose = {"floor": 0.0, "baselines": [], "margin": 1.0, "min_gain": -1.0, "segments.pairs": 1000}
     loose["serving.canaries"] = canaries
-    set_params(clone.root / "mlflow/promotion.yaml", {f"gate.{name}": value for name, value in loose.items()})
+    set_params(
+        clone.root / "mlflow/promotion.yaml",
+        {f"gate.{name}": value for name, value in loose.items()},
+    )
     clone.git("commit", "--quiet", "--all", "-m", "a loose policy")
 
 
@@ -137,14 +168,20 @@ def make_clone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Clone]:
 def clone_project(root: Path) -> Clone:
     """A clone of the working tree at `root`, with small params committed."""
     listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     for name in filter(None, listed.stdout.split("\0")):
         if (ROOT / name).is_file():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, root / name)
     set_params(root / "params.yaml", SMALL)
-    set_params(root / "mlflow/promotion.yaml", {"gate.serving.canaries": 0})  # a server of seconds for each retraining
+    set_params(
+        root / "mlflow/promotion.yaml", {"gate.serving.canaries": 0}
+    )  # a server of seconds for each retraining
     clone = Clone(root)
     for command in (
         ["init", "--quiet", "--initial-branch", "main"],

@@ -19,7 +19,8 @@ from servers import Served
 
 from flows.local.servers import running
 
-# The parts of a retraining: the words that it prints as one begins, and about how many seconds it lasts on a small shop.
+# The parts of a retraining: the words that it prints as one begins, and about how many seconds it
+# lasts on a small shop.
 PARTS = {
     "start": ("", 10.0),
     "snapshot": ("Beginning flow run", 7.0),
@@ -121,8 +122,14 @@ def lost(clone: Clone, versions: int) -> list[str]:
     newest = max((int(one.version) for one in candidates), default=0)
     challenger = client.get_model_version_by_alias(CANDIDATES, "challenger")
     expect("challenger", int(challenger.version), newest)
-    branches = clone.git("branch", "--list", "retrain/*", "--format=%(refname:short) %(objectname)").splitlines()
-    expect("branches", sorted(branches), sorted(f"{one.tags['branch']} {one.tags['commit']}" for one in candidates))
+    branches = clone.git(
+        "branch", "--list", "retrain/*", "--format=%(refname:short) %(objectname)"
+    ).splitlines()
+    expect(
+        "branches",
+        sorted(branches),
+        sorted(f"{one.tags['branch']} {one.tags['commit']}" for one in candidates),
+    )
     expect("worktrees", len(clone.git("worktree", "list").splitlines()), 1)
     expect("checkout", clone.git("status", "--porcelain"), "")
     status = clone.status()
@@ -133,16 +140,24 @@ def lost(clone: Clone, versions: int) -> list[str]:
     expect("half-written", [str(one) for one in room.rglob("*.part")], [])
     experiment = client.get_experiment_by_name(PRODUCTION)
     assert experiment is not None
-    ended = {one.info.run_id: one.info.status for one in client.search_runs([experiment.experiment_id])}
+    ended = {
+        one.info.run_id: one.info.status for one in client.search_runs([experiment.experiment_id])
+    }
     for one in candidates:
         expect(f"run of version {one.version}", ended.pop(str(one.run_id), None), "FINISHED")
-        expect(f"gate of version {one.version}", one.tags.get("gate") in ("passed", "refused"), True)
+        expect(
+            f"gate of version {one.version}", one.tags.get("gate") in ("passed", "refused"), True
+        )
         for curve in ("loss", "dev_block_ap"):
             steps = [entry.step for entry in client.get_metric_history(str(one.run_id), curve)]
             expect(f"{curve} of version {one.version}", steps, sorted(set(steps)))
     expect("other runs", set(ended.values()) - {"KILLED"}, set())
     for one in production:
-        expect(f"tag model-v{one.version}", clone.git("rev-parse", f"model-v{one.version}"), one.tags["commit"])
+        expect(
+            f"tag model-v{one.version}",
+            clone.git("rev-parse", f"model-v{one.version}"),
+            one.tags["commit"],
+        )
     expect("damaged in DVC's cache", damaged(clone.root / ".dvc/cache/files/md5"), [])
     return wrong
 
@@ -154,7 +169,8 @@ def damaged(cache: Path) -> list[str]:
         for file in cache.rglob("*")
         if file.is_file()
         and re.fullmatch(r"[0-9a-f]{30}(\.dir)?", file.name)
-        and hashlib.md5(file.read_bytes()).hexdigest() != file.parent.name + file.name.removesuffix(".dir")
+        and hashlib.md5(file.read_bytes()).hexdigest()
+        != file.parent.name + file.name.removesuffix(".dir")
     ]
 
 

@@ -17,7 +17,9 @@ HOST = ["--host", "127.0.0.1", "--port"]
 
 def post(address: str, body: object, timeout: float = 30) -> Any:
     """The JSON that a server answers to JSON."""
-    request = urllib.request.Request(address, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    request = urllib.request.Request(
+        address, json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
     with urllib.request.urlopen(request, timeout=timeout) as answer:
         return json.load(answer)
 
@@ -40,7 +42,17 @@ class Served:
 def mlflow_served(store: str, artifacts: Path, *options: str) -> Served:
     """`mlflow server OPTIONS` on a free port; store: the address of its database."""
     port = free_port()
-    command = [sys.executable, "-m", "mlflow", "server", *HOST, str(port), "--workers", "1", *options]
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        *HOST,
+        str(port),
+        "--workers",
+        "1",
+        *options,
+    ]
     command += ["--backend-store-uri", store, "--artifacts-destination", str(artifacts)]
     return Served(command, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port}/health")
 
@@ -54,9 +66,19 @@ def prefect_served() -> Served:
 
 def of_its_own(home: Path, **settings: str) -> dict[str, str]:
     """An environment for servers that know nothing of this machine's settings; Prefect keeps its files in `home`."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_"))}
-    quiet = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1"}
-    jobs = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # half a dozen processes that nothing here uses
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PREFECT_", "MLFLOW_"))
+    }
+    quiet = {
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "1",
+    }
+    jobs = {
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"
+    }  # half a dozen processes that nothing here uses
     return kept | quiet | jobs | {"PREFECT_HOME": str(home)} | settings
 
 

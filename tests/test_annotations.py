@@ -10,22 +10,33 @@ from ml.evaluate.bootstrap import interval, pair_weights, resample
 from ml.evaluate.evaluation import FIGURES, nearest_is_variant, resampled_figures, with_intervals
 
 
-def shop(pairs: list[tuple[str, str, int, str]], **blocks: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def shop(
+    pairs: list[tuple[str, str, int, str]], **blocks: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Products a, b, c … (all of one block unless said otherwise) and annotated pairs."""
     names = list("abcdefgh")
-    products = pd.DataFrame({"product_id": names, "brand": [blocks.get(name, "x") for name in names]})
+    products = pd.DataFrame(
+        {"product_id": names, "brand": [blocks.get(name, "x") for name in names]}
+    )
     products["gender"], products["article_type"] = "Men", "Tee"
     return products, pd.DataFrame(pairs, columns=["left", "right", "color_variants", "confidence"])
 
 
-def names_of(products: pd.DataFrame, rows: np.ndarray, left: np.ndarray, right: np.ndarray) -> set[frozenset[str]]:
+def names_of(
+    products: pd.DataFrame, rows: np.ndarray, left: np.ndarray, right: np.ndarray
+) -> set[frozenset[str]]:
     ids = products["product_id"].to_numpy()[rows]
     return {frozenset((ids[a], ids[b])) for a, b in zip(left, right, strict=True)}
 
 
 def test_a_design_is_a_connected_component_of_positive_usable_pairs() -> None:
     products, pairs = shop(
-        [("a", "b", 1, "high"), ("b", "c", 1, "medium"), ("c", "d", 1, "low"), ("d", "e", 0, "high")]
+        [
+            ("a", "b", 1, "high"),
+            ("b", "c", 1, "medium"),
+            ("c", "d", 1, "low"),
+            ("d", "e", 0, "high"),
+        ]
     )
     truth = build_truth(products, pairs)
     design = dict(zip(products["product_id"].to_numpy()[truth.rows], truth.design, strict=True))
@@ -35,12 +46,16 @@ def test_a_design_is_a_connected_component_of_positive_usable_pairs() -> None:
 
 
 def test_pairs_marked_low_are_in_no_figure() -> None:
-    products, pairs = shop([("a", "b", 1, "high"), ("a", "c", 0, "low"), ("c", "d", 0, "high"), ("g", "h", 1, "low")])
+    products, pairs = shop(
+        [("a", "b", 1, "high"), ("a", "c", 0, "low"), ("c", "d", 0, "high"), ("g", "h", 1, "low")]
+    )
     truth = build_truth(products, pairs)
     annotated = set(products["product_id"].to_numpy()[truth.rows])
     assert annotated == {"a", "b", "c", "d"}  # g and h occur in a low pair only
     block = names_of(products, truth.rows, truth.block_pairs.left, truth.block_pairs.right)
-    assert block == {frozenset(p) for p in ("ab", "ad", "bc", "bd", "cd")}  # every pair but the low one
+    assert block == {
+        frozenset(p) for p in ("ab", "ad", "bc", "bd", "cd")
+    }  # every pair but the low one
     assert len(truth.hard) == 2
 
 
@@ -59,7 +74,12 @@ def test_pairs_of_products_outside_the_table_are_left_out() -> None:
 def test_without_pairs_the_truth_is_empty_and_incomplete() -> None:
     products, pairs = shop([])
     truth = build_truth(products, pairs)
-    assert (len(truth.rows), len(truth.hard), len(truth.block_pairs), truth.complete) == (0, 0, 0, False)
+    assert (len(truth.rows), len(truth.hard), len(truth.block_pairs), truth.complete) == (
+        0,
+        0,
+        0,
+        False,
+    )
 
 
 def test_a_pair_table_without_confidence_counts_whole() -> None:
@@ -99,15 +119,21 @@ def test_figures_of_perfect_embeddings_are_one_with_intervals_that_touch_it() ->
     )
     truth = build_truth(products, pairs)
     embeddings = np.eye(int(truth.design.max()) + 1)[truth.design]
-    figures = with_intervals(resampled_figures(embeddings, truth, 0.5, resample(len(embeddings[0]), 50, 0)))
+    figures = with_intervals(
+        resampled_figures(embeddings, truth, 0.5, resample(len(embeddings[0]), 50, 0))
+    )
     assert set(figures) == set(FIGURES)
     for figure in figures.values():
         assert figure["value"] == pytest.approx(1.0)
         assert figure["high"] == pytest.approx(1.0)
 
 
-def test_figures_do_not_depend_on_how_resamples_are_chunked(monkeypatch: pytest.MonkeyPatch) -> None:
-    products, pairs = shop([("a", "b", 1, "high"), ("c", "d", 1, "high"), ("a", "c", 0, "high"), ("e", "f", 0, "high")])
+def test_figures_do_not_depend_on_how_resamples_are_chunked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    products, pairs = shop(
+        [("a", "b", 1, "high"), ("c", "d", 1, "high"), ("a", "c", 0, "high"), ("e", "f", 0, "high")]
+    )
     truth = build_truth(products, pairs)
     rows = np.random.default_rng(0).normal(size=(len(truth.rows), 3))
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
@@ -128,6 +154,13 @@ def test_recall_at_1_asks_products_with_a_variant_and_a_tie_is_no_hit() -> None:
 
 
 def test_the_split_of_a_brand_never_changes_and_all_splits_are_used() -> None:
-    assert [split_of(brand) for brand in ("adidas", "nike", "wrangler", "rockport")] == ["test", "dev", "train", "dev"]
-    splits = pd.Series([split_of(f"brand {number}") for number in range(3000)]).value_counts(normalize=True)
+    assert [split_of(brand) for brand in ("adidas", "nike", "wrangler", "rockport")] == [
+        "test",
+        "dev",
+        "train",
+        "dev",
+    ]
+    splits = pd.Series([split_of(f"brand {number}") for number in range(3000)]).value_counts(
+        normalize=True
+    )
     assert splits.to_dict() == pytest.approx({"train": 0.6, "dev": 0.2, "test": 0.2}, abs=0.03)

@@ -17,13 +17,20 @@ ONE = ApprovalPolicy(approvers=1, author_alone=False, reproduced=False, timeout_
 
 
 def event(what: str, by: str, hours: float, comment: str = "") -> dict[str, str]:
-    return {"what": what, "by": by, "at": (START + timedelta(hours=hours)).isoformat(), "comment": comment}
+    return {
+        "what": what,
+        "by": by,
+        "at": (START + timedelta(hours=hours)).isoformat(),
+        "comment": comment,
+    }
 
 
 DECIDED = event("decision", "gate", 0)
 
 
-def verdict(*said: dict[str, str], policy: ApprovalPolicy = ONE, hours: float = 24) -> tuple[str, str]:
+def verdict(
+    *said: dict[str, str], policy: ApprovalPolicy = ONE, hours: float = 24
+) -> tuple[str, str]:
     found = standing(policy, "Ada", [DECIDED, *said], START + timedelta(hours=hours))
     return found.verdict, found.words
 
@@ -36,12 +43,26 @@ def verdict(*said: dict[str, str], policy: ApprovalPolicy = ONE, hours: float = 
         ([event("approval", "Ada", 1)], "waiting", "somebody else than Ada"),
         ([event("approval", "ada", 1)], "waiting", "somebody else than Ada"),
         ([event("approval", "Ada", 1), event("approval", "Rita", 2)], "approved", "Ada, Rita"),
-        ([event("rejection", "Rita", 1, "blurs shoes")], "rejected", "Rita rejected it: blurs shoes"),
-        ([event("approval", "Rita", 1), event("rejection", "Ada", 2)], "rejected", "Ada rejected it"),
-        ([event("approval", "Rita", 1), DECIDED], "waiting", "1 more"),  # the gate has judged it anew since
+        (
+            [event("rejection", "Rita", 1, "blurs shoes")],
+            "rejected",
+            "Rita rejected it: blurs shoes",
+        ),
+        (
+            [event("approval", "Rita", 1), event("rejection", "Ada", 2)],
+            "rejected",
+            "Ada rejected it",
+        ),
+        (
+            [event("approval", "Rita", 1), DECIDED],
+            "waiting",
+            "1 more",
+        ),  # the gate has judged it anew since
     ],
 )
-def test_enough_people_approve_and_one_rejects(said: list[dict[str, str]], expected: str, words: str) -> None:
+def test_enough_people_approve_and_one_rejects(
+    said: list[dict[str, str]], expected: str, words: str
+) -> None:
     found, told = verdict(*said)
     assert found == expected
     assert words in told
@@ -49,12 +70,23 @@ def test_enough_people_approve_and_one_rejects(said: list[dict[str, str]], expec
 
 def test_the_same_person_twice_is_one_approver() -> None:
     two = ONE.model_copy(update={"approvers": 2})
-    assert verdict(event("approval", "Rita", 1), event("approval", "rita", 2), policy=two)[0] == "waiting"
-    assert verdict(event("approval", "Rita", 1), event("approval", "Rolf", 2), policy=two)[0] == "approved"
+    assert (
+        verdict(event("approval", "Rita", 1), event("approval", "rita", 2), policy=two)[0]
+        == "waiting"
+    )
+    assert (
+        verdict(event("approval", "Rita", 1), event("approval", "Rolf", 2), policy=two)[0]
+        == "approved"
+    )
 
 
 def test_the_policy_may_let_the_author_approve_alone_or_ask_nobody() -> None:
-    assert verdict(event("approval", "Ada", 1), policy=ONE.model_copy(update={"author_alone": True}))[0] == "approved"
+    assert (
+        verdict(event("approval", "Ada", 1), policy=ONE.model_copy(update={"author_alone": True}))[
+            0
+        ]
+        == "approved"
+    )
     assert verdict(policy=ONE.model_copy(update={"approvers": 0}))[0] == "approved"
 
 
@@ -70,7 +102,8 @@ def test_an_approval_after_the_time_out_comes_too_late() -> None:
 
 def candidate(**tags: str) -> ModelVersion:
     listed = [
-        ModelVersionTag(*tag) for tag in ({"gate": "passed", "gate_champion": "none", "dirty": "false"} | tags).items()
+        ModelVersionTag(*tag)
+        for tag in ({"gate": "passed", "gate_champion": "none", "dirty": "false"} | tags).items()
     ]
     return ModelVersion("candidates", "7", 0, tags=listed)
 

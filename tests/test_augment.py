@@ -28,7 +28,9 @@ def batch(size: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
 
 def twice(pictures: torch.Tensor, masks: torch.Tensor) -> Batch:
     """Both views of the same picture, as without labels."""
-    return Batch(pictures, masks, pictures, masks, torch.arange(len(pictures)), torch.zeros(len(pictures)))
+    return Batch(
+        pictures, masks, pictures, masks, torch.arange(len(pictures)), torch.zeros(len(pictures))
+    )
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -36,7 +38,9 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def test_views_have_the_shape_and_range_that_the_encoder_takes() -> None:
-    first, second = make_views(twice(*batch()), params(flip=True, scale=0.1, shift=0.1, rotate=10.0), generator())
+    first, second = make_views(
+        twice(*batch()), params(flip=True, scale=0.1, shift=0.1, rotate=10.0), generator()
+    )
     for view in (first, second):
         assert view.shape == (8, 3, 32, 32)
         assert view.dtype == torch.float32
@@ -66,7 +70,8 @@ def test_with_every_param_off_a_picture_stays_as_it_is() -> None:
     pictures, masks = batch()
     plain = pictures.permute(0, 3, 1, 2).float() / 255
     still = AugmentParams(**{**OFF, **STILL, "hue": 0.0})
-    # Saturation is drawn from 0 … 1 even then, so compare luminance, which is what saturation keeps.
+    # Saturation is drawn from 0 … 1 even then, so compare luminance, which is what saturation
+    # keeps.
     view, _ = make_views(twice(pictures, masks), still, generator())
     weights = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
     torch.testing.assert_close((view * weights).sum(1), (plain * weights).sum(1), atol=0.03, rtol=0)
@@ -80,7 +85,9 @@ def test_turning_hue_keeps_what_is_gray_and_a_full_turn_changes_nothing() -> Non
     torch.testing.assert_close(turned.norm(dim=1), colours.norm(dim=1), atol=1e-5, rtol=0)
     torch.testing.assert_close(turned.mean(1), colours.mean(1), atol=1e-5, rtol=0)
     gray = colours[:, :1].expand(-1, 3, -1)
-    torch.testing.assert_close(hue_rotation(torch.full((8, 1, 1), 2.0)) @ gray, gray, atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        hue_rotation(torch.full((8, 1, 1), 2.0)) @ gray, gray, atol=1e-5, rtol=0
+    )
 
 
 def test_a_gray_product_takes_on_colour_through_tint_and_inverts_through_luminance() -> None:
@@ -88,7 +95,9 @@ def test_a_gray_product_takes_on_colour_through_tint_and_inverts_through_luminan
     everywhere = torch.ones(64, 1, 8, 8)
     tinted = recolour(gray, everywhere, params(), generator())
     assert float((tinted.amax(1) - tinted.amin(1)).mean()) > 0.02
-    inverted = recolour(gray, everywhere, params(invert=1.0, tint=0.0, gamma=1.0, parts=0.0), generator())
+    inverted = recolour(
+        gray, everywhere, params(invert=1.0, tint=0.0, gamma=1.0, parts=0.0), generator()
+    )
     torch.testing.assert_close(inverted, torch.full_like(inverted, 0.8), atol=1e-4, rtol=0)
 
 
@@ -99,7 +108,11 @@ def test_a_stripe_may_keep_its_colour_while_the_rest_changes_and_else_all_change
 
     def one_kept(parts: float) -> float:
         """Share of the pictures in which one colour is as it was and the other is not."""
-        change = (recolour(striped, everywhere, params(parts=parts), generator()) - striped).abs().amax(1)
+        change = (
+            (recolour(striped, everywhere, params(parts=parts), generator()) - striped)
+            .abs()
+            .amax(1)
+        )
         kept = torch.stack([change[:, 0, 0] < 0.02, change[:, 1, 0] < 0.02])
         return float((kept[0] != kept[1]).float().mean())
 
@@ -107,7 +120,9 @@ def test_a_stripe_may_keep_its_colour_while_the_rest_changes_and_else_all_change
     assert one_kept(1.0) > 0.15
     turned = recolour(striped, everywhere, params(parts=1.0), generator())
     apart = (turned[:, :, 0, 0] - turned[:, :, 1, 0]).mean(1)
-    assert float((apart > 0.1).float().mean()) > 0.1  # light on dark has become dark on light, and the other way round
+    assert (
+        float((apart > 0.1).float().mean()) > 0.1
+    )  # light on dark has become dark on light, and the other way round
     assert float((apart < -0.1).float().mean()) > 0.1
 
 
@@ -117,7 +132,10 @@ def test_both_views_are_mirrored_together_so_that_slices_keep_their_places() -> 
     pictures[:, :, 16:] = 255
     off = AugmentParams(**{**OFF, **STILL, "flip": True})
     first, second = make_views(twice(pictures, masks), off, generator())
-    left_dark = [view[:, :, :, :8].mean((1, 2, 3)) < view[:, :, :, -8:].mean((1, 2, 3)) for view in (first, second)]
+    left_dark = [
+        view[:, :, :, :8].mean((1, 2, 3)) < view[:, :, :, -8:].mean((1, 2, 3))
+        for view in (first, second)
+    ]
     assert torch.equal(left_dark[0], left_dark[1])
     assert 10 < int(left_dark[0].sum()) < 54
 
@@ -126,7 +144,9 @@ def test_moving_by_nothing_is_exact_and_by_a_little_is_little() -> None:
     plain = batch()[0].permute(0, 3, 1, 2).float() / 255
     ones = torch.ones(8)
     torch.testing.assert_close(move(plain, ones, params(), generator()), plain, atol=1e-5, rtol=0)
-    torch.testing.assert_close(move(plain, -ones, params(), generator()), plain.flip(3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        move(plain, -ones, params(), generator()), plain.flip(3), atol=1e-5, rtol=0
+    )
     moved = move(plain, ones, params(shift=0.05), generator())
     assert 0 < float((moved - plain).abs().mean()) < 0.25
 

@@ -38,7 +38,9 @@ def labels(products: pd.DataFrame) -> Labels:
 def arrays() -> tuple[np.ndarray, np.ndarray]:
     """Pictures whose every pixel is the product's row."""
     rows = np.arange(COUNT, dtype=np.uint8)
-    return np.broadcast_to(rows[:, None, None, None], (COUNT, 4, 4, 3)).copy(), np.zeros((COUNT, 4, 4), np.uint8)
+    return np.broadcast_to(rows[:, None, None, None], (COUNT, 4, 4, 3)).copy(), np.zeros(
+        (COUNT, 4, 4), np.uint8
+    )
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -50,7 +52,9 @@ def test_labels_know_designs_of_the_train_split_only(labels: Labels) -> None:
     assert labels.paired.tolist() == [0, 1, 4, 5, 6]
     assert labels.design[0] == labels.design[1]
     assert labels.design[4] == labels.design[5] == labels.design[6]
-    assert len({int(labels.design[row]) for row in (0, 2, 3, 4, 7, 8, 9, 10, 11)}) == 9  # all others are their own
+    assert (
+        len({int(labels.design[row]) for row in (0, 2, 3, 4, 7, 8, 9, 10, 11)}) == 9
+    )  # all others are their own
     assert labels.block[[0, 1, 2]].tolist() == [labels.block[0]] * 3
     assert labels.block[3] == labels.block[8] == -1
 
@@ -64,7 +68,9 @@ def test_a_variant_is_another_product_of_the_design_or_the_product_itself(labels
     assert set(found[3::4]) == {5, 6}
 
 
-def test_without_labels_every_train_product_comes_once_an_epoch_and_is_its_own_second_view() -> None:
+def test_without_labels_every_train_product_comes_once_an_epoch_and_is_its_own_second_view() -> (
+    None
+):
     batches = Batches(*arrays(), np.arange(8), 4, seeded())
     epoch = list(batches)
     assert len(epoch) == len(batches) == 2
@@ -77,7 +83,9 @@ def test_a_share_of_each_batch_is_drawn_from_products_with_variants(labels: Labe
     epoch = list(batches)
     assert len(epoch) == len(batches) == 4
     seen = np.concatenate([batch.pictures[:, 0, 0, 0].numpy() for batch in epoch])
-    assert set(seen) == set(range(8))  # each comes once as one of all, some more often as annotated ones
+    assert set(seen) == set(
+        range(8)
+    )  # each comes once as one of all, some more often as annotated ones
     for batch in epoch:
         shown, second = batch.pictures[:, 0, 0, 0].tolist(), batch.variants[:, 0, 0, 0].tolist()
         assert sum(row in labels.paired for row in shown) >= 2
@@ -97,13 +105,18 @@ def test_the_supervised_batches_hold_whole_blocks_of_annotated_products(labels: 
 def test_batches_depend_on_the_generator_only(labels: Labels) -> None:
     def epoch(seed: int) -> list[list[int]]:
         batches = VariantBatches(*arrays(), np.arange(8), 4, seeded(seed), labels, share=0.5)
-        return [batch.pictures[:, 0, 0, 0].tolist() + batch.variants[:, 0, 0, 0].tolist() for batch in batches]
+        return [
+            batch.pictures[:, 0, 0, 0].tolist() + batch.variants[:, 0, 0, 0].tolist()
+            for batch in batches
+        ]
 
     assert epoch(3) == epoch(3)
     assert epoch(3) != epoch(4)
 
 
-def test_without_any_variants_the_batches_are_those_of_the_unlabelled_method(products: pd.DataFrame) -> None:
+def test_without_any_variants_the_batches_are_those_of_the_unlabelled_method(
+    products: pd.DataFrame,
+) -> None:
     pairs = pd.DataFrame([("p0", "p2", 0)], columns=["left", "right", "color_variants"])
     labels = known_labels(products, pairs, np.arange(8))
     batches = VariantBatches(*arrays(), np.arange(8), 4, seeded(), labels, share=0.5)

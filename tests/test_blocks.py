@@ -26,7 +26,9 @@ def test_a_small_block_hardly_moves_and_an_infinite_prior_moves_nothing() -> Non
     pair = rows(2, common=6.0)
     near = relative_to_block(pair, np.zeros(2, int), prior=20.0)
     assert abs(float(near[0] @ near[1]) - float(pair[0] @ pair[1])) < 0.1
-    np.testing.assert_allclose(relative_to_block(pair, np.zeros(2, int), float("inf")), pair, atol=1e-6)
+    np.testing.assert_allclose(
+        relative_to_block(pair, np.zeros(2, int), float("inf")), pair, atol=1e-6
+    )
 
 
 def test_blocks_do_not_touch_one_another() -> None:

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from ml.grouping.calibration import Calibration, expected_calibration_error, fit_calibration, reliability
+from ml.grouping.calibration import (
+    Calibration,
+    expected_calibration_error,
+    fit_calibration,
+    reliability,
+)
 
 
 def pairs(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -21,7 +26,9 @@ def test_the_fit_finds_the_calibration_that_made_the_labels() -> None:
     similarity, label = pairs(500)
     twin = LogisticRegression(C=1e9, max_iter=5000, tol=1e-8).fit(similarity[:, None], label)
     expected = twin.predict_proba(similarity[:, None])[:, 1]
-    np.testing.assert_allclose(fit_calibration(similarity, label).probability(similarity), expected, atol=1e-3)
+    np.testing.assert_allclose(
+        fit_calibration(similarity, label).probability(similarity), expected, atol=1e-3
+    )
 
 
 def test_the_error_is_the_mean_gap_of_bins_and_weights_count_as_copies() -> None:
@@ -49,5 +56,7 @@ def test_the_reliability_diagram_holds_every_pair_once_and_adds_up_to_the_error(
     table = reliability(probability, label)
     assert table["pairs"].sum() == 1000
     error = (table["pairs"] * (table["foreseen"] - table["found"]).abs()).sum() / 1000
-    assert error == pytest.approx(expected_calibration_error(probability, label, np.ones((1, 1000)))[0])
+    assert error == pytest.approx(
+        expected_calibration_error(probability, label, np.ones((1, 1000)))[0]
+    )
     assert len(reliability(np.array([0.0, 1.0]), np.array([False, True]))) == 2

@@ -28,7 +28,9 @@ def checkout(make_clone: Callable[[], Clone], shop: Path) -> Checkout:
     return Checkout(clone, snapshot)
 
 
-def test_a_snapshot_in_the_users_checkout_is_committed_and_retrain_uses_it(checkout: Checkout, shop: Path) -> None:
+def test_a_snapshot_in_the_users_checkout_is_committed_and_retrain_uses_it(
+    checkout: Checkout, shop: Path
+) -> None:
     clone = checkout.clone
     assert clone.git("status", "--porcelain") == ""
     assert "data: snapshot" in clone.git("log", "-1", "--format=%s")
@@ -38,7 +40,9 @@ def test_a_snapshot_in_the_users_checkout_is_committed_and_retrain_uses_it(check
     assert f"nothing has changed: the existing version is models:/{CANDIDATES}/1" in from_the_source
 
 
-def test_uncommitted_changes_are_refused_or_make_a_version_that_cannot_be_promoted(checkout: Checkout) -> None:
+def test_uncommitted_changes_are_refused_or_make_a_version_that_cannot_be_promoted(
+    checkout: Checkout,
+) -> None:
     clone = checkout.clone
     set_params(clone.root / "params.yaml", {"train.seed": 7})
     (clone.root / "ml/fresh.py").write_text('"""An untracked file."""\n')

@@ -104,14 +104,18 @@ def test_another_recipe_leaves_a_dead_run_to_clean(
     assert git(project.root, "branch", "--list", "retrain/*").strip() == workspace.branch
 
 
-def test_a_temporary_server_is_ended_when_its_command_is_dead_and_not_before(project: Project) -> None:
+def test_a_temporary_server_is_ended_when_its_command_is_dead_and_not_before(
+    project: Project,
+) -> None:
     starter = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     mark = f"{starter.pid} {psutil.Process(starter.pid).create_time()} {project.room}"
     sleep = [sys.executable, "-c", "import time; time.sleep(600)", TEMPORARY]
     server = subprocess.Popen(sleep, env=os.environ | {STARTED_BY: mark})
     try:
         deadline = time.monotonic() + 30
-        while TEMPORARY not in psutil.Process(server.pid).cmdline():  # until it has become what it is
+        while (
+            TEMPORARY not in psutil.Process(server.pid).cmdline()
+        ):  # until it has become what it is
             assert time.monotonic() < deadline
         assert orphans(project) == []
         starter.kill()

@@ -46,7 +46,9 @@ def evidence(**changes: object) -> Evidence:
 
 def failed(**changes: object) -> list[str]:
     decision = decide(POLICY, evidence(**changes))
-    assert decision["passed"] == (not [check for check in decision["checks"] if not check["passed"]])
+    assert decision["passed"] == (
+        not [check for check in decision["checks"] if not check["passed"]]
+    )
     return [check["name"] for check in decision["checks"] if not check["passed"]]
 
 
@@ -74,7 +76,10 @@ def test_the_first_model_goes_by_the_floors_alone() -> None:
     ("changes", "names"),
     [
         ({"dirty": True}, ["committed"]),
-        ({"reason": "no pairs", "challenger": None, "champion": None, "baselines": {}}, ["evaluable"]),
+        (
+            {"reason": "no pairs", "challenger": None, "champion": None, "baselines": {}},
+            ["evaluable"],
+        ),
         ({"baselines": {"gray": 0.71}}, ["above gray"]),
         ({"champion": samples(0.72)}, ["gain"]),
         ({"champion": samples(0.7)}, ["gain"]),  # the same again is no gain
@@ -98,7 +103,10 @@ def test_the_same_evidence_is_refused_once_the_pairs_have_decided_too_often() ->
     slight = {"challenger": samples(0.7, 0.02, seed=1), "champion": samples(0.69, 0.01)}
     assert failed(comparison=1, **slight) == []
     assert failed(comparison=20, **slight) == ["not luck"]
-    levels = [decide(POLICY, evidence(comparison=k, **slight))["reuse"]["significance"] for k in range(1, 400)]
+    levels = [
+        decide(POLICY, evidence(comparison=k, **slight))["reuse"]["significance"]
+        for k in range(1, 400)
+    ]
     assert levels == sorted(levels, reverse=True)
     assert sum(levels) < POLICY.significance
     told = decide(POLICY, evidence(comparison=9, **slight))["reuse"]
@@ -108,11 +116,15 @@ def test_the_same_evidence_is_refused_once_the_pairs_have_decided_too_often() ->
 def test_the_smallest_gain_that_is_told_is_found_with_the_stated_power() -> None:
     policy = POLICY.model_copy(update={"margin": 0.0})
     champion, noise = samples(0.6, 0.0), samples(0.0, 0.03, seed=2)
-    gain = decide(policy, evidence(challenger=champion + noise, champion=champion, comparison=4))["reuse"][
-        "smallest_gain"
-    ]
-    draws = np.random.default_rng(3).normal(gain, 0.03, 4000)  # figures that a model with this gain may show
-    verdicts = [lower_bound(noise + draw, policy.significance / 30) > 0 for draw in draws]  # the fifth comparison
+    gain = decide(policy, evidence(challenger=champion + noise, champion=champion, comparison=4))[
+        "reuse"
+    ]["smallest_gain"]
+    draws = np.random.default_rng(3).normal(
+        gain, 0.03, 4000
+    )  # figures that a model with this gain may show
+    verdicts = [
+        lower_bound(noise + draw, policy.significance / 30) > 0 for draw in draws
+    ]  # the fifth comparison
     assert np.mean(verdicts) == pytest.approx(policy.power, abs=0.03)
 
 
@@ -120,11 +132,17 @@ def test_a_segment_that_is_provably_worse_refuses_a_model_that_is_better_on_the_
     def on(name: str, difference: float, positives: int = 30) -> Segment:
         return Segment(name, positives, samples(0.6 + difference, 0.02, seed=4), samples(0.6, 0.0))
 
-    assert failed(segments=[on("article type Shirts", 0.1), on("gender Men", -0.01)]) == []  # may be luck
-    assert failed(segments=[on("article type Shirts", -0.2), on("gender Men", 0.1)]) == ["segment article type Shirts"]
+    assert (
+        failed(segments=[on("article type Shirts", 0.1), on("gender Men", -0.01)]) == []
+    )  # may be luck
+    assert failed(segments=[on("article type Shirts", -0.2), on("gender Men", 0.1)]) == [
+        "segment article type Shirts"
+    ]
     few = decide(POLICY, evidence(segments=[on("article type Shirts", -0.2, positives=19)]))
     assert few["passed"] is True
-    assert few["segments"] == [{"name": "article type Shirts", "positives": 19, "guarded": False, **few["segments"][0]}]
+    assert few["segments"] == [
+        {"name": "article type Shirts", "positives": 19, "guarded": False, **few["segments"][0]}
+    ]
 
 
 def test_many_segments_raise_no_more_false_alarms_than_one() -> None:
@@ -151,7 +169,9 @@ def test_many_segments_raise_no_more_false_alarms_than_one() -> None:
         (Serving(None, [], 1e-5, 40, 201), ["size"]),
     ],
 )
-def test_a_candidate_that_does_not_serve_as_it_was_judged_is_refused(serving: Serving, names: list[str]) -> None:
+def test_a_candidate_that_does_not_serve_as_it_was_judged_is_refused(
+    serving: Serving, names: list[str]
+) -> None:
     assert failed(serving=serving) == names
     assert failed(serving=serving, champion=None) == names  # the first model too
 
@@ -181,7 +201,9 @@ def test_the_committed_policy_is_readable_and_names_known_figures() -> None:
         ({"significance": 0}, "gate.significance"),
     ],
 )
-def test_a_mistake_in_the_policy_is_named_with_its_place(tmp_path: Path, change: dict[str, object], words: str) -> None:
+def test_a_mistake_in_the_policy_is_named_with_its_place(
+    tmp_path: Path, change: dict[str, object], words: str
+) -> None:
     policy = yaml.safe_load((ROOT / "mlflow/promotion.yaml").read_text())
     policy["gate"] |= change
     (tmp_path / "promotion.yaml").write_text(yaml.safe_dump(policy))

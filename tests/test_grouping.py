@@ -33,12 +33,18 @@ def unit(rows: np.ndarray) -> np.ndarray:
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
 
 
-def shop(seed: int, count: int = 40, size: int = 6, blocks: int = 4) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def shop(
+    seed: int, count: int = 40, size: int = 6, blocks: int = 4
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Embeddings, block and design of products; a design is in one block."""
     random = np.random.default_rng(seed)
     design = random.integers(0, count // 3, count)
     centers = random.normal(size=(count, size))
-    return unit(centers[design] + 0.5 * random.normal(size=(count, size))), design % blocks, renumbered(design)
+    return (
+        unit(centers[design] + 0.5 * random.normal(size=(count, size))),
+        design % blocks,
+        renumbered(design),
+    )
 
 
 def renumbered(group: np.ndarray) -> np.ndarray:
@@ -75,7 +81,9 @@ def test_the_param_offers_every_method_that_there_is() -> None:
 @every_method
 @given(seed=seeds, threshold=st.floats(0, 2))
 @few
-def test_products_of_different_blocks_are_never_grouped(method: Method, seed: int, threshold: float) -> None:
+def test_products_of_different_blocks_are_never_grouped(
+    method: Method, seed: int, threshold: float
+) -> None:
     rows, block, _ = shop(seed)
     group = Grouping(rows, block, method).cut(threshold)
     assert all(len(set(block[group == one])) == 1 for one in set(group))
@@ -92,7 +100,9 @@ def test_the_order_of_products_does_not_matter(method: Method, seed: int, thresh
     rows, block, _ = shop(seed)
     order = np.random.default_rng(seed).permutation(len(rows))
     group = Grouping(rows[order], block[order], method).cut(threshold)
-    assert (renumbered(group[np.argsort(order)]) == Grouping(rows, block, method).cut(threshold)).all()
+    assert (
+        renumbered(group[np.argsort(order)]) == Grouping(rows, block, method).cut(threshold)
+    ).all()
 
 
 @every_method
@@ -114,9 +124,13 @@ def test_a_threshold_of_two_groups_whole_blocks(method: Method) -> None:
 
 def test_mutual_neighbours_group_whole_blocks_at_two_only_if_nearness_links_them() -> None:
     random = np.random.default_rng(0)
-    far = unit(np.repeat(np.eye(2), 10, axis=0) + 0.05 * random.normal(size=(20, 2)))  # two bunches of one block
+    far = unit(
+        np.repeat(np.eye(2), 10, axis=0) + 0.05 * random.normal(size=(20, 2))
+    )  # two bunches of one block
     for threshold in (2, 5):
-        assert len(set(Grouping(far[[0, 5, 10, 15]], np.zeros(4, int), "mutual").cut(threshold))) == 1
+        assert (
+            len(set(Grouping(far[[0, 5, 10, 15]], np.zeros(4, int), "mutual").cut(threshold))) == 1
+        )
         group = Grouping(far, np.zeros(20, int), "mutual").cut(threshold)
         assert not set(group[:10]) & set(group[10:])
 
@@ -127,7 +141,9 @@ def test_mutual_neighbours_are_the_components_of_their_graph(seed: int, threshol
     rows, _, _ = shop(seed, count=20)
     distance = distances(rows)
     nearest = np.argsort(distance + 9 * np.eye(20), axis=1)[:, :NEIGHBOURS]
-    near = (np.arange(20)[:, None, None] == nearest).any(axis=2)  # near[i, j]: i is among the nearest of j
+    near = (np.arange(20)[:, None, None] == nearest).any(
+        axis=2
+    )  # near[i, j]: i is among the nearest of j
     edges = near & near.T & (distance <= threshold)
     expected = renumbered(components(20, *np.nonzero(edges)))
     assert (Grouping(rows, np.zeros(20, int), "mutual").cut(threshold) == expected).all()
@@ -135,7 +151,9 @@ def test_mutual_neighbours_are_the_components_of_their_graph(seed: int, threshol
 
 @given(seed=seeds, threshold=st.floats(0, 2))
 @few
-def test_groups_of_complete_linkage_hold_no_pair_beyond_the_threshold(seed: int, threshold: float) -> None:
+def test_groups_of_complete_linkage_hold_no_pair_beyond_the_threshold(
+    seed: int, threshold: float
+) -> None:
     rows, block, _ = shop(seed)
     group = Grouping(rows, block, "complete").cut(threshold)
     assert (distances(rows)[group[:, None] == group] <= threshold + 1e-6).all()
@@ -158,7 +176,9 @@ def test_no_two_groups_are_left_apart_whose_mean_distance_is_within_the_threshol
 @few
 def test_contraction_finds_the_best_grouping_of_up_to_three(seed: int, count: int) -> None:
     weight = weights(seed, count)
-    assert worth(weight, contract(weight)) == pytest.approx(max(worth(weight, one) for one in partitions(count)))
+    assert worth(weight, contract(weight)) == pytest.approx(
+        max(worth(weight, one) for one in partitions(count))
+    )
 
 
 @given(seed=seeds)
@@ -173,22 +193,34 @@ def test_contraction_finds_the_best_grouping_where_no_pair_contradicts_another(s
 
 @given(seed=seeds)
 @few
-def test_contraction_is_worth_no_less_than_nothing_grouped_and_no_more_than_the_best(seed: int) -> None:
+def test_contraction_is_worth_no_less_than_nothing_grouped_and_no_more_than_the_best(
+    seed: int,
+) -> None:
     weight = weights(seed, 6)
-    assert 0 <= worth(weight, contract(weight)) <= max(worth(weight, one) for one in partitions(6)) + 1e-9
+    assert (
+        0
+        <= worth(weight, contract(weight))
+        <= max(worth(weight, one) for one in partitions(6)) + 1e-9
+    )
 
 
 def test_of_equal_pairs_the_first_is_joined_so_that_two_runs_agree() -> None:
-    chain = np.array([[0, 1, -2], [1, 0, 1], [-2, 1, 0.0]])  # 0-1 and 1-2 are worth as much, and together nothing
+    chain = np.array(
+        [[0, 1, -2], [1, 0, 1], [-2, 1, 0.0]]
+    )  # 0-1 and 1-2 are worth as much, and together nothing
     assert contract(chain).tolist() == [0, 0, 2]
 
 
 @given(seed=seeds, slope=st.floats(0.5, 50), threshold=st.floats(0.05, 1.5))
 @few
-def test_weights_of_calibrated_probabilities_give_the_same_groups(seed: int, slope: float, threshold: float) -> None:
+def test_weights_of_calibrated_probabilities_give_the_same_groups(
+    seed: int, slope: float, threshold: float
+) -> None:
     rows, _, _ = shop(seed, count=12)
     cosine = 1 - distances(rows)
-    probability = Calibration(slope, -slope * (1 - threshold)).probability(cosine)  # 1/2 at the threshold
+    probability = Calibration(slope, -slope * (1 - threshold)).probability(
+        cosine
+    )  # 1/2 at the threshold
     odds = np.log(probability / (1 - np.minimum(probability, 1 - 1e-12)))
     found = Grouping(rows, np.zeros(12, int), "correlation").cut(threshold)
     if probability.max() < 1 - 1e-9:  # beyond that a float tells odds no longer apart
@@ -237,12 +269,16 @@ class _Truth:
         self.block, self.design = block, design
 
 
-def test_a_chance_peak_is_passed_over_by_the_resamples_and_a_plateau_is_left_by_its_middle() -> None:
+def test_a_chance_peak_is_passed_over_by_the_resamples_and_a_plateau_is_left_by_its_middle() -> (
+    None
+):
     thresholds = np.arange(8) / 10
     sample = np.array([0.1, 0.9, 0.1, 0.885, 0.89, 0.889, 0.5, 0.885])
     ari = np.stack([sample, sample, sample], axis=1)
     assert pick_threshold(thresholds, ari) == pytest.approx(0.1)
-    assert pick_threshold(thresholds, ari, "plateau") == pytest.approx(0.1)  # a plateau is of neighbours
+    assert pick_threshold(thresholds, ari, "plateau") == pytest.approx(
+        0.1
+    )  # a plateau is of neighbours
     ari[1, 1:] = 0.2
     assert pick_threshold(thresholds, ari, "resampled") == pytest.approx(0.4)
     ari[1] = 0.1
@@ -265,6 +301,8 @@ def test_the_benchmark_chooses_by_one_half_of_the_designs_and_judges_by_the_othe
         inside = half[design]
         best = np.argmax([adjusted_rand_score(design[inside], group[inside]) for group in groups])
         assert chosen["best"][place] == thresholds[best]
-        judged = judge(grouping, design, [thresholds[best]], halves[[place]], np.ones((1, len(size))))
+        judged = judge(
+            grouping, design, [thresholds[best]], halves[[place]], np.ones((1, len(size)))
+        )
         expected = adjusted_rand_score(design[~inside], groups[best][~inside])
         assert judged["ari"][0] == pytest.approx(expected)

@@ -26,7 +26,9 @@ def bomb(side: int = 30_000) -> bytes:
     header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     chunks = b""
     for name, data in ((b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 1000)), (b"IEND", b"")):
-        chunks += struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        chunks += (
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        )
     return b"\x89PNG\r\n\x1a\n" + chunks
 
 
@@ -38,7 +40,10 @@ def bomb(side: int = 30_000) -> bytes:
         (b"<!DOCTYPE html><html></html>", "HTML"),
         (b"<html></html>", "HTML"),
         (b"nonsense", "not a picture"),
-        (jpeg(np.random.default_rng(0).integers(0, 255, (200, 200, 3), dtype=np.uint8))[:3000], "truncated"),
+        (
+            jpeg(np.random.default_rng(0).integers(0, 255, (200, 200, 3), dtype=np.uint8))[:3000],
+            "truncated",
+        ),
         (bomb(), "over the limit"),
         (bomb(8_000), "over the limit"),
     ],
@@ -94,7 +99,10 @@ def test_a_hole_in_the_product_is_not_taken_for_background_of_the_border() -> No
 
 @pytest.mark.parametrize(
     "picture",
-    [np.full((50, 50, 3), 255, np.uint8), np.random.default_rng(0).integers(0, 255, (50, 50, 3), dtype=np.uint8)],
+    [
+        np.full((50, 50, 3), 255, np.uint8),
+        np.random.default_rng(0).integers(0, 255, (50, 50, 3), dtype=np.uint8),
+    ],
 )
 def test_where_no_product_is_found_the_whole_picture_is_used(picture: np.ndarray) -> None:
     product = foreground(picture)
@@ -103,7 +111,9 @@ def test_where_no_product_is_found_the_whole_picture_is_used(picture: np.ndarray
 
 
 def test_a_crop_has_the_asked_size_and_fills_it_with_the_product() -> None:
-    crop, mask, box = crop_product(photo(), CropParams(side=64, localizer="foreground"), article_type="")
+    crop, mask, box = crop_product(
+        photo(), CropParams(side=64, localizer="foreground"), article_type=""
+    )
     assert crop.shape == (64, 64, 3)
     assert mask.shape == (64, 64)
     assert mask.mean() > 200

@@ -63,7 +63,10 @@ def test_the_same_retrain_again_makes_no_version_and_names_the_existing_one(life
     assert f"registered models:/{CANDIDATES}/1" in life.first
     assert f"nothing has changed: the existing version is models:/{CANDIDATES}/1" in life.again
     assert len(life.client.search_model_versions(f"name = '{CANDIDATES}'")) == 1
-    assert len(life.client.search_runs([life.client.get_experiment_by_name(PRODUCTION).experiment_id])) == 1
+    assert (
+        len(life.client.search_runs([life.client.get_experiment_by_name(PRODUCTION).experiment_id]))
+        == 1
+    )
 
 
 def test_the_users_checkout_is_never_touched_and_no_worktree_is_left(life: Life) -> None:
@@ -86,20 +89,42 @@ def test_the_branch_of_a_run_holds_what_the_run_was_made_from(life: Life) -> Non
     assert pointer["outs"][0]["md5"].endswith(".dir")
 
 
-def test_a_run_holds_parameters_lineage_figures_with_intervals_and_every_curve_once(life: Life) -> None:
+def test_a_run_holds_parameters_lineage_figures_with_intervals_and_every_curve_once(
+    life: Life,
+) -> None:
     version = life.version(CANDIDATES)
     run = life.client.get_run(version.run_id)
     assert run.info.status == "FINISHED"
     assert run.data.params["train.encoder.backbone"] == "mobilenetv3_small_050"
     assert run.data.params["prepare.side"] == "48"
-    for tag in ("commit", "branch", "snapshot", "dvc_lock_sha256", "recipe", "dirty", "prefect_flow_run"):
+    for tag in (
+        "commit",
+        "branch",
+        "snapshot",
+        "dvc_lock_sha256",
+        "recipe",
+        "dirty",
+        "prefect_flow_run",
+    ):
         assert run.data.tags[tag]
     for name in FIGURES:
-        for key in (f"test.{name}", f"test.{name}.low", f"test.{name}.high", f"baseline_imagenet_gray.test.{name}"):
+        for key in (
+            f"test.{name}",
+            f"test.{name}.low",
+            f"test.{name}.high",
+            f"baseline_imagenet_gray.test.{name}",
+        ):
             assert key in run.data.metrics
-    curves = {"loss": [1, 2], "accuracy": [1, 2], "learning_rate": [1, 2], "dev_block_ap": [0, 1, 2]}
+    curves = {
+        "loss": [1, 2],
+        "accuracy": [1, 2],
+        "learning_rate": [1, 2],
+        "dev_block_ap": [0, 1, 2],
+    }
     for curve, epochs in curves.items():  # epoch 0 is the initial weights
-        assert [entry.step for entry in life.client.get_metric_history(version.run_id, curve)] == epochs
+        assert [
+            entry.step for entry in life.client.get_metric_history(version.run_id, curve)
+        ] == epochs
     dataset = run.inputs.dataset_inputs[0].dataset
     assert dataset.name == "snapshot"
     assert version.tags["snapshot"].startswith(dataset.digest)
@@ -116,7 +141,10 @@ def test_a_run_holds_report_pictures_data_docs_and_dvc_lock(life: Life) -> None:
         "lineage": {"dvc.lock", "dvc.yaml", "params.yaml", "constraints.txt"},
         "gate": {"decision.json", "decision.md"},
     }.items():
-        there = {Path(one.path).name for one in life.client.list_artifacts(version.run_id, folder or None)}
+        there = {
+            Path(one.path).name
+            for one in life.client.list_artifacts(version.run_id, folder or None)
+        }
         assert names <= there
 
 
@@ -124,7 +152,9 @@ def test_a_model_is_code_and_safetensors_without_any_pickle(life: Life, tmp_path
     local = Path(fetch(life, f"models:/{CANDIDATES}/1", tmp_path))
     files = {str(file.relative_to(local)) for file in local.rglob("*") if file.is_file()}
     assert not [name for name in files if re.search(r"\.(pkl|pickle|pt|pth|joblib)$", name)]
-    assert {f"artifacts/model/encoder.{kind}" for kind in ("safetensors", "onnx", "json")} | {"serving.py"} <= files
+    assert {f"artifacts/model/encoder.{kind}" for kind in ("safetensors", "onnx", "json")} | {
+        "serving.py"
+    } <= files
     described = yaml.safe_load((local / "MLmodel").read_text())
     assert described["signature"]["inputs"]
     assert described["saved_input_example_info"]
@@ -132,7 +162,9 @@ def test_a_model_is_code_and_safetensors_without_any_pickle(life: Life, tmp_path
     pins = (life.clone.root / "constraints.txt").read_text().splitlines()
     assert len(requirements) > 10
     for requirement in requirements:
-        assert requirement.replace("_", "-").lower() in {pin.replace("_", "-").lower() for pin in pins}
+        assert requirement.replace("_", "-").lower() in {
+            pin.replace("_", "-").lower() for pin in pins
+        }
     card = life.version(CANDIDATES).description
     for words in ("# Colour-variant finder", "block_ap", "## Limits", "## Lineage"):
         assert words in card
@@ -147,7 +179,9 @@ def test_prefect_shows_the_graph_that_dvc_shows(life: Life) -> None:
     for run in runs:
         if run["name"] in stages:
             waited = {
-                names[one["id"]] for one in run["task_inputs"].get("wait_for", []) if one["input_type"] == "task_run"
+                names[one["id"]]
+                for one in run["task_inputs"].get("wait_for", [])
+                if one["input_type"] == "task_run"
             }
             assert waited == set(stages[run["name"]].upstream)
             assert run["state_type"] == "COMPLETED"
@@ -172,17 +206,23 @@ def test_dvc_repro_by_hand_gives_the_same_files_as_the_flow(life: Life, tmp_path
     branch = life.version(CANDIDATES).tags["branch"]
     by_hand = Clone(tmp_path / "by-hand")
     by_hand.environment = life.clone.environment | {"PYTHONPATH": str(by_hand.root)}
-    subprocess.run(["git", "clone", "--quiet", "--branch", branch, life.clone.root, by_hand.root], check=True)
+    subprocess.run(
+        ["git", "clone", "--quiet", "--branch", branch, life.clone.root, by_hand.root], check=True
+    )
     locked = (by_hand.root / "dvc.lock").read_text()
     cache = life.clone.root / ".dvc/cache"
     by_hand.python("-m", "dvc", "cache", "dir", "--local", str(cache))
     by_hand.python("-m", "dvc", "checkout", "--quiet", "data/snapshot.dvc")
-    (by_hand.root / ".dvc/config.local").unlink()  # from here on an empty cache: everything is computed
+    (
+        by_hand.root / ".dvc/config.local"
+    ).unlink()  # from here on an empty cache: everything is computed
     by_hand.python("-m", "dvc", "repro", "--force")
     assert yaml.safe_load((by_hand.root / "dvc.lock").read_text()) == yaml.safe_load(locked)
 
 
-def test_a_promotion_copies_the_candidate_and_a_rollback_brings_the_earlier_one_back(life: Life) -> None:
+def test_a_promotion_copies_the_candidate_and_a_rollback_brings_the_earlier_one_back(
+    life: Life,
+) -> None:
     clone = life.clone
     approve(life, "1")
     assert "models:/color-variants/1 is the champion" in clone.run("promote").stdout
@@ -215,13 +255,17 @@ def test_a_promotion_copies_the_candidate_and_a_rollback_brings_the_earlier_one_
 def test_every_comparison_with_a_champion_is_counted_and_told(life: Life, tmp_path: Path) -> None:
     promoted_twice(life)
     run = life.version(CANDIDATES, 2).run_id
-    decision = json.loads(Path(fetch(life, f"runs:/{run}/gate", tmp_path), "gate/decision.json").read_text())
+    decision = json.loads(
+        Path(fetch(life, f"runs:/{run}/gate", tmp_path), "gate/decision.json").read_text()
+    )
     assert decision["reuse"]["comparison"] == 1
     assert decision["reuse"]["significance"] == decision["policy"]["significance"] / 2
     assert {one["name"] for one in decision["segments"]} >= {"near colours", "far colours"}
-    assert [one for one in life.client.get_registered_model(CANDIDATES).tags if one.startswith("comparison.")] == [
-        "comparison.2.1"
-    ]
+    assert [
+        one
+        for one in life.client.get_registered_model(CANDIDATES).tags
+        if one.startswith("comparison.")
+    ] == ["comparison.2.1"]
     page = (tmp_path / "gate/decision.md").read_text()
     assert "comparison 1 on these test pairs" in page
 
@@ -230,7 +274,9 @@ def test_the_gate_has_the_candidate_served_and_compares_its_answers_with_the_rec
     life: Life, tmp_path: Path
 ) -> None:
     run = life.version(CANDIDATES).run_id
-    decision = json.loads(Path(fetch(life, f"runs:/{run}/gate", tmp_path), "gate/decision.json").read_text())
+    decision = json.loads(
+        Path(fetch(life, f"runs:/{run}/gate", tmp_path), "gate/decision.json").read_text()
+    )
     checks = {check["name"]: check for check in decision["checks"]}
     assert checks["serves"]["passed"]
     assert checks["pinned versions"]["passed"]
@@ -241,11 +287,15 @@ def test_the_gate_has_the_candidate_served_and_compares_its_answers_with_the_rec
 
 def test_a_version_is_made_again_from_its_registry_entry_alone_byte_for_byte(life: Life) -> None:
     serving(life)
-    result = json.loads(life.clone.run("reproduce", "models:/color-variants/1", "--by", "Rita", "--json").stdout)
+    result = json.loads(
+        life.clone.run("reproduce", "models:/color-variants/1", "--by", "Rita", "--json").stdout
+    )
     assert (result["verdict"], result["differing"], result["figures"]) == ("equal bytes", [], 0.0)
     assert life.version(PRODUCTION).tags["reproduced"].startswith("equal bytes (")
     told = json.loads(life.clone.run("history", "models:/color-variants/1", "--json").stdout)
-    assert [(one["by"], one["verdict"]) for one in told if one["what"] == "reproduction"] == [("Rita", "equal bytes")]
+    assert [(one["by"], one["verdict"]) for one in told if one["what"] == "reproduction"] == [
+        ("Rita", "equal bytes")
+    ]
     assert not list((life.clone.root / ".variants").glob("reproduce-*"))
 
 
@@ -257,7 +307,11 @@ def test_the_history_tells_who_did_what_and_why_in_order(life: Life) -> None:
     production = [f"models:/{PRODUCTION}/{number}" for number in (1, 2)]
     rita, author = ("approval", "Rita"), ("approval", life.version(CANDIDATES).tags["author"])
     others = ("promotion", "reproduction")
-    steps = [(event["what"], event["by"], event["version"]) for event in told if event["what"] not in others]
+    steps = [
+        (event["what"], event["by"], event["version"])
+        for event in told
+        if event["what"] not in others
+    ]
     assert steps == [
         ("decision", "gate", candidates[0]),
         (*author, candidates[0]),
@@ -268,7 +322,10 @@ def test_the_history_tells_who_did_what_and_why_in_order(life: Life) -> None:
         ("rollback", "Rolf", production[0]),
     ]
     assert [event["version"] for event in told if event["what"] == "promotion"] == production
-    assert next(event for event in told if event["what"] == "rollback")["comment"] == "it groups <badly>"
+    assert (
+        next(event for event in told if event["what"] == "rollback")["comment"]
+        == "it groups <badly>"
+    )
     shown = life.clone.run("history", production[1]).stdout
     assert "promotion" in shown
     assert "rollback" not in shown
@@ -286,11 +343,15 @@ def approve(life: Life, version: str) -> None:
     assert early.returncode == 1
     assert "1 more must approve it" in early.stderr
     author = life.version(CANDIDATES, int(version)).tags["author"]
-    assert f"somebody else than {author}" in life.clone.run("approve", version, "--by", author).stdout
+    assert (
+        f"somebody else than {author}" in life.clone.run("approve", version, "--by", author).stdout
+    )
     life.clone.run("approve", version, "--by", "Rita", "--comment", "looks right")
 
 
-def test_a_consumer_loads_the_champion_and_gives_pictures_as_paths_bytes_or_base64(life: Life, tmp_path: Path) -> None:
+def test_a_consumer_loads_the_champion_and_gives_pictures_as_paths_bytes_or_base64(
+    life: Life, tmp_path: Path
+) -> None:
     serving(life)
     script = tmp_path / "consumer.py"
     script.write_text(
@@ -323,9 +384,19 @@ def test_the_champion_answers_the_same_over_http(life: Life, tmp_path: Path) -> 
     serving(life)
     port = free_port()
     clone = Clone(tmp_path)
-    environment = clone.environment | {"MLFLOW_TRACKING_URI": f"sqlite:///{life.clone.root}/.variants/mlflow.db"}
+    environment = clone.environment | {
+        "MLFLOW_TRACKING_URI": f"sqlite:///{life.clone.root}/.variants/mlflow.db"
+    }
     del environment["PYTHONPATH"]
-    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", "models:/color-variants@champion"]
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "models",
+        "serve",
+        "-m",
+        "models:/color-variants@champion",
+    ]
     command += ["--env-manager", "local", "--host", "127.0.0.1", "--port", str(port)]
     table = pd.read_csv(life.shop / "catalog.csv", dtype=str).head(12)
     table["image"] = [str(life.shop / name) for name in table["image"]]
@@ -337,8 +408,13 @@ def test_the_champion_answers_the_same_over_http(life: Life, tmp_path: Path) -> 
     life.clone.run("group", "--source", str(life.shop), "--out", str(out))
     groups = pd.read_csv(out / "groups.csv", dtype=str).set_index("product_id")["group"]
     whole = pd.Series([one["group"] for one in served], index=table["product_id"])
-    # The first twelve products are whole blocks of the shop, so grouping them alone gives the same groups.
-    first_block = table.groupby(["brand", "gender", "article_type"], sort=False)["product_id"].apply(list).iloc[0]
+    # The first twelve products are whole blocks of the shop, so grouping them alone gives the same
+    # groups.
+    first_block = (
+        table.groupby(["brand", "gender", "article_type"], sort=False)["product_id"]
+        .apply(list)
+        .iloc[0]
+    )
     assert whole[first_block].tolist() == groups[first_block].tolist()
 
 
@@ -347,23 +423,33 @@ def test_grouping_a_catalogue_gives_a_table_and_a_page_and_names_unreadable_pict
 ) -> None:
     serving(life)
     (own_shop / "images/1000000.jpg").write_bytes(b"<html>")
-    edit_table(own_shop / "catalog.csv", lambda table: table.assign(title="<script>alert(1)</script>"))
+    edit_table(
+        own_shop / "catalog.csv", lambda table: table.assign(title="<script>alert(1)</script>")
+    )
     result = life.clone.run("group", "--source", str(own_shop), "--out", str(tmp_path / "out"))
     table = pd.read_csv(tmp_path / "out/groups.csv", dtype=str)
     assert list(table.columns) == ["product_id", "group", "score", "problem"]
-    assert table.loc[table["product_id"] == "1000000", "problem"].tolist() == ["the file is not a picture"] or (
-        "HTML" in table.loc[table["product_id"] == "1000000", "problem"].iloc[0]
-    )
+    assert table.loc[table["product_id"] == "1000000", "problem"].tolist() == [
+        "the file is not a picture"
+    ] or ("HTML" in table.loc[table["product_id"] == "1000000", "problem"].iloc[0])
     assert "1 pictures could not be read" in result.stdout
     page = (tmp_path / "out/groups.html").read_text()
     assert "<script>alert(1)" not in page
     assert "&lt;script&gt;alert(1)" in page
 
 
-def test_evaluate_gives_the_figures_of_the_run_on_the_same_split_beside_every_baseline(life: Life) -> None:
+def test_evaluate_gives_the_figures_of_the_run_on_the_same_split_beside_every_baseline(
+    life: Life,
+) -> None:
     result = json.loads(
         life.clone.run(
-            "evaluate", f"models:/{CANDIDATES}/1", "--source", str(life.shop), "--split", "test", "--json"
+            "evaluate",
+            f"models:/{CANDIDATES}/1",
+            "--source",
+            str(life.shop),
+            "--split",
+            "test",
+            "--json",
         ).stdout
     )
     assert set(result) == {"model", "source", "pairs", "threshold", "metrics", "baselines"}
@@ -373,14 +459,20 @@ def test_evaluate_gives_the_figures_of_the_run_on_the_same_split_beside_every_ba
     assert result["threshold"] == pytest.approx(recorded["threshold"])
     for name in FIGURES:
         for part, ending in (("value", ""), ("low", ".low"), ("high", ".high")):
-            assert result["metrics"][name][part] == pytest.approx(recorded[f"test.{name}{ending}"], abs=2e-3)
-        assert result["baselines"]["gray"][name]["value"] == pytest.approx(recorded[f"baseline_gray.test.{name}"])
+            assert result["metrics"][name][part] == pytest.approx(
+                recorded[f"test.{name}{ending}"], abs=2e-3
+            )
+        assert result["baselines"]["gray"][name]["value"] == pytest.approx(
+            recorded[f"baseline_gray.test.{name}"]
+        )
 
 
 @pytest.mark.parametrize("model", ["gray", "imagenet", "run"])
 def test_evaluate_takes_baselines_and_run_ids_too(life: Life, model: str) -> None:
     name = life.version(CANDIDATES).run_id if model == "run" else model
-    result = json.loads(life.clone.run("evaluate", name, "--source", str(life.shop), "--json").stdout)
+    result = json.loads(
+        life.clone.run("evaluate", name, "--source", str(life.shop), "--json").stdout
+    )
     assert result["model"] == name
     assert 0 < result["metrics"]["block_ap"]["value"] < 1
     assert name not in result["baselines"]
@@ -406,5 +498,7 @@ def fetch(life: Life, uri: str, folder: Path) -> str:
         "--dst-path",
         str(folder),
     ]
-    subprocess.run(command, env=life.clone.environment | environment, check=True, capture_output=True)
+    subprocess.run(
+        command, env=life.clone.environment | environment, check=True, capture_output=True
+    )
     return str(folder)

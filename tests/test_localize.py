@@ -33,7 +33,9 @@ from ml.serve.predictor import Predictor
 from ml.synthetic.articles import ARTICLES
 
 MODEL, CLASSES = "ssdlite320_mobilenet_v3_large", 3
-REGION = load_params("prepare", CropParams, ROOT / "params.yaml").model_copy(update={"localizer": "region"})
+REGION = load_params("prepare", CropParams, ROOT / "params.yaml").model_copy(
+    update={"localizer": "region"}
+)
 
 
 def person(size: tuple[int, int] = (400, 240), cut: int = 400) -> np.ndarray:
@@ -52,13 +54,23 @@ def person(size: tuple[int, int] = (400, 240), cut: int = 400) -> np.ndarray:
 def shares(picture: np.ndarray, article_type: str, how: CropParams = REGION) -> dict[str, float]:
     """How much of each garment's pixels is in the box."""
     left, top, right, bottom = localize(picture, how, article_type=article_type).box
-    colours = {"shirt": (255, 0, 0), "trousers": (0, 0, 255), "shoes": (0, 0, 0), "head": (200, 150, 120)}
+    colours = {
+        "shirt": (255, 0, 0),
+        "trousers": (0, 0, 255),
+        "shoes": (0, 0, 0),
+        "head": (200, 150, 120),
+    }
     found = {name: (picture == colour).all(axis=2) for name, colour in colours.items()}
-    return {name: mask[top:bottom, left:right].sum() / max(mask.sum(), 1) for name, mask in found.items()}
+    return {
+        name: mask[top:bottom, left:right].sum() / max(mask.sum(), 1)
+        for name, mask in found.items()
+    }
 
 
 def test_of_a_standing_person_the_part_that_the_article_type_names_is_kept() -> None:
-    shirt, trousers, shoes = (shares(person(), name) for name in ("Tshirts", "Jeans", "Casual Shoes"))
+    shirt, trousers, shoes = (
+        shares(person(), name) for name in ("Tshirts", "Jeans", "Casual Shoes")
+    )
     assert shirt["shirt"] > 0.98
     assert max(shirt["shoes"], shirt["trousers"] - 0.4) < 0.05
     assert shirt["head"] < 0.4
@@ -69,13 +81,20 @@ def test_of_a_standing_person_the_part_that_the_article_type_names_is_kept() -> 
 
 
 def test_of_a_person_cut_off_at_the_hips_the_same_part_is_kept_as_of_the_whole_one() -> None:
-    whole, half = (localize(person(cut=cut), REGION, article_type="Tshirts").box for cut in (400, 220))
-    assert np.abs(np.subtract(whole[:3], half[:3])).max() <= 4  # pixels: whole and half have other margins
+    whole, half = (
+        localize(person(cut=cut), REGION, article_type="Tshirts").box for cut in (400, 220)
+    )
+    assert (
+        np.abs(np.subtract(whole[:3], half[:3])).max() <= 4
+    )  # pixels: whole and half have other margins
     assert half[3] == 220
 
 
 def test_a_part_of_which_the_picture_shows_nothing_leaves_the_person_whole() -> None:
-    assert localize(person(cut=220), REGION, article_type="Heels").box == foreground(person(cut=220)).box
+    assert (
+        localize(person(cut=220), REGION, article_type="Heels").box
+        == foreground(person(cut=220)).box
+    )
 
 
 @pytest.mark.parametrize("article_type", ["Handbags", "", "nonsense"])
@@ -84,7 +103,10 @@ def test_an_article_type_of_no_region_stays_whole(article_type: str) -> None:
 
 
 def test_upper_and_lower_case_of_article_types_are_alike() -> None:
-    boxes = {localize(person(), REGION, article_type=name).box for name in ("Tshirts", "tshirts", "TSHIRTS")}
+    boxes = {
+        localize(person(), REGION, article_type=name).box
+        for name in ("Tshirts", "tshirts", "TSHIRTS")
+    }
     assert len(boxes) == 1
     assert boxes != {foreground(person()).box}
 
@@ -92,9 +114,14 @@ def test_upper_and_lower_case_of_article_types_are_alike() -> None:
 def test_a_garment_alone_and_a_wearer_without_head_stay_whole() -> None:
     shirt = Image.new("RGB", (240, 240), "white")
     ImageDraw.Draw(shirt).polygon(
-        [(20, 60), (80, 30), (160, 30), (220, 60), (180, 90), (180, 220), (60, 220), (60, 90)], "red"
+        [(20, 60), (80, 30), (160, 30), (220, 60), (180, 90), (180, 220), (60, 220), (60, 90)],
+        "red",
     )
-    for picture, article_type in ((np.asarray(shirt), "Tshirts"), (photo(), "Jeans"), (person()[150:], "Jeans")):
+    for picture, article_type in (
+        (np.asarray(shirt), "Tshirts"),
+        (photo(), "Jeans"),
+        (person()[150:], "Jeans"),
+    ):
         found, plain = localize(picture, REGION, article_type=article_type), foreground(picture)
         assert found.box == plain.box
         assert (found.mask == plain.mask).all()
@@ -110,7 +137,9 @@ def test_of_the_generated_shop_that_shows_no_people_hardly_anything_is_cut(shop:
     cut = []
     for image, article_type in zip(catalog["image"], catalog["article_type"], strict=True):
         picture = decode((shop / image).read_bytes())
-        cut.append(localize(picture, REGION, article_type=article_type).box != foreground(picture).box)
+        cut.append(
+            localize(picture, REGION, article_type=article_type).box != foreground(picture).box
+        )
     assert np.mean(cut) <= 0.01
 
 
@@ -124,12 +153,18 @@ def test_garments_and_shoes_of_the_generated_shop_have_a_region() -> None:
     [
         ("prepare.regions.feet.top", 1.2, r"regions\.feet\.top"),
         ("prepare.regions.upper_body.bottom", 0.1, "top must be above bottom"),
-        ("prepare.regions.feet.article_types", ["JEANS"], "more than one region has the article type jeans"),
+        (
+            "prepare.regions.feet.article_types",
+            ["JEANS"],
+            "more than one region has the article type jeans",
+        ),
         ("prepare.localizer", "magic", r"prepare\.localizer"),
         ("prepare.detector.classes", 1, r"detector\.classes"),
     ],
 )
-def test_a_wrong_param_of_a_localizer_is_named(tmp_path: Path, param: str, value: object, words: str) -> None:
+def test_a_wrong_param_of_a_localizer_is_named(
+    tmp_path: Path, param: str, value: object, words: str
+) -> None:
     file = tmp_path / "params.yaml"
     file.write_text((ROOT / "params.yaml").read_text())
     set_params(file, {param: value})
@@ -147,7 +182,9 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A detector that sees class 1 in one box around the picture's middle, and class 2 in another, less surely."""
     torch.manual_seed(0)
     network = get_model(MODEL, weights=None, weights_backbone=None, num_classes=CLASSES)
-    coarsest = network.state_dict()["head.classification_head.module_list.5.1.bias"].view(6, CLASSES)  # boxes × classes
+    coarsest = network.state_dict()["head.classification_head.module_list.5.1.bias"].view(
+        6, CLASSES
+    )  # boxes × classes
     coarsest[0, 1], coarsest[3, 2] = 6, 4
     file = tmp_path_factory.mktemp("detector") / "weights.pth"
     torch.save(
@@ -174,7 +211,9 @@ def test_the_best_box_of_the_classes_that_fit_the_article_type_is_taken(weights:
         seen = load_detector(MODEL, str(weights), CLASSES)([pixels])[0]
     boxes = {}
     for label, article_type in ((1, "Shirts"), (2, "jeans")):
-        best = seen["boxes"][seen["labels"] == label][seen["scores"][seen["labels"] == label].argmax()]
+        best = seen["boxes"][seen["labels"] == label][
+            seen["scores"][seen["labels"] == label].argmax()
+        ]
         product = detect(picture, by(weights), article_type=article_type)
         np.testing.assert_allclose(product.box, best, atol=0.51)
         left, top, right, bottom = boxes[label] = product.box
@@ -193,7 +232,9 @@ def test_where_no_box_fits_or_scores_enough_the_foreground_is_taken(weights: Pat
         assert (found.mask == plain.mask).all()
 
 
-def test_a_detector_that_cannot_be_had_is_refused_with_what_to_do(weights: Path, tmp_path: Path) -> None:
+def test_a_detector_that_cannot_be_had_is_refused_with_what_to_do(
+    weights: Path, tmp_path: Path
+) -> None:
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(b"nonsense")
     for how, words in (
@@ -209,13 +250,19 @@ def test_a_detector_that_cannot_be_had_is_refused_with_what_to_do(weights: Path,
             best_box(photo(), how, "Shirts")
 
 
-def test_the_hub_without_network_is_refused_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_hub_without_network_is_refused_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))  # nothing is fetched yet
     for name in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nobody answers
     monkeypatch.setenv("no_proxy", "")
-    monkeypatch.setattr(urllib.request, "_opener", None)  # the proxies of the first call are kept for all later ones
-    with pytest.raises(UserError, match=r"cannot be fetched from https://.*download\s+that file elsewhere"):
+    monkeypatch.setattr(
+        urllib.request, "_opener", None
+    )  # the proxies of the first call are kept for all later ones
+    with pytest.raises(
+        UserError, match=r"cannot be fetched from https://.*download\s+that file elsewhere"
+    ):
         load_detector("fcos_resnet50_fpn", "hub", 91)
 
 
@@ -232,13 +279,18 @@ def prepare(folder: Path, shop: Path, weights: Path) -> Path:
     for name, image in zip(catalog["sha256"], catalog["image"], strict=True):
         (folder / "snapshot/images" / name).write_bytes((shop / image).read_bytes())
     write_table(folder / "validated/products.parquet", catalog)
-    write_table(folder / "validated/pairs.parquet", pd.DataFrame({"left": [], "right": [], "color_variants": []}))
+    write_table(
+        folder / "validated/pairs.parquet",
+        pd.DataFrame({"left": [], "right": [], "color_variants": []}),
+    )
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["prepare"] |= {"side": 48, "localizer": "detector"}
     params["prepare"]["detector"] = by(weights, fits={1: "any"}).model_dump()
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     threads = torch.get_num_threads()
-    ml.prepare.stage.main(folder / "snapshot", folder / "validated", folder / "params.yaml", folder / "prepared")
+    ml.prepare.stage.main(
+        folder / "snapshot", folder / "validated", folder / "params.yaml", folder / "prepared"
+    )
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(False)
     return folder
@@ -252,16 +304,21 @@ def test_prepare_with_a_detector_again_gives_the_same_bytes(
         assert file.read_bytes() == (again / "prepared" / file.name).read_bytes(), file.name
 
 
-def test_the_detectors_weights_travel_with_the_model_and_crop_the_same(detected: Path, tmp_path: Path) -> None:
+def test_the_detectors_weights_travel_with_the_model_and_crop_the_same(
+    detected: Path, tmp_path: Path
+) -> None:
     prepared = detected / "prepared"
     facts = read_json(prepared / "prepare.json")
     facts["detector"]["weights"] = "/elsewhere/gone.pth"  # the file of the machine that trained
     encoder = tiny_encoder()
     save_encoder(encoder, {"prepare": facts}, tmp_path)
     write_json(
-        tmp_path / "grouping.json", {"threshold": 0.2, "method": "average", "block_prior": 0, "calibration": None}
+        tmp_path / "grouping.json",
+        {"threshold": 0.2, "method": "average", "block_prior": 0, "calibration": None},
     )
-    (tmp_path / "detector.safetensors").write_bytes((prepared / "detector.safetensors").read_bytes())
+    (tmp_path / "detector.safetensors").write_bytes(
+        (prepared / "detector.safetensors").read_bytes()
+    )
     products, crops = read_table(prepared / "products.parquet"), np.load(prepared / "images.npy")
     files = [(detected / "snapshot/images" / name).read_bytes() for name in products["sha256"]]
     how = with_weights(CropParams(**facts), tmp_path / "detector.safetensors")
@@ -279,7 +336,9 @@ def test_other_localizers_leave_a_file_without_weights(tmp_path: Path) -> None:
 
 def test_the_boxes_sheet_shows_each_article_type_with_its_boxes(tmp_path: Path) -> None:
     (tmp_path / "one").write_bytes(jpeg(person()))
-    table = pd.DataFrame({"article_type": ["Jeans"] * 90 + ["Heels"] * 5, "sha256": "one"}, index=range(7, 102))
+    table = pd.DataFrame(
+        {"article_type": ["Jeans"] * 90 + ["Heels"] * 5, "sha256": "one"}, index=range(7, 102)
+    )
     table[["box_left", "box_top", "box_right", "box_bottom"]] = (80, 100, 200, 300)
     chosen = pick(table)
     assert chosen["article_type"].value_counts().to_dict() == {"Jeans": PRODUCTS - 5, "Heels": 5}

@@ -50,18 +50,25 @@ def views(count: int = 4, size: int = 64) -> tuple[torch.Tensor, torch.Tensor, t
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))
-def test_a_step_of_every_method_gives_a_scalar_loss_and_gradients_that_reach_its_encoder(name: str) -> None:
+def test_a_step_of_every_method_gives_a_scalar_loss_and_gradients_that_reach_its_encoder(
+    name: str,
+) -> None:
     made = method(name)
     loss, accuracy = made(*views())
     assert loss.shape == accuracy.shape == ()
     assert 0 <= float(accuracy) <= 1
     loss.backward()
-    assert any(value.grad is not None and float(value.grad.abs().sum()) > 0 for value in made.encoder.parameters())
+    assert any(
+        value.grad is not None and float(value.grad.abs().sum()) > 0
+        for value in made.encoder.parameters()
+    )
     made.after_step()
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))
-def test_momentum_copies_never_get_gradients_and_every_state_is_in_the_checkpoint(name: str) -> None:
+def test_momentum_copies_never_get_gradients_and_every_state_is_in_the_checkpoint(
+    name: str,
+) -> None:
     made = method(name)
     for _ in range(2):
         loss, _ = made(*views())
@@ -84,7 +91,9 @@ def test_the_loss_against_the_queue_is_lightlys_ntxent_with_a_memory_bank() -> N
     peer.memory_bank.bank.copy_(queue.keys[:, 0])
     peer.memory_bank.bank_ptr.zero_()
     for step in range(6):  # the queue goes round more than once
-        queries = torch.randn(4, 8, requires_grad=True)  # lightly's loss normalises what it is given
+        queries = torch.randn(
+            4, 8, requires_grad=True
+        )  # lightly's loss normalises what it is given
         keys = functional.normalize(torch.randn(4, 8), dim=1)
         twin = queries.detach().clone().requires_grad_()
         unit = functional.normalize(queries, dim=1).unsqueeze(1)
@@ -103,7 +112,9 @@ def test_the_gradient_of_the_queue_loss_is_right_to_numerical_precision() -> Non
     queue = KeyQueue(size=6, parts=2, width=4).double()
     keys = functional.normalize(torch.randn(3, 2, 4, dtype=torch.double), dim=2)
     queries = torch.randn(3, 2, 4, dtype=torch.double, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda rows: queue.info_nce(rows, keys, torch.arange(3), 0.5)[0], (queries,))
+    assert torch.autograd.gradcheck(
+        lambda rows: queue.info_nce(rows, keys, torch.arange(3), 0.5)[0], (queries,)
+    )
 
 
 def test_keys_of_the_same_design_are_no_negatives() -> None:
@@ -129,7 +140,9 @@ def test_a_rival_counts_as_often_as_its_weight_says() -> None:
     torch.testing.assert_close(weighted, twice.info_nce(query, own, torch.tensor([9]), 0.1)[0])
     plain = queue.info_nce(query, own, torch.tensor([9]), 0.1)[0]
     assert not torch.isclose(weighted, plain)
-    nobodys = queue.info_nce(query, own, torch.tensor([9]), 0.1, kinds=torch.tensor([-1]), rival_weight=2.0)[0]
+    nobodys = queue.info_nce(
+        query, own, torch.tensor([9]), 0.1, kinds=torch.tensor([-1]), rival_weight=2.0
+    )[0]
     torch.testing.assert_close(nobodys, plain)
 
 
@@ -179,9 +192,15 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     set_params(folder / "params.yaml", LEARNING)
     ml.validate.stage.main(
-        folder / "snapshot", ROOT / "data/previous.json", ROOT / "data/gx", folder / "params.yaml", folder / "validated"
+        folder / "snapshot",
+        ROOT / "data/previous.json",
+        ROOT / "data/gx",
+        folder / "params.yaml",
+        folder / "validated",
     )
-    ml.prepare.stage.main(folder / "snapshot", folder / "validated", folder / "params.yaml", folder / "prepared")
+    ml.prepare.stage.main(
+        folder / "snapshot", folder / "validated", folder / "params.yaml", folder / "prepared"
+    )
     return folder
 
 
@@ -194,7 +213,9 @@ class Shop(NamedTuple):
     masks: np.ndarray
 
 
-def begin(prepared: Path, folder: Path, changed: dict[str, object]) -> tuple[Shop, Trainer, Batches]:
+def begin(
+    prepared: Path, folder: Path, changed: dict[str, object]
+) -> tuple[Shop, Trainer, Batches]:
     """A training with these params changed, in which all brands train."""
     params = folder / "params.yaml"
     params.write_text((prepared / "params.yaml").read_text())
@@ -203,14 +224,20 @@ def begin(prepared: Path, folder: Path, changed: dict[str, object]) -> tuple[Sho
     exact(params.threads)
     torch.manual_seed(params.seed)
     tables = [read_table(prepared / f"prepared/{table}.parquet") for table in ("products", "pairs")]
-    shop = Shop(*tables, *(np.load(prepared / f"prepared/{array}.npy") for array in ("images", "masks")))
+    shop = Shop(
+        *tables, *(np.load(prepared / f"prepared/{array}.npy") for array in ("images", "masks"))
+    )
     shuffle = torch.Generator().manual_seed(params.seed)
-    batches = make_batches(params, shop.products.assign(split="train"), shop.pairs, shop.pictures, shop.masks, shuffle)
+    batches = make_batches(
+        params, shop.products.assign(split="train"), shop.pairs, shop.pictures, shop.masks, shuffle
+    )
     return shop, Trainer(params, params.epochs * len(batches), shuffle), batches
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))
-def test_every_method_learns_on_the_generated_shop(name: str, prepared: Path, tmp_path: Path) -> None:
+def test_every_method_learns_on_the_generated_shop(
+    name: str, prepared: Path, tmp_path: Path
+) -> None:
     shop, trainer, batches = begin(prepared, tmp_path, {"train.method": name})
     dev = DevCurve(shop.products.assign(split="dev"), shop.pairs, shop.pictures)
 
@@ -231,14 +258,20 @@ def test_heads_learn_at_their_own_rate_and_momentum_copies_at_none(name: str) ->
     made = method(name)
     groups = parameter_groups(made, 0.1, 10.0)
     assert [group["lr"] for group in groups] == ([0.1] if name == "triplet" else [0.1, 1.0])
-    assert {id(value) for value in groups[0]["params"]} == {id(value) for value in made.encoder.parameters()}
+    assert {id(value) for value in groups[0]["params"]} == {
+        id(value) for value in made.encoder.parameters()
+    }
     heads = {id(value) for group in groups[1:] for value in group["params"]}
     parts = {label.split(".")[0] for label, value in made.named_parameters() if id(value) in heads}
     assert parts <= {"head", "predictor"}, parts
 
 
-def test_a_recolouring_moves_the_embedding_less_than_another_design_does(prepared: Path, tmp_path: Path) -> None:
-    shop, trainer, batches = begin(prepared, tmp_path, {"train.method": "pbcnet", "train.epochs": 1, **RECOLOURING})
+def test_a_recolouring_moves_the_embedding_less_than_another_design_does(
+    prepared: Path, tmp_path: Path
+) -> None:
+    shop, trainer, batches = begin(
+        prepared, tmp_path, {"train.method": "pbcnet", "train.epochs": 1, **RECOLOURING}
+    )
     before = nearer_to_itself_recoloured(trainer, shop)
     trainer.epoch(batches, lambda count: None)
     after = nearer_to_itself_recoloured(trainer, shop)
@@ -258,7 +291,9 @@ def nearer_to_itself_recoloured(trainer: Trainer, shop: Shop) -> float:
         for crops in (shop.pictures[truth.rows], (turned * 255).round().byte().numpy())
     )
     other = np.where(
-        (truth.block[:, None] == truth.block) & (truth.design[:, None] != truth.design), plain @ plain.T, -1
+        (truth.block[:, None] == truth.block) & (truth.design[:, None] != truth.design),
+        plain @ plain.T,
+        -1,
     )
     return float(((plain * recoloured).sum(axis=1) > other.max(axis=1)).mean())
 
@@ -267,13 +302,17 @@ def nearer_to_itself_recoloured(trainer: Trainer, shop: Shop) -> float:
 def test_compiling_the_backbone_changes_nothing_but_speed(prepared: Path, tmp_path: Path) -> None:
     losses = []
     for compiled in (False, True):
-        _, trainer, batches = begin(prepared, tmp_path, {"train.compile": compiled, "train.batch": 4})
+        _, trainer, batches = begin(
+            prepared, tmp_path, {"train.compile": compiled, "train.batch": 4}
+        )
         trainer.module.train()
         losses.append(trainer.step(next(on_device(batches, trainer.fabric.device)))[0])
     torch.testing.assert_close(*losses, atol=1e-3, rtol=1e-3)
 
 
-def test_the_supervised_method_refuses_a_shop_without_variants_in_words(prepared: Path, tmp_path: Path) -> None:
+def test_the_supervised_method_refuses_a_shop_without_variants_in_words(
+    prepared: Path, tmp_path: Path
+) -> None:
     for name in ("images.npy", "masks.npy", "products.parquet", "prepare.json"):
         (tmp_path / name).symlink_to(prepared / "prepared" / name)
     pairs = pd.read_parquet(prepared / "prepared/pairs.parquet")

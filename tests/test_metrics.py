@@ -24,7 +24,12 @@ scored_pairs = st.lists(
     st.tuples(st.booleans(), st.sampled_from([-0.5, 0.0, 0.25, 0.5, 0.9, 1.0]), st.integers(0, 3)),
     min_size=4,
     max_size=40,
-).filter(lambda rows: sum(w for label, _, w in rows if label) > 0 and sum(w for label, _, w in rows if not label) > 0)
+).filter(
+    lambda rows: (
+        sum(w for label, _, w in rows if label) > 0
+        and sum(w for label, _, w in rows if not label) > 0
+    )
+)
 
 groupings = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=2, max_size=30)
 
@@ -39,22 +44,30 @@ def renumber(labels: list[int]) -> np.ndarray:
 
 @given(scored_pairs)
 @settings(deadline=None, max_examples=150)
-def test_ap_and_auc_equal_scikit_learn_with_ties_and_weights(rows: list[tuple[bool, float, int]]) -> None:
+def test_ap_and_auc_equal_scikit_learn_with_ties_and_weights(
+    rows: list[tuple[bool, float, int]],
+) -> None:
     label, score, weight = (np.array(column) for column in zip(*rows, strict=True))
     expected_ap = sk.average_precision_score(label, score, sample_weight=weight)
     expected_auc = sk.roc_auc_score(label, score, sample_weight=weight)
-    assert average_precision(label, score, weight[None].astype(float))[0] == pytest.approx(expected_ap)
+    assert average_precision(label, score, weight[None].astype(float))[0] == pytest.approx(
+        expected_ap
+    )
     assert roc_auc(label, score, weight[None].astype(float))[0] == pytest.approx(expected_auc)
 
 
 @given(scored_pairs)
 @settings(deadline=None, max_examples=100)
-def test_tpr_at_fpr_is_the_best_point_of_the_roc_curve_within_the_rate(rows: list[tuple[bool, float, int]]) -> None:
+def test_tpr_at_fpr_is_the_best_point_of_the_roc_curve_within_the_rate(
+    rows: list[tuple[bool, float, int]],
+) -> None:
     label, score, weight = (np.array(column) for column in zip(*rows, strict=True))
     fpr, tpr, _ = sk.roc_curve(label, score, sample_weight=weight, drop_intermediate=False)
     for rate in (0.01, 0.3):
         expected = tpr[fpr <= rate + 1e-12].max()
-        assert tpr_at_fpr(label, score, weight[None].astype(float), rate)[0] == pytest.approx(expected)
+        assert tpr_at_fpr(label, score, weight[None].astype(float), rate)[0] == pytest.approx(
+            expected
+        )
 
 
 @given(groupings)
@@ -66,21 +79,32 @@ def test_clustering_figures_equal_scikit_learn(rows: list[tuple[int, int]]) -> N
     assert fowlkes_mallows(pairs)[0] == pytest.approx(sk.fowlkes_mallows_score(design, group))
     nmi = normalized_mutual_information(design, group, ones(design.max() + 1))[0]
     both_single = design.max() == 0 and group.max() == 0
-    assert nmi == pytest.approx(1.0 if both_single else sk.normalized_mutual_info_score(design, group), abs=1e-9)
+    assert nmi == pytest.approx(
+        1.0 if both_single else sk.normalized_mutual_info_score(design, group), abs=1e-9
+    )
 
 
 @given(groupings, st.data())
 @settings(deadline=None, max_examples=60)
-def test_a_design_drawn_twice_counts_as_two_designs(rows: list[tuple[int, int]], data: st.DataObject) -> None:
+def test_a_design_drawn_twice_counts_as_two_designs(
+    rows: list[tuple[int, int]], data: st.DataObject
+) -> None:
     design, group = (renumber(list(column)) for column in zip(*rows, strict=True))
     weight = np.array([[data.draw(st.integers(0, 3)) for _ in range(design.max() + 1)]], float)
     counted = dict.fromkeys(("tp", "fp", "fn", "tn"), 0)
-    copies = [(d, copy, g) for d, g in zip(design, group, strict=True) for copy in range(int(weight[0, d]))]
+    copies = [
+        (d, copy, g)
+        for d, g in zip(design, group, strict=True)
+        for copy in range(int(weight[0, d]))
+    ]
     for one, other in itertools.permutations(copies, 2):
         same_design = one[:2] == other[:2]
         if one[0] == other[0] and not same_design:
             continue  # two copies of a design are not compared with each other
-        counted[("t" if same_design == (one[2] == other[2]) else "f") + ("p" if one[2] == other[2] else "n")] += 1
+        counted[
+            ("t" if same_design == (one[2] == other[2]) else "f")
+            + ("p" if one[2] == other[2] else "n")
+        ] += 1
     pairs = Confusion(design, group, weight)
     found = {
         "tp": pairs.true_positive,
@@ -91,13 +115,17 @@ def test_a_design_drawn_twice_counts_as_two_designs(rows: list[tuple[int, int]],
     assert {name: value[0] for name, value in found.items()} == counted
 
 
-def test_cgacc_counts_designs_recovered_exactly_and_its_precision_the_groups_that_are_designs() -> None:
+def test_cgacc_counts_designs_recovered_exactly_and_its_precision_the_groups_that_are_designs() -> (
+    None
+):
     design = np.array([0, 0, 1, 1, 1, 2, 3, 3])
     group = np.array([0, 0, 1, 1, 2, 3, 4, 4])  # 0 and 3 exact, 1 torn apart, 2 is one product only
     accuracy, precision = group_accuracy(design, group, ones(4))
     assert accuracy[0] == pytest.approx(2 / 3)
     assert precision[0] == pytest.approx(2 / 3)
-    merged_accuracy, merged_precision = group_accuracy(design, np.array([0, 0, 0, 0, 0, 1, 2, 2]), ones(4))
+    merged_accuracy, merged_precision = group_accuracy(
+        design, np.array([0, 0, 0, 0, 0, 1, 2, 2]), ones(4)
+    )
     assert merged_accuracy[0] == pytest.approx(1 / 3)
     assert merged_precision[0] == pytest.approx(1 / 2)
 
@@ -109,7 +137,9 @@ def test_cgacc_precision_is_zero_where_no_group_is_found() -> None:
 
 def test_recall_at_1_weighs_the_products_that_are_asked() -> None:
     found = np.array([True, False, True])
-    assert recall_at_1(found, np.array([[1.0, 1.0, 1.0], [0.0, 3.0, 1.0]])).tolist() == pytest.approx([2 / 3, 1 / 4])
+    assert recall_at_1(
+        found, np.array([[1.0, 1.0, 1.0], [0.0, 3.0, 1.0]])
+    ).tolist() == pytest.approx([2 / 3, 1 / 4])
 
 
 def test_a_perfect_and_a_reversed_ranking_reach_the_ends_of_the_scale() -> None:

@@ -21,7 +21,9 @@ PICTURES = np.random.default_rng(0).integers(0, 256, (20, SIDE, SIDE, 3), dtype=
 
 
 def centered(**params: object) -> Encoder:
-    encoder = tiny_encoder(backbone="test_resnet", **params)  # few operations: it is exported quickly
+    encoder = tiny_encoder(
+        backbone="test_resnet", **params
+    )  # few operations: it is exported quickly
     set_center(encoder, PICTURES)
     return encoder
 
@@ -33,7 +35,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     encoder = centered()
     save_encoder(encoder, {"prepare": {"side": SIDE, "localizer": "none"}}, folder)
     write_json(
-        folder / "grouping.json", {"threshold": 0.2, "method": "average", "block_prior": 20, "calibration": None}
+        folder / "grouping.json",
+        {"threshold": 0.2, "method": "average", "block_prior": 20, "calibration": None},
     )
     export_encoder(encoder, folder / "encoder.onnx", PICTURES)
     return folder
@@ -55,25 +58,33 @@ def test_whatever_the_encoder_looks_at_is_exported(tmp_path: Path) -> None:
 
 def test_a_pictures_embedding_does_not_depend_on_the_others_in_its_batch(folder: Path) -> None:
     exported = OnnxEncoder(folder / "encoder.onnx")
-    alone = np.concatenate([exported.embed(PICTURES[place : place + 1]) for place in range(len(PICTURES))])
+    alone = np.concatenate(
+        [exported.embed(PICTURES[place : place + 1]) for place in range(len(PICTURES))]
+    )
     assert np.array_equal(exported.embed(PICTURES), alone)
 
 
-def test_equal_weights_are_exported_into_equal_bytes_that_name_no_source_file(folder: Path, tmp_path: Path) -> None:
+def test_equal_weights_are_exported_into_equal_bytes_that_name_no_source_file(
+    folder: Path, tmp_path: Path
+) -> None:
     export_encoder(centered(), tmp_path / "encoder.onnx", PICTURES[:1])
     content = (tmp_path / "encoder.onnx").read_bytes()
     assert content == (folder / "encoder.onnx").read_bytes()
     assert b".py" not in content
 
 
-def test_a_file_that_embeds_differently_is_not_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_embeds_differently_is_not_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(ml.serve.onnx_encoder, "ALIKE", -1.0)
     with pytest.raises(NotExportable, match="differ from torch's"):
         export_encoder(centered(), tmp_path / "encoder.onnx", PICTURES[:3])
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_backbone_that_onnx_cannot_express_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backbone_that_onnx_cannot_express_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     encoder = centered()
     features = encoder.backbone.forward_features
 

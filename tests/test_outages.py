@@ -41,7 +41,9 @@ def test_a_prefect_server_that_is_away_is_known_behind_other_errors() -> None:
     assert trouble(wrapped) == AWAY
 
 
-def test_an_mlflow_server_that_is_away_is_known_by_what_its_client_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_mlflow_server_that_is_away_is_known_by_what_its_client_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     address = f"http://127.0.0.1:{free_port()}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
@@ -74,7 +76,10 @@ def copy_many_files(folder: Path) -> None:
 @needs_full
 @pytest.mark.parametrize("work", [write_a_file, copy_many_files])
 def test_a_stage_run_by_hand_says_so_without_a_traceback(
-    work: Callable[[Path], None], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    work: Callable[[Path], None],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     app = typer.Typer(pretty_exceptions_enable=False)
     app.command()(lambda: work(tmp_path))

@@ -19,12 +19,20 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 from servers import free_port, post
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-sync",
+]
 PATIENCE = 300  # seconds for a retraining on the small shop, on a busy machine
 
 expect.set_options(timeout=60_000)  # milliseconds: pages load slowly while another test trains
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here (`make browser` installs it)")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="there is no chromium here (`make browser` installs it)"
+)
 
 
 @dataclass
@@ -40,17 +48,28 @@ class Pages:
 
 
 @pytest.fixture(scope="module")
-def pages(make_clone: Callable[[], Clone], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
+def pages(
+    make_clone: Callable[[], Clone], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Pages]:
     clone = make_clone()
     loosen_gate(clone)
     found = Pages(clone, f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}")
-    ports = ["--mlflow-port", found.mlflow.rsplit(":", 1)[1], "--prefect-port", found.prefect.rsplit(":", 1)[1]]
+    ports = [
+        "--mlflow-port",
+        found.mlflow.rsplit(":", 1)[1],
+        "--prefect-port",
+        found.prefect.rsplit(":", 1)[1],
+    ]
     log = tmp_path_factory.mktemp("logs")
     started = [start(clone, log / "ui.log", "ui", *ports)]
     try:
         wait(lambda: "Prefect  http" in (log / "ui.log").read_text(), "variants ui", log / "ui.log")
         started.append(start(clone, log / "serve.log", "serve"))
-        wait(lambda: "retrain/local" in (log / "serve.log").read_text(), "variants serve", log / "serve.log")
+        wait(
+            lambda: "retrain/local" in (log / "serve.log").read_text(),
+            "variants serve",
+            log / "serve.log",
+        )
         yield found
     finally:
         for process in reversed(started):
@@ -116,7 +135,9 @@ def test_a_retraining_started_on_prefects_page_completes_and_shows_its_stages_an
         expect(page.locator("body")).to_contain_text(key)
 
 
-def test_mlflows_page_shows_the_run_with_figures_curves_and_pictures(pages: Pages, page: Page, flow_run: str) -> None:
+def test_mlflows_page_shows_the_run_with_figures_curves_and_pictures(
+    pages: Pages, page: Page, flow_run: str
+) -> None:
     version = pages.clone.client.get_model_version_by_alias(CANDIDATES, "challenger")
     experiment = pages.clone.client.get_run(str(version.run_id)).info.experiment_id
     assert pages.clone.client.get_run(str(version.run_id)).data.tags["prefect_flow_run"] == flow_run
@@ -145,15 +166,22 @@ def test_the_report_draws_its_charts_and_pictures_without_an_error(
 
     page.on("console", listen)
     page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("request", lambda request: problems.append(request.url) if request.url.startswith("http") else None)
+    page.on(
+        "request",
+        lambda request: problems.append(request.url) if request.url.startswith("http") else None,
+    )
     page.goto(f"file://{file}")
     expect(page.locator("#precision-recall .main-svg").first).to_be_visible()
     expect(page.locator("#similarity .main-svg").first).to_be_visible()
     expect(page.locator("tr.model")).to_have_count(2)
-    broken = page.evaluate("Array.from(document.images).filter(one => one.complete && one.naturalWidth === 0).length")
+    broken = page.evaluate(
+        "Array.from(document.images).filter(one => one.complete && one.naturalWidth === 0).length"
+    )
     assert broken == 0
     assert page.locator("img").count() > 20
-    width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    width = page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
     assert width <= 0  # nothing sticks out sideways
     assert problems == []
     assert re.search(r"0\.\d{3}", page.locator("tr.model").first.inner_text())
@@ -189,7 +217,10 @@ def test_a_candidate_is_approved_in_the_form_on_prefects_page_and_becomes_the_ch
     champion = pages.clone.client.get_model_version_by_alias(PRODUCTION, "champion")
     assert champion.tags["candidate"] == f"models:/{CANDIDATES}/1"
     told = json.loads(pages.clone.run("history", "--json").stdout)
-    assert [(event["what"], event["by"]) for event in told][:2] == [("decision", "gate"), ("approval", "Rita")]
+    assert [(event["what"], event["by"]) for event in told][:2] == [
+        ("decision", "gate"),
+        ("approval", "Rita"),
+    ]
     assert told[1]["comment"] == "its groups look right"
     assert (told[2]["what"], told[2]["approval"]) == ("promotion", "approved by Rita")
 
@@ -212,5 +243,7 @@ def wait(done: Callable[[], bool], what: str, log: Path | None = None) -> None:
     """Waits until something is so."""
     deadline = time.monotonic() + PATIENCE
     while not done():
-        assert time.monotonic() < deadline, f"{what} took too long" + (f":\n{log.read_text()[-2000:]}" if log else "")
+        assert time.monotonic() < deadline, f"{what} took too long" + (
+            f":\n{log.read_text()[-2000:]}" if log else ""
+        )
         time.sleep(0.5)

@@ -18,7 +18,10 @@ from ml.train.methods.pbcnet import PBCNet, PBCNetParams
 
 def method(queue: int = 12, momentum: float = 0.9, **params: object) -> PBCNet:
     made = tiny_encoder(**params)
-    return PBCNet(made, PBCNetParams(projection=8, queue=queue, temperature=0.2, momentum=momentum, rival_weight=4))
+    return PBCNet(
+        made,
+        PBCNetParams(projection=8, queue=queue, temperature=0.2, momentum=momentum, rival_weight=4),
+    )
 
 
 def views(count: int = 4, size: int = 64) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -67,7 +70,9 @@ def test_with_luminance_input_nothing_is_gained_by_feeding_gray_pictures() -> No
 def test_with_luminance_input_a_recolouring_of_equal_luminance_changes_nothing() -> None:
     picture = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1)) * 0.5 + 0.2
     shift = torch.tensor([0.2, 0.0, -0.2]).view(3, 1, 1)
-    shift = shift - (shift * torch.tensor(LUMINANCE).view(3, 1, 1)).sum()  # other colours, as light as before
+    shift = (
+        shift - (shift * torch.tensor(LUMINANCE).view(3, 1, 1)).sum()
+    )  # other colours, as light as before
     both = torch.cat([picture, picture + shift])
     rows = {kind: tiny_encoder(input=kind).eval()(both).detach() for kind in ("luminance", "rgb")}
     moved = {kind: 1 - float(first @ second) for kind, (first, second) in rows.items()}
@@ -95,8 +100,13 @@ def test_gradients_reach_the_query_encoder_and_never_the_keys() -> None:
     loss, _ = net(*views())
     loss.backward()
     assert all(value.grad is not None for value in net.head.parameters())
-    assert any(value.grad is not None and value.grad.abs().sum() > 0 for value in net.encoder.parameters())
-    assert all(value.grad is None for value in [*net.momentum_encoder.parameters(), *net.momentum_head.parameters()])
+    assert any(
+        value.grad is not None and value.grad.abs().sum() > 0 for value in net.encoder.parameters()
+    )
+    assert all(
+        value.grad is None
+        for value in [*net.momentum_encoder.parameters(), *net.momentum_head.parameters()]
+    )
     assert not net.queue.keys.requires_grad
 
 
@@ -144,7 +154,9 @@ def test_frozen_batch_normalisation_keeps_its_statistics_while_training() -> Non
         before = {name: value.clone() for name, value in made.named_buffers() if "running" in name}
         made.parts(views()[0])
         moved = [
-            name for name, value in made.named_buffers() if "running" in name and not torch.equal(value, before[name])
+            name
+            for name, value in made.named_buffers()
+            if "running" in name and not torch.equal(value, before[name])
         ]
         assert bool(moved) is not frozen
 
@@ -172,7 +184,9 @@ def test_imagenet_weights_come_without_network_from_the_package() -> None:
         ({"weights": "/nowhere/weights.pth"}, "neither"),
     ],
 )
-def test_an_unknown_backbone_or_weights_file_is_refused_in_words(params: dict[str, str], words: str) -> None:
+def test_an_unknown_backbone_or_weights_file_is_refused_in_words(
+    params: dict[str, str], words: str
+) -> None:
     with pytest.raises(UserError, match=words):
         tiny_encoder(**params)
 

@@ -34,7 +34,9 @@ def imported(module: Path) -> set[Path]:
                 names = [node.module, *(f"{node.module}.{one.name}" for one in node.names)]
             for name in names:
                 path = ROOT / name.replace(".", "/")
-                waiting += [one for one in (path.with_suffix(".py"), path / "__init__.py") if one.is_file()]
+                waiting += [
+                    one for one in (path.with_suffix(".py"), path / "__init__.py") if one.is_file()
+                ]
     return found
 
 
@@ -92,7 +94,9 @@ def places(section: dict[str, Any], place: tuple[str, ...] = ()) -> list[tuple[s
     return found
 
 
-def test_every_param_counts_in_dvcs_run_cache_so_that_no_stage_is_taken_from_another_setting() -> None:
+def test_every_param_counts_in_dvcs_run_cache_so_that_no_stage_is_taken_from_another_setting() -> (
+    None
+):
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     del params["profiles"]
     as_it_is = _get_cache_hash({"params": params})
@@ -105,7 +109,9 @@ def test_every_param_counts_in_dvcs_run_cache_so_that_no_stage_is_taken_from_ano
         place[name] = "another"
         if _get_cache_hash({"params": changed}) == as_it_is:
             overlooked.append(".".join([*path, name]))
-    assert overlooked == []  # https://github.com/iterative/dvc/issues/10296: `size` and `nfiles` are
+    assert (
+        overlooked == []
+    )  # https://github.com/iterative/dvc/issues/10296: `size` and `nfiles` are
 
 
 def test_the_contract_and_the_snapshot_are_dependencies_of_the_stage_that_reads_them() -> None:
@@ -115,7 +121,11 @@ def test_the_contract_and_the_snapshot_are_dependencies_of_the_stage_that_reads_
 
 def test_the_flows_graph_is_the_one_that_dvc_draws() -> None:
     drawn = subprocess.run(
-        [sys.executable, "-m", "dvc", "dag", "--dot"], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "dvc", "dag", "--dot"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     edges = set(re.findall(r'"(\w+)" -> "(\w+)"', drawn))
     ours = {(upstream, stage.name) for stage in load_stages(ROOT) for upstream in stage.upstream}
@@ -148,7 +158,12 @@ def test_stages_that_wait_for_each_other_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_stages_own_words_are_found_in_what_dvc_prints() -> None:
-    lines = ["look: 10%", "error: the snapshot is broken:", "  row 3", "ERROR: failed to reproduce 'validate'"]
+    lines = [
+        "look: 10%",
+        "error: the snapshot is broken:",
+        "  row 3",
+        "ERROR: failed to reproduce 'validate'",
+    ]
     assert refusal_in(lines) == "the snapshot is broken:\n  row 3"
     assert refusal_in(["Traceback", "ValueError: x", "ERROR: failed to reproduce 'train'"]) is None
 
@@ -158,7 +173,12 @@ def test_nothing_of_prefect_mlflow_or_dvc_is_imported_in_ml() -> None:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            assert not {name.split(".")[0] for name in names} & {"prefect", "mlflow", "dvc", "flows"}, file
+            assert not {name.split(".")[0] for name in names} & {
+                "prefect",
+                "mlflow",
+                "dvc",
+                "flows",
+            }, file
 
 
 def test_the_folders_mlflow_and_data_are_no_packages() -> None:
@@ -169,7 +189,11 @@ def test_the_folders_mlflow_and_data_are_no_packages() -> None:
 def test_every_pinned_version_is_the_installed_one() -> None:
     from importlib.metadata import PackageNotFoundError, version
 
-    pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
+    pins = dict(
+        line.split("==")
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if "==" in line
+    )
     project = (ROOT / "pyproject.toml").read_text()
     needed = re.findall(r'^  "([\w-]+)"', project, re.MULTILINE)
     assert len(needed) > 20

@@ -21,7 +21,13 @@ from ml.core.errors import UserError
 from ml.promote.policy import ModelNames
 
 NAMES = ModelNames(candidates=CANDIDATES, production=PRODUCTION)
-JUDGED = {"gate": "passed", "gate_champion": "none", "dirty": "false", "commit": "c0ffee", "branch": "retrain/1"}
+JUDGED = {
+    "gate": "passed",
+    "gate_champion": "none",
+    "dirty": "false",
+    "commit": "c0ffee",
+    "branch": "retrain/1",
+}
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +47,19 @@ def client(store: str) -> MlflowClient:
 
 def candidate(client: MlflowClient, **tags: str) -> ModelVersion:
     run = client.create_run("0")
-    return client.create_model_version(CANDIDATES, "file:///nowhere", run.info.run_id, tags=JUDGED | tags)
+    return client.create_model_version(
+        CANDIDATES, "file:///nowhere", run.info.run_id, tags=JUDGED | tags
+    )
 
 
-def test_of_two_promotions_that_would_replace_the_same_champion_the_second_is_told(client: MlflowClient) -> None:
+def test_of_two_promotions_that_would_replace_the_same_champion_the_second_is_told(
+    client: MlflowClient,
+) -> None:
     first, second = [copy_to_production(client, NAMES, candidate(client)) for _ in range(2)]
     refuse_second(client, NAMES, first)
-    with pytest.raises(UserError, match="color-variants-candidates/1 is being promoted at this moment"):
+    with pytest.raises(
+        UserError, match="color-variants-candidates/1 is being promoted at this moment"
+    ):
         refuse_second(client, NAMES, second)
 
 
@@ -58,14 +70,18 @@ def test_a_copy_that_is_under_way_no_longer_is_in_nobodys_way(
     compared = {"gate_champion": "models:/color-variants/9"} if end == "of another champion" else {}
     first = copy_to_production(client, NAMES, candidate(client, **compared))
     second = copy_to_production(client, NAMES, candidate(client))
-    if end == "promoted":  # and rolled back since, or the look at the champion refuses what is stale
+    if (
+        end == "promoted"
+    ):  # and rolled back since, or the look at the champion refuses what is stale
         note_event(client, first, "promotion", "Rita")
     if end == "dead":
         monkeypatch.setattr(production, "PATIENCE", 0)
     refuse_second(client, NAMES, second)
 
 
-def test_an_interrupted_copy_is_found_and_bears_the_gates_latest_comparison(client: MlflowClient) -> None:
+def test_an_interrupted_copy_is_found_and_bears_the_gates_latest_comparison(
+    client: MlflowClient,
+) -> None:
     copied = copy_to_production(client, NAMES, candidate(client))
     client.set_model_version_tag(CANDIDATES, "1", "gate_champion", "models:/color-variants/9")
     again = copy_to_production(client, NAMES, client.get_model_version(CANDIDATES, "1"))
@@ -103,7 +119,9 @@ def test_two_release_managers_on_two_machines_promote_one_champion_and_one_is_to
         version = candidate(client)
         note_event(client, version, "decision", "gate")
         clones[0].run("approve", number, "--by", "Rita Release")
-    commands = [Command(clone, "promote", number) for number, clone in zip(("1", "2"), clones, strict=True)]
+    commands = [
+        Command(clone, "promote", number) for number, clone in zip(("1", "2"), clones, strict=True)
+    ]
     codes = [command.process.wait(timeout=300) for command in commands]
     said = [command.said for command in commands]
     assert sorted(codes) == [0, 1], said
@@ -112,7 +130,9 @@ def test_two_release_managers_on_two_machines_promote_one_champion_and_one_is_to
     champion = client.get_model_version_by_alias(PRODUCTION, "champion")
     assert champion.tags["candidate"] == f"models:/{CANDIDATES}/{winner + 1}"
     told = json.loads(clones[0].run("history", "--json").stdout)
-    assert [event["candidate"] for event in told if event["what"] == "promotion"] == [champion.tags["candidate"]]
+    assert [event["candidate"] for event in told if event["what"] == "promotion"] == [
+        champion.tags["candidate"]
+    ]
 
 
 @pytest.mark.parametrize("way", ["command", "flow"])
@@ -128,10 +148,16 @@ def test_a_rollback_brings_the_champion_of_before_back_with_prefect_and_without(
         clones[0].run("rollback", "--reason", "groups shoes by sole")
         del clones[0].environment["PREFECT_API_URL"]
     else:
-        clones[0].python("-c", "from flows.rollback import rollback; rollback('groups shoes by sole')")
+        clones[0].python(
+            "-c", "from flows.rollback import rollback; rollback('groups shoes by sole')"
+        )
     assert str(client.get_model_version_by_alias(PRODUCTION, "champion").version) == "1"
     told = json.loads(clones[0].run("history", "--json").stdout)[-1]
-    assert (told["what"], told["replaced"], told["comment"]) == ("rollback", "2", "groups shoes by sole")
+    assert (told["what"], told["replaced"], told["comment"]) == (
+        "rollback",
+        "2",
+        "groups shoes by sole",
+    )
 
 
 def test_a_rollback_cannot_put_a_copy_that_was_never_the_champion_past_the_gate(

@@ -15,7 +15,9 @@ HEADER = "product_id,image,brand,gender,article_type\n"
 
 
 @pytest.fixture(scope="module")
-def clone(make_clone: Callable[[], Clone], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
+def clone(
+    make_clone: Callable[[], Clone], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Clone]:
     made = make_clone()
     with prefect_server(tmp_path_factory.mktemp("prefect")) as address:
         made.environment["PREFECT_API_URL"] = address
@@ -30,7 +32,9 @@ def refused(clone: Clone, *command: str) -> str:
     for output in (result.stdout, result.stderr):
         assert "Traceback" not in output
     error = result.stderr[
-        result.stderr.rindex("\nerror: ") if "\nerror: " in result.stderr else result.stderr.index("error: ") :
+        result.stderr.rindex("\nerror: ")
+        if "\nerror: " in result.stderr
+        else result.stderr.index("error: ") :
     ]
     assert error.strip()
     return error
@@ -55,7 +59,9 @@ def spoil(shop: Path, how: str) -> list[str]:
     if how == "contradictory pairs":
         ids = pd.read_csv(catalog, dtype=str)["product_id"].tolist()
         rows = [(ids[0], ids[1], 1), (ids[1], ids[2], 1), (ids[0], ids[2], 0)]
-        pd.DataFrame(rows, columns=["left", "right", "color_variants"]).to_csv(shop / "pairs.csv", index=False)
+        pd.DataFrame(rows, columns=["left", "right", "color_variants"]).to_csv(
+            shop / "pairs.csv", index=False
+        )
         return ["contradict", ids[0], ids[2]]
     if how == "one brand":
         edit_table(catalog, lambda table: table.assign(brand="Only One"))
@@ -71,7 +77,12 @@ def spoil(shop: Path, how: str) -> list[str]:
         picture.unlink()
     else:
         picture.write_bytes(content[how]())
-    reason = {"missing picture": "missing", "zero bytes": "0 bytes", "html": "HTML", "bomb": "limit"}.get(how, how)
+    reason = {
+        "missing picture": "missing",
+        "zero bytes": "0 bytes",
+        "html": "HTML",
+        "bomb": "limit",
+    }.get(how, how)
     return ["1000000", reason]
 
 
@@ -100,11 +111,15 @@ def test_a_bad_shop_is_refused_and_nothing_changes(clone: Clone, own_shop: Path,
     assert clone.state() == before
 
 
-def test_a_refused_shop_is_explained_on_prefects_page_with_the_rows_as_plain_text(clone: Clone, own_shop: Path) -> None:
+def test_a_refused_shop_is_explained_on_prefects_page_with_the_rows_as_plain_text(
+    clone: Clone, own_shop: Path
+) -> None:
     spoil(own_shop, "one brand")
     refused(clone, "retrain", "--source", str(own_shop))
     address = f"{clone.environment['PREFECT_API_URL']}/artifacts/filter"
-    pages = [str(one["data"]) for one in post(address, {"artifacts": {"key": {"any_": ["refusal"]}}})]
+    pages = [
+        str(one["data"]) for one in post(address, {"artifacts": {"key": {"any_": ["refusal"]}}})
+    ]
     assert any("two brands" in page and "```" in page for page in pages)
 
 
@@ -119,9 +134,15 @@ def test_without_a_source_and_without_a_snapshot_retrain_says_what_to_do(clone: 
 
 @pytest.mark.parametrize(
     ("setting", "word"),
-    [("train.epochs=-1", "train.epochs"), ("train.nothing=1", "train.nothing"), ("train.epochs", "PARAM=VALUE")],
+    [
+        ("train.epochs=-1", "train.epochs"),
+        ("train.nothing=1", "train.nothing"),
+        ("train.epochs", "PARAM=VALUE"),
+    ],
 )
-def test_a_wrong_param_is_refused_and_named(clone: Clone, shop: Path, setting: str, word: str) -> None:
+def test_a_wrong_param_is_refused_and_named(
+    clone: Clone, shop: Path, setting: str, word: str
+) -> None:
     before = clone.state()
     assert word in refused(clone, "retrain", "--source", str(shop), "--set", setting)
     assert clone.state() == before
@@ -159,7 +180,9 @@ def test_a_shop_without_pairs_cannot_be_evaluated(clone: Clone, own_shop: Path) 
     assert "no pairs" in refused(clone, "evaluate", "gray", "--source", str(own_shop))
 
 
-def test_outside_a_git_clone_every_command_says_so(tmp_path: Path, clone: Clone, shop: Path) -> None:
+def test_outside_a_git_clone_every_command_says_so(
+    tmp_path: Path, clone: Clone, shop: Path
+) -> None:
     alone = Clone(tmp_path)
     alone.environment["PYTHONPATH"] = str(clone.root)
     for command in (
@@ -176,17 +199,27 @@ def test_outside_a_git_clone_every_command_says_so(tmp_path: Path, clone: Clone,
 
 def test_a_clone_without_a_commit_is_refused(tmp_path: Path, clone: Clone, shop: Path) -> None:
     alone = Clone(tmp_path / "project")
-    shutil.copytree(clone.root, alone.root, ignore=shutil.ignore_patterns(".git", ".variants", "cache"))
+    shutil.copytree(
+        clone.root, alone.root, ignore=shutil.ignore_patterns(".git", ".variants", "cache")
+    )
     alone.git("init", "--quiet")
     alone.environment["PREFECT_API_URL"] = clone.environment["PREFECT_API_URL"]
     assert "no commit yet" in refused(alone, "retrain", "--source", str(shop))
 
 
-def test_an_mlflow_server_that_does_not_answer_is_named_before_anything_is_done(clone: Clone, shop: Path) -> None:
+def test_an_mlflow_server_that_does_not_answer_is_named_before_anything_is_done(
+    clone: Clone, shop: Path
+) -> None:
     before = clone.state()
     away = Clone(clone.root)
-    away.environment |= clone.environment | {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{free_port()}"}
-    for command in (["retrain", "--source", str(shop)], ["status"], ["evaluate", "gray", "--source", str(shop)]):
+    away.environment |= clone.environment | {
+        "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{free_port()}"
+    }
+    for command in (
+        ["retrain", "--source", str(shop)],
+        ["status"],
+        ["evaluate", "gray", "--source", str(shop)],
+    ):
         assert "MLflow does not answer" in refused(away, *command)
     assert clone.state() == before
 

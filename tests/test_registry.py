@@ -47,6 +47,8 @@ def test_a_missing_permission_is_told_with_the_account_and_other_failures_are_le
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "trainer")
     with pytest.raises(UserError, match="the account 'trainer'"), permitted(project):
-        raise MlflowException("API request to endpoint X failed with error code 403 != 200. Permission denied")
+        raise MlflowException(
+            "API request to endpoint X failed with error code 403 != 200. Permission denied"
+        )
     with pytest.raises(MlflowException, match="error code 500"), permitted(project):
         raise MlflowException("API request to endpoint X failed with error code 500 != 200")

@@ -35,7 +35,9 @@ def keep(request: pytest.FixtureRequest) -> Keep:
     """Keeps a row for docs/reliability.md, where `--record` asks for it."""
     started = time.monotonic()
 
-    def note(name: str, fault: str, how: str, times: dict[str, int], wrong: list[str], after: str) -> None:
+    def note(
+        name: str, fault: str, how: str, times: dict[str, int], wrong: list[str], after: str
+    ) -> None:
         if request.config.getoption("--record"):
             record(name, fault, how, times, wrong, after, time.monotonic() - started)
 
@@ -108,9 +110,7 @@ def test_a_promotion_killed_at_any_moment_leaves_a_champion_that_serves_and_is_f
     if len(clone.client.search_model_versions(f"name = '{PRODUCTION}'")) != 7:
         wrong.append("a version was copied twice")
     how = "SIGKILL at a random moment of `variants promote`; then the same command again"
-    after = (
-        f"the old or the new champion serves at once, the new one after the second command, each copied once; {CHECKED}"
-    )
+    after = f"the old or the new champion serves at once, the new one after the second command, each copied once; {CHECKED}"
     keep("2-promotions", "promotion killed", how, dict(kills), wrong, after)
     assert not wrong, wrong
     assert kills["promote"] >= 4
@@ -122,7 +122,9 @@ def servers(clone: Clone, tmp_path: Path) -> Iterator[dict[str, Server]]:
     mlflow = mlflow_served(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "artifacts")
     served = {"MLflow": mlflow, "Prefect": prefect_served()}
     environment = of_its_own(tmp_path / "prefect")
-    started = {name: Server(one, tmp_path / f"{name}.log", environment) for name, one in served.items()}
+    started = {
+        name: Server(one, tmp_path / f"{name}.log", environment) for name, one in served.items()
+    }
     clone.environment["MLFLOW_TRACKING_URI"] = served["MLflow"].address
     clone.environment["PREFECT_API_URL"] = served["Prefect"].address
     yield started
@@ -134,7 +136,8 @@ def servers(clone: Clone, tmp_path: Path) -> Iterator[dict[str, Server]]:
 def test_a_server_that_is_away_for_a_minute_is_waited_for(
     clone: Clone, servers: dict[str, Server], shop: Path, keep: Keep, name: str
 ) -> None:
-    # A server that is not there at first is refused. What comes from the cache later on prints other words.
+    # A server that is not there at first is refused. What comes from the cache later on prints
+    # other words.
     words = {part: words for part, (words, _) in PARTS.items() if part not in ("start", "snapshot")}
     words |= {part: f"Task run '{part}'" for part in ("validate", "prepare")}
     parts = list(words)
@@ -143,7 +146,9 @@ def test_a_server_that_is_away_for_a_minute_is_waited_for(
     versions, wrong = 0, []
     while sum(outages.values()) < OUTAGES:
         versions += 1
-        command = Command(clone, "retrain", "--source", str(shop), "--set", f"train.seed={versions}")
+        command = Command(
+            clone, "retrain", "--source", str(shop), "--set", f"train.seed={versions}"
+        )
         for part in (parts[versions % half], parts[half + versions % half]):
             assert command.reaches(words[part]), command.said
             with servers[name].away(SECONDS_AWAY):
@@ -156,7 +161,9 @@ def test_a_server_that_is_away_for_a_minute_is_waited_for(
             break
     wrong += lost(clone, versions)
     how = f"SIGKILL to the {name} server, started again after {SECONDS_AWAY:.0f} s on the same database"
-    keep(f"3-{name}", f"{name} away", how, dict(outages), wrong, f"the command ends well; {CHECKED}")
+    keep(
+        f"3-{name}", f"{name} away", how, dict(outages), wrong, f"the command ends well; {CHECKED}"
+    )
     assert not wrong, wrong
 
 
@@ -173,7 +180,12 @@ def test_a_server_that_is_gone_for_good_costs_a_command_and_no_training(
         with server.away(0):
             code = command.process.wait(timeout=900)
         said = command.said
-        if code != 1 or "does not answer any more" not in said or "the same command" not in said or "Traceback" in said:
+        if (
+            code != 1
+            or "does not answer any more" not in said
+            or "the same command" not in said
+            or "Traceback" in said
+        ):
             wrong.append(f"{name}: exited with {code}: {said[-3000:]}")
         again = clone.run(*arguments)
         if "epoch 1" in again.stdout + again.stderr:
@@ -181,7 +193,14 @@ def test_a_server_that_is_gone_for_good_costs_a_command_and_no_training(
     wrong += lost(clone, len(servers))
     how = "SIGKILL to the server for good during a retraining; the same command again once there is one"
     times = {f"{name} in evaluate": 1 for name in servers}
-    keep("4-gone", "server gone for good", how, times, wrong, f"clear error; nothing is trained again; {CHECKED}")
+    keep(
+        "4-gone",
+        "server gone for good",
+        how,
+        times,
+        wrong,
+        f"clear error; nothing is trained again; {CHECKED}",
+    )
     assert not wrong, wrong
 
 
@@ -191,7 +210,10 @@ def test_eight_retrains_at_once_in_one_clone_make_eight_versions_each_of_its_own
     wrong: list[str] = []
     for number in range(ROUNDS):
         seeds = range(number * AT_ONCE, (number + 1) * AT_ONCE)
-        commands = [Command(clone, "retrain", "--source", str(shop), "--set", f"train.seed={seed}") for seed in seeds]
+        commands = [
+            Command(clone, "retrain", "--source", str(shop), "--set", f"train.seed={seed}")
+            for seed in seeds
+        ]
         for command in commands:
             try:
                 command.ends()
@@ -200,7 +222,8 @@ def test_eight_retrains_at_once_in_one_clone_make_eight_versions_each_of_its_own
     wrong += lost(clone, ROUNDS * AT_ONCE)
     made = clone.client.search_model_versions(f"name = '{CANDIDATES}'")
     seeds_made = sorted(
-        locked(clone, int(one.version))["stages"]["train"]["params"]["params.yaml"]["train"]["seed"] for one in made
+        locked(clone, int(one.version))["stages"]["train"]["params"]["params.yaml"]["train"]["seed"]
+        for one in made
     )  # type: ignore[index]
     if seeds_made != list(range(ROUNDS * AT_ONCE)):
         wrong.append(f"seeds {seeds_made}")
@@ -216,8 +239,12 @@ def test_eight_retrains_at_once_in_one_clone_make_eight_versions_each_of_its_own
     assert not wrong, wrong
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="a disk of a few megabytes needs mount, and mount needs root")
-def test_a_full_disk_gives_a_clear_error_and_the_rerun_completes(shop: Path, tmp_path: Path, keep: Keep) -> None:
+@pytest.mark.skipif(
+    os.geteuid() != 0, reason="a disk of a few megabytes needs mount, and mount needs root"
+)
+def test_a_full_disk_gives_a_clear_error_and_the_rerun_completes(
+    shop: Path, tmp_path: Path, keep: Keep
+) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     command = ("retrain", "--source", str(shop))
@@ -244,6 +271,13 @@ def test_a_full_disk_gives_a_clear_error_and_the_rerun_completes(shop: Path, tmp
     finally:
         subprocess.run(["umount", "--lazy", disk], check=True)
     how = "the clone on a disk with so many megabytes left; then room is made, and the same command given again"
-    keep("6-disk", "disk full", how, dict(times), wrong, f"“No space left on device”, without traceback; {CHECKED}")
+    keep(
+        "6-disk",
+        "disk full",
+        how,
+        dict(times),
+        wrong,
+        f"“No space left on device”, without traceback; {CHECKED}",
+    )
     assert not wrong, wrong
     assert times

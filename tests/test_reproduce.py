@@ -27,12 +27,21 @@ def test_outputs_that_differ_are_named_in_the_order_of_the_stages(tmp_path: Path
 
 
 def test_of_a_folder_the_files_that_differ_are_named(tmp_path: Path) -> None:
-    for name, md5, files in (("old", "dd1.dir", {"a": "1", "b": "2"}), ("new", "dd2.dir", {"a": "1", "b": "3"})):
+    for name, md5, files in (
+        ("old", "dd1.dir", {"a": "1", "b": "2"}),
+        ("new", "dd2.dir", {"a": "1", "b": "3"}),
+    ):
         file = tmp_path / name / "files/md5" / md5[:2] / md5[2:]
         file.parent.mkdir(parents=True)
-        file.write_text(json.dumps([{"relpath": path, "md5": value} for path, value in files.items()]))
+        file.write_text(
+            json.dumps([{"relpath": path, "md5": value} for path, value in files.items()])
+        )
     found = differing_outputs(
-        lock(prepare="dd1.dir"), lock(prepare="dd2.dir"), ["prepare"], tmp_path / "old", tmp_path / "new"
+        lock(prepare="dd1.dir"),
+        lock(prepare="dd2.dir"),
+        ["prepare"],
+        tmp_path / "old",
+        tmp_path / "new",
     )
     assert found == ["prepare: artifacts/prepare/out/b"]
 
@@ -40,7 +49,9 @@ def test_of_a_folder_the_files_that_differ_are_named(tmp_path: Path) -> None:
 def test_an_output_that_is_not_made_any_more_differs(tmp_path: Path) -> None:
     fewer = lock()
     del fewer["embed"]
-    assert differing_outputs(lock(), fewer, ["train", "embed"], tmp_path, tmp_path) == ["embed: artifacts/embed/out"]
+    assert differing_outputs(lock(), fewer, ["train", "embed"], tmp_path, tmp_path) == [
+        "embed: artifacts/embed/out"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +68,9 @@ def test_the_largest_difference_of_a_figure_is_told(made: object, difference: fl
     assert largest_difference({"ap": [0.5, None], "name": "x"}, made) == difference
 
 
-def test_a_commit_that_no_branch_holds_is_checked_out_and_one_that_is_nowhere_is_named(tmp_path: Path) -> None:
+def test_a_commit_that_no_branch_holds_is_checked_out_and_one_that_is_nowhere_is_named(
+    tmp_path: Path,
+) -> None:
     root = tmp_path / "project"
     git(tmp_path, "init", "--quiet", str(root))
     for words in ("first", "second"):

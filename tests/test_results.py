@@ -24,13 +24,24 @@ ROWS = {
 
 
 @pytest.mark.full
-def test_results_are_computed_row_by_row_and_resumed(make_clone: Callable[[], Clone], tmp_path: Path) -> None:
+def test_results_are_computed_row_by_row_and_resumed(
+    make_clone: Callable[[], Clone], tmp_path: Path
+) -> None:
     clone = make_clone()
     for old in (clone.root / "benchmarks/results").glob("*.json"):
         old.unlink()
     (clone.root / "benchmarks/rows.yaml").write_text(yaml.safe_dump(ROWS, sort_keys=False))
     clone.run("generate", str(tmp_path / "shop"), "--products", "360")
-    command = ["-m", "benchmarks.results", "--source", str(tmp_path / "shop"), "--minutes", "0.01", "--elsewhere", "60"]
+    command = [
+        "-m",
+        "benchmarks.results",
+        "--source",
+        str(tmp_path / "shop"),
+        "--minutes",
+        "0.01",
+        "--elsewhere",
+        "60",
+    ]
     first = clone.python(*command, "--only", "moco_v2-0").stdout
     assert "== moco_v2-0" in first
     assert "== pbcnet_semi-0" not in first
@@ -39,14 +50,23 @@ def test_results_are_computed_row_by_row_and_resumed(make_clone: Callable[[], Cl
     assert "== moco_v2-0" not in second
     assert (clone.root / "benchmarks/results/moco_v2-0.json").read_bytes() == kept
     page = (clone.root / "docs/results.md").read_text()
-    rows = {name: json.loads((clone.root / f"benchmarks/results/{name}.json").read_text()) for name in ROWS["methods"]}
+    rows = {
+        name: json.loads((clone.root / f"benchmarks/results/{name}.json").read_text())
+        for name in ROWS["methods"]
+    }
     for name, row in rows.items():
         value = row["figures"]["test"]["block_ap"]["value"]
         assert f"| {name} | {value:.3f} (" in page
     assert "### The goals" in page
     ablation = json.loads((clone.root / "benchmarks/results/no-parts.json").read_text())
     assert set(ablation["figures"]) == {"dev"}  # no choice is made on test
-    for picture in ("curves.png", "slices.jpg", "map.jpg", "mistakes-before.jpg", "mistakes-after.jpg"):
+    for picture in (
+        "curves.png",
+        "slices.jpg",
+        "map.jpg",
+        "mistakes-before.jpg",
+        "mistakes-after.jpg",
+    ):
         assert (clone.root / "docs/images" / picture).stat().st_size > 1000
     unknown = clone.python(*command, "--only", "nonsense", check=False)
     assert unknown.returncode == 1
@@ -62,16 +82,26 @@ def row(method: str, block_ap: float, draws: str) -> dict[str, object]:
         "figures": figures,
         "gains": {"imagenet_gray": {"test": {"value": 0.2, "low": 0.1, "high": 0.3}}},
         "block_ap_draws": {"test": draws},
-        "elsewhere": {"recoloured": dict.fromkeys(("model", "gray", "imagenet_gray", "model, gray pictures"), figure)},
+        "elsewhere": {
+            "recoloured": dict.fromkeys(
+                ("model", "gray", "imagenet_gray", "model, gray pictures"), figure
+            )
+        },
     }
 
 
 def test_goals_are_met_by_the_figures_alone() -> None:
-    page = goals([row("pbcnet_semi", 0.86, "0.86 0.84 0.88"), row("moco_v2", 0.82, "0.82 0.80 0.84")])
-    lines = {line.split("|")[1].strip(): line for line in page.splitlines() if line.startswith("| ")}
+    page = goals(
+        [row("pbcnet_semi", 0.86, "0.86 0.84 0.88"), row("moco_v2", 0.82, "0.82 0.80 0.84")]
+    )
+    lines = {
+        line.split("|")[1].strip(): line for line in page.splitlines() if line.startswith("| ")
+    }
     assert lines["block AP ≥ 0.85"].endswith("yes |")
     assert lines["recall@1 ≥ 0.92"].endswith("no |")
-    assert "0.040 (0.040 to 0.040)" in lines["block AP ≥ 0.05 above moco_v2"]  # paired: the same resamples
+    assert (
+        "0.040 (0.040 to 0.040)" in lines["block AP ≥ 0.05 above moco_v2"]
+    )  # paired: the same resamples
     assert lines["block AP ≥ 0.05 above moco_v2"].endswith("no |")
     assert lines["recoloured shop: not below itself fed gray pictures"].endswith("yes |")
     assert goals([row("moco_v2", 0.9, "0.9 0.9")]) == ""
@@ -81,9 +111,14 @@ def test_goals_are_judged_by_the_mean_over_seeds_with_its_own_interval() -> None
     own = [row("pbcnet_semi", 0.88, "0.88 0.76 0.92"), row("pbcnet_semi", 0.80, "0.80 0.84 0.84")]
     page = goals([*own, row("moco_v2", 0.82, "0.82 0.80 0.80")])
     line = next(line for line in page.splitlines() if line.startswith("| block AP ≥ 0.85"))
-    assert "0.840 (0.802 to 0.878) | mean of 2 seeds" in line  # resamples 0.80 and 0.88, not those of one seed
+    assert (
+        "0.840 (0.802 to 0.878) | mean of 2 seeds" in line
+    )  # resamples 0.80 and 0.88, not those of one seed
     assert line.endswith("no |")
-    assert "| block AP ≥ 0.05 above moco_v2 | 0.020 (0.002 to 0.078) | means of 2 seeds and 1 seed | no |" in page
+    assert (
+        "| block AP ≥ 0.05 above moco_v2 | 0.020 (0.002 to 0.078) | means of 2 seeds and 1 seed | no |"
+        in page
+    )
 
 
 def test_the_readme_says_what_the_finished_rows_say() -> None:
@@ -93,6 +128,12 @@ def test_the_readme_says_what_the_finished_rows_say() -> None:
     block_ap = interval_words(interval(block_ap_draws(own, "test")))
     readme = (ROOT / "README.md").read_text()
     assert f"| default, mean of {len(own)} seeds | {block_ap} | {recall:.3f} |" in readme
-    for words, name in (("ImageNet features of gray pictures", "imagenet_gray"), ("gray pixels", "gray")):
+    for words, name in (
+        ("ImageNet features of gray pictures", "imagenet_gray"),
+        ("gray pixels", "gray"),
+    ):
         figures = own[0]["baselines"][name]["test"]
-        assert f"| {words} | {interval_words(figures['block_ap'])} | {figures['recall_at_1']['value']:.3f} |" in readme
+        assert (
+            f"| {words} | {interval_words(figures['block_ap'])} | {figures['recall_at_1']['value']:.3f} |"
+            in readme
+        )

@@ -51,7 +51,9 @@ def test_every_room_is_in_the_plan() -> None:
 def test_data_flows_one_way_through_the_rooms_of_ml(room: str) -> None:
     allowed = {f"ml.{one}" for one in MAY_IMPORT[room] | {room}}
     for file in (ROOT / "ml" / room).rglob("*.py"):
-        ours = {name for name in packages(file) if name.split(".")[0] in ("ml", "flows", "benchmarks")}
+        ours = {
+            name for name in packages(file) if name.split(".")[0] in ("ml", "flows", "benchmarks")
+        }
         assert ours <= allowed, file
 
 
@@ -63,21 +65,28 @@ def test_rooms_of_flows_import_those_before_them_and_never_what_a_person_runs(ro
 
 
 def test_the_rooms_that_a_model_carries_are_all_that_serving_imports(tmp_path: Path) -> None:
-    loaded = (
-        "import sys, ml.serve.predictor, ml.serve.groups_page; print(*(n for n in sys.modules if n.startswith('ml.')))"
-    )
-    found = subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    loaded = "import sys, ml.serve.predictor, ml.serve.groups_page; print(*(n for n in sys.modules if n.startswith('ml.')))"
+    found = subprocess.run(
+        [sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     imported = {name.split(".")[1] for name in found.split()}
     assert imported <= set(ROOMS)
     assert {"serve", "prepare", "grouping"} <= imported
 
 
 def test_the_code_that_a_model_carries_stays_small() -> None:
-    files = [file for room in ROOMS for file in (ROOT / "ml" / room).rglob("*") if file.suffix in (".py", ".j2")]
+    files = [
+        file
+        for room in ROOMS
+        for file in (ROOT / "ml" / room).rglob("*")
+        if file.suffix in (".py", ".j2")
+    ]
     assert 500 < sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files) <= 2500
 
 
 def test_importing_the_packages_changes_nothing_around_them() -> None:
     look = "import os, logging; before = dict(os.environ); import flows.cli; print(dict(os.environ) == before)"
-    found = subprocess.run([sys.executable, "-c", look], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    found = subprocess.run(
+        [sys.executable, "-c", look], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     assert found == "True\n"

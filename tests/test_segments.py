@@ -17,14 +17,21 @@ def test_mean_colours_are_those_of_the_product_in_lab() -> None:
     red, black, unmasked = mean_colours(pictures, masks)
     assert red == pytest.approx([54.3, 80.8, 69.9], abs=0.5)  # sRGB red under D50
     assert black == pytest.approx([0, 0, 0], abs=0.5)
-    assert unmasked == pytest.approx([100, 0, 0], abs=0.5)  # a product that was not found is taken whole
+    assert unmasked == pytest.approx(
+        [100, 0, 0], abs=0.5
+    )  # a product that was not found is taken whole
 
 
 def test_a_segment_holds_its_article_type_its_gender_or_its_third_of_the_colour_distances() -> None:
     # Two blocks of three designs, each in two colours that lie further apart from design to design.
     products = pd.DataFrame(
         [
-            {"product_id": f"{kind}{design}{colour}", "brand": "b", "gender": gender, "article_type": kind}
+            {
+                "product_id": f"{kind}{design}{colour}",
+                "brand": "b",
+                "gender": gender,
+                "article_type": kind,
+            }
             for kind, gender in (("Shirts", "Men"), ("Tops", "Women"))
             for design in range(3)
             for colour in range(2)
@@ -33,7 +40,14 @@ def test_a_segment_holds_its_article_type_its_gender_or_its_third_of_the_colour_
     ids = products["product_id"].to_numpy()
     positives = pd.DataFrame({"left": ids[::2], "right": ids[1::2], "color_variants": 1})
     truth = build_truth(products, positives)
-    light = np.array([200 - (design + 1) * 40 * colour for _ in range(2) for design in range(3) for colour in range(2)])
+    light = np.array(
+        [
+            200 - (design + 1) * 40 * colour
+            for _ in range(2)
+            for design in range(3)
+            for colour in range(2)
+        ]
+    )
     pictures = np.broadcast_to(light[:, None, None, None], (12, 4, 4, 3)).astype(np.uint8)
     masks = np.full((12, 4, 4), 255, np.uint8)
     found = dict(segments(products, truth, pictures, masks))

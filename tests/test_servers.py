@@ -34,7 +34,8 @@ def program(name: str) -> str | None:
 pytestmark = [
     pytest.mark.full,
     pytest.mark.skipif(
-        program("initdb") is None, reason="there is no PostgreSQL here (Debian: apt install postgresql)"
+        program("initdb") is None,
+        reason="there is no PostgreSQL here (Debian: apt install postgresql)",
     ),
 ]
 
@@ -62,7 +63,10 @@ class Team:
 
     def count(self, database: str, table: str) -> int:
         """Rows of a table of PostgreSQL."""
-        with closing(psycopg2.connect(f"{self.database}/{database}")) as connection, connection.cursor() as cursor:
+        with (
+            closing(psycopg2.connect(f"{self.database}/{database}")) as connection,
+            connection.cursor() as cursor,
+        ):
             cursor.execute(f"select count(*) from {table}")
             return int(cursor.fetchone()[0])
 
@@ -70,7 +74,9 @@ class Team:
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[str]:
     """The address of a PostgreSQL of our own, with a database for each server."""
-    folder = Path(tempfile.mkdtemp(prefix="variants-postgres-"))  # pytest's own folders are closed to other users
+    folder = Path(
+        tempfile.mkdtemp(prefix="variants-postgres-")
+    )  # pytest's own folders are closed to other users
     port = free_port()
     initdb, server = program("initdb"), program("postgres")
     assert initdb and server
@@ -80,12 +86,27 @@ def postgres() -> Iterator[str]:
         user = {"user": "postgres"}
     data = folder / "data"
     subprocess.run(
-        [initdb, "-D", data, "-U", "variants", "-A", "trust", "-E", "UTF8", "--no-sync"], check=True, cwd=folder, **user
+        [initdb, "-D", data, "-U", "variants", "-A", "trust", "-E", "UTF8", "--no-sync"],
+        check=True,
+        cwd=folder,
+        **user,
     )  # type: ignore[call-overload]
-    command = [server, "-D", str(data), "-p", str(port), "-k", str(folder), "-c", "listen_addresses=127.0.0.1"]
+    command = [
+        server,
+        "-D",
+        str(data),
+        "-p",
+        str(port),
+        "-k",
+        str(folder),
+        "-c",
+        "listen_addresses=127.0.0.1",
+    ]
     command += ["-c", "fsync=off", "-c", "max_connections=200"]
     address = f"postgresql://variants@127.0.0.1:{port}"
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **user)  # type: ignore[call-overload]
+    process = subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **user
+    )  # type: ignore[call-overload]
     try:
         wait_for(address)
         with closing(psycopg2.connect(f"{address}/postgres")) as connection:
@@ -112,10 +133,14 @@ def wait_for(address: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def team(postgres: str, make_clone: Callable[[], Clone], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+def team(
+    postgres: str, make_clone: Callable[[], Clone], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Team]:
     folder = tmp_path_factory.mktemp("team")
     passwords = {name: secrets.token_urlsafe(16) for name in (ADMIN, "trainer", "releaser")}
-    driven = postgres.replace("postgresql", "postgresql+psycopg2")  # without, SQLAlchemy wants another driver
+    driven = postgres.replace(
+        "postgresql", "postgresql+psycopg2"
+    )  # without, SQLAlchemy wants another driver
     accounts = folder / "accounts.ini"
     accounts.write_text(
         f"[mlflow]\ndefault_permission = READ\ndatabase_uri = {driven}/accounts\nadmin_username = {ADMIN}\n"
@@ -132,17 +157,24 @@ def team(postgres: str, make_clone: Callable[[], Clone], tmp_path_factory: pytes
     prefect = prefect_served()
     with ExitStack() as servers:
         for name, one in (("mlflow", mlflow), ("prefect", prefect)):
-            servers.enter_context(running(one.command, folder / f"{name}.log", environment, one.ready))
+            servers.enter_context(
+                running(one.command, folder / f"{name}.log", environment, one.ready)
+            )
         clone = make_clone()
         loosen_gate(clone, canaries=4)
-        clone.environment |= {"MLFLOW_TRACKING_URI": mlflow.address, "PREFECT_API_URL": prefect.address}
+        clone.environment |= {
+            "MLFLOW_TRACKING_URI": mlflow.address,
+            "PREFECT_API_URL": prefect.address,
+        }
         yield Team(mlflow.address, postgres, passwords, clone)
 
 
 @pytest.fixture(scope="module")
 def accounts(team: Team) -> "Iterator[AuthServiceClient]":
     """What an administrator does once: an account for the training machine, one for the release manager."""
-    from mlflow.server.auth.client import AuthServiceClient  # imports a whole server: not while tests are collected
+    from mlflow.server.auth.client import (
+        AuthServiceClient,  # imports a whole server: not while tests are collected
+    )
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_USERNAME", ADMIN)
@@ -158,7 +190,9 @@ def test_retraining_cannot_write_to_production_and_the_release_manager_can(
 ) -> None:
     trainer, releaser = team.as_("trainer"), team.as_("releaser")
     trainer.run("retrain", "--source", str(shop), timeout=PATIENCE)
-    accounts.grant_user_permission("releaser", "registered_model", CANDIDATES, "EDIT")  # to note approvals there
+    accounts.grant_user_permission(
+        "releaser", "registered_model", CANDIDATES, "EDIT"
+    )  # to note approvals there
     releaser.run("approve", "1", "--by", "Rita Release", "--comment", "looks right")
     assert "models:/color-variants/1 is the champion" in releaser.run("promote", "1").stdout
 
@@ -172,7 +206,9 @@ def test_retraining_cannot_write_to_production_and_the_release_manager_can(
     assert undone.returncode == 1
 
     for name in ("USERNAME", "PASSWORD"):
-        monkeypatch.setenv(f"MLFLOW_TRACKING_{name}", trainer.environment[f"MLFLOW_TRACKING_{name}"])
+        monkeypatch.setenv(
+            f"MLFLOW_TRACKING_{name}", trainer.environment[f"MLFLOW_TRACKING_{name}"]
+        )
     client = MlflowClient(team.mlflow, team.mlflow)
     candidate = client.get_model_version(CANDIDATES, "2")
     for forbidden in (
@@ -194,7 +230,9 @@ def test_retraining_cannot_write_to_production_and_the_release_manager_can(
 
 def test_both_servers_keep_everything_in_postgresql(team: Team) -> None:
     assert team.count("mlflow", "model_versions") == 4  # two candidates, two copies in production
-    assert team.count("prefect", "flow_run") == 5  # two retrainings, three promotions; rollbacks need no Prefect
+    assert (
+        team.count("prefect", "flow_run") == 5
+    )  # two retrainings, three promotions; rollbacks need no Prefect
     assert team.count("accounts", "users") == 3
     assert not list(team.clone.root.rglob("mlflow.db"))
 

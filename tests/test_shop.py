@@ -23,10 +23,15 @@ def refused(folder: Path | str, *words: str) -> None:
 
 
 def test_a_shop_keeps_every_column_and_reads_all_values_as_text(own_shop: Path) -> None:
-    edit_table(own_shop / "catalog.csv", lambda table: table.assign(price="007", product_id=table["product_id"]))
+    edit_table(
+        own_shop / "catalog.csv",
+        lambda table: table.assign(price="007", product_id=table["product_id"]),
+    )
     opened = open_shop(str(own_shop))
     assert (opened.catalog["price"] == "007").all()
-    assert {"product_id", "image", "brand", "gender", "article_type", "title"} <= set(opened.catalog.columns)
+    assert {"product_id", "image", "brand", "gender", "article_type", "title"} <= set(
+        opened.catalog.columns
+    )
     assert opened.pairs is not None
     assert set(opened.pairs["color_variants"]) == {0, 1}
 
@@ -60,7 +65,9 @@ def test_a_snapshot_does_not_depend_on_the_order_of_rows(own_shop: Path, tmp_pat
     assert digest(tmp_path / "first") == digest(tmp_path / "second")
 
 
-def test_a_missing_picture_is_kept_in_the_snapshot_for_the_contract_to_report(own_shop: Path, tmp_path: Path) -> None:
+def test_a_missing_picture_is_kept_in_the_snapshot_for_the_contract_to_report(
+    own_shop: Path, tmp_path: Path
+) -> None:
     gone = sorted((own_shop / "images").iterdir())[0]
     gone.unlink()
     import_shop(str(own_shop), tmp_path / "snapshot")
@@ -98,7 +105,9 @@ def test_two_catalogues_are_refused(own_shop: Path) -> None:
     refused(own_shop, "both")
 
 
-@pytest.mark.parametrize("image", ["../a.jpg", "images/../../a.jpg", "/etc/hostname", "C:\\a.jpg", "..\\a.jpg", "."])
+@pytest.mark.parametrize(
+    "image", ["../a.jpg", "images/../../a.jpg", "/etc/hostname", "C:\\a.jpg", "..\\a.jpg", "."]
+)
 def test_a_picture_path_that_leaves_the_shop_is_refused(tmp_path: Path, image: str) -> None:
     (tmp_path / "catalog.csv").write_text(f"{HEADER}1,{image},b,Men,Tee\n")
     if image == ".":
@@ -109,7 +118,9 @@ def test_a_picture_path_that_leaves_the_shop_is_refused(tmp_path: Path, image: s
 
 
 @pytest.mark.parametrize("linked", ["picture", "folder", "catalogue"])
-def test_symbolic_links_are_refused_and_nothing_is_written(own_shop: Path, tmp_path: Path, linked: str) -> None:
+def test_symbolic_links_are_refused_and_nothing_is_written(
+    own_shop: Path, tmp_path: Path, linked: str
+) -> None:
     place = {"picture": sorted((own_shop / "images").iterdir())[0], "folder": own_shop / "images"}
     target = place.get(linked, own_shop / "catalog.csv")
     target.rename(tmp_path / "elsewhere")
@@ -121,4 +132,8 @@ def test_symbolic_links_are_refused_and_nothing_is_written(own_shop: Path, tmp_p
 
 
 def digest(folder: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    return {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in folder.rglob("*")
+        if file.is_file()
+    }

@@ -16,7 +16,9 @@ def test_the_cells_of_a_part_add_up_to_its_similarity(slices: str) -> None:
     with torch.inference_mode():
         parts = [functional.normalize(encoder.parts(view), dim=2) for view in (left, right)]
     maps = relevance(encoder, left, right)
-    torch.testing.assert_close(maps.sum(dim=(2, 3)), (parts[0] * parts[1]).sum(dim=2), atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        maps.sum(dim=(2, 3)), (parts[0] * parts[1]).sum(dim=2), atol=1e-4, rtol=0
+    )
 
 
 def test_a_slice_looks_only_at_its_own_place() -> None:

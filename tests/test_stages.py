@@ -44,7 +44,11 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, *stages: str) -> None:
 
 
 def digests(folder: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
+    return {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +118,10 @@ def test_no_design_is_in_two_splits(done: Path) -> None:
     products = read_table(done / "artifacts/prepare/products.parquet").set_index("product_id")
     pairs = read_table(done / "artifacts/prepare/pairs.parquet")
     same = pairs[pairs["color_variants"] == 1]
-    assert (products.loc[same["left"], "split"].to_numpy() == products.loc[same["right"], "split"].to_numpy()).all()
+    assert (
+        products.loc[same["left"], "split"].to_numpy()
+        == products.loc[same["right"], "split"].to_numpy()
+    ).all()
 
 
 def test_embeddings_are_one_row_of_length_one_a_product(done: Path) -> None:
@@ -124,14 +131,17 @@ def test_embeddings_are_one_row_of_length_one_a_product(done: Path) -> None:
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
 
 
-def test_metrics_hold_every_figure_with_its_interval_for_the_model_and_each_baseline(done: Path) -> None:
+def test_metrics_hold_every_figure_with_its_interval_for_the_model_and_each_baseline(
+    done: Path,
+) -> None:
     metrics = read_json(done / "artifacts/evaluate/metrics.json")
     assert metrics["evaluable"] is True
     assert set(metrics["baselines"]) == {"pixels", "gray", "imagenet", "imagenet_gray"}
     for entry in (metrics, *metrics["baselines"].values()):
         for split in ("test", "dev"):
             for name, figure in entry[split].items():
-                # Resampling adds noise to every bin of the calibration error, which is a sum of distances: it lies higher.
+                # Resampling adds noise to every bin of the calibration error, which is a sum of
+                # distances: it lies higher.
                 assert figure["low"] <= figure["value"] + (0.05 if name == "ece" else 1e-9), name
                 assert figure["high"] >= figure["value"] - 0.2, name
     grouping = read_json(done / "artifacts/evaluate/grouping.json")
@@ -158,7 +168,9 @@ def test_the_predictor_embeds_raw_pictures_as_the_stages_do(done: Path, tmp_path
     files = pictures_of(done, products.head(20))
     predictor = predictor_of(done / "artifacts", tmp_path)
     embedded = predictor.embed([*files, b"", None], [*products["article_type"][:20], "", ""])
-    np.testing.assert_allclose(embedded.rows[:20], np.load(done / "artifacts/embed/embeddings.npy")[:20], atol=1e-5)
+    np.testing.assert_allclose(
+        embedded.rows[:20], np.load(done / "artifacts/embed/embeddings.npy")[:20], atol=1e-5
+    )
     assert [bool(problem) for problem in embedded.problems] == [False] * 20 + [True] * 2
     table = pd.concat([products.head(20), products.head(2)], ignore_index=True)
     groups = predictor.group(table, embedded)
@@ -171,7 +183,9 @@ def test_the_predictor_embeds_raw_pictures_as_the_stages_do(done: Path, tmp_path
         assert rows["score"].dropna().between(0, 1).all()
 
 
-def test_a_threshold_of_zero_groups_nothing_and_of_two_whole_blocks(done: Path, tmp_path: Path) -> None:
+def test_a_threshold_of_zero_groups_nothing_and_of_two_whole_blocks(
+    done: Path, tmp_path: Path
+) -> None:
     products = read_table(done / "artifacts/prepare/products.parquet").head(30)
     predictor = predictor_of(done / "artifacts", tmp_path)
     embedded = predictor.embed(pictures_of(done, products), products["article_type"])
@@ -200,7 +214,9 @@ def test_a_model_groups_by_the_method_that_its_threshold_was_chosen_for(
     assert (found == Grouping(rows, block_numbers(products), method).cut(stored["threshold"])).all()
 
 
-def test_ways_of_grouping_are_compared_on_the_dev_split_of_a_finished_run(done: Path, tmp_path: Path) -> None:
+def test_ways_of_grouping_are_compared_on_the_dev_split_of_a_finished_run(
+    done: Path, tmp_path: Path
+) -> None:
     folders = done / "artifacts/prepare", done / "artifacts/embed", done / "params.yaml"
     written = tmp_path / "grouping.json"
     benchmark.main(*folders, halvings=2, out=written)
@@ -222,11 +238,15 @@ def test_training_learns_on_the_generated_shop(done: Path) -> None:
     assert list(history.columns) == ["epoch", "loss", "accuracy", "learning_rate", "dev_block_ap"]
     assert history["epoch"].tolist() == [0, 1, 2]  # 0: the initial weights
     best = int(history["dev_block_ap"].argmax())
-    assert read_json(done / "artifacts/train/encoder.json")["epoch"] == best  # what was best on dev is what is kept
+    assert (
+        read_json(done / "artifacts/train/encoder.json")["epoch"] == best
+    )  # what was best on dev is what is kept
     assert history["dev_block_ap"].between(0, 1).all()
 
 
-def test_no_epochs_are_the_initial_weights(done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_epochs_are_the_initial_weights(
+    done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "again"
     shutil.copytree(done, folder)
     set_params(folder / "params.yaml", {"train.epochs": 0})
@@ -238,7 +258,10 @@ def test_no_epochs_are_the_initial_weights(done: Path, tmp_path: Path, monkeypat
 
 
 def test_without_pairs_a_shop_trains_and_groups_but_says_that_it_cannot_be_evaluated(
-    own_shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    own_shop: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     (own_shop / "pairs.csv").unlink()
     folder = workplace(tmp_path / "work", own_shop)
@@ -249,7 +272,9 @@ def test_without_pairs_a_shop_trains_and_groups_but_says_that_it_cannot_be_evalu
     assert "cannot be evaluated" in capsys.readouterr().out
     grouping = read_json(folder / "artifacts/evaluate/grouping.json")
     assert grouping["threshold"] > 0
-    assert grouping["calibration"] is None  # so groups get no score rather than one that means nothing
+    assert (
+        grouping["calibration"] is None
+    )  # so groups get no score rather than one that means nothing
     report = (folder / "artifacts/evaluate/report.html").read_text()
     assert "cannot be evaluated" in report
 
@@ -258,7 +283,9 @@ def test_texts_of_the_shop_are_text_in_the_report(
     own_shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     evil = "<script>alert('owned')</script><img src=x onerror=alert(1)>"
-    edit_table(own_shop / "catalog.csv", lambda table: table.assign(title=evil, gender="<b>Men</b>"))
+    edit_table(
+        own_shop / "catalog.csv", lambda table: table.assign(title=evil, gender="<b>Men</b>")
+    )
     folder = workplace(tmp_path / "work", own_shop)
     run(folder, monkeypatch, "validate", "prepare", "train", "embed", "evaluate")
     report = (folder / "artifacts/evaluate/report.html").read_text()
@@ -301,7 +328,12 @@ def test_a_stage_without_its_input_says_what_to_do_and_shows_no_traceback(tmp_pa
     shutil.copy(ROOT / "params.yaml", tmp_path)
     command = [sys.executable, "-m", "ml.validate"]
     result = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, check=False, env={"PYTHONPATH": str(ROOT)}
+        command,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PYTHONPATH": str(ROOT)},
     )
     assert result.returncode == 1
     assert result.stderr.startswith("error: there is no snapshot")
@@ -318,7 +350,12 @@ def test_a_stage_without_its_input_says_what_to_do_and_shows_no_traceback(tmp_pa
     ],
 )
 def test_a_wrong_param_is_named_with_its_place(
-    done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, param: str, value: object, words: str
+    done: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    param: str,
+    value: object,
+    words: str,
 ) -> None:
     shutil.copy(done / "params.yaml", tmp_path)
     set_params(tmp_path / "params.yaml", {param: value})
@@ -343,6 +380,7 @@ def test_the_contract_file_lists_every_rule_in_words(done: Path) -> None:
     assert contract["passed"] is True
     assert len(contract["rules"]) >= 30
     assert all(
-        rule["rule"] and rule["hint"] and rule["severity"] in ("critical", "warning") for rule in contract["rules"]
+        rule["rule"] and rule["hint"] and rule["severity"] in ("critical", "warning")
+        for rule in contract["rules"]
     )
     assert (done / "artifacts/validate/data_docs/index.html").is_file()

@@ -18,7 +18,9 @@ from ml.synthetic.designs import DISTINCT, difference, sketch
 from ml.synthetic.shop import CATALOG, PAIRS, product_id
 
 SMALL, LARGE, SEED = 30, 45, 7
-make_block = lru_cache(maxsize=None)(synthetic_blocks.make_block)  # many tests look at the same blocks
+make_block = lru_cache(maxsize=None)(
+    synthetic_blocks.make_block
+)  # many tests look at the same blocks
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,11 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def table(folder: Path, name: str) -> pd.DataFrame:
@@ -57,7 +63,9 @@ def split(brand: str) -> str:
     return "test" if share < 0.2 else "dev" if share < 0.4 else "train"
 
 
-def test_a_recoloured_shop_shows_the_colourways_of_a_design_in_one_pose(small: Path, tmp_path: Path) -> None:
+def test_a_recoloured_shop_shows_the_colourways_of_a_design_in_one_pose(
+    small: Path, tmp_path: Path
+) -> None:
     generate_shop(tmp_path / "shop", SMALL, SEED, recoloured=True)
     recoloured = contents(tmp_path / "shop")
     assert {name: recoloured[name] for name in ("catalog.csv", "pairs.csv")} == {
@@ -68,12 +76,17 @@ def test_a_recoloured_shop_shows_the_colourways_of_a_design_in_one_pose(small: P
 
     def moved(shop: dict[str, bytes], left: str, right: str) -> float:
         """Share of the picture that only one of both products covers; the light backdrop is the same for both."""
-        empty = [decode(shop[f"images/{name}.jpg"]).astype(int).max(axis=2) > 225 for name in (left, right)]
+        empty = [
+            decode(shop[f"images/{name}.jpg"]).astype(int).max(axis=2) > 225
+            for name in (left, right)
+        ]
         return float((empty[0] != empty[1]).mean())
 
     ends = [*zip(variants["left"], variants["right"], strict=True)]
     assert len(ends) > 5
-    still, apart = (np.median([moved(shop, *pair) for pair in ends]) for shop in (recoloured, contents(small)))
+    still, apart = (
+        np.median([moved(shop, *pair) for pair in ends]) for shop in (recoloured, contents(small))
+    )
     assert still < apart / 2, (still, apart)
 
 
@@ -95,7 +108,9 @@ def test_a_larger_shop_begins_with_the_smaller_one(small: Path, large: Path) -> 
 
 
 def test_a_larger_shop_keeps_every_pair_of_the_smaller_one(small: Path, large: Path) -> None:
-    assert set(table(small, "pairs").itertuples(index=False)) <= set(table(large, "pairs").itertuples(index=False))
+    assert set(table(small, "pairs").itertuples(index=False)) <= set(
+        table(large, "pairs").itertuples(index=False)
+    )
 
 
 def test_the_tables_are_a_shop_in_the_public_format(large: Path) -> None:
@@ -103,7 +118,12 @@ def test_the_tables_are_a_shop_in_the_public_format(large: Path) -> None:
     assert shop.pairs is not None
     assert list(shop.catalog.columns) == CATALOG
     assert list(shop.pairs.columns) == PAIRS
-    assert len(shop.catalog) == shop.catalog["product_id"].nunique() == shop.catalog["image"].nunique() == LARGE
+    assert (
+        len(shop.catalog)
+        == shop.catalog["product_id"].nunique()
+        == shop.catalog["image"].nunique()
+        == LARGE
+    )
     assert shop.catalog.notna().all(axis=None)
     assert all(shop.read_picture(image) for image in shop.catalog["image"])
     assert shop.pairs["color_variants"].isin([0, 1]).all()
@@ -117,7 +137,9 @@ def test_pairs_lie_within_one_block_and_come_once(large: Path) -> None:
     left, right = catalog.loc[pairs["left"], block], catalog.loc[pairs["right"], block]
     assert (left.to_numpy() == right.to_numpy()).all()
     assert (pairs["left"] != pairs["right"]).all()
-    assert len({frozenset(pair) for pair in zip(pairs["left"], pairs["right"], strict=True)}) == len(pairs)
+    assert len(
+        {frozenset(pair) for pair in zip(pairs["left"], pairs["right"], strict=True)}
+    ) == len(pairs)
 
 
 def test_ids_are_unique_and_do_not_tell_the_order() -> None:
@@ -133,9 +155,14 @@ def test_pairs_that_are_sure_never_contradict_each_other(seed: int) -> None:
         for left, right, label, _ in sure:
             assert label == int(block.items[left].design == block.items[right].design)
         variants = [
-            (a, b) for a in range(len(block.items)) for b in range(a) if block.items[a].design == block.items[b].design
+            (a, b)
+            for a in range(len(block.items))
+            for b in range(a)
+            if block.items[a].design == block.items[b].design
         ]
-        assert {frozenset(pair) for pair in variants} <= {frozenset(pair[:2]) for pair in block.pairs}
+        assert {frozenset(pair) for pair in variants} <= {
+            frozenset(pair[:2]) for pair in block.pairs
+        }
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -163,7 +190,9 @@ def test_blocks_are_populated_and_no_two_are_the_same() -> None:
     blocks = [make_block(number, SEED) for number in range(60)]
     assert all(7 <= len(block.items) <= 14 and 3 <= len(block.designs) <= 6 for block in blocks)
     assert len({(block.brand, block.gender, block.article.name) for block in blocks}) == len(blocks)
-    assert all(len(set(block.items)) == len(block.items) for block in blocks), "a design is sold once in each colour"
+    assert all(len(set(block.items)) == len(block.items) for block in blocks), (
+        "a design is sold once in each colour"
+    )
 
 
 def test_designs_of_a_block_differ_to_the_eye() -> None:
@@ -180,7 +209,10 @@ def test_pictures_are_whole_and_show_a_product(large: Path) -> None:
         corners = picture[[2, 2, -3, -3], [2, -3, 2, -3]].astype(int)
         assert np.ptp(corners, axis=0).max() < 30, "a near-uniform background"
         product = np.abs(picture.astype(int) - np.median(corners, axis=0)).max(axis=2) > 12
-        rows, columns = np.flatnonzero(product.mean(axis=1) > 0.02), np.flatnonzero(product.mean(axis=0) > 0.02)
+        rows, columns = (
+            np.flatnonzero(product.mean(axis=1) > 0.02),
+            np.flatnonzero(product.mean(axis=0) > 0.02),
+        )
         assert 0.55 * 224 < max(np.ptp(rows), np.ptp(columns)) < 0.97 * 224
 
 

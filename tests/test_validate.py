@@ -79,7 +79,11 @@ def test_a_good_shop_passes_and_goes_on_whole(contract: Contract, shop: Path) ->
         ("catalog", lambda t: t.assign(brand="Only One"), ["at least two brands"]),
         ("pairs", lambda t: put(t, 0, "color_variants", "maybe"), ["color_variants is 0 or 1"]),
         ("pairs", lambda t: put(t, 0, "confidence", "sure"), ["confidence is high, medium or low"]),
-        ("pairs", lambda t: put(t, 0, "right", t.loc[0, "left"]), ["pair is of a product with itself"]),
+        (
+            "pairs",
+            lambda t: put(t, 0, "right", t.loc[0, "left"]),
+            ["pair is of a product with itself"],
+        ),
         ("pairs", lambda t: t.assign(left="nobody"), ["name products of the catalogue", "nobody"]),
     ],
     ids=["twice", "no brand", "no id", "one brand", "label", "confidence", "self", "unknown"],
@@ -93,7 +97,9 @@ def test_a_critical_failure_stops_and_names_the_rows_and_the_way_out(
     assert "→" in message
 
 
-def test_contradictory_pairs_are_refused_and_the_contradiction_is_named(contract: Contract, own_shop: Path) -> None:
+def test_contradictory_pairs_are_refused_and_the_contradiction_is_named(
+    contract: Contract, own_shop: Path
+) -> None:
     rows = [("1", "2", 1), ("2", "3", 1), ("1", "3", 0)]
     products = pd.read_csv(own_shop / "catalog.csv", dtype=str)["product_id"].head(3)
     names = dict(zip("123", products, strict=True))
@@ -117,7 +123,9 @@ def test_a_contradiction_by_a_pair_marked_low_is_none(contract: Contract, own_sh
 def test_one_pair_with_both_labels_is_a_contradiction(contract: Contract, own_shop: Path) -> None:
     products = pd.read_csv(own_shop / "catalog.csv", dtype=str)["product_id"]
     rows = [(products[0], products[1], 1), (products[1], products[0], 0)]
-    pd.DataFrame(rows, columns=["left", "right", "color_variants"]).to_csv(own_shop / "pairs.csv", index=False)
+    pd.DataFrame(rows, columns=["left", "right", "color_variants"]).to_csv(
+        own_shop / "pairs.csv", index=False
+    )
     assert "contradicts" in contract.refusal(own_shop)
 
 
@@ -142,14 +150,20 @@ def test_an_unusable_picture_stops_a_small_shop_and_is_named_with_the_reason(
     assert reason in message
 
 
-def test_up_to_the_tolerated_share_unusable_pictures_go_to_quarantine(contract: Contract, own_shop: Path) -> None:
+def test_up_to_the_tolerated_share_unusable_pictures_go_to_quarantine(
+    contract: Contract, own_shop: Path
+) -> None:
     set_params(Path("params.yaml"), {"validate.quarantine_share": 0.01})
     (own_shop / "images/1000000.jpg").write_bytes(b"nonsense")
     failed = contract.check(own_shop)
     assert failed["every picture can be used"]["severity"] == "warning"
     quarantine = read_table(Path("artifacts/validate/quarantine.parquet"))
     assert quarantine.to_dict("records") == [
-        {"product_id": "1000000", "image": "images/1000000.jpg", "reason": "the file is not a picture"}
+        {
+            "product_id": "1000000",
+            "image": "images/1000000.jpg",
+            "reason": "the file is not a picture",
+        }
     ]
     left = read_table(Path("artifacts/validate/products.parquet"))
     assert "1000000" not in set(left["product_id"])
@@ -160,19 +174,32 @@ def test_up_to_the_tolerated_share_unusable_pictures_go_to_quarantine(contract: 
 @pytest.mark.parametrize(
     ("table", "edit", "rule"),
     [
-        ("catalog", lambda t: put(t, 0, "gender", "Dragons"), "genders are those of the vocabulary"),
+        (
+            "catalog",
+            lambda t: put(t, 0, "gender", "Dragons"),
+            "genders are those of the vocabulary",
+        ),
         (
             "catalog",
             lambda t: put(t, 0, "brand", t.loc[0, "brand"].upper()),
             "brand and article type are spelt in one way",
         ),
         ("pairs", lambda t: pd.concat([t, t.head(1)]), "no pair comes twice"),
-        ("pairs", lambda t: put(t, 0, "left", "nobody"), "all pairs name usable products of the catalogue"),
+        (
+            "pairs",
+            lambda t: put(t, 0, "left", "nobody"),
+            "all pairs name usable products of the catalogue",
+        ),
     ],
     ids=["gender", "spelling", "repeated", "unknown"],
 )
 def test_a_warning_is_recorded_and_goes_on(
-    contract: Contract, own_shop: Path, capsys: pytest.CaptureFixture[str], table: str, edit: Change, rule: str
+    contract: Contract,
+    own_shop: Path,
+    capsys: pytest.CaptureFixture[str],
+    table: str,
+    edit: Change,
+    rule: str,
 ) -> None:
     failed = contract.check(change(own_shop, table, edit))
     assert failed[rule]["severity"] == "warning"
@@ -191,14 +218,18 @@ def test_the_same_picture_twice_in_a_block_is_warned_of_but_colourways_are_not(
     assert "no two products of a block have the same picture" in contract.check(own_shop)
 
 
-def test_a_catalogue_that_collapsed_is_refused_and_one_that_shrank_is_warned_of(contract: Contract, shop: Path) -> None:
+def test_a_catalogue_that_collapsed_is_refused_and_one_that_shrank_is_warned_of(
+    contract: Contract, shop: Path
+) -> None:
     write_json(Path("data/previous.json"), {"source": "x", "snapshot": "y", "products": 1000})
     assert "collapsed" in contract.refusal(shop)
     write_json(Path("data/previous.json"), {"source": "x", "snapshot": "y", "products": 200})
     assert "the catalogue is about as large as the previous snapshot" in contract.check(shop)
 
 
-def test_the_suites_are_committed_as_readable_files_with_a_severity_and_a_hint_for_each_rule() -> None:
+def test_the_suites_are_committed_as_readable_files_with_a_severity_and_a_hint_for_each_rule() -> (
+    None
+):
     for name in ("products", "pictures", "pairs"):
         suite = json.loads((ROOT / f"data/gx/expectations/{name}.json").read_text())
         for rule in suite["expectations"]:

@@ -28,7 +28,9 @@ def stage_log(stage: str) -> Callable[[str], None]:
         value = float(percentage.group(1))
         try:
             if bar is None:
-                bar = create_progress_artifact(value, key=f"progress-{stage}", description=f"stage {stage}")
+                bar = create_progress_artifact(
+                    value, key=f"progress-{stage}", description=f"stage {stage}"
+                )
             else:
                 update_progress_artifact(bar, value)
         except Exception as error:  # a bar is no reason to lose a training
@@ -44,7 +46,9 @@ def figure_table(metrics: dict[str, Any]) -> list[dict[str, str]]:
     rows = []
     for name in FIGURES:
         row = {"figure": name, "model": _text(metrics["test"][name])}
-        row |= {baseline: _text(entry["test"][name]) for baseline, entry in metrics["baselines"].items()}
+        row |= {
+            baseline: _text(entry["test"][name]) for baseline, entry in metrics["baselines"].items()
+        }
         rows.append(row)
     return rows
 
@@ -52,10 +56,17 @@ def figure_table(metrics: dict[str, Any]) -> list[dict[str, str]]:
 def decision_page(decision: dict[str, Any]) -> str:
     """A gate decision as Markdown."""
     verdict = "passed" if decision["passed"] else "refused"
-    against = decision["champion_model"] or "no champion yet: the first model goes by the floors alone"
+    against = (
+        decision["champion_model"] or "no champion yet: the first model goes by the floors alone"
+    )
     if decision["mode"] == "dry-run":
         verdict += " (dry run: refuses nothing)"
-    lines = [f"# Gate: {verdict}", "", f"Challenger `{decision['challenger_model']}` against `{against}`.", ""]
+    lines = [
+        f"# Gate: {verdict}",
+        "",
+        f"Challenger `{decision['challenger_model']}` against `{against}`.",
+        "",
+    ]
     lines += ["| check | verdict | figure | threshold | what it asks |", "|---|---|---|---|---|"]
     for check in decision["checks"]:
         figure, threshold = (_number(check[key]) for key in ("figure", "threshold"))

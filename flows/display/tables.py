@@ -10,13 +10,17 @@ from ml.evaluate.evaluation import FIGURES
 
 def figures_table(result: dict[str, Any]) -> None:
     """Prints the result of `variants evaluate`: one row a figure, one column an embedding."""
-    table = Table(title=f"{result['model']} on {result['source']} ({result['pairs']} annotated pairs)")
+    table = Table(
+        title=f"{result['model']} on {result['source']} ({result['pairs']} annotated pairs)"
+    )
     columns = {result["model"]: result["metrics"], **result["baselines"]}
     table.add_column("figure")
     for name in columns:
         table.add_column(name, justify="right")
     for figure, words in FIGURES.items():
-        table.add_row(f"{figure}\n[dim]{words}[/dim]", *(_cell(entry[figure]) for entry in columns.values()))
+        table.add_row(
+            f"{figure}\n[dim]{words}[/dim]", *(_cell(entry[figure]) for entry in columns.values())
+        )
     Console().print(table)
 
 
@@ -26,7 +30,10 @@ def status_tables(result: dict[str, Any]) -> None:
     console.print(f"registry: {result['tracking']}", soft_wrap=True)
     if not result["candidates"]:
         console.print("nothing is registered yet: run `variants retrain --source SHOP`")
-    for title, kind, alias in (("production", "production", "champion"), ("candidates", "candidates", "challenger")):
+    for title, kind, alias in (
+        ("production", "production", "champion"),
+        ("candidates", "candidates", "challenger"),
+    ):
         if not result[kind]:
             continue
         table = Table(title=title)
@@ -35,7 +42,9 @@ def status_tables(result: dict[str, Any]) -> None:
         for one in result[kind]:
             mark = f" [bold]{alias}[/bold]" if one["version"] == result[alias] else ""
             notes = [
-                f"{tag.replace('_', ' ')} {one[tag]}" for tag in ("candidate", "replaced", "rolled_back") if tag in one
+                f"{tag.replace('_', ' ')} {one[tag]}"
+                for tag in ("candidate", "replaced", "rolled_back")
+                if tag in one
             ]
             notes += ["made from uncommitted changes"] if one.get("dirty") == "true" else []
             gate, against = one.get("gate", "–"), one.get("gate_champion", "–")
@@ -57,7 +66,9 @@ def status_tables(result: dict[str, Any]) -> None:
         )
     if result["orphans"]:
         pids = ", ".join(map(str, result["orphans"]))
-        console.print(f"temporary Prefect servers of commands that were killed: {pids}; `variants clean` ends them")
+        console.print(
+            f"temporary Prefect servers of commands that were killed: {pids}; `variants clean` ends them"
+        )
 
 
 def history_table(result: list[dict[str, Any]]) -> None:

@@ -37,22 +37,32 @@ class Standing:
 class ApprovalForm(RunInput):
     """What Prefect's page asks whoever approves or rejects."""
 
-    name: str = Field(min_length=1, pattern=r"\S", description="Your name, as it will stand in the audit trail")
+    name: str = Field(
+        min_length=1, pattern=r"\S", description="Your name, as it will stand in the audit trail"
+    )
     verdict: Literal["approve", "reject"] = Field(description="May this model serve?")
     comment: str = Field("", description="Why")
 
 
-def standing(policy: ApprovalPolicy, author: str, trail: list[dict[str, str]], now: datetime) -> Standing:
+def standing(
+    policy: ApprovalPolicy, author: str, trail: list[dict[str, str]], now: datetime
+) -> Standing:
     """Works out where an approval stands. What was said before the gate's last decision is about another comparison.
 
     Args:
         author: who started the retraining.
         trail: the events about this candidate, oldest first.
     """
-    decided = max((place for place, event in enumerate(trail) if event["what"] == "decision"), default=-1)
+    decided = max(
+        (place for place, event in enumerate(trail) if event["what"] == "decision"), default=-1
+    )
     said = trail[decided + 1 :]
-    deadline = _time(trail[decided]) + timedelta(hours=policy.timeout_hours) if decided >= 0 else now
-    in_time = [event["by"] for event in said if event["what"] == "approval" and _time(event) <= deadline]
+    deadline = (
+        _time(trail[decided]) + timedelta(hours=policy.timeout_hours) if decided >= 0 else now
+    )
+    in_time = [
+        event["by"] for event in said if event["what"] == "approval" and _time(event) <= deadline
+    ]
     approvers = list({name.casefold(): name for name in in_time}.values())
     others = [name for name in approvers if name.casefold() != author.casefold()]
     missing = policy.approvers - len(approvers)
@@ -62,11 +72,18 @@ def standing(policy: ApprovalPolicy, author: str, trail: list[dict[str, str]], n
 
     rejected = next((event for event in said if event["what"] == "rejection"), None)
     if rejected:
-        return found("rejected", f"{rejected['by']} rejected it: {rejected.get('comment') or 'no comment'}")
+        return found(
+            "rejected", f"{rejected['by']} rejected it: {rejected.get('comment') or 'no comment'}"
+        )
     if missing <= 0 and (policy.author_alone or others or not policy.approvers):
-        return found("approved", f"approved by {', '.join(approvers)}" if approvers else "nobody has to approve it")
+        return found(
+            "approved",
+            f"approved by {', '.join(approvers)}" if approvers else "nobody has to approve it",
+        )
     if now > deadline:
-        return found("rejected", f"not approved within {policy.timeout_hours:g} hours of the gate's decision")
+        return found(
+            "rejected", f"not approved within {policy.timeout_hours:g} hours of the gate's decision"
+        )
     if missing > 0:
         return found("waiting", f"{missing} more must approve it")
     return found("waiting", f"somebody else than {author}, who made it, must approve it too")
@@ -82,7 +99,9 @@ def form_text(candidate: ModelVersion, standing: Standing) -> str:
 
 def approval_of(client: MlflowClient, policy: Policy, candidate: ModelVersion) -> Standing:
     """Where the approval of a candidate stands now."""
-    trail = [event for event in events(client, policy.models) if event["version"] == uri_of(candidate)]
+    trail = [
+        event for event in events(client, policy.models) if event["version"] == uri_of(candidate)
+    ]
     return standing(policy.approval, candidate.tags.get("author", ""), trail, datetime.now(UTC))
 
 
@@ -112,7 +131,9 @@ def note_verdict(
     return {"model": uri_of(candidate), "by": name, "standing": now.verdict, "words": now.words}
 
 
-def note_answer(client: MlflowClient, candidate: ModelVersion, answer: ApprovalForm, form: str) -> None:
+def note_answer(
+    client: MlflowClient, candidate: ModelVersion, answer: ApprovalForm, form: str
+) -> None:
     """Notes what somebody answered in a form of Prefect's page, unless it is noted already.
 
     Args:
@@ -121,7 +142,9 @@ def note_answer(client: MlflowClient, candidate: ModelVersion, answer: ApprovalF
     noted = client.get_registered_model(candidate.name).tags.values()
     if not any(form in value for value in noted):
         verdict: What = "approval" if answer.verdict == "approve" else "rejection"
-        note_event(client, candidate, verdict, answer.name.strip(), comment=answer.comment, form=form)
+        note_event(
+            client, candidate, verdict, answer.name.strip(), comment=answer.comment, form=form
+        )
 
 
 def _time(event: dict[str, str]) -> datetime:

@@ -43,29 +43,38 @@ def judge(
         root: the checkout with the challenger's snapshot and prepared products.
 
     Returns:
-        The decision (see `ml.promote.gate.decide`) with challenger_model, champion_model (URIs) and policy.
+        The decision (see `ml.promote.gate.decide`) with challenger_model, champion_model (URIs) and
+        policy.
     """
     metrics = read_json(root / EVALUATED / "metrics.json")
     known: dict[str, Any] = {"challenger": None, "champion": None, "baselines": {}}
     if metrics["evaluable"]:
         metric, pairs, client = policy.gate.metric, _test_pairs(root, policy.gate), connect(project)
-        known["baselines"] = {name: entry["test"][metric]["value"] for name, entry in metrics["baselines"].items()}
+        known["baselines"] = {
+            name: entry["test"][metric]["value"] for name, entry in metrics["baselines"].items()
+        }
         embeddings = {}
         for name, version in (("challenger", challenger), ("champion", champion)):
             if version is not None:
                 log(f"{name} {uri_of(version)} looks at the test pairs of this snapshot")
-                embeddings[name] = embed_with(project, uri_of(version), pairs.products, log)[pairs.annotated]
+                embeddings[name] = embed_with(project, uri_of(version), pairs.products, log)[
+                    pairs.annotated
+                ]
                 own = grouping_of(client, version)
                 known[name] = resampled_figures(
                     embeddings[name], pairs.truth, own["threshold"], pairs.weight, own["method"]
                 )[metric]
         if champion is not None:
             note_comparison(client, challenger, champion, pairs.sketch)
-            known["comparison"] = count_comparisons(client, challenger.name, pairs.sketch, policy.gate.same_pairs)
+            known["comparison"] = count_comparisons(
+                client, challenger.name, pairs.sketch, policy.gate.same_pairs
+            )
             known["segments"] = _segments(pairs, embeddings["challenger"], embeddings["champion"])
     if policy.gate.serving.canaries:
         known["serving"] = try_serving(project, policy.gate.serving, root, challenger, log)
-    evidence = Evidence(dirty=challenger.tags.get("dirty") != "false", reason=metrics["reason"], **known)
+    evidence = Evidence(
+        dirty=challenger.tags.get("dirty") != "false", reason=metrics["reason"], **known
+    )
     return {
         **decide(policy.gate, evidence),
         "challenger_model": uri_of(challenger),
@@ -78,7 +87,8 @@ class _TestPairs(NamedTuple):
     """What both models are asked.
 
     Attributes:
-        products: the blocks of the test split that hold annotated products, whole; annotated: places of these in them.
+        products: the blocks of the test split that hold annotated products, whole; annotated:
+            places of these in them.
         truth: of the annotated products; weight: of each resample.
         parts: name → which of the truth's block pairs are in this segment.
         sketch: by which these pairs are known again (see `ml.promote.alpha_spending`).
@@ -99,9 +109,13 @@ def _test_pairs(root: Path, policy: GatePolicy) -> _TestPairs:
     truth = build_truth(test, read_table(root / PREPARED / "pairs.parquet"))
     mates = block_mates(test, truth.rows)
     asked = test.iloc[mates].reset_index(drop=True)
-    table = asked[BLOCK].assign(image=[str(root / SNAPSHOT / "images" / name) for name in asked["sha256"]])
+    table = asked[BLOCK].assign(
+        image=[str(root / SNAPSHOT / "images" / name) for name in asked["sha256"]]
+    )
     judged = test.iloc[truth.rows]
-    images, masks = (np.load(root / PREPARED / f"{name}.npy", mmap_mode="r") for name in ("images", "masks"))
+    images, masks = (
+        np.load(root / PREPARED / f"{name}.npy", mmap_mode="r") for name in ("images", "masks")
+    )
     here, pairs = rows[truth.rows], truth.block_pairs
     digest = judged["sha256"].to_numpy()
     return _TestPairs(

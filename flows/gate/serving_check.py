@@ -40,7 +40,8 @@ class Canaries:
 
     Attributes:
         table: image (base64), brand, gender, article_type.
-        embeddings: float32 (products, size), relative to the blocks of this table, rows of length 1.
+        embeddings: float32 (products, size), relative to the blocks of this table, rows of length
+            1.
     """
 
     table: pd.DataFrame
@@ -51,14 +52,24 @@ def pick_canaries(root: Path, count: int) -> Canaries:
     """The first `count` products of the test split, by product id: the same ones as long as they are sold."""
     products = read_table(root / PREPARED / "products.parquet").reset_index(drop=True)
     chosen = products[products["split"] == "test"].sort_values("product_id").head(count)
-    images = [base64.b64encode((root / SNAPSHOT / "images" / name).read_bytes()).decode() for name in chosen["sha256"]]
+    images = [
+        base64.b64encode((root / SNAPSHOT / "images" / name).read_bytes()).decode()
+        for name in chosen["sha256"]
+    ]
     recorded = np.load(root / EMBEDDED / "embeddings.npy", mmap_mode="r")[chosen.index]
     prior = read_json(root / EVALUATED / "grouping.json")["block_prior"]
-    return Canaries(chosen[BLOCK].assign(image=images), relative_to_block(recorded, block_numbers(chosen), prior))
+    return Canaries(
+        chosen[BLOCK].assign(image=images),
+        relative_to_block(recorded, block_numbers(chosen), prior),
+    )
 
 
 def try_serving(
-    project: Project, policy: ServingPolicy, root: Path, candidate: ModelVersion, log: Callable[[str], None]
+    project: Project,
+    policy: ServingPolicy,
+    root: Path,
+    candidate: ModelVersion,
+    log: Callable[[str], None],
 ) -> Serving:
     """Serves a candidate on loopback with `mlflow models serve` and asks it about canaries.
 
@@ -77,7 +88,10 @@ def try_serving(
         command += ["--host", "127.0.0.1", "--port", str(port)]
         log_file = Path(folder, "serving.log")
         # MLflow looks for uvicorn on PATH.
-        environment = os.environ | {"MLFLOW_TRACKING_URI": project.mlflow_uri, "PATH": program_path()}
+        environment = os.environ | {
+            "MLFLOW_TRACKING_URI": project.mlflow_uri,
+            "PATH": program_path(),
+        }
         try:
             with running(command, log_file, environment, f"http://127.0.0.1:{port}/ping"):
                 answer, milliseconds = ask(f"http://127.0.0.1:{port}/invocations", canaries.table)
@@ -92,8 +106,13 @@ def try_serving(
 
 def ask(address: str, table: pd.DataFrame) -> tuple[np.ndarray, float]:
     """The embeddings that a server gives, and the median milliseconds that one product takes."""
-    body: dict[str, Any] = {"dataframe_split": table.to_dict("split", index=False), "params": {"output": "embeddings"}}
-    request = urllib.request.Request(address, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    body: dict[str, Any] = {
+        "dataframe_split": table.to_dict("split", index=False),
+        "params": {"output": "embeddings"},
+    }
+    request = urllib.request.Request(
+        address, json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
     seconds, found = [], pd.DataFrame()
     for _ in range(ROUNDS):
         started = time.monotonic()

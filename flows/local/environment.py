@@ -17,19 +17,26 @@ QUIET = {
     "GX_ANALYTICS_ENABLED": "false",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
-STARTED_BY = "VARIANTS_STARTED_BY"  # environment variable that names the command which started a process
+STARTED_BY = (
+    "VARIANTS_STARTED_BY"  # environment variable that names the command which started a process
+)
 
 
 def set_up() -> None:
     """Keeps the tools from reporting to their makers, Prefect's state in the project, and their logs plain.
 
-    The command line and every flow call it first; a second call changes nothing. A variable that is set already stays.
-    Prefect reads its settings when it is imported, so the command line calls this before it imports a flow.
+    The command line and every flow call it first; a second call changes nothing. A variable that is
+    set already stays. Prefect reads its settings when it is imported, so the command line calls
+    this before it imports a flow.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")  # busy machines need more than 20
-    os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "7")  # 2 + 4 + … + 128 s, about as patient as MLflow's client
+    os.environ.setdefault(
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120"
+    )  # busy machines need more than 20
+    os.environ.setdefault(
+        "PREFECT_CLIENT_MAX_RETRIES", "7"
+    )  # 2 + 4 + … + 128 s, about as patient as MLflow's client
     _filter_logs()
     try:
         room = find_project().room
@@ -62,9 +69,14 @@ class NoServerTalk(logging.Filter):
 
 
 def _filter_logs() -> None:
-    # MLflow announces each table that it creates, and logs the traceback of each error that it also raises.
+    # MLflow announces each table that it creates, and logs the traceback of each error that it also
+    # raises.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-    filters = {"prefect": NoServerTalk, "prefect.flow_runs": PlainRefusals, "prefect.task_runs": PlainRefusals}
+    filters = {
+        "prefect": NoServerTalk,
+        "prefect.flow_runs": PlainRefusals,
+        "prefect.task_runs": PlainRefusals,
+    }
     for name, kind in filters.items():
         logger = logging.getLogger(name)
         if not any(isinstance(one, kind) for one in logger.filters):

@@ -8,7 +8,9 @@ import httpx
 
 from ml.core.command import DISK_FULL
 
-FULL = "No space left on device: make room, and give the same command again; what was finished is kept"
+FULL = (
+    "No space left on device: make room, and give the same command again; what was finished is kept"
+)
 AWAY = (
     "Prefect's server does not answer any more. Nothing is lost: what the stages made is in DVC's cache, and the same command "
     "goes on once the server is back (or without it: unset PREFECT_API_URL)"

@@ -55,7 +55,11 @@ def load_stages(root: Path) -> list[Stage]:
     stages: list[Stage] = []
     waiting = dict(content)
     while waiting:
-        ready = [name for name, entry in waiting.items() if not _upstream(entry, outs, name) & set(waiting)]
+        ready = [
+            name
+            for name, entry in waiting.items()
+            if not _upstream(entry, outs, name) & set(waiting)
+        ]
         if not ready:
             raise UserError(f"dvc.yaml: the stages {', '.join(waiting)} wait for each other")
         for name in ready:
@@ -66,7 +70,10 @@ def load_stages(root: Path) -> list[Stage]:
 def used_params(root: Path, stages: list[Stage]) -> dict[str, Any]:
     """The sections of a checkout's params.yaml that its stages read; None for one that is not there."""
     params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
-    return {section: params.get(section) for section in sorted({name for stage in stages for name in stage.params})}
+    return {
+        section: params.get(section)
+        for section in sorted({name for stage in stages for name in stage.params})
+    }
 
 
 def run_stage(root: Path, stage: Stage, log: Callable[[str], None]) -> bool:
@@ -151,5 +158,9 @@ def _upstream(entry: dict[str, Any], outs: dict[str, list[str]], own: str) -> se
         name
         for name, made in outs.items()
         if name != own
-        and any(dep.is_relative_to(out) or PurePosixPath(out).is_relative_to(dep) for dep in deps for out in made)
+        and any(
+            dep.is_relative_to(out) or PurePosixPath(out).is_relative_to(dep)
+            for dep in deps
+            for out in made
+        )
     }

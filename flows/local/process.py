@@ -44,7 +44,11 @@ def stream(
     Raises:
         CommandError: it failed. UserError: the disk is full.
     """
-    variables = os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"} | dict(environment or {})
+    variables = (
+        os.environ
+        | {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+        | dict(environment or {})
+    )
     variables["PATH"] = program_path()
     tail: deque[str] = deque(maxlen=TAIL)
     with subprocess.Popen(

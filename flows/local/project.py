@@ -47,7 +47,11 @@ def find_project(start: Path | None = None) -> Project:
     """
     start = (start or Path.cwd()).resolve()
     found = subprocess.run(
-        ["git", "rev-parse", "--show-toplevel"], cwd=start, capture_output=True, text=True, check=False
+        ["git", "rev-parse", "--show-toplevel"],
+        cwd=start,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if found.returncode:
         raise UserError(
@@ -57,7 +61,9 @@ def find_project(start: Path | None = None) -> Project:
     root = Path(found.stdout.strip())
     for needed in ("dvc.yaml", "params.yaml"):
         if not (root / needed).is_file():
-            raise UserError(f"the git clone '{root}' is not one of this project: it has no {needed}")
+            raise UserError(
+                f"the git clone '{root}' is not one of this project: it has no {needed}"
+            )
     return Project(root)
 
 
@@ -78,10 +84,14 @@ def git(folder: Path, *arguments: str, environment: dict[str, str] | None = None
         check=False,
         env=environment or dict(os.environ),
     )
-    if result.returncode and shutil.disk_usage(folder).free < NOTHING:  # of which git does not always speak
+    if (
+        result.returncode and shutil.disk_usage(folder).free < NOTHING
+    ):  # of which git does not always speak
         raise UserError(FULL)
     if result.returncode:
-        raise UserError(f"git {' '.join(arguments)} failed: {(result.stderr or result.stdout).strip()}")
+        raise UserError(
+            f"git {' '.join(arguments)} failed: {(result.stderr or result.stdout).strip()}"
+        )
     return result.stdout.rstrip("\n")
 
 

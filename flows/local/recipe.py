@@ -16,8 +16,9 @@ SERVING = ("mlflow/serving.py", "ml/serve", "flows/registry/package.py")
 def recipe(root: Path) -> str:
     """Hash of a checkout's code, parameters and snapshot, as the stages of dvc.yaml name them.
 
-    Two checkouts with one recipe make the same model, so the second need not be trained. Which snapshot came before
-    decides only whether the contract passes, not what the model is, and is left out.
+    Two checkouts with one recipe make the same model, so the second need not be trained. Which
+    snapshot came before decides only whether the contract passes, not what the model is, and is
+    left out.
     """
     stages = load_stages(root)
     made = {out for stage in stages for out in stage.outs}
@@ -36,6 +37,10 @@ def digest(path: Path) -> str:
     """SHA-256 of a file, or of a folder's names and files; what running Python leaves in a folder is left out."""
     if not path.is_dir():
         return hashlib.sha256(path.read_bytes()).hexdigest()
-    files = [file for file in sorted(path.rglob("*")) if file.is_file() and "__pycache__" not in file.parts]
+    files = [
+        file
+        for file in sorted(path.rglob("*"))
+        if file.is_file() and "__pycache__" not in file.parts
+    ]
     entries = [f"{file.relative_to(path)} {digest(file)}" for file in files]
     return hashlib.sha256("\n".join(entries).encode()).hexdigest()

@@ -25,7 +25,9 @@ DATABASE = "PREFECT_API_DATABASE_CONNECTION_URL"
 STARTUP = 180.0  # seconds for a server's first answer
 
 
-def start_pages(project: Project, mlflow_port: int, prefect_port: int) -> list[subprocess.Popen[bytes]]:
+def start_pages(
+    project: Project, mlflow_port: int, prefect_port: int
+) -> list[subprocess.Popen[bytes]]:
     """Starts both servers and waits until they answer; their logs go to .variants/logs.
 
     Raises:
@@ -33,15 +35,39 @@ def start_pages(project: Project, mlflow_port: int, prefect_port: int) -> list[s
     """
     for name, port in (("MLflow", mlflow_port), ("Prefect", prefect_port)):
         if _answers(port):
-            raise UserError(f"port {port} is taken: choose another one for {name} (see `variants ui --help`)")
-    environment = os.environ | {
-        "PREFECT_UI_API_URL": f"http://127.0.0.1:{prefect_port}/api",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # half a dozen worker processes that nothing here uses
-    }
-    mlflow = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(mlflow_port)]
+            raise UserError(
+                f"port {port} is taken: choose another one for {name} (see `variants ui --help`)"
+            )
+    environment = (
+        os.environ
+        | {
+            "PREFECT_UI_API_URL": f"http://127.0.0.1:{prefect_port}/api",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # half a dozen worker processes that nothing here uses
+        }
+    )
+    mlflow = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(mlflow_port),
+    ]
     mlflow += ["--backend-store-uri", project.mlflow_uri, "--workers", "1"]
     mlflow += ["--artifacts-destination", str(project.room / "mlartifacts")]
-    prefect = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(prefect_port)]
+    prefect = [
+        sys.executable,
+        "-m",
+        "prefect",
+        "server",
+        "start",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(prefect_port),
+    ]
     commands = {"prefect": (prefect, prefect_port, "/api/health")}
     if not project.mlflow_uri.startswith("http"):
         commands["mlflow"] = (mlflow, mlflow_port, "/health")
@@ -54,12 +80,16 @@ def start_pages(project: Project, mlflow_port: int, prefect_port: int) -> list[s
     except BaseException:
         stop(started)
         raise
-    write_json(_note(project), {"prefect": f"http://127.0.0.1:{prefect_port}/api", "pid": os.getpid()})
+    write_json(
+        _note(project), {"prefect": f"http://127.0.0.1:{prefect_port}/api", "pid": os.getpid()}
+    )
     return started
 
 
 @contextmanager
-def running(command: list[str], log: Path, environment: dict[str, str], url: str) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    command: list[str], log: Path, environment: dict[str, str], url: str
+) -> Iterator[subprocess.Popen[bytes]]:
     """Runs a server until the block ends, once it answers at `url`.
 
     Raises:
@@ -130,7 +160,12 @@ def make_prefect_database(project: Project) -> None:
         remove_parts(database)
         with replacing(database) as beside:
             command = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "--yes"]
-            stream(command, project.root, lambda line: None, {DATABASE: f"sqlite+aiosqlite:///{beside}"})
+            stream(
+                command,
+                project.root,
+                lambda line: None,
+                {DATABASE: f"sqlite+aiosqlite:///{beside}"},
+            )
 
 
 def _note(project: Project) -> Path:
@@ -159,7 +194,9 @@ def _await(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
         with suppress(OSError), urllib.request.urlopen(url, timeout=2):
             return
         time.sleep(0.5)
-    raise UserError(f"the server behind {url} did not start; the end of {log}:\n" + "\n".join(_tail(log)))
+    raise UserError(
+        f"the server behind {url} did not start; the end of {log}:\n" + "\n".join(_tail(log))
+    )
 
 
 def _tail(log: Path) -> list[str]:

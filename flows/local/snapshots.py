@@ -66,7 +66,9 @@ def import_here(project: Project, source: str, commit: bool, log: Callable[[str]
     return identity
 
 
-def track_snapshot(project: Project, root: Path, source: str, products: int, log: Callable[[str], None]) -> str:
+def track_snapshot(
+    project: Project, root: Path, source: str, products: int, log: Callable[[str], None]
+) -> str:
     """Puts the imported data/snapshot of a checkout under DVC, and notes which snapshot of the same source came before.
 
     Returns:
@@ -92,7 +94,8 @@ def restore_snapshot(root: Path, log: Callable[[str], None]) -> str:
 def previous_snapshot(project: Project, source: str, identity: str) -> dict[str, object] | None:
     """The snapshot of the same source before this one, among all branches of the clone.
 
-    A snapshot that was imported before keeps the predecessor it had then, so that importing it again changes nothing.
+    A snapshot that was imported before keeps the predecessor it had then, so that importing it
+    again changes nothing.
     """
     newest: dict[str, object] | None = None
     for commit in project.git("log", "--branches", "--format=%H", "--", str(POINTER)).splitlines():
@@ -101,7 +104,13 @@ def previous_snapshot(project: Project, source: str, identity: str) -> dict[str,
         if meta.get("source") != source:
             continue
         if pointer["outs"][0]["md5"] == identity:
-            known: dict[str, object] = json.loads(project.git("show", f"{commit}:{PREVIOUS.as_posix()}"))
+            known: dict[str, object] = json.loads(
+                project.git("show", f"{commit}:{PREVIOUS.as_posix()}")
+            )
             return known if known["snapshot"] else None
-        newest = newest or {"source": source, "snapshot": pointer["outs"][0]["md5"], "products": meta["products"]}
+        newest = newest or {
+            "source": source,
+            "snapshot": pointer["outs"][0]["md5"],
+            "products": meta["products"],
+        }
     return newest

@@ -20,7 +20,8 @@ class ShopTable:
     """A shop on this machine for a while.
 
     Attributes:
-        products: the catalogue; image is the path of the stored picture, or None where it is missing.
+        products: the catalogue; image is the path of the stored picture, or None where it is
+            missing.
         pairs: annotated pairs, or None.
     """
 
@@ -33,14 +34,17 @@ def borrowed(project: Project, source: str) -> Iterator[ShopTable]:
     """Imports a shop for the time of a command.
 
     Raises:
-        UserError: what an import refuses, ids that come twice, or a product without brand, gender or article type.
+        UserError: what an import refuses, ids that come twice, or a product without brand, gender
+            or article type.
     """
     (project.room / "tmp").mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=project.room / "tmp") as folder:
         snapshot = Path(folder, "snapshot")
         import_shop(source, snapshot)
         products = read_table(snapshot / "catalog.parquet")
-        twice = products.loc[products["product_id"].duplicated() | products["product_id"].isna(), "product_id"]
+        twice = products.loc[
+            products["product_id"].duplicated() | products["product_id"].isna(), "product_id"
+        ]
         if len(twice):
             raise UserError(
                 f"the catalogue of '{source}' has ids that are missing or come twice: {', '.join(map(str, twice[:10]))}"
@@ -48,8 +52,12 @@ def borrowed(project: Project, source: str) -> Iterator[ShopTable]:
         for column in BLOCK:
             empty = products.loc[products[column].isna(), "product_id"]
             if len(empty):
-                raise UserError(f"the catalogue of '{source}' lacks the {column} of {', '.join(empty[:10])}")
+                raise UserError(
+                    f"the catalogue of '{source}' lacks the {column} of {', '.join(empty[:10])}"
+                )
         names = products["sha256"]
-        products["image"] = [None if pd.isna(name) else str(snapshot / "images" / name) for name in names]
+        products["image"] = [
+            None if pd.isna(name) else str(snapshot / "images" / name) for name in names
+        ]
         pairs = snapshot / "pairs.parquet"
         yield ShopTable(products, read_table(pairs) if pairs.is_file() else None)

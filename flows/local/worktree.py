@@ -20,8 +20,10 @@ class Workspace:
     """A worktree at `.variants/worktrees/ID` on the branch `retrain/ID`; its DVC cache is the clone's.
 
     Attributes:
-        base: the commit it began with; dirty: whether that commit holds uncommitted changes of the user's checkout.
-        alive: a lock that is held as long as the run lives, and that the system frees however it ends.
+        base: the commit it began with; dirty: whether that commit holds uncommitted changes of the
+            user's checkout.
+        alive: a lock that is held as long as the run lives, and that the system frees however it
+            ends.
     """
 
     project: Project
@@ -44,7 +46,15 @@ class Workspace:
         """Commits everything that git does not ignore, if there is any; returns the branch's commit."""
         git(self.root, "add", "--all")
         if git(self.root, "status", "--porcelain"):
-            git(self.root, "commit", "--quiet", "--no-verify", "-m", message, environment=author(self.root))
+            git(
+                self.root,
+                "commit",
+                "--quiet",
+                "--no-verify",
+                "-m",
+                message,
+                environment=author(self.root),
+            )
         return git(self.root, "rev-parse", "HEAD")
 
     def note(self, **facts: Any) -> None:
@@ -66,10 +76,13 @@ def open_workspace(project: Project, allow_dirty: bool) -> Workspace:
     """Makes a worktree of the current commit.
 
     Raises:
-        UserError: the clone has no commit, or the checkout holds changes and `allow_dirty` is false.
+        UserError: the clone has no commit, or the checkout holds changes and `allow_dirty` is
+            false.
     """
     if not _has_commit(project):
-        raise UserError("this clone has no commit yet: commit something first; a retraining is made from a commit")
+        raise UserError(
+            "this clone has no commit yet: commit something first; a retraining is made from a commit"
+        )
     changes = project.git("status", "--porcelain")
     if changes and not allow_dirty:
         listed = "\n  ".join(changes.splitlines()[:10])
@@ -83,7 +96,9 @@ def open_workspace(project: Project, allow_dirty: bool) -> Workspace:
     workspace.alive.acquire()
     try:
         with _lock(project):
-            project.git("worktree", "add", "--quiet", "-b", workspace.branch, str(workspace.root), base)
+            project.git(
+                "worktree", "add", "--quiet", "-b", workspace.branch, str(workspace.root), base
+            )
         share_cache(project, workspace.root)
     except BaseException:  # such as a full disk
         workspace.close(keep_branch=False)
@@ -137,7 +152,9 @@ def cache_of(project: Project) -> Path:
 
 def _lock(project: Project) -> FileLock:
     project.room.mkdir(exist_ok=True)
-    return FileLock(project.room / "worktrees.lock")  # git's own list of worktrees is not safe to change in parallel
+    return FileLock(
+        project.room / "worktrees.lock"
+    )  # git's own list of worktrees is not safe to change in parallel
 
 
 def _has_commit(project: Project) -> bool:
@@ -154,6 +171,8 @@ def _commit_of_changes(project: Project) -> str:
         git(project.root, "add", "--all", environment=environment)
         tree = git(project.root, "write-tree", environment=environment)
         message = "uncommitted changes of the checkout (--allow-dirty)"
-        return git(project.root, "commit-tree", tree, "-p", "HEAD", "-m", message, environment=environment)
+        return git(
+            project.root, "commit-tree", tree, "-p", "HEAD", "-m", message, environment=environment
+        )
     finally:
         remove(index)

@@ -1,7 +1,8 @@
 """The audit trail: decisions, approvals, promotions and rollbacks, in the registry and never overwritten.
 
-An event is a tag of its own on a registered model, named by its time and a random number, so that events written side by
-side cannot replace one another, and what has happened stays told when versions are deleted.
+An event is a tag of its own on a registered model, named by its time and a random number, so that
+events written side by side cannot replace one another, and what has happened stays told when
+versions are deleted.
 """
 
 import getpass
@@ -25,7 +26,9 @@ LONGEST = 1000  # characters of a comment: a tag holds 5,000
 What = Literal["decision", "approval", "rejection", "promotion", "rollback", "reproduction"]
 
 
-def note_event(client: MlflowClient, version: ModelVersion, what: What, by: str, **facts: str) -> dict[str, str]:
+def note_event(
+    client: MlflowClient, version: ModelVersion, what: What, by: str, **facts: str
+) -> dict[str, str]:
     """Adds an event about a version to the trail.
 
     Args:
@@ -37,7 +40,13 @@ def note_event(client: MlflowClient, version: ModelVersion, what: What, by: str,
     """
     now = datetime.now(UTC)
     words = {name: value[:LONGEST] for name, value in facts.items()}
-    event = {"at": now.isoformat(timespec="milliseconds"), "what": what, "version": uri_of(version), "by": by, **words}
+    event = {
+        "at": now.isoformat(timespec="milliseconds"),
+        "what": what,
+        "version": uri_of(version),
+        "by": by,
+        **words,
+    }
     key = f"{PREFIX}{now:%Y%m%dT%H%M%S%f}.{secrets.token_hex(4)}"
     client.set_registered_model_tag(version.name, key, json.dumps(event, ensure_ascii=False))
     return event
@@ -59,11 +68,16 @@ def history(project: Project, version: str = "") -> list[dict[str, Any]]:
     """The trail as `variants history` shows it, oldest first.
 
     Args:
-        version: only what is about this candidate or production version (a URI such as models:/color-variants/3).
+        version: only what is about this candidate or production version (a URI such as
+            models:/color-variants/3).
     """
     client = connect(project)
     found = events(client, policy_of(project).models)
-    return [event for event in found if not version or version in (event["version"], event.get("candidate"))]
+    return [
+        event
+        for event in found
+        if not version or version in (event["version"], event.get("candidate"))
+    ]
 
 
 def person(project: Project, named: str = "") -> str:
@@ -74,4 +88,8 @@ def person(project: Project, named: str = "") -> str:
     """
     if named and not named.strip():
         raise UserError("--by needs a name")
-    return named.strip() or git(project.root, "config", "--default", "", "--get", "user.name") or getpass.getuser()
+    return (
+        named.strip()
+        or git(project.root, "config", "--default", "", "--get", "user.name")
+        or getpass.getuser()
+    )

@@ -10,10 +10,13 @@ from ml.promote.alpha_spending import common_share
 PREFIX = "comparison."  # tags of the registered model of candidates, which outlive its versions
 
 
-def note_comparison(client: MlflowClient, challenger: ModelVersion, champion: ModelVersion, sketch: str) -> None:
+def note_comparison(
+    client: MlflowClient, challenger: ModelVersion, champion: ModelVersion, sketch: str
+) -> None:
     """Notes that these two are compared on the test pairs of this sketch; noted once, however often it is repeated.
 
-    Each comparison has a tag of its own, so that retrainings side by side cannot overwrite one another's.
+    Each comparison has a tag of its own, so that retrainings side by side cannot overwrite one
+    another's.
     """
     now = datetime.now(UTC).isoformat(timespec="seconds")
     key = f"{PREFIX}{challenger.version}.{champion.version}"

@@ -18,9 +18,7 @@ from flows.local.worktree import Workspace, life, notes_file, remove_worktree, w
 from ml.core.files import read_json, remove
 from ml.core.paths import TRAINED
 
-TEMPORARY = (
-    "prefect.server.api.server:create_app"  # on the command line of the server that Prefect starts for a command
-)
+TEMPORARY = "prefect.server.api.server:create_app"  # on the command line of the server that Prefect starts for a command
 CHECKPOINT = TRAINED / "checkpoint.pt"
 
 
@@ -65,7 +63,9 @@ def _is_orphan(process: psutil.Process, project: Project) -> bool:
         mark, parent = _mark(process), process.parent()
         starter, started, room = mark.split(" ", 2)
         held = parent is not None and _mark(parent) == mark  # by `prefect server start`
-        lives = psutil.pid_exists(int(starter)) and psutil.Process(int(starter)).create_time() == float(started)
+        lives = psutil.pid_exists(int(starter)) and psutil.Process(
+            int(starter)
+        ).create_time() == float(started)
         return room == str(project.room) and not held and not lives
     except (psutil.Error, OSError, ValueError):
         return False  # not ours, or gone
@@ -80,7 +80,11 @@ def _mark(process: psutil.Process) -> str:
 
 
 def salvage(
-    project: Project, client: MlflowClient, workspace: Workspace, recipe: str, log: Callable[[str], None]
+    project: Project,
+    client: MlflowClient,
+    workspace: Workspace,
+    recipe: str,
+    log: Callable[[str], None],
 ) -> None:
     """Takes over the checkpoint of a dead run of this recipe, and removes such runs, and those that had not got so far."""
     for dead in leftovers(project):
@@ -102,7 +106,9 @@ def clean(project: Project, client: MlflowClient) -> list[str]:
     for one in dead:
         stop_processes(one.root)
         clear(project, client, one)
-    return [one.name for one in dead] + [f"a temporary Prefect server (process {one.pid})" for one in servers]
+    return [one.name for one in dead] + [
+        f"a temporary Prefect server (process {one.pid})" for one in servers
+    ]
 
 
 def clear(project: Project, client: MlflowClient, dead: Leftover) -> None:
@@ -113,7 +119,8 @@ def clear(project: Project, client: MlflowClient, dead: Leftover) -> None:
     remove(Path(life(project, dead.name).lock_file))
     if run:
         with suppress(MlflowException):  # somebody deleted it
-            # Packaging a model ends the run by itself: FINISHED says nothing where no version came of it.
+            # Packaging a model ends the run by itself: FINISHED says nothing where no version came
+            # of it.
             client.set_terminated(run, "FINISHED" if versions else "KILLED")
 
 

@@ -1,7 +1,7 @@
 """Packages the model of a checkout as an MLflow model of a run: `python -m flows.registry.package RUN`, in that checkout.
 
-It runs in a process of its own with the checkout first on the path, so that the code which is registered with the model is
-the code that made it.
+It runs in a process of its own with the checkout first on the path, so that the code which is
+registered with the model is the code that made it.
 """
 
 import base64
@@ -42,7 +42,15 @@ REQUIREMENTS = (
     "torchvision",
     "typer",
 )
-ROOMS = ("core", "data", "model", "grouping", "pages", "prepare", "serve")  # of ml/: what `ml.serve` stands on
+ROOMS = (
+    "core",
+    "data",
+    "model",
+    "grouping",
+    "pages",
+    "prepare",
+    "serve",
+)  # of ml/: what `ml.serve` stands on
 EXAMPLES = 2  # products in the input example
 COMPARED = 32  # products on which ONNX Runtime and torch must agree
 
@@ -94,8 +102,12 @@ def signature() -> ModelSignature:
     inputs = [image, *(ColSpec("string", name) for name in BLOCK)]
     return ModelSignature(
         inputs=Schema([*inputs, ColSpec("string", "product_id", required=False)]),
-        outputs=Schema([ColSpec("string", "group"), ColSpec("double", "score"), ColSpec("string", "problem")]),
-        params=ParamSchema([ParamSpec("output", "string", "groups"), ParamSpec("threshold", "double", 0.0)]),
+        outputs=Schema(
+            [ColSpec("string", "group"), ColSpec("double", "score"), ColSpec("string", "problem")]
+        ),
+        params=ParamSchema(
+            [ParamSpec("output", "string", "groups"), ParamSpec("threshold", "double", 0.0)]
+        ),
     )
 
 
@@ -103,7 +115,10 @@ def example() -> pd.DataFrame:
     """A few products of the snapshot, their pictures as base64, as an HTTP client sends them."""
     products = read_table(PREPARED / "products.parquet").head(EXAMPLES)
     table = products[["product_id", *BLOCK]].reset_index(drop=True)
-    images = [base64.b64encode((SNAPSHOT / "images" / name).read_bytes()).decode() for name in products["sha256"]]
+    images = [
+        base64.b64encode((SNAPSHOT / "images" / name).read_bytes()).decode()
+        for name in products["sha256"]
+    ]
     return table.assign(image=images)
 
 

@@ -1,7 +1,8 @@
 """The production model: copies of candidates, one of which is the champion.
 
-MLflow cannot move an alias on the condition that it still points where it did, and a lock of one clone means nothing to
-another. What the registry does in one step is to number copies: of promotions at once, the first copy goes on.
+MLflow cannot move an alias on the condition that it still points where it did, and a lock of one
+clone means nothing to another. What the registry does in one step is to number copies: of
+promotions at once, the first copy goes on.
 """
 
 import time
@@ -19,15 +20,22 @@ LOCK = "promotion.lock"  # in the project's room: of promotions and rollbacks at
 PATIENCE = 600  # seconds after which a promotion that has not ended is dead
 
 
-def copy_to_production(client: MlflowClient, names: ModelNames, candidate: ModelVersion) -> ModelVersion:
+def copy_to_production(
+    client: MlflowClient, names: ModelNames, candidate: ModelVersion
+) -> ModelVersion:
     """The production version of a candidate: copied now, or by an attempt that was interrupted afterwards."""
     ensure_model(client, names.production, "The model that serves: read models:/…@champion.")
     known = client.search_model_versions(f"name = '{names.production}'")
     copied = max(
-        (one for one in known if one.source == uri_of(candidate)), key=lambda one: int(one.version), default=None
+        (one for one in known if one.source == uri_of(candidate)),
+        key=lambda one: int(one.version),
+        default=None,
     )
     copied = copied or client.copy_model_version(uri_of(candidate), names.production)
-    for name, value in (("candidate", uri_of(candidate)), ("gate_champion", candidate.tags["gate_champion"])):
+    for name, value in (
+        ("candidate", uri_of(candidate)),
+        ("gate_champion", candidate.tags["gate_champion"]),
+    ):
         client.set_model_version_tag(names.production, copied.version, name, value)
     return client.get_model_version(names.production, copied.version)
 
@@ -35,9 +43,9 @@ def copy_to_production(client: MlflowClient, names: ModelNames, candidate: Model
 def refuse_second(client: MlflowClient, names: ModelNames, copied: ModelVersion) -> None:
     """Raises UserError where another promotion that would replace the same champion was first, and is still under way.
 
-    A copy has its tags, among them the champion that its candidate was compared with, from its first moment, so of two
-    promotions at least the second sees the other. Whoever goes on must look at the champion after this: what is under way no
-    longer has moved it.
+    A copy has its tags, among them the champion that its candidate was compared with, from its
+    first moment, so of two promotions at least the second sees the other. Whoever goes on must look
+    at the champion after this: what is under way no longer has moved it.
     """
     ended = promoted(client, names)
     for other in client.search_model_versions(f"name = '{names.production}'"):
@@ -58,7 +66,9 @@ def promoted(client: MlflowClient, names: ModelNames) -> set[str]:
     return {event["version"] for event in events(client, names) if event["what"] == "promotion"}
 
 
-def champion_without_record(client: MlflowClient, names: ModelNames, candidate: ModelVersion) -> ModelVersion | None:
+def champion_without_record(
+    client: MlflowClient, names: ModelNames, candidate: ModelVersion
+) -> ModelVersion | None:
     """The champion, where it is a copy of this candidate by a promotion that died before it was on record."""
     champion = version_by_alias(client, names.production, CHAMPION)
     if champion is None or champion.tags.get("candidate") != uri_of(candidate):
@@ -66,7 +76,9 @@ def champion_without_record(client: MlflowClient, names: ModelNames, candidate: 
     return None if uri_of(champion) in promoted(client, names) else champion
 
 
-def move_champion(client: MlflowClient, names: ModelNames, version: str, tags: dict[str, str]) -> None:
+def move_champion(
+    client: MlflowClient, names: ModelNames, version: str, tags: dict[str, str]
+) -> None:
     """Points `champion` to a version of the production model and notes on the version why and when."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     for name, value in (tags | {"champion_since": now}).items():

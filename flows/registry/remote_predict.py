@@ -16,7 +16,9 @@ SCRIPT = "mlflow/score.py"
 Log = Callable[[str], None]
 
 
-def embed_with(project: Project, model_uri: str, table: pd.DataFrame, log: Log = lambda line: None) -> np.ndarray:
+def embed_with(
+    project: Project, model_uri: str, table: pd.DataFrame, log: Log = lambda line: None
+) -> np.ndarray:
     """Embeddings of a table of products by a registered model.
 
     Args:
@@ -25,22 +27,39 @@ def embed_with(project: Project, model_uri: str, table: pd.DataFrame, log: Log =
     Returns:
         float32 (products, size); rows of zeros where a picture cannot be read.
     """
-    return np.ascontiguousarray(_ask(project, model_uri, table, "embeddings", log).to_numpy(np.float32))
+    return np.ascontiguousarray(
+        _ask(project, model_uri, table, "embeddings", log).to_numpy(np.float32)
+    )
 
 
-def group_with(project: Project, model_uri: str, table: pd.DataFrame, log: Log = lambda line: None) -> pd.DataFrame:
+def group_with(
+    project: Project, model_uri: str, table: pd.DataFrame, log: Log = lambda line: None
+) -> pd.DataFrame:
     """group, score and problem of each product of a table, by a registered model."""
     return _ask(project, model_uri, table, "groups", log)
 
 
-def _ask(project: Project, model_uri: str, table: pd.DataFrame, output: str, log: Log) -> pd.DataFrame:
+def _ask(
+    project: Project, model_uri: str, table: pd.DataFrame, output: str, log: Log
+) -> pd.DataFrame:
     (project.room / "tmp").mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=project.room / "tmp") as folder:
         asked, answered = Path(folder, "asked.parquet"), Path(folder, "answered.parquet")
         table[[column for column in CATALOG_COLUMNS if column in table]].to_parquet(asked)
-        command = [sys.executable, str(project.root / SCRIPT), model_uri, str(asked), str(answered), output]
+        command = [
+            sys.executable,
+            str(project.root / SCRIPT),
+            model_uri,
+            str(asked),
+            str(answered),
+            output,
+        ]
         try:
-            stream(command, Path(folder), log, environment={"MLFLOW_TRACKING_URI": project.mlflow_uri})
+            stream(
+                command, Path(folder), log, environment={"MLFLOW_TRACKING_URI": project.mlflow_uri}
+            )
         except CommandError as error:
-            raise RuntimeError(f"the model {model_uri} failed:\n" + "\n".join(error.tail)) from error
+            raise RuntimeError(
+                f"the model {model_uri} failed:\n" + "\n".join(error.tail)
+            ) from error
         return pd.read_parquet(answered)

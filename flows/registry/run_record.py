@@ -83,16 +83,24 @@ def record(
         log(run_id, str(root / file), folder or None)
     products = read_table(root / SNAPSHOT / "catalog.parquet")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a folder may be read as several kinds of source, all the same
-        dataset = from_pandas(products, source=source, name="snapshot", digest=tags["snapshot"][:36])
+        warnings.simplefilter(
+            "ignore", UserWarning
+        )  # a folder may be read as several kinds of source, all the same
+        dataset = from_pandas(
+            products, source=source, name="snapshot", digest=tags["snapshot"][:36]
+        )
     inputs = client.get_run(run_id).inputs
     if not (inputs and inputs.dataset_inputs):
-        entry = DatasetInput(dataset._to_mlflow_entity(), [InputTag("mlflow.data.context", "training")])
+        entry = DatasetInput(
+            dataset._to_mlflow_entity(), [InputTag("mlflow.data.context", "training")]
+        )
         client.log_inputs(run_id, [entry])
     return metrics
 
 
-def log_model(project: Project, client: MlflowClient, run_id: str, root: Path, log: Callable[[str], None]) -> str:
+def log_model(
+    project: Project, client: MlflowClient, run_id: str, root: Path, log: Callable[[str], None]
+) -> str:
     """Packages the checkout's model in the run, unless it is there already; returns its URI (models:/m-…)."""
     outputs = client.get_run(run_id).outputs
     if outputs and outputs.model_outputs:
@@ -121,7 +129,11 @@ def model_card(root: Path, production: str, metrics: dict[str, Any], tags: dict[
     )
     products = len(read_table(root / PREPARED / "products.parquet"))
     return template.render(
-        metrics=metrics, params=flat_params(root), tags=tags, production=production, products=products
+        metrics=metrics,
+        params=flat_params(root),
+        tags=tags,
+        production=production,
+        products=products,
     )
 
 

@@ -39,8 +39,8 @@ def connect(project: Project) -> MlflowClient:
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     try:
-        # Several processes that open a fresh sqlite store at once would race in its schema migration, which MLflow
-        # runs when a client is made and when the registry is first asked.
+        # Several processes that open a fresh sqlite store at once would race in its schema
+        # migration, which MLflow runs when a client is made and when the registry is first asked.
         with FileLock(project.room / "mlflow.lock"):
             embedded = uri.startswith("sqlite:///")
             if embedded:
@@ -49,7 +49,8 @@ def connect(project: Project) -> MlflowClient:
             client.search_registered_models(max_results=1)
             if client.get_experiment_by_name(EXPERIMENT) is None:
                 client.create_experiment(
-                    EXPERIMENT, artifact_location=(project.room / "mlartifacts").as_uri() if embedded else None
+                    EXPERIMENT,
+                    artifact_location=(project.room / "mlartifacts").as_uri() if embedded else None,
                 )
     except Exception as error:  # drivers raise many kinds; all of them mean that there is no store
         if "error code 401" in str(error):
@@ -70,7 +71,9 @@ def make_store(database: Path) -> None:
         return
     remove_parts(database)
     with replacing(database) as beside:
-        MlflowClient(f"sqlite:///{beside}", f"sqlite:///{beside}").search_registered_models(max_results=1)
+        MlflowClient(f"sqlite:///{beside}", f"sqlite:///{beside}").search_registered_models(
+            max_results=1
+        )
 
 
 @contextmanager
@@ -123,7 +126,9 @@ def log_values(
     for start in range(0, len(entries), 100):
         client.log_batch(run_id, params=entries[start : start + 100])
     client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
-    figures = [Metric(name, value, int(time.time() * 1000), 0, model_id) for name, value in metrics.items()]
+    figures = [
+        Metric(name, value, int(time.time() * 1000), 0, model_id) for name, value in metrics.items()
+    ]
     for start in range(0, len(figures), 500):
         client.log_batch(run_id, metrics=figures[start : start + 500])
 
@@ -143,8 +148,14 @@ class LiveHistory:
 
     def __init__(self, client: MlflowClient, run_id: str, file: Path) -> None:
         self.client, self.run_id, self.file = client, run_id, file
-        steps = [entry.step for name in ("loss", "dev_block_ap") for entry in client.get_metric_history(run_id, name)]
-        self.logged = max(steps, default=-1) + 1  # lines; the first is of epoch 0, the initial weights
+        steps = [
+            entry.step
+            for name in ("loss", "dev_block_ap")
+            for entry in client.get_metric_history(run_id, name)
+        ]
+        self.logged = (
+            max(steps, default=-1) + 1
+        )  # lines; the first is of epoch 0, the initial weights
 
     def catch_up(self) -> None:
         """Logs the lines that are not logged yet; a line that is still being written is left for later."""
@@ -156,7 +167,9 @@ class LiveHistory:
         for row in rows[self.logged :]:
             epoch = int(row.pop("epoch"))
             metrics = [
-                Metric(name, float(value), int(time.time() * 1000), epoch) for name, value in row.items() if value
+                Metric(name, float(value), int(time.time() * 1000), epoch)
+                for name, value in row.items()
+                if value
             ]
             self.client.log_batch(self.run_id, metrics=metrics)
             self.logged += 1
@@ -165,7 +178,8 @@ class LiveHistory:
     def following(self) -> Iterator[None]:
         """Follows the file in a thread while the caller runs the stage, and to its end afterwards.
 
-        A tracking server that is away for a while does not stop the training: what it missed is logged at the end.
+        A tracking server that is away for a while does not stop the training: what it missed is
+        logged at the end.
         """
         self.file.unlink(missing_ok=True)
         done = threading.Event()

@@ -30,12 +30,16 @@ def ensure_model(client: MlflowClient, name: str, description: str) -> None:
         try:
             client.create_registered_model(name, description=description)
         except MlflowException:
-            client.get_registered_model(name)  # another retraining was faster; anything else is an error here
+            client.get_registered_model(
+                name
+            )  # another retraining was faster; anything else is an error here
 
 
 def version_of_recipe(client: MlflowClient, name: str, recipe: str) -> ModelVersion | None:
     """The version that was made by this recipe from a commit, the newest of several."""
-    found = client.search_model_versions(f"name = '{name}' and tags.recipe = '{recipe}' and tags.dirty = 'false'")
+    found = client.search_model_versions(
+        f"name = '{name}' and tags.recipe = '{recipe}' and tags.dirty = 'false'"
+    )
     return max(found, key=lambda version: int(version.version), default=None)
 
 
@@ -57,16 +61,27 @@ def find_version(client: MlflowClient, uri: str) -> ModelVersion:
     name, _, alias = text.partition("@")
     name, _, number = name.partition("/")
     try:
-        return client.get_model_version_by_alias(name, alias) if alias else client.get_model_version(name, number)
+        return (
+            client.get_model_version_by_alias(name, alias)
+            if alias
+            else client.get_model_version(name, number)
+        )
     except MlflowException as error:
         names = [model.name for model in client.search_registered_models()]
         if name not in names:
-            there = f"there is {', '.join(names)}" if names else "nothing is registered yet: run `variants retrain`"
+            there = (
+                f"there is {', '.join(names)}"
+                if names
+                else "nothing is registered yet: run `variants retrain`"
+            )
             raise UserError(f"no model '{name}' is registered; {there}") from error
         model = client.get_registered_model(name)
         aliases = ", ".join(f"@{one}" for one in model.aliases) or "no alias"
         numbers = ", ".join(
-            sorted((str(one.version) for one in client.search_model_versions(f"name = '{name}'")), key=int)
+            sorted(
+                (str(one.version) for one in client.search_model_versions(f"name = '{name}'")),
+                key=int,
+            )
         )
         raise UserError(
             f"'{uri}' does not exist: the model '{name}' has {aliases} and the versions {numbers}"
@@ -82,10 +97,15 @@ def find_candidate(client: MlflowClient, names: ModelNames, version: str) -> Mod
 def refusal_of(candidate: ModelVersion, policy: Policy) -> str | None:
     """What the gate said where it did not let a candidate pass, in words; None where it did, or where it only runs dry.
 
-    In mode `dry-run` the gate must have seen it, but its refusal counts for uncommitted changes only.
+    In mode `dry-run` the gate must have seen it, but its refusal counts for uncommitted changes
+    only.
     """
     verdict = candidate.tags.get("gate")
-    waived = policy.gate.mode == "dry-run" and verdict == "refused" and candidate.tags.get("dirty") == "false"
+    waived = (
+        policy.gate.mode == "dry-run"
+        and verdict == "refused"
+        and candidate.tags.get("dirty") == "false"
+    )
     if verdict == "passed" or waived:
         return None
     return "the gate refused it" if verdict == "refused" else "the gate has not seen it"
@@ -96,9 +116,12 @@ def register(
 ) -> ModelVersion:
     """Registers a logged model as a candidate, unless this run has one already, and points `challenger` to it.
 
-    Two registrations at once can collide on a version number; the store refuses one of them, which is tried again.
+    Two registrations at once can collide on a version number; the store refuses one of them, which
+    is tried again.
     """
-    ensure_model(client, name, "Models that may be promoted. Consumers read the production model instead.")
+    ensure_model(
+        client, name, "Models that may be promoted. Consumers read the production model instead."
+    )
     known = client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
     version = known[0] if known else None
     for attempt in range(5):
@@ -131,7 +154,9 @@ def run_of(version: ModelVersion) -> str:
 
 def grouping_of(client: MlflowClient, version: ModelVersion) -> dict[str, Any]:
     """The grouping.json of a version; models from before other methods were there are grouped by average linkage."""
-    file = download_artifacts(run_id=run_of(version), artifact_path="grouping.json", tracking_uri=client.tracking_uri)
+    file = download_artifacts(
+        run_id=run_of(version), artifact_path="grouping.json", tracking_uri=client.tracking_uri
+    )
     return {"method": "average", **read_json(Path(file))}
 
 

@@ -29,8 +29,12 @@ def run_app(app: typer.Typer) -> None:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
     except OSError as error:
-        words = next((words for words in DISK_FULL if words in str(error)), None)  # a copy of many files has no errno
+        words = next(
+            (words for words in DISK_FULL if words in str(error)), None
+        )  # a copy of many files has no errno
         if words is None:
             raise
-        print(f"error: {words}: '{error.filename or Path.cwd()}' cannot be written", file=sys.stderr)
+        print(
+            f"error: {words}: '{error.filename or Path.cwd()}' cannot be written", file=sys.stderr
+        )
         raise SystemExit(1) from None

@@ -21,7 +21,9 @@ def pick_device(wanted: str) -> str:
 
 def exact(threads: int) -> None:
     """Makes torch repeatable: deterministic kernels and a fixed thread count, on which CPU results depend; and keeps memory."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic cuBLAS asks for
+    os.environ.setdefault(
+        "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+    )  # what deterministic cuBLAS asks for
     torch.use_deterministic_algorithms(True)
     torch.set_num_threads(threads)
     keep_memory()

@@ -56,7 +56,10 @@ def remove(path: Path) -> None:
 def write_json(path: Path, content: Any) -> None:
     """JSON with stable layout (two spaces, keys as given, newline at the end); NaN is refused: ValueError."""
     with replacing(path) as beside:
-        beside.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+        beside.write_text(
+            json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
+            encoding="utf-8",
+        )
 
 
 def read_json(path: Path) -> Any:

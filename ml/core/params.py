@@ -22,13 +22,15 @@ def load_params(section: str, model: type[Section], path: Path = Path("params.ya
     """Reads one section of params.yaml.
 
     Raises:
-        UserError: no such file or section, not YAML, or a param that is missing, unknown or out of range; every mistake
-            is named with its place.
+        UserError: no such file or section, not YAML, or a param that is missing, unknown or out of
+            range; every mistake is named with its place.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise UserError(f"there is no {path} here: run stages from the project's root, or name it") from error
+        raise UserError(
+            f"there is no {path} here: run stages from the project's root, or name it"
+        ) from error
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(content, dict) or section not in content:
@@ -47,7 +49,9 @@ def profile_params(name: str, path: Path = Path("params.yaml")) -> dict[str, Any
     """
     profiles = yaml.safe_load(path.read_text(encoding="utf-8")).get("profiles") or {}
     if name not in profiles:
-        raise UserError(f"params.yaml has no profile '{name}'; it has {', '.join(profiles) or 'none'}")
+        raise UserError(
+            f"params.yaml has no profile '{name}'; it has {', '.join(profiles) or 'none'}"
+        )
     return dict(profiles[name])
 
 

@@ -1,8 +1,9 @@
 """What the annotated pairs say: designs, hard pairs and block pairs.
 
-A *usable* pair is not marked `low`. A *design* is a connected component of the positive usable pairs. *Hard pairs* are the
-usable pairs; *block pairs* are all pairs of products that occur in a usable pair and share a block (brand, gender,
-article_type), positive if of one design, without the pairs marked `low`.
+A *usable* pair is not marked `low`. A *design* is a connected component of the positive usable
+pairs. *Hard pairs* are the usable pairs; *block pairs* are all pairs of products that occur in a
+usable pair and share a block (brand, gender, article_type), positive if of one design, without the
+pairs marked `low`.
 """
 
 from dataclasses import dataclass
@@ -61,8 +62,10 @@ def build_truth(products: pd.DataFrame, pairs: pd.DataFrame) -> Truth:
     """Works out the truth for the products of a table, such as one split.
 
     Args:
-        products: product_id, brand, gender, article_type; the index does not matter, the order does.
-        pairs: left, right, color_variants, confidence (may be absent). Pairs with a product outside the table are left out.
+        products: product_id, brand, gender, article_type; the index does not matter, the order
+            does.
+        pairs: left, right, color_variants, confidence (may be absent). Pairs with a product outside
+            the table are left out.
     """
     row = pd.Series(np.arange(len(products)), index=products["product_id"].to_numpy())
     pairs = pairs[pairs["left"].isin(row.index) & pairs["right"].isin(row.index)]
@@ -75,7 +78,10 @@ def build_truth(products: pd.DataFrame, pairs: pd.DataFrame) -> Truth:
     rows = np.unique(np.concatenate([row[usable["left"]], row[usable["right"]]]).astype(int))
     place = np.full(len(products), -1)
     place[rows] = np.arange(len(rows))
-    left, right = place[row[usable["left"]].to_numpy(int)], place[row[usable["right"]].to_numpy(int)]
+    left, right = (
+        place[row[usable["left"]].to_numpy(int)],
+        place[row[usable["right"]].to_numpy(int)],
+    )
     label = usable["color_variants"].to_numpy(int) == 1
     design = components(len(rows), left[label], right[label])
     block = block_numbers(products.iloc[rows])
@@ -83,10 +89,14 @@ def build_truth(products: pd.DataFrame, pairs: pd.DataFrame) -> Truth:
     excluded = {
         frozenset(ends)
         for ends in zip(
-            place[row[doubtful["left"]].to_numpy(int)], place[row[doubtful["right"]].to_numpy(int)], strict=True
+            place[row[doubtful["left"]].to_numpy(int)],
+            place[row[doubtful["right"]].to_numpy(int)],
+            strict=True,
         )
     }
-    keep = np.array([frozenset(ends) not in excluded for ends in zip(first, second, strict=True)], dtype=bool)
+    keep = np.array(
+        [frozenset(ends) not in excluded for ends in zip(first, second, strict=True)], dtype=bool
+    )
     first, second = first[keep], second[keep]
     return Truth(
         rows=rows,

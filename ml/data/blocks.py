@@ -19,12 +19,14 @@ def kind_numbers(products: pd.DataFrame) -> np.ndarray:
 def relative_to_block(embeddings: np.ndarray, block: np.ndarray, prior: float) -> np.ndarray:
     """Takes the block's own mean away from each embedding.
 
-    One brand photographs its shirts alike, another its shoes: such likeness makes whole blocks too similar or too
-    different for one threshold. The mean is shrunk to zero, the mean of all products, as if `prior` more products of no
-    particular look were in the block: a block of a few products, which may all be variants, hardly moves.
+    One brand photographs its shirts alike, another its shoes: such likeness makes whole blocks too
+    similar or too different for one threshold. The mean is shrunk to zero, the mean of all
+    products, as if `prior` more products of no particular look were in the block: a block of a few
+    products, which may all be variants, hardly moves.
 
     Args:
-        embeddings: float (products, size), rows of length 1, centered on the train products; rows of zeros stay zero.
+        embeddings: float (products, size), rows of length 1, centered on the train products; rows
+            of zeros stay zero.
         block: int (products,), from 0. All products of a block should be there, annotated or not.
         prior: products; with 0 the plain mean is taken away, with infinity nothing.
 

@@ -7,7 +7,14 @@ import numpy as np
 from PIL import Image, ImageFile, ImageOps
 
 MAX_PIXELS = 50_000_000  # a 7,000 × 7,000 photo; more is taken for a decompression bomb
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")  # decoders that take hostile input in the open web's browsers
+FORMATS = (
+    "JPEG",
+    "PNG",
+    "WEBP",
+    "GIF",
+    "BMP",
+    "TIFF",
+)  # decoders that take hostile input in the open web's browsers
 
 ImageFile.LOAD_TRUNCATED_IMAGES = False
 
@@ -23,10 +30,12 @@ def decode(content: bytes | None) -> np.ndarray:
         content: the file's bytes, or None for a file that is missing.
 
     Returns:
-        uint8 array (height, width, 3), RGB, upright after its EXIF orientation; transparency lies on white.
+        uint8 array (height, width, 3), RGB, upright after its EXIF orientation; transparency lies
+        on white.
 
     Raises:
-        UnreadablePicture: missing, empty, no picture, truncated, or larger than `MAX_PIXELS` once decoded.
+        UnreadablePicture: missing, empty, no picture, truncated, or larger than `MAX_PIXELS` once
+            decoded.
     """
     if content is None:
         raise UnreadablePicture("the file is missing")
@@ -34,16 +43,22 @@ def decode(content: bytes | None) -> np.ndarray:
         raise UnreadablePicture("the file is empty (0 bytes)")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's own bomb warning: the size is checked below, before decoding
+            warnings.simplefilter(
+                "ignore"
+            )  # Pillow's own bomb warning: the size is checked below, before decoding
             picture: Image.Image = Image.open(io.BytesIO(content), formats=FORMATS)
     except Image.DecompressionBombError as error:
-        raise UnreadablePicture(f"its pixels are over the limit of {MAX_PIXELS:,} (decompression bomb?)") from error
+        raise UnreadablePicture(
+            f"its pixels are over the limit of {MAX_PIXELS:,} (decompression bomb?)"
+        ) from error
     except Exception as error:
         start = content[:64].lstrip().lower()
         what = "an HTML page" if start.startswith((b"<!doctype", b"<html")) else "not a picture"
         raise UnreadablePicture(f"the file is {what}") from error
     if picture.width * picture.height > MAX_PIXELS:
-        raise UnreadablePicture(f"its pixels are over the limit of {MAX_PIXELS:,} (decompression bomb?)")
+        raise UnreadablePicture(
+            f"its pixels are over the limit of {MAX_PIXELS:,} (decompression bomb?)"
+        )
     try:
         picture = ImageOps.exif_transpose(picture)
         if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:

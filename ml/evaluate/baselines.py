@@ -59,9 +59,9 @@ BASELINES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 def _thumbnails(pictures: np.ndarray) -> np.ndarray:
     size = (THUMBNAIL, THUMBNAIL)
-    return np.stack([np.asarray(Image.fromarray(p).resize(size, Image.Resampling.BOX)) for p in pictures]).astype(
-        np.float32
-    )
+    return np.stack(
+        [np.asarray(Image.fromarray(p).resize(size, Image.Resampling.BOX)) for p in pictures]
+    ).astype(np.float32)
 
 
 def _rows(pictures: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Confidence intervals by resampling whole designs, since pairs that share a product are not independent.
 
-Cluster bootstrap: Davison and Hinkley, "Bootstrap methods and their application" (1997), section 3.8; percentile interval.
+Cluster bootstrap: Davison and Hinkley, "Bootstrap methods and their application" (1997), section
+    3.8; percentile interval.
 """
 
 import numpy as np
@@ -26,8 +27,8 @@ def pair_weights(weight: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.
         weight: float (resamples, designs); left, right: int (pairs,), design at each end.
 
     Returns:
-        float (resamples, pairs): a pair within a design comes once for each copy of the design, a pair of two designs once
-        for each pair of copies.
+        float (resamples, pairs): a pair within a design comes once for each copy of the design, a
+        pair of two designs once for each pair of copies.
     """
     return np.where(left == right, weight[:, left], weight[:, left] * weight[:, right])
 
@@ -36,7 +37,8 @@ def interval(figures: np.ndarray, level: float = LEVEL) -> dict[str, float | Non
     """Value and percentile interval.
 
     Args:
-        figures: float (1 + resamples,), the sample's own figure first. Resamples in which it is undefined are left out.
+        figures: float (1 + resamples,), the sample's own figure first. Resamples in which it is
+            undefined are left out.
 
     Returns:
         {"value", "low", "high"}; None where undefined.

@@ -19,7 +19,8 @@ class Mistake:
 
     Attributes:
         left, right: rows of the products table; similarity: cosine.
-        wrong: whether the threshold decides it wrongly (the list goes on with the nearest right ones).
+        wrong: whether the threshold decides it wrongly (the list goes on with the nearest right
+            ones).
     """
 
     left: int
@@ -43,20 +44,27 @@ class Findings:
     false_negatives: list[Mistake]
 
 
-def find(products: pd.DataFrame, embeddings: np.ndarray, threshold: float, method: Method, truth: Truth) -> Findings:
+def find(
+    products: pd.DataFrame, embeddings: np.ndarray, threshold: float, method: Method, truth: Truth
+) -> Findings:
     """Groups all products of a table and looks for the worst mistakes among its annotated block pairs.
 
     Args:
-        embeddings: float (products, size), rows of length 1; threshold: 1 − cosine; method: see `ml.grouping.grouping`.
+        embeddings: float (products, size), rows of length 1; threshold: 1 − cosine; method: see
+            `ml.grouping.grouping`.
     """
     groups: list[np.ndarray] = []
     if len(products):
         group = Grouping(embeddings, block_numbers(products), method).cut(threshold)
         order = np.argsort(group, kind="stable")
-        groups = [rows for rows in np.split(order, np.cumsum(np.bincount(group))[:-1]) if len(rows) >= 2]
+        groups = [
+            rows for rows in np.split(order, np.cumsum(np.bincount(group))[:-1]) if len(rows) >= 2
+        ]
         groups.sort(key=lambda rows: (-len(rows), int(rows[0])))
     score = similarities(embeddings[truth.rows], truth.block_pairs)
-    return Findings(groups, _worst(truth, score, threshold, False), _worst(truth, score, threshold, True))
+    return Findings(
+        groups, _worst(truth, score, threshold, False), _worst(truth, score, threshold, True)
+    )
 
 
 def _worst(truth: Truth, score: np.ndarray, threshold: float, label: bool) -> list[Mistake]:
@@ -65,6 +73,11 @@ def _worst(truth: Truth, score: np.ndarray, threshold: float, label: bool) -> li
     chosen = chosen[np.argsort(score[chosen] if label else -score[chosen], kind="stable")][:PAIRS]
     left, right = truth.rows[pairs.left], truth.rows[pairs.right]
     return [
-        Mistake(int(left[pair]), int(right[pair]), float(score[pair]), bool((score[pair] >= 1 - threshold) != label))
+        Mistake(
+            int(left[pair]),
+            int(right[pair]),
+            float(score[pair]),
+            bool((score[pair] >= 1 - threshold) != label),
+        )
         for pair in chosen
     ]

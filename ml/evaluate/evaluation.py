@@ -41,7 +41,11 @@ def similarities(embeddings: np.ndarray, pairs: PairSet) -> np.ndarray:
 
 
 def resampled_figures(
-    embeddings: np.ndarray, truth: Truth, threshold: float, weight: np.ndarray, method: Method = "average"
+    embeddings: np.ndarray,
+    truth: Truth,
+    threshold: float,
+    weight: np.ndarray,
+    method: Method = "average",
 ) -> dict[str, np.ndarray]:
     """Every figure of `FIGURES`, for each resample.
 
@@ -51,16 +55,23 @@ def resampled_figures(
         weight: float (resamples, designs), see `ml.evaluate.bootstrap.resample`.
 
     Returns:
-        float (resamples,) for each name; two calls with equal weights are paired, resample by resample.
+        float (resamples,) for each name; two calls with equal weights are paired, resample by
+        resample.
     """
     group = Grouping(embeddings, truth.block, method).cut(threshold)
     step = _resamples_at_once(truth.block_pairs)
-    parts = [_figures(embeddings, truth, group, weight[start : start + step]) for start in range(0, len(weight), step)]
+    parts = [
+        _figures(embeddings, truth, group, weight[start : start + step])
+        for start in range(0, len(weight), step)
+    ]
     return {name: np.concatenate([part[name] for part in parts]) for name in FIGURES}
 
 
 def over_resamples(
-    figure: Callable[[np.ndarray], np.ndarray], pairs: PairSet, design: np.ndarray, weight: np.ndarray
+    figure: Callable[[np.ndarray], np.ndarray],
+    pairs: PairSet,
+    design: np.ndarray,
+    weight: np.ndarray,
 ) -> np.ndarray:
     """One figure of pairs for each resample, chunk by chunk: float (resamples,).
 
@@ -70,7 +81,10 @@ def over_resamples(
     """
     ends, step = (design[pairs.left], design[pairs.right]), _resamples_at_once(pairs)
     return np.concatenate(
-        [figure(pair_weights(weight[start : start + step], *ends)) for start in range(0, len(weight), step)]
+        [
+            figure(pair_weights(weight[start : start + step], *ends))
+            for start in range(0, len(weight), step)
+        ]
     )
 
 
@@ -83,7 +97,9 @@ def _resamples_at_once(pairs: PairSet) -> int:
     return max(1, CHUNK // max(len(pairs), 1))
 
 
-def _figures(embeddings: np.ndarray, truth: Truth, group: np.ndarray, weight: np.ndarray) -> dict[str, np.ndarray]:
+def _figures(
+    embeddings: np.ndarray, truth: Truth, group: np.ndarray, weight: np.ndarray
+) -> dict[str, np.ndarray]:
     design = truth.design
     figures: dict[str, np.ndarray] = {}
     for name, pairs in (("block", truth.block_pairs), ("hard", truth.hard)):
@@ -98,7 +114,9 @@ def _figures(embeddings: np.ndarray, truth: Truth, group: np.ndarray, weight: np
     return figures | group_figures(design, group, weight)
 
 
-def group_figures(design: np.ndarray, group: np.ndarray, weight: np.ndarray) -> dict[str, np.ndarray]:
+def group_figures(
+    design: np.ndarray, group: np.ndarray, weight: np.ndarray
+) -> dict[str, np.ndarray]:
     """The figures of `FIGURES` that are about groups: float (resamples,) for each name.
 
     Args:

@@ -1,11 +1,14 @@
 """The figures that this project reports, each defined once.
 
-Every function takes weights of shape (resamples, items) and gives one figure a resample, so that the value (one row of
-ones) and its bootstrap interval (`ml.evaluate.bootstrap`) come from the same lines. Higher is better everywhere.
+Every function takes weights of shape (resamples, items) and gives one figure a resample, so that
+the value (one row of ones) and its bootstrap interval (`ml.evaluate.bootstrap`) come from the same
+lines. Higher is better everywhere.
 
-Sources: average precision, ROC AUC: Fawcett, "An introduction to ROC analysis" (2006) and scikit-learn's definitions,
-against which the tests check these; ARI: Hubert and Arabie (1985) in the pair-counting form of Steinley (2004); FMS:
-Fowlkes and Mallows (1983); NMI with arithmetic mean: Strehl and Ghosh (2002); CGacc: arXiv 2104.08581, section 4.
+Sources: average precision, ROC AUC: Fawcett, "An introduction to ROC analysis" (2006) and
+    scikit-learn's definitions,
+against which the tests check these; ARI: Hubert and Arabie (1985) in the pair-counting form of
+Steinley (2004); FMS: Fowlkes and Mallows (1983); NMI with arithmetic mean: Strehl and Ghosh (2002);
+CGacc: arXiv 2104.08581, section 4.
 """
 
 import numpy as np
@@ -35,10 +38,15 @@ def roc_auc(label: np.ndarray, score: np.ndarray, weight: np.ndarray) -> np.ndar
     hits, misses = _counts(label, score, weight)
     middle = hits - np.diff(hits, axis=1, prepend=0) / 2
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray((np.diff(misses, axis=1, prepend=0) * middle).sum(axis=1) / (hits[:, -1] * misses[:, -1]))
+        return np.asarray(
+            (np.diff(misses, axis=1, prepend=0) * middle).sum(axis=1)
+            / (hits[:, -1] * misses[:, -1])
+        )
 
 
-def tpr_at_fpr(label: np.ndarray, score: np.ndarray, weight: np.ndarray, fpr: float = FPR) -> np.ndarray:
+def tpr_at_fpr(
+    label: np.ndarray, score: np.ndarray, weight: np.ndarray, fpr: float = FPR
+) -> np.ndarray:
     """Largest share of positives found by a threshold that lets through at most `fpr` of the negatives."""
     hits, misses = _counts(label, score, weight)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -62,18 +70,22 @@ class Confusion:
 
     Args:
         design, group: int (products,), true and found.
-        weight: float (resamples, designs), how often a resample holds each design. A design drawn twice is two designs
-            of their own, whose products are not compared with each other.
+        weight: float (resamples, designs), how often a resample holds each design. A design drawn
+            twice is two designs of their own, whose products are not compared with each other.
     """
 
     def __init__(self, design: np.ndarray, group: np.ndarray, weight: np.ndarray) -> None:
         table = _contingency(design, group)
         size = table.sum(axis=1)
-        together = (table**2).sum(axis=1)  # ordered pairs of a design's products that are found together, self included
+        together = (table**2).sum(
+            axis=1
+        )  # ordered pairs of a design's products that are found together, self included
         self.true_positive = weight @ (together - size)
         self.false_negative = weight @ (size**2 - together)
         drawn = weight @ table  # (resamples, groups): products in each found group
-        own = weight**2 @ table**2  # of which pairs of one design, all its copies with all its copies
+        own = (
+            weight**2 @ table**2
+        )  # of which pairs of one design, all its copies with all its copies
         self.false_positive = (drawn**2 - own).sum(axis=1)
         different = (weight @ size) ** 2 - weight**2 @ size**2  # pairs of different designs
         self.true_negative = different - self.false_positive
@@ -81,7 +93,12 @@ class Confusion:
 
 def adjusted_rand(pairs: Confusion) -> np.ndarray:
     """Adjusted Rand index from pair counts: 1 for the true grouping, 0 on average for a random one."""
-    tp, fp, fn, tn = pairs.true_positive, pairs.false_positive, pairs.false_negative, pairs.true_negative
+    tp, fp, fn, tn = (
+        pairs.true_positive,
+        pairs.false_positive,
+        pairs.false_negative,
+        pairs.true_negative,
+    )
     with np.errstate(invalid="ignore", divide="ignore"):
         index = 2 * (tp * tn - fn * fp) / ((tp + fn) * (fn + tn) + (tp + fp) * (fp + tn))
     return np.asarray(np.where((fp == 0) & (fn == 0), 1.0, index))
@@ -94,7 +111,9 @@ def fowlkes_mallows(pairs: Confusion) -> np.ndarray:
         return np.asarray(np.where(tp > 0, tp / np.sqrt((tp + fp) * (tp + fn)), 0.0))
 
 
-def normalized_mutual_information(design: np.ndarray, group: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def normalized_mutual_information(
+    design: np.ndarray, group: np.ndarray, weight: np.ndarray
+) -> np.ndarray:
     """Mutual information over the mean of both entropies; near 1 for any fine grouping, so never decide on it.
 
     Args:
@@ -104,24 +123,33 @@ def normalized_mutual_information(design: np.ndarray, group: np.ndarray, weight:
     joint = weight[:, table.row] * table.data
     joint = joint / joint.sum(axis=1, keepdims=True)
     cells = np.arange(table.nnz)
-    of_design = joint @ coo_array((np.ones(table.nnz), (cells, table.row)), shape=(table.nnz, table.shape[0]))
-    of_group = joint @ coo_array((np.ones(table.nnz), (cells, table.col)), shape=(table.nnz, table.shape[1]))
+    of_design = joint @ coo_array(
+        (np.ones(table.nnz), (cells, table.row)), shape=(table.nnz, table.shape[0])
+    )
+    of_group = joint @ coo_array(
+        (np.ones(table.nnz), (cells, table.col)), shape=(table.nnz, table.shape[1])
+    )
     with np.errstate(invalid="ignore", divide="ignore"):
-        log = np.where(joint > 0, np.log(joint / (of_design[:, table.row] * of_group[:, table.col])), 0)
+        log = np.where(
+            joint > 0, np.log(joint / (of_design[:, table.row] * of_group[:, table.col])), 0
+        )
         mutual = (joint * log).sum(axis=1)
         mean = (_entropy(of_design) + _entropy(of_group)) / 2
         return np.where(mean > 0, mutual / mean, 1.0)
 
 
-def group_accuracy(design: np.ndarray, group: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def group_accuracy(
+    design: np.ndarray, group: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """CGacc and its precision.
 
     Args:
         design, group: int (products,); weight: float (resamples, designs).
 
     Returns:
-        The share of true designs of two or more products that are recovered exactly, and the share of found groups of two
-        or more products that are exactly a design; a group counts with the mean weight of its products.
+        The share of true designs of two or more products that are recovered exactly, and the share
+        of found groups of two or more products that are exactly a design; a group counts with the
+        mean weight of its products.
     """
     table = _contingency(design, group).tocoo()
     size, found = np.bincount(design), np.bincount(group)
@@ -137,7 +165,9 @@ def group_accuracy(design: np.ndarray, group: np.ndarray, weight: np.ndarray) ->
     return accuracy, np.where(np.isnan(precision), 0.0, precision)
 
 
-def _counts(label: np.ndarray, score: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _counts(
+    label: np.ndarray, score: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Cumulated weights of positives and of negatives at each distinct score, from the highest score down."""
     order = np.argsort(-score, kind="stable")
     last = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)

@@ -56,7 +56,8 @@ def write_report(
 
     Args:
         metrics: the content of metrics.json; curves: embedding, recall, precision.
-        products: the test split; pictures: uint8 (products, height, width, 3) and embeddings: float (products, size), its.
+        products: the test split; pictures: uint8 (products, height, width, 3) and embeddings: float
+            (products, size), its.
         boxes: the contact sheet of where products were found.
     """
     threshold = metrics["threshold"]
@@ -65,7 +66,9 @@ def write_report(
         return product_card(products.iloc[row], pictures[row])
 
     def cards(mistakes: list[Mistake]) -> list[dict[str, Any]]:
-        return [{"left": card(one.left), "right": card(one.right), "mistake": one} for one in mistakes]
+        return [
+            {"left": card(one.left), "right": card(one.right), "mistake": one} for one in mistakes
+        ]
 
     write_page(
         path,
@@ -77,13 +80,18 @@ def write_report(
         histogram=_histogram(embeddings, truth, threshold) if len(truth.block_pairs) else None,
         reliability=_reliability(embeddings, truth, metrics) if metrics["evaluable"] else None,
         groups=[
-            {"size": len(rows), "cards": [card(row) for row in rows[:MEMBERS]]} for rows in findings.groups[:GROUPS]
+            {"size": len(rows), "cards": [card(row) for row in rows[:MEMBERS]]}
+            for rows in findings.groups[:GROUPS]
         ],
         group_count=len(findings.groups),
         grouped=sum(map(len, findings.groups)),
         mistakes={
-            "Worst false positives: different designs that look alike to the model": cards(findings.false_positives),
-            "Worst false negatives: variants that the model does not see": cards(findings.false_negatives),
+            "Worst false positives: different designs that look alike to the model": cards(
+                findings.false_positives
+            ),
+            "Worst false negatives: variants that the model does not see": cards(
+                findings.false_negatives
+            ),
         },
         boxes=picture_url(Image.open(boxes).convert("RGB")),
         products=len(products),
@@ -100,7 +108,9 @@ def _tables(metrics: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     entries = {"model": metrics, **metrics["baselines"]}
     tables = {}
     for split in ("test", "dev"):
-        best = {name: max(entry[split][name]["value"] for entry in entries.values()) for name in FIGURES}
+        best = {
+            name: max(entry[split][name]["value"] for entry in entries.values()) for name in FIGURES
+        }
         tables[split] = [
             {
                 "name": TITLES[name],
@@ -129,10 +139,17 @@ def _precision_recall(curves: pd.DataFrame) -> Markup:
 def _histogram(embeddings: np.ndarray, truth: Truth, threshold: float) -> Markup:
     label, score = truth.block_pairs.label, similarities(embeddings[truth.rows], truth.block_pairs)
     edges = np.linspace(min(float(score.min()), 1 - threshold) - 1e-6, 1 + 1e-6, 61)
-    figure = go.Figure(layout={"barmode": "overlay", "title": "Similarity of block pairs, test split"})
-    for kind, name, colour in ((False, "other design", "#b0b0b0"), (True, "colour variants", COLOURS["model"])):
+    figure = go.Figure(
+        layout={"barmode": "overlay", "title": "Similarity of block pairs, test split"}
+    )
+    for kind, name, colour in (
+        (False, "other design", "#b0b0b0"),
+        (True, "colour variants", COLOURS["model"]),
+    ):
         share = np.histogram(score[label == kind], edges)[0] / max((label == kind).sum(), 1)
-        figure.add_bar(x=(edges[:-1] + edges[1:]) / 2, y=share, name=name, marker_color=colour, opacity=0.7)
+        figure.add_bar(
+            x=(edges[:-1] + edges[1:]) / 2, y=share, name=name, marker_color=colour, opacity=0.7
+        )
     figure.add_vline(x=1 - threshold, line_dash="dash", annotation_text="threshold")
     figure.update_layout(xaxis_title="cosine similarity", yaxis_title="share of pairs", bargap=0)
     return _html(figure, "similarity")
@@ -140,10 +157,14 @@ def _histogram(embeddings: np.ndarray, truth: Truth, threshold: float) -> Markup
 
 def _reliability(embeddings: np.ndarray, truth: Truth, metrics: dict[str, Any]) -> Markup:
     pairs, calibration = truth.block_pairs, Calibration(**metrics["calibration"])
-    bins = reliability(calibration.probability(similarities(embeddings[truth.rows], pairs)), pairs.label)
+    bins = reliability(
+        calibration.probability(similarities(embeddings[truth.rows], pairs)), pairs.label
+    )
     error = metrics["test"]["ece"]["value"]
     figure = go.Figure(layout={"title": f"Calibration of scores, test split (ECE {error:.3f})"})
-    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", name="perfect", line={"dash": "dot", "color": "#b0b0b0"})
+    figure.add_scatter(
+        x=[0, 1], y=[0, 1], mode="lines", name="perfect", line={"dash": "dot", "color": "#b0b0b0"}
+    )
     figure.add_scatter(
         x=bins["foreseen"],
         y=bins["found"],
@@ -152,16 +173,24 @@ def _reliability(embeddings: np.ndarray, truth: Truth, metrics: dict[str, Any]) 
         text=[f"{count} pairs" for count in bins["pairs"]],
         marker={"color": COLOURS["model"], "size": 6 + 3 * np.log10(bins["pairs"])},
     )
-    figure.update_layout(xaxis_title="score: probability of being variants", yaxis_title="share that are variants")
+    figure.update_layout(
+        xaxis_title="score: probability of being variants", yaxis_title="share that are variants"
+    )
     return _html(figure, "reliability")
 
 
 def _html(figure: go.Figure, name: str) -> Markup:
-    figure.update_layout(template="plotly_white", margin={"l": 50, "r": 20, "t": 50, "b": 40}, height=380)
+    figure.update_layout(
+        template="plotly_white", margin={"l": 50, "r": 20, "t": 50, "b": 40}, height=380
+    )
     figure.update_layout(legend={"title": "", "orientation": "h", "y": -0.25})
-    # Charts hold figures and our own words only, no text of the shop, so their markup is safe as it is.
+    # Charts hold figures and our own words only, no text of the shop, so their markup is safe as it
+    # is.
     return Markup(
         figure.to_html(
-            full_html=False, include_plotlyjs=False, div_id=name, config={"displayModeBar": False, "responsive": True}
+            full_html=False,
+            include_plotlyjs=False,
+            div_id=name,
+            config={"displayModeBar": False, "responsive": True},
         )
     )

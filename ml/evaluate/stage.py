@@ -34,9 +34,15 @@ class EvaluateParams(Params):
 
     resamples: int = Field(gt=0, description="bootstrap resamples behind every interval")
     seed: int = Field(description="of the resamples")
-    grouping: Method = Field(description="how products of a block become groups, see `ml.grouping.grouping`")
-    block_prior: float = Field(ge=0, description="products of no particular look that each block's mean is shrunk with")
-    default_threshold: float = Field(gt=0, le=2, description="1 − cosine, where no dev pairs are there to choose by")
+    grouping: Method = Field(
+        description="how products of a block become groups, see `ml.grouping.grouping`"
+    )
+    block_prior: float = Field(
+        ge=0, description="products of no particular look that each block's mean is shrunk with"
+    )
+    default_threshold: float = Field(
+        gt=0, le=2, description="1 − cosine, where no dev pairs are there to choose by"
+    )
 
 
 def main(
@@ -49,9 +55,14 @@ def main(
     """Chooses thresholds on the dev split, reports figures on the test split; writes metrics.json, plots and report.html."""
     params = load_params("evaluate", EvaluateParams, params_file)
     exact(read_json(model / "encoder.json")["threads"])
-    products, pairs = read_table(prepared / "products.parquet"), read_table(prepared / "pairs.parquet")
+    products, pairs = (
+        read_table(prepared / "products.parquet"),
+        read_table(prepared / "pairs.parquet"),
+    )
     pictures = np.load(prepared / "images.npy", mmap_mode="r")
-    rows = relative_to_block(np.load(embedded / "embeddings.npy"), block_numbers(products), params.block_prior)
+    rows = relative_to_block(
+        np.load(embedded / "embeddings.npy"), block_numbers(products), params.block_prior
+    )
     split = {name: np.flatnonzero(products["split"] == name) for name in ("dev", "test")}
     truth = {name: build_truth(products.iloc[rows_of], pairs) for name, rows_of in split.items()}
     lacking = why_not(truth)
@@ -64,9 +75,15 @@ def main(
                 found = {}
                 for part, facts in truth.items():
                     chosen = split[part][facts.rows]
-                    found[part] = rows[chosen] if name == "model" else BASELINES[name](pictures[chosen])
+                    found[part] = (
+                        rows[chosen] if name == "model" else BASELINES[name](pictures[chosen])
+                    )
                 entry = judge(found, truth, params)
-                target = metrics if name == "model" else metrics.setdefault("baselines", {}).setdefault(name, {})
+                target = (
+                    metrics
+                    if name == "model"
+                    else metrics.setdefault("baselines", {}).setdefault(name, {})
+                )
                 target.update(entry)
                 curves.append(curve(name, found["test"], truth["test"]))
                 advance()
@@ -88,12 +105,24 @@ def main(
             "baselines": thresholds,
         },
     )
-    table = pd.concat(curves) if curves else pd.DataFrame({"embedding": [], "recall": [], "precision": []})
+    table = (
+        pd.concat(curves)
+        if curves
+        else pd.DataFrame({"embedding": [], "recall": [], "precision": []})
+    )
     with replacing(out / "precision_recall.csv") as beside:
         table.to_csv(beside, index=False, float_format="%.6f", lineterminator="\n")
     with replacing(out / "sheets/boxes.png") as beside:
         shutil.copy(prepared / "boxes.png", beside)
-    show(products.iloc[split["test"]], pictures[split["test"]], rows[split["test"]], truth["test"], metrics, table, out)
+    show(
+        products.iloc[split["test"]],
+        pictures[split["test"]],
+        rows[split["test"]],
+        truth["test"],
+        metrics,
+        table,
+        out,
+    )
 
 
 def show(
@@ -110,9 +139,13 @@ def show(
     draw_sheet(out / "sheets/groups.png", [rows.tolist() for rows in findings.groups], pictures)
     for name in ("false_positives", "false_negatives"):
         mistakes: list[Mistake] = getattr(findings, name)
-        draw_sheet(out / f"sheets/{name}.png", [[one.left, one.right] for one in mistakes], pictures)
+        draw_sheet(
+            out / f"sheets/{name}.png", [[one.left, one.right] for one in mistakes], pictures
+        )
     boxes = out / "sheets/boxes.png"
-    write_report(out / "report.html", metrics, curves, products, pictures, embeddings, truth, findings, boxes)
+    write_report(
+        out / "report.html", metrics, curves, products, pictures, embeddings, truth, findings, boxes
+    )
 
 
 def why_not(truth: dict[str, Truth]) -> str | None:
@@ -127,11 +160,14 @@ def why_not(truth: dict[str, Truth]) -> str | None:
     )
 
 
-def judge(embeddings: dict[str, np.ndarray], truth: dict[str, Truth], params: EvaluateParams) -> dict[str, Any]:
+def judge(
+    embeddings: dict[str, np.ndarray], truth: dict[str, Truth], params: EvaluateParams
+) -> dict[str, Any]:
     """Threshold and calibration from the dev split, then every figure with its interval on both splits.
 
     Args:
-        embeddings: for "dev" and "test", float (annotated products, size) in the order of the truth's rows.
+        embeddings: for "dev" and "test", float (annotated products, size) in the order of the
+            truth's rows.
     """
     threshold = choose_threshold(embeddings["dev"], truth["dev"], params.grouping)
     calibration = calibrate(embeddings["dev"], truth["dev"])
@@ -167,7 +203,8 @@ def figures_of(
     """Every figure with its interval: {"block_ap": {"value", "low", "high"}, …}.
 
     Args:
-        threshold, method: the model's own, which a registered one keeps whatever the params of today say.
+        threshold, method: the model's own, which a registered one keeps whatever the params of
+            today say.
     """
     weight = resample(int(truth.design.max()) + 1, params.resamples, params.seed)
     return with_intervals(resampled_figures(embeddings, truth, threshold, weight, method))
@@ -178,4 +215,6 @@ def curve(name: str, embeddings: np.ndarray, truth: Truth) -> pd.DataFrame:
     label, score = truth.block_pairs.label, similarities(embeddings, truth.block_pairs)
     precision, recall, _ = precision_recall_curve(label, score)
     places = np.unique(np.linspace(0, len(recall) - 1, CURVE_POINTS).round().astype(int))
-    return pd.DataFrame({"embedding": name, "recall": recall[places], "precision": precision[places]})
+    return pd.DataFrame(
+        {"embedding": name, "recall": recall[places], "precision": precision[places]}
+    )

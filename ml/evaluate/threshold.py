@@ -28,19 +28,26 @@ def ari_by_threshold(grouping: Grouping, design: np.ndarray, weight: np.ndarray)
     """ARI at each of the grouping's thresholds: float (thresholds, resamples).
 
     Args:
-        design: int (products,); weight: float (resamples, designs), see `ml.evaluate.bootstrap.resample`.
+        design: int (products,); weight: float (resamples, designs), see
+            `ml.evaluate.bootstrap.resample`.
     """
-    return np.stack([adjusted_rand(Confusion(design, grouping.cut(value), weight)) for value in grouping.thresholds()])
+    return np.stack(
+        [
+            adjusted_rand(Confusion(design, grouping.cut(value), weight))
+            for value in grouping.thresholds()
+        ]
+    )
 
 
 def pick_threshold(thresholds: np.ndarray, ari: np.ndarray, choice: Choice = "best") -> float:
     """One threshold by its ARI.
 
     Args:
-        thresholds: float (thresholds,), increasing; ari: float (thresholds, resamples), the sample itself first.
-        choice: "best" is the sample's best. The ARI of few designs has chance peaks, which lead the others less:
-            "plateau" is the middle of the thresholds around the best that stay within `PLATEAU` of it, "resampled" has
-            the best mean over the resamples.
+        thresholds: float (thresholds,), increasing; ari: float (thresholds, resamples), the sample
+            itself first.
+        choice: "best" is the sample's best. The ARI of few designs has chance peaks, which lead the
+            others less: "plateau" is the middle of the thresholds around the best that stay within
+            `PLATEAU` of it, "resampled" has the best mean over the resamples.
     """
     if choice == "resampled":
         return float(thresholds[int(np.argmax(ari.mean(axis=1)))])

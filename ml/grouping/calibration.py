@@ -1,8 +1,9 @@
 """Calibration: how likely two products of one block are colour variants, given their similarity.
 
-A cosine of 0.6 means nothing to a reader; "three times in four this is right" does. Platt scaling (Platt 1999, "Probabilistic
-outputs for support vector machines"), fitted on the block pairs of the dev split; the reliability diagram and the expected
-calibration error are those of Guo et al., arXiv 1706.04599, section 2, with ten bins of equal width.
+A cosine of 0.6 means nothing to a reader; "three times in four this is right" does. Platt scaling
+(Platt 1999, "Probabilistic outputs for support vector machines"), fitted on the block pairs of the
+dev split; the reliability diagram and the expected calibration error are those of Guo et al., arXiv
+1706.04599, section 2, with ten bins of equal width.
 """
 
 from typing import NamedTuple
@@ -32,11 +33,14 @@ def fit_calibration(similarity: np.ndarray, label: np.ndarray) -> Calibration:
     return Calibration(float(model.coef_[0, 0]), float(model.intercept_[0]))
 
 
-def expected_calibration_error(probability: np.ndarray, label: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def expected_calibration_error(
+    probability: np.ndarray, label: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
     """Mean distance of probability and truth over the bins, weighted by their pairs (equation 3).
 
     Args:
-        probability: float (pairs,); label: bool (pairs,); weights: float (resamples, pairs), see `ml.evaluate.bootstrap.pair_weights`.
+        probability: float (pairs,); label: bool (pairs,); weights: float (resamples, pairs), see
+            `ml.evaluate.bootstrap.pair_weights`.
 
     Returns:
         float (resamples,), 0 at best.
@@ -54,7 +58,11 @@ def reliability(probability: np.ndarray, label: np.ndarray) -> pd.DataFrame:
     full = pairs > 0
     foreseen, found = (bins.T @ values for values in (probability, label.astype(float)))
     return pd.DataFrame(
-        {"foreseen": foreseen[full] / pairs[full], "found": found[full] / pairs[full], "pairs": pairs[full].astype(int)}
+        {
+            "foreseen": foreseen[full] / pairs[full],
+            "found": found[full] / pairs[full],
+            "pairs": pairs[full].astype(int),
+        }
     )
 
 

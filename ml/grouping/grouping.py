@@ -39,7 +39,9 @@ class Grouping:
         method: the param `evaluate.grouping`, which a model keeps in its grouping.json.
     """
 
-    def __init__(self, embeddings: np.ndarray, block: np.ndarray, method: Method = "average") -> None:
+    def __init__(
+        self, embeddings: np.ndarray, block: np.ndarray, method: Method = "average"
+    ) -> None:
         self.count = len(block)
         self.blocks: list[tuple[np.ndarray, Clustering]] = []
         for value in np.unique(block):
@@ -69,7 +71,8 @@ class Grouping:
 
 def _distance(embeddings: np.ndarray, members: np.ndarray) -> np.ndarray:
     """Cosine distances of some rows: float64 (members, members), exactly symmetric, 0 … 2."""
-    # Two copies on purpose: of one array with itself numpy asks BLAS for another product, whose last bits differ.
+    # Two copies on purpose: of one array with itself numpy asks BLAS for another product, whose
+    # last bits differ.
     distance = np.clip(1 - embeddings[members] @ embeddings[members].T, 0, 2).astype(np.float64)
     np.fill_diagonal(distance, 0)
     return np.asarray((distance + distance.T) / 2)

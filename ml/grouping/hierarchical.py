@@ -16,14 +16,21 @@ class Tree:
 
     Args:
         distance: float64 (products, products), symmetric, zero on the diagonal.
-        method: what the distance of two groups is: the mean, the largest or the smallest of their pairs.
+        method: what the distance of two groups is: the mean, the largest or the smallest of their
+            pairs.
 
     Attributes:
         heights: float (merges,), the distances at which groups merge.
     """
 
-    def __init__(self, distance: np.ndarray, method: Literal["average", "complete", "single"]) -> None:
-        self.merges = linkage(squareform(distance, checks=False), method=method) if len(distance) > 1 else None
+    def __init__(
+        self, distance: np.ndarray, method: Literal["average", "complete", "single"]
+    ) -> None:
+        self.merges = (
+            linkage(squareform(distance, checks=False), method=method)
+            if len(distance) > 1
+            else None
+        )
         self.heights = np.zeros(0) if self.merges is None else self.merges[:, 2]
 
     def cut(self, threshold: float) -> np.ndarray:
@@ -46,10 +53,11 @@ def complete(distance: np.ndarray) -> Tree:
 def mutual(distance: np.ndarray) -> Tree:
     """Connected components of mutual neighbours: each among the other's `NEIGHBOURS` nearest, and within the threshold.
 
-    Mutual k-nearest-neighbour graph: Brito et al. 1997, "Connectivity of the mutual k-nearest-neighbor graph in
-    clustering and outlier detection". Single linkage over the links alone gives its components at every threshold.
-    Products that tie with the last neighbour all count, so that the order of products decides nothing; but which ones
-    are nearest depends on what else is in the table.
+    Mutual k-nearest-neighbour graph: Brito et al. 1997, "Connectivity of the mutual
+    k-nearest-neighbor graph in clustering and outlier detection". Single linkage over the links
+    alone gives its components at every threshold. Products that tie with the last neighbour all
+    count, so that the order of products decides nothing; but which ones are nearest depends on what
+    else is in the table.
     """
     last = min(NEIGHBOURS, len(distance) - 1)  # the product itself comes first
     reach = np.partition(distance, last, axis=1)[:, last] + TIE

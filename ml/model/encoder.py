@@ -21,8 +21,14 @@ SLICES: dict[str, list[Region]] = {
     "none": [],
     "halves": [(0, 0.5, 0, 1), (0.5, 1, 0, 1), (0, 1, 0, 0.5), (0, 1, 0.5, 1)],
     "quadrants": [(0, 0.5, 0, 0.5), (0, 0.5, 0.5, 1), (0.5, 1, 0, 0.5), (0.5, 1, 0.5, 1)],
-    # Drawn once, sides of 0.4 … 0.7 anywhere, and the same for every model, so that its embeddings can be compared.
-    "random": [(0.32, 0.97, 0.36, 0.92), (0.07, 0.58, 0.05, 0.63), (0.49, 0.93, 0.17, 0.61), (0.21, 0.66, 0.27, 0.95)],
+    # Drawn once, sides of 0.4 … 0.7 anywhere, and the same for every model, so that its embeddings
+    # can be compared.
+    "random": [
+        (0.32, 0.97, 0.36, 0.92),
+        (0.07, 0.58, 0.05, 0.63),
+        (0.49, 0.93, 0.17, 0.61),
+        (0.21, 0.66, 0.27, 0.95),
+    ],
 }
 
 
@@ -32,24 +38,29 @@ class EncoderParams(Params):
     input: Literal["luminance", "rgb"] = Field(description="what of a picture is looked at")
     backbone: str = Field(description="timm name of a network with a convolutional feature map")
     weights: str = Field(description="'imagenet', 'random' or a weights file")
-    frozen_batchnorm: bool = Field(description="keep the running statistics of the weights instead of each batch's")
+    frozen_batchnorm: bool = Field(
+        description="keep the running statistics of the weights instead of each batch's"
+    )
     slices: Literal["none", "halves", "quadrants", "random"]
     slices_from: Literal["feature_map", "picture"] = Field(
         description="where slices are cut; pictures cost a pass each"
     )
     join: Literal["concat", "mean"] = Field(description="how parts become one embedding")
-    mirror: bool = Field(description="embed a picture's mirror image too, and join both; doubles the time of embedding")
+    mirror: bool = Field(
+        description="embed a picture's mirror image too, and join both; doubles the time of embedding"
+    )
 
 
 class Encoder(nn.Module):
     """A backbone that looks at the whole picture and at its slices (PBCNet, arXiv 2104.08581, section 3).
 
-    Slices cut from the last feature map share one forward pass; cut from the picture they see nothing of their
-    neighbours, and cost a pass of their own size each. Embeddings are centered on the mean embedding of the training
-    products (`center`, zero until it is set): what all garments have in common says nothing about which are variants, and
-    crowds all cosines near 1.
+    Slices cut from the last feature map share one forward pass; cut from the picture they see
+    nothing of their neighbours, and cost a pass of their own size each. Embeddings are centered on
+    the mean embedding of the training products (`center`, zero until it is set): what all garments
+    have in common says nothing about which are variants, and crowds all cosines near 1.
 
-    With `input: luminance` colour is dropped before the backbone: no training is spent on forgetting it.
+    With `input: luminance` colour is dropped before the backbone: no training is spent on
+    forgetting it.
     """
 
     mean: torch.Tensor
@@ -80,8 +91,9 @@ class Encoder(nn.Module):
     def train(self, mode: bool = True) -> "Encoder":
         """Training mode, in which frozen batch normalisation stays in evaluation mode.
 
-        With statistics of each batch, a query and its key share what tells them from the queue (the leak that MoCo's
-        shuffled batch normalisation is for), and the embeddings of single pictures would use other statistics still.
+        With statistics of each batch, a query and its key share what tells them from the queue (the
+        leak that MoCo's shuffled batch normalisation is for), and the embeddings of single pictures
+        would use other statistics still.
         """
         super().train(mode)
         if self.params.frozen_batchnorm:
@@ -124,15 +136,20 @@ class Encoder(nn.Module):
     def joined(self, pictures: torch.Tensor) -> torch.Tensor:
         """What `forward` centers: float32 (batch, size), each row of length 1."""
         if self.params.mirror and not self.training:
-            # One pass for both views; the mirror image of a slice is found at the slice's mirrored place.
-            mirrored = [(top, bottom, 1 - right, 1 - left) for top, bottom, left, right in self.regions]
+            # One pass for both views; the mirror image of a slice is found at the slice's mirrored
+            # place.
+            mirrored = [
+                (top, bottom, 1 - right, 1 - left) for top, bottom, left, right in self.regions
+            ]
             views = self._prepared(torch.stack([pictures, pictures.flip(3)], dim=1).flatten(0, 1))
             features = self._features(views)
             views, features = (torch.unflatten(each, 0, (-1, 2)) for each in (views, features))
             own = self._pooled(views[:, 0], features[:, 0], self.regions)
             other = self._pooled(views[:, 1], features[:, 1], mirrored)
             parts = functional.normalize(
-                functional.normalize(own.float(), dim=2) + functional.normalize(other.float(), dim=2), dim=2
+                functional.normalize(own.float(), dim=2)
+                + functional.normalize(other.float(), dim=2),
+                dim=2,
             )
         else:
             parts = functional.normalize(self.parts(pictures).float(), dim=2)
@@ -145,22 +162,32 @@ class Encoder(nn.Module):
         return (pictures - self.mean) / self.std
 
     def _features(self, prepared: torch.Tensor) -> torch.Tensor:
-        return self.backbone.forward_features(prepared.contiguous(memory_format=torch.channels_last))  # type: ignore[operator]
+        return self.backbone.forward_features(
+            prepared.contiguous(memory_format=torch.channels_last)
+        )  # type: ignore[operator]
 
-    def _pooled(self, prepared: torch.Tensor, features: torch.Tensor, regions: list[Region]) -> torch.Tensor:
+    def _pooled(
+        self, prepared: torch.Tensor, features: torch.Tensor, regions: list[Region]
+    ) -> torch.Tensor:
         if self.params.slices_from == "feature_map":
             pooled = [_pool(features, region) for region in regions]
         else:
             pooled = [_pool(features, WHOLE)]
-            pooled += [_pool(self._features(cut(prepared, region)), WHOLE) for region in regions[1:]]
+            pooled += [
+                _pool(self._features(cut(prepared, region)), WHOLE) for region in regions[1:]
+            ]
         return torch.stack(pooled, dim=1)
 
 
 def save_encoder(encoder: Encoder, facts: dict[str, Any], folder: Path) -> None:
     """Writes encoder.safetensors, and encoder.json with what is needed to build the encoder again and `facts` besides."""
     with replacing(folder / "encoder.safetensors") as beside:
-        beside.write_bytes(save({name: value.cpu().contiguous() for name, value in encoder.state_dict().items()}))
-    write_json(folder / "encoder.json", {"encoder": json.loads(encoder.params.model_dump_json()), **facts})
+        beside.write_bytes(
+            save({name: value.cpu().contiguous() for name, value in encoder.state_dict().items()})
+        )
+    write_json(
+        folder / "encoder.json", {"encoder": json.loads(encoder.params.model_dump_json()), **facts}
+    )
 
 
 def load_encoder(folder: Path) -> tuple[Encoder, dict[str, Any]]:

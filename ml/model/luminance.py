@@ -16,5 +16,7 @@ def gray_levels(pictures: torch.Tensor) -> torch.Tensor:
         float32 (batch, 1, height, width) in 0 … 1.
     """
     weights = torch.tensor(PILLOW, device=pictures.device).view(3, 1, 1)
-    weighed = ((pictures * 255).round() * weights).sum(dim=1, keepdim=True)  # below 2 ** 24: exact in float32
+    weighed = ((pictures * 255).round() * weights).sum(
+        dim=1, keepdim=True
+    )  # below 2 ** 24: exact in float32
     return ((weighed + 32768) / 65536).floor() / 255

@@ -16,7 +16,8 @@ def draw_sheet(path: Path, bundles: Iterable[list[int]], pictures: np.ndarray) -
     """Draws bundles of products (a group, a pair) side by side, a gap between bundles.
 
     Args:
-        bundles: rows of `pictures`, in the order in which they are drawn; a bundle longer than a line is cut.
+        bundles: rows of `pictures`, in the order in which they are drawn; a bundle longer than a
+            line is cut.
         pictures: uint8 (products, height, width, 3).
     """
     lines: list[list[list[int]]] = [[]]
@@ -32,7 +33,9 @@ def draw_sheet(path: Path, bundles: Iterable[list[int]], pictures: np.ndarray) -
         left = GAP
         for bundle in bundles_of_line:
             for row in bundle:
-                picture = Image.fromarray(pictures[row]).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BICUBIC)
+                picture = Image.fromarray(pictures[row]).resize(
+                    (THUMBNAIL, THUMBNAIL), Image.Resampling.BICUBIC
+                )
                 sheet.paste(picture, (left, GAP + line * (THUMBNAIL + GAP)))
                 left += THUMBNAIL + 2
             left += 2 * GAP - 2

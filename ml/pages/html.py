@@ -44,6 +44,8 @@ def picture_url(picture: Image.Image) -> str:
 def write_page(path: Path, template: str, **content: Any) -> None:
     """Renders a template of ml/pages/templates; every text is escaped unless it is Markup."""
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
-    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined
+    )
     with replacing(path) as beside:
         beside.write_text(environment.get_template(template).render(**content), encoding="utf-8")

@@ -17,7 +17,8 @@ def draw_boxes(path: Path, products: pd.DataFrame, images: Path) -> None:
     """Draws products, as many of each article type as there is room for, in the order of article types.
 
     Args:
-        products: sha256, article_type, and box_left, box_top, box_right, box_bottom in pixels of the picture.
+        products: sha256, article_type, and box_left, box_top, box_right, box_bottom in pixels of
+            the picture.
         images: the folder of pictures, named by sha256.
     """
     chosen = pick(products)
@@ -46,7 +47,9 @@ def tile(picture: np.ndarray, box: np.ndarray) -> np.ndarray:
     """
     height, width, _ = picture.shape
     scale = THUMBNAIL / max(height, width)
-    small = Image.fromarray(picture).resize((max(1, round(width * scale)), max(1, round(height * scale))))
+    small = Image.fromarray(picture).resize(
+        (max(1, round(width * scale)), max(1, round(height * scale)))
+    )
     left, top, right, bottom = (round(float(edge) * scale) for edge in box)
     frame = (left, top, max(left, right - 1), max(top, bottom - 1))
     ImageDraw.Draw(small).rectangle(frame, outline=COLOUR, width=LINE)

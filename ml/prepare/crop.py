@@ -16,7 +16,9 @@ class CropParams(LocalizeParams):
     side: int = Field(ge=32, le=1024, description="side of the square crop in pixels")
 
 
-def crop_product(picture: np.ndarray, how: CropParams, *, article_type: str) -> tuple[np.ndarray, np.ndarray, Box]:
+def crop_product(
+    picture: np.ndarray, how: CropParams, *, article_type: str
+) -> tuple[np.ndarray, np.ndarray, Box]:
     """Crops a picture to its product and resizes the crop to a square.
 
     Args:
@@ -24,7 +26,8 @@ def crop_product(picture: np.ndarray, how: CropParams, *, article_type: str) -> 
         article_type: what the product is; some localizers look for it.
 
     Returns:
-        The crop, uint8 (side, side, 3); its mask, uint8 (side, side), 255 on the product; and the box in the picture.
+        The crop, uint8 (side, side, 3); its mask, uint8 (side, side), 255 on the product; and the
+        box in the picture.
 
     Raises:
         UserError: the detector cannot be had (see `ml.prepare.detector`).
@@ -41,4 +44,6 @@ def with_weights(how: CropParams, file: Path) -> CropParams:
     """The same way of cropping where the detector's weights, if one is used, are in `file`."""
     if how.localizer != "detector" or how.detector is None:
         return how
-    return how.model_copy(update={"detector": how.detector.model_copy(update={"weights": str(file)})})
+    return how.model_copy(
+        update={"detector": how.detector.model_copy(update={"weights": str(file)})}
+    )

@@ -19,15 +19,21 @@ from ml.core.params import Params
 from ml.prepare.foreground import Box, Product, foreground
 
 HUB = "hub"  # in place of a weights file
-LOADING = threading.Lock()  # pictures are cropped in threads; the first one loads the network for all
+LOADING = (
+    threading.Lock()
+)  # pictures are cropped in threads; the first one loads the network for all
 
 
 class DetectorParams(Params):
     """The params under `prepare.detector` in params.yaml."""
 
     model: str = Field(description="name of a model in torchvision.models.detection")
-    weights: str = Field(description="'hub' (torchvision's own, fetched once) or a .pth or .safetensors file")
-    classes: int = Field(ge=2, description="number of classes of the weights, the background included")
+    weights: str = Field(
+        description="'hub' (torchvision's own, fetched once) or a .pth or .safetensors file"
+    )
+    classes: int = Field(
+        ge=2, description="number of classes of the weights, the background included"
+    )
     score: float = Field(ge=0, le=1, description="boxes that score less are not looked at")
     fits: dict[int | str, Literal["any"] | tuple[str, ...]] = Field(
         description="class (index, or a name that torchvision's own weights give it) → article types that it may show"
@@ -41,11 +47,12 @@ def detect(picture: np.ndarray, how: DetectorParams, *, article_type: str) -> Pr
         picture: uint8 (height, width, 3), RGB.
 
     Returns:
-        The box rounded to pixels, with a mask that is true on the foreground inside it (on all of it where none of the
-        foreground is inside); the foreground alone where no box fits.
+        The box rounded to pixels, with a mask that is true on the foreground inside it (on all of
+        it where none of the foreground is inside); the foreground alone where no box fits.
 
     Raises:
-        UserError: the network cannot be had (see `load_detector`), or a class in `fits` is none of its classes.
+        UserError: the network cannot be had (see `load_detector`), or a class in `fits` is none of
+            its classes.
     """
     found = foreground(picture)
     box = best_box(picture, how, article_type)
@@ -63,7 +70,9 @@ def best_box(picture: np.ndarray, how: DetectorParams, article_type: str) -> Box
     network = load_detector(how.model, how.weights, how.classes)
     shows = {class_index(name, how): types for name, types in how.fits.items()}
     fitting = [
-        index for index, types in shows.items() if types == "any" or article_type.casefold() in map(str.casefold, types)
+        index
+        for index, types in shows.items()
+        if types == "any" or article_type.casefold() in map(str.casefold, types)
     ]
     pixels = torch.from_numpy(picture.copy()).permute(2, 0, 1).float() / 255
     with torch.inference_mode():
@@ -121,7 +130,8 @@ def load_detector(model: str, weights: str, classes: int) -> nn.Module:
     """The network with its weights, loaded once a process, on the CPU.
 
     Raises:
-        UserError: an unknown model, weights that cannot be had (no network, no such file), are damaged or do not fit.
+        UserError: an unknown model, weights that cannot be had (no network, no such file), are
+            damaged or do not fit.
     """
     with LOADING:
         return _load(model, weights, classes)
@@ -143,7 +153,9 @@ def _from_hub(model: str, classes: int) -> dict[str, torch.Tensor]:
     own = own_weights(model)
     count = len(own.meta["categories"])
     if count != classes:
-        raise UserError(f"prepare.detector.classes is {classes}, but torchvision's weights of '{model}' have {count}")
+        raise UserError(
+            f"prepare.detector.classes is {classes}, but torchvision's weights of '{model}' have {count}"
+        )
     try:
         return own.get_state_dict(progress=False, check_hash=True)
     except Exception as error:  # no network, a proxy's page instead of the file, a full disk
@@ -161,11 +173,15 @@ def _from_file(path: Path) -> dict[str, torch.Tensor]:
             [Namespace]
         ):  # what the reference training was called with is in there too
             state: Any = (
-                load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+                load_file(path)
+                if path.suffix == ".safetensors"
+                else torch.load(path, "cpu", weights_only=True)
             )
     except Exception as error:  # cut short, another format, a pickle of something else
         raise UserError(
             f"prepare.detector.weights: '{path}' cannot be read as a state dict: save one with "
             "torch.save(model.state_dict(), FILE)"
         ) from error
-    return state.get("model", state)  # torchvision's reference training wraps the state dict in its checkpoint
+    return state.get(
+        "model", state
+    )  # torchvision's reference training wraps the state dict in its checkpoint

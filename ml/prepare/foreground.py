@@ -33,9 +33,14 @@ def foreground(picture: np.ndarray) -> Product:
     Returns:
         The box of what remains, with a margin; the whole picture where there is no such background.
     """
-    frame = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]]).astype(np.int16)
+    frame = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]]).astype(
+        np.int16
+    )
     colour = np.median(frame, axis=0)
-    lowest, highest = np.ceil(colour - TOLERANCE).clip(0), np.floor(colour + TOLERANCE).clip(max=255)
+    lowest, highest = (
+        np.ceil(colour - TOLERANCE).clip(0),
+        np.floor(colour + TOLERANCE).clip(max=255),
+    )
     within = (picture >= lowest.astype(np.uint8)) & (picture <= highest.astype(np.uint8))
     labels, count = ndimage.label(within[..., 0] & within[..., 1] & within[..., 2])
     background = np.zeros(count + 1, bool)
@@ -63,7 +68,12 @@ def box_around(mask: np.ndarray) -> Box:
     height, width = mask.shape
     left, top, right, bottom = extent(mask)
     margin = round(MARGIN * max(bottom - top, right - left))
-    return max(0, left - margin), max(0, top - margin), min(width, right + margin), min(height, bottom + margin)
+    return (
+        max(0, left - margin),
+        max(0, top - margin),
+        min(width, right + margin),
+        min(height, bottom + margin),
+    )
 
 
 def extent(mask: np.ndarray) -> Box:

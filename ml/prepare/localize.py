@@ -15,14 +15,24 @@ from ml.prepare.regions import RegionParams, find_region
 class LocalizeParams(Params):
     """The params under `prepare` in params.yaml that say how a product is found in its picture."""
 
-    localizer: Literal["foreground", "region", "detector", "none"] = Field(description="how the product is found")
-    person_ratio: float = Field(3.0, gt=0, description="height of a standing person over its width, in pixels")
-    regions: dict[str, RegionParams] = Field({}, description="the parts of a person, for the localizer 'region'")
-    detector: DetectorParams | None = Field(None, description="the network, for the localizer 'detector'")
+    localizer: Literal["foreground", "region", "detector", "none"] = Field(
+        description="how the product is found"
+    )
+    person_ratio: float = Field(
+        3.0, gt=0, description="height of a standing person over its width, in pixels"
+    )
+    regions: dict[str, RegionParams] = Field(
+        {}, description="the parts of a person, for the localizer 'region'"
+    )
+    detector: DetectorParams | None = Field(
+        None, description="the network, for the localizer 'detector'"
+    )
 
     @model_validator(mode="after")
     def _one_region_each(self) -> "LocalizeParams":
-        types = [name.casefold() for region in self.regions.values() for name in region.article_types]
+        types = [
+            name.casefold() for region in self.regions.values() for name in region.article_types
+        ]
         twice = sorted({name for name in types if types.count(name) > 1})
         if twice:
             raise ValueError(f"more than one region has the article type {', '.join(twice)}")
@@ -40,7 +50,8 @@ def localize(picture: np.ndarray, how: LocalizeParams, *, article_type: str) -> 
 
     Args:
         picture: uint8 (height, width, 3), RGB.
-        article_type: what the product is, which says what of a person to keep and which detected classes fit it.
+        article_type: what the product is, which says what of a person to keep and which detected
+            classes fit it.
 
     Raises:
         UserError: the detector cannot be had (see `ml.prepare.detector`).

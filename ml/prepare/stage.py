@@ -31,12 +31,17 @@ def main(
     how = load_params("prepare", CropParams, params_file)
     detects = how.localizer == "detector"
     if detects:
-        exact(1)  # pictures are looked at side by side already, and boxes do not depend on the number of cores
-    # Without a detector the file holds no tensors: the same files whatever the params, as DVC wants them.
+        exact(
+            1
+        )  # pictures are looked at side by side already, and boxes do not depend on the number of cores
+    # Without a detector the file holds no tensors: the same files whatever the params, as DVC wants
+    # them.
     save_detector(how.detector if detects else None, out / "detector.safetensors")
     products = read_table(validated / "products.parquet")
     boxes = write_arrays(products, snapshot / "images", how, out)
-    products[["box_left", "box_top", "box_right", "box_bottom"]] = pd.DataFrame(boxes, index=products.index)
+    products[["box_left", "box_top", "box_right", "box_bottom"]] = pd.DataFrame(
+        boxes, index=products.index
+    )
     products["split"] = products["brand"].map(split_of)
     draw_boxes(out / "boxes.png", products[products["split"] == "test"], snapshot / "images")
     write_table(out / "products.parquet", products)

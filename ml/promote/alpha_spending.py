@@ -1,14 +1,15 @@
 """How often the same test pairs have decided, and how much of the significance level that leaves.
 
-Whoever asks the same pairs often enough is let through by luck. So each comparison may use a part of the policy's
-significance level only, α / (k (k + 1)) for the k-th: these parts add up to α however many follow, so that by the union
-bound the chance of even one lucky promotion stays below α. It is alpha-spending (Foster and Stine, "α-investing", JRSS B
-70, 2008, section 2), with a series that needs no number of comparisons fixed in advance. It holds where retraining does
-not look at the test pairs itself.
+Whoever asks the same pairs often enough is let through by luck. So each comparison may use a part
+of the policy's significance level only, α / (k (k + 1)) for the k-th: these parts add up to α
+however many follow, so that by the union bound the chance of even one lucky promotion stays below
+α. It is alpha-spending (Foster and Stine, "α-investing", JRSS B 70, 2008, section 2), with a series
+that needs no number of comparisons fixed in advance. It holds where retraining does not look at the
+test pairs itself.
 
-Two snapshots rarely hold exactly the same pairs, and a single new pair must not give the level back. So test sets are
-known by a bottom-k sketch of their pairs (Broder, "On the resemblance and containment of documents", 1997), and are the
-same from a stated share of common pairs on.
+Two snapshots rarely hold exactly the same pairs, and a single new pair must not give the level
+back. So test sets are known by a bottom-k sketch of their pairs (Broder, "On the resemblance and
+containment of documents", 1997), and are the same from a stated share of common pairs on.
 """
 
 import hashlib
@@ -34,9 +35,13 @@ def sketch(pairs: Iterable[tuple[str, str, bool]]) -> str:
         pairs: digests of the pictures at both ends, in any order, and whether they are variants.
 
     Returns:
-        The smallest hashes of the pairs, in hexadecimal, separated by spaces; equal sets give equal sketches.
+        The smallest hashes of the pairs, in hexadecimal, separated by spaces; equal sets give equal
+        sketches.
     """
-    hashes = {hashlib.sha256(f"{min(a, b)} {max(a, b)} {int(c)}".encode()).hexdigest()[:12] for a, b, c in pairs}
+    hashes = {
+        hashlib.sha256(f"{min(a, b)} {max(a, b)} {int(c)}".encode()).hexdigest()[:12]
+        for a, b, c in pairs
+    }
     return " ".join(sorted(hashes)[:SKETCH])
 
 

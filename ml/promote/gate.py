@@ -17,7 +17,8 @@ class Segment:
 
     Attributes:
         positives: pairs of variants in it.
-        challenger, champion: float (1 + resamples,), block AP for paired resamples, the sample itself first.
+        challenger, champion: float (1 + resamples,), block AP for paired resamples, the sample
+            itself first.
     """
 
     name: str
@@ -32,8 +33,10 @@ class Serving:
 
     Attributes:
         problem: why it could not be, or None.
-        differing: of its pinned requirements, those that are not installed in this version, in words.
-        difference: largest difference of a number of the canaries' embeddings to what was recorded at evaluation.
+        differing: of its pinned requirements, those that are not installed in this version, in
+            words.
+        difference: largest difference of a number of the canaries' embeddings to what was recorded
+            at evaluation.
         milliseconds: that one product takes, the median over requests.
         megabytes: of the model's files.
     """
@@ -52,8 +55,9 @@ class Evidence:
     Attributes:
         dirty: whether it was made from uncommitted changes.
         reason: why it could not be evaluated, or None.
-        challenger, champion: float (1 + resamples,), the policy's metric for paired resamples of the same test pairs, the
-            sample itself first; None where not evaluable or where there is no champion.
+        challenger, champion: float (1 + resamples,), the policy's metric for paired resamples of
+            the same test pairs, the sample itself first; None where not evaluable or where there is
+            no champion.
         baselines: name → value of the metric on those pairs.
         comparison: the how-manieth comparison with a champion this is on these test pairs, from 1.
         segments: parts of the catalogue, where there is a champion.
@@ -70,35 +74,70 @@ class Evidence:
     serving: Serving | None = None
 
 
-SERVED = {"serves", "pinned versions", "serves alike", "latency"}  # checks that another time or machine may pass
+SERVED = {
+    "serves",
+    "pinned versions",
+    "serves alike",
+    "latency",
+}  # checks that another time or machine may pass
 
 
 def decide(policy: GatePolicy, evidence: Evidence) -> dict[str, Any]:
     """Holds the evidence against the policy.
 
     Returns:
-        {"passed", "mode", "metric", "checks": [{"name", "passed", "figure", "threshold", "words"}], "challenger",
-        "champion", "difference", "reuse", "segments"}; challenger, champion and difference are {"value", "low", "high"} or
-        None, `reuse` is None without a champion (see `_reuse`). It passes if every check does, whatever the mode.
+        {"passed", "mode", "metric", "checks": [{"name", "passed", "figure", "threshold", "words"}],
+        "challenger", "champion", "difference", "reuse", "segments"}; challenger, champion and
+        difference are {"value", "low", "high"} or None, `reuse` is None without a champion (see
+        `_reuse`). It passes if every check does, whatever the mode.
     """
     metric = policy.metric
     checks = [
-        _check("committed", not evidence.dirty, None, None, "it was made from a commit, without uncommitted changes"),
-        _check("evaluable", evidence.reason is None, None, None, evidence.reason or "annotated pairs judge it"),
+        _check(
+            "committed",
+            not evidence.dirty,
+            None,
+            None,
+            "it was made from a commit, without uncommitted changes",
+        ),
+        _check(
+            "evaluable",
+            evidence.reason is None,
+            None,
+            None,
+            evidence.reason or "annotated pairs judge it",
+        ),
     ]
     decision: dict[str, Any] = {"mode": policy.mode, "metric": metric}
-    decision |= {"challenger": None, "champion": None, "difference": None, "reuse": None, "segments": []}
+    decision |= {
+        "challenger": None,
+        "champion": None,
+        "difference": None,
+        "reuse": None,
+        "segments": [],
+    }
     if evidence.challenger is not None:
         value = float(evidence.challenger[0])
         decision["challenger"] = interval(evidence.challenger)
-        checks.append(_check("floor", value >= policy.floor, value, policy.floor, f"{metric} is at least the floor"))
+        checks.append(
+            _check(
+                "floor",
+                value >= policy.floor,
+                value,
+                policy.floor,
+                f"{metric} is at least the floor",
+            )
+        )
         for name in policy.baselines:
             least = evidence.baselines[name] + policy.baseline_gain
             words = f"{metric} is at least that of the baseline '{name}'"
             checks.append(_check(f"above {name}", value >= least, value, least, words))
         if evidence.champion is not None:
             difference = evidence.challenger - evidence.champion
-            decision["champion"], decision["difference"] = interval(evidence.champion), interval(difference)
+            decision["champion"], decision["difference"] = (
+                interval(evidence.champion),
+                interval(difference),
+            )
             decision["reuse"] = _reuse(policy, difference, evidence.comparison)
             checks += _against_champion(policy, difference, evidence.comparison)
             decision["segments"], guards = _guards(policy.segments, evidence.segments)
@@ -115,13 +154,16 @@ def lower_bound(difference: np.ndarray, significance: float) -> float:
         difference: float (1 + resamples,), the sample's own first.
 
     Returns:
-        Value less z standard deviations of the bootstrap (Davison and Hinkley 1997, section 5.2): percentiles of a few
-        thousand resamples know nothing of the small levels that are left after some comparisons.
+        Value less z standard deviations of the bootstrap (Davison and Hinkley 1997, section 5.2):
+        percentiles of a few thousand resamples know nothing of the small levels that are left after
+        some comparisons.
     """
     return float(difference[0] - norm.isf(significance) * spread(difference))
 
 
-def _against_champion(policy: GatePolicy, difference: np.ndarray, comparison: int) -> list[dict[str, Any]]:
+def _against_champion(
+    policy: GatePolicy, difference: np.ndarray, comparison: int
+) -> list[dict[str, Any]]:
     gain, level = float(difference[0]), spendable(policy.significance, comparison)
     low, least = lower_bound(difference, level), 0 - policy.margin  # not -0.0
     return [
@@ -147,8 +189,8 @@ def _reuse(policy: GatePolicy, difference: np.ndarray, comparison: int) -> dict[
     """What is left of the significance level, and the smallest gain that the next comparison can prove.
 
     Returns:
-        {"comparison", "significance": of this one, "left": for all later ones together, "power", "smallest_gain": a true
-        gain that the next comparison finds with that power}.
+        {"comparison", "significance": of this one, "left": for all later ones together, "power",
+        "smallest_gain": a true gain that the next comparison finds with that power}.
     """
     following = spendable(policy.significance, comparison + 1)
     needed = (norm.isf(following) + norm.ppf(policy.power)) * spread(difference) - policy.margin
@@ -161,21 +203,34 @@ def _reuse(policy: GatePolicy, difference: np.ndarray, comparison: int) -> dict[
     }
 
 
-def _guards(policy: SegmentPolicy, segments: list[Segment]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _guards(
+    policy: SegmentPolicy, segments: list[Segment]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Every segment's difference, and a check for those with enough pairs: it must not be provably worse.
 
-    The level is divided by the number of these checks (Bonferroni), so that many segments raise no more false alarms than
-    one.
+    The level is divided by the number of these checks (Bonferroni), so that many segments raise no
+    more false alarms than one.
     """
     guarded = [one.positives >= policy.pairs for one in segments]
     told, checks = [], []
     for one, guards in zip(segments, guarded, strict=True):
         difference = one.challenger - one.champion
-        told.append({"name": one.name, "positives": one.positives, "guarded": guards, **interval(difference)})
+        told.append(
+            {
+                "name": one.name,
+                "positives": one.positives,
+                "guarded": guards,
+                **interval(difference),
+            }
+        )
         if guards:
             high = -lower_bound(-difference, policy.significance / sum(guarded))
             words = f"block AP of {one.name} ({one.positives} pairs of variants) is not provably worse by more than {policy.margin:g}"
-            checks.append(_check(f"segment {one.name}", high >= 0 - policy.margin, high, 0 - policy.margin, words))
+            checks.append(
+                _check(
+                    f"segment {one.name}", high >= 0 - policy.margin, high, 0 - policy.margin, words
+                )
+            )
     return told, checks
 
 
@@ -184,8 +239,20 @@ def _served(policy: ServingPolicy, serving: Serving) -> list[dict[str, Any]]:
     pinned = "the versions that it is pinned to are installed"
     checks = [
         _check("serves", serving.problem is None, None, None, serving.problem or words),
-        _check("pinned versions", not serving.differing, None, None, "; ".join(serving.differing) or pinned),
-        _check("size", serving.megabytes <= policy.size, serving.megabytes, policy.size, "megabytes of its files"),
+        _check(
+            "pinned versions",
+            not serving.differing,
+            None,
+            None,
+            "; ".join(serving.differing) or pinned,
+        ),
+        _check(
+            "size",
+            serving.megabytes <= policy.size,
+            serving.megabytes,
+            policy.size,
+            "megabytes of its files",
+        ),
     ]
     if serving.difference is not None:
         words = "largest difference of the canaries' embeddings to those recorded at evaluation"
@@ -194,10 +261,24 @@ def _served(policy: ServingPolicy, serving: Serving) -> list[dict[str, Any]]:
     if serving.milliseconds is not None:
         quick = serving.milliseconds <= policy.latency
         checks.append(
-            _check("latency", quick, serving.milliseconds, policy.latency, "milliseconds a product, over HTTP")
+            _check(
+                "latency",
+                quick,
+                serving.milliseconds,
+                policy.latency,
+                "milliseconds a product, over HTTP",
+            )
         )
     return checks
 
 
-def _check(name: str, passed: bool, figure: float | None, threshold: float | None, words: str) -> dict[str, Any]:
-    return {"name": name, "passed": bool(passed), "figure": figure, "threshold": threshold, "words": words}
+def _check(
+    name: str, passed: bool, figure: float | None, threshold: float | None, words: str
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "passed": bool(passed),
+        "figure": figure,
+        "threshold": threshold,
+        "words": words,
+    }

@@ -8,7 +8,11 @@ from PIL import Image, ImageCms
 
 from ml.data.annotations import Truth
 
-BANDS = ("near", "middle", "far")  # thirds of the pairs of variants, by the distance of their colours
+BANDS = (
+    "near",
+    "middle",
+    "far",
+)  # thirds of the pairs of variants, by the distance of their colours
 
 
 def segments(
@@ -21,9 +25,9 @@ def segments(
         pictures, masks: of these products, see `mean_colours`.
 
     Yields:
-        A name such as "article type Shirts", and bool (block pairs,): which of `truth.block_pairs` are in it. A band of
-        colour distances holds its pairs of variants and all pairs of other designs, since what these look like is no
-        matter of colour.
+        A name such as "article type Shirts", and bool (block pairs,): which of `truth.block_pairs`
+        are in it. A band of colour distances holds its pairs of variants and all pairs of other
+        designs, since what these look like is no matter of colour.
     """
     pairs = truth.block_pairs
     for column, words in (("article_type", "article type"), ("gender", "gender")):
@@ -40,18 +44,24 @@ def mean_colours(pictures: np.ndarray, masks: np.ndarray) -> np.ndarray:
     """The mean colour of each product, in CIE L*a*b*.
 
     Args:
-        pictures: uint8 (products, height, width, 3), sRGB; masks: uint8 (products, height, width), above 0 on the product;
-            a product without any such pixel is taken whole.
+        pictures: uint8 (products, height, width, 3), sRGB; masks: uint8 (products, height, width),
+            above 0 on the product; a product without any such pixel is taken whole.
 
     Returns:
         float (products, 3): L* in 0 … 100, a* and b*.
     """
     shown = (masks > 0) | ~(masks > 0).any(axis=(1, 2), keepdims=True)
-    means = np.stack([picture[inside].mean(axis=0) for picture, inside in zip(pictures, shown, strict=True)])
+    means = np.stack(
+        [picture[inside].mean(axis=0) for picture, inside in zip(pictures, shown, strict=True)]
+    )
     row = Image.fromarray(means.round().astype(np.uint8)[None])
-    to_lab = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB")
+    to_lab = ImageCms.buildTransform(
+        ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB"
+    )
     lab = np.asarray(ImageCms.applyTransform(row, to_lab))[0].astype(float)
-    signed = np.where(lab[:, 1:] > 127, lab[:, 1:] - 256, lab[:, 1:])  # Pillow keeps a* and b* as signed bytes
+    signed = np.where(
+        lab[:, 1:] > 127, lab[:, 1:] - 256, lab[:, 1:]
+    )  # Pillow keeps a* and b* as signed bytes
     return np.column_stack([lab[:, 0] / 255 * 100, signed])
 
 

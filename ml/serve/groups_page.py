@@ -11,16 +11,20 @@ from ml.pages.html import product_card, write_page
 SHOWN = 300  # groups on the page, at most; the table has them all
 
 
-def write_groups(products: pd.DataFrame, answer: pd.DataFrame, model: str, out: Path) -> dict[str, int]:
+def write_groups(
+    products: pd.DataFrame, answer: pd.DataFrame, model: str, out: Path
+) -> dict[str, int]:
     """Writes groups.csv (product_id, group, score, problem) and groups.html.
 
     Args:
         products: the catalogue, image being the path of the picture.
-        answer: group, score and problem of each product, as `ml.serve.predictor.Predictor.group` gives them.
+        answer: group, score and problem of each product, as `ml.serve.predictor.Predictor.group`
+            gives them.
         model: named on the page.
 
     Returns:
-        How many products there are, groups of two or more, products in these, and unreadable pictures.
+        How many products there are, groups of two or more, products in these, and unreadable
+        pictures.
     """
     products = products.reset_index(drop=True)
     table = pd.concat([products[["product_id"]], answer.reset_index(drop=True)], axis=1)
@@ -39,8 +43,18 @@ def write_groups(products: pd.DataFrame, answer: pd.DataFrame, model: str, out: 
         cards = []
         for place, score in zip(rows.index.to_numpy(int), rows["score"], strict=True):
             product = products.iloc[place]
-            cards.append(product_card(product, decode(Path(product["image"]).read_bytes())) | {"score": score})
+            cards.append(
+                product_card(product, decode(Path(product["image"]).read_bytes()))
+                | {"score": score}
+            )
         shown.append({"name": rows["group"].iloc[0], "cards": cards})
     problems = table.loc[table["problem"].notna(), ["product_id", "problem"]].to_dict("records")
-    write_page(out / "groups.html", "groups.html.j2", groups=shown, model=model, counts=counts, problems=problems)
+    write_page(
+        out / "groups.html",
+        "groups.html.j2",
+        groups=shown,
+        model=model,
+        counts=counts,
+        problems=problems,
+    )
     return counts

@@ -16,7 +16,9 @@ from ml.model.embedding import embed_pictures
 from ml.model.encoder import Encoder
 
 ALIKE = 1e-4  # how far a number of an embedding (length 1) may be from torch's
-BATCH = 8  # pictures: their feature maps stay in the processor's cache; larger batches are no faster
+BATCH = (
+    8  # pictures: their feature maps stay in the processor's cache; larger batches are no faster
+)
 PICTURES, EMBEDDINGS = "pictures", "embeddings"  # the graph's input and output
 
 
@@ -34,14 +36,17 @@ class OnnxEncoder:
     def __init__(self, file: Path) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
-        self.session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        self.session = onnxruntime.InferenceSession(
+            str(file), options, providers=["CPUExecutionProvider"]
+        )
         self.size: int = self.session.get_outputs()[0].shape[1]
 
     def embed(self, pictures: np.ndarray) -> np.ndarray:
         """Embeds cropped pictures in order, as `ml.model.embedding.embed_pictures` does.
 
         Args:
-            pictures: uint8 (products, side, side, 3), of the side that the encoder was exported for.
+            pictures: uint8 (products, side, side, 3), of the side that the encoder was exported
+                for.
 
         Returns:
             float32 (products, size), rows of length 1.
@@ -58,14 +63,15 @@ def export_encoder(encoder: Encoder, file: Path, pictures: np.ndarray) -> float:
 
     Args:
         encoder: on the CPU; is put in evaluation mode.
-        pictures: uint8 (products, side, side, 3), at least one; the file is for pictures of this side only.
+        pictures: uint8 (products, side, side, 3), at least one; the file is for pictures of this
+            side only.
 
     Returns:
         The largest difference between two numbers of an embedding, at most `ALIKE`.
 
     Raises:
-        NotExportable: the backbone has an operation that ONNX lacks, or an embedding differs by more than `ALIKE`. No
-            file is left then.
+        NotExportable: the backbone has an operation that ONNX lacks, or an embedding differs by
+            more than `ALIKE`. No file is left then.
     """
     try:
         program: Any = torch.onnx.export(
@@ -78,13 +84,17 @@ def export_encoder(encoder: Encoder, file: Path, pictures: np.ndarray) -> float:
             verbose=False,
         )
     except torch.onnx.OnnxExporterError as error:
-        raise NotExportable(f"torch cannot write {encoder.params.backbone} as ONNX: {error}") from error
+        raise NotExportable(
+            f"torch cannot write {encoder.params.backbone} as ONNX: {error}"
+        ) from error
     with replacing(file) as beside:
         beside.write_bytes(_without_traces(program.model_proto))
         expected, found = embed_pictures(encoder, pictures), OnnxEncoder(beside).embed(pictures)
         difference = float(np.abs(found - expected).max())
         if not difference <= ALIKE:
-            raise NotExportable(f"ONNX Runtime's embeddings differ from torch's by {difference:.2g}, over {ALIKE:g}")
+            raise NotExportable(
+                f"ONNX Runtime's embeddings differ from torch's by {difference:.2g}, over {ALIKE:g}"
+            )
     return difference
 
 
@@ -102,6 +112,14 @@ class _FromBytes(nn.Module):
 def _without_traces(model: Any) -> bytes:
     """The bytes of an onnx.ModelProto without the exporter's notes, which name the source files of this checkout."""
     graph = model.graph
-    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+    for part in (
+        model,
+        graph,
+        *graph.node,
+        *graph.input,
+        *graph.output,
+        *graph.value_info,
+        *graph.initializer,
+    ):
         del part.metadata_props[:]
     return model.SerializeToString(deterministic=True)

@@ -43,9 +43,9 @@ class Predictor:
     """A trained model, ready to look at pictures.
 
     Args:
-        folder: encoder.safetensors, encoder.json and grouping.json, as the stages train and evaluate left them, and
-            detector.safetensors of the stage prepare where products are found by a detector; encoder.onnx, where the model is
-            packaged; without it torch embeds.
+        folder: encoder.safetensors, encoder.json and grouping.json, as the stages train and
+            evaluate left them, and detector.safetensors of the stage prepare where products are
+            found by a detector; encoder.onnx, where the model is packaged; without it torch embeds.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -104,24 +104,32 @@ class Predictor:
         good = np.array([problem is None for problem in embedded.problems], dtype=bool)
         rows = np.zeros_like(embedded.rows)
         if good.any():
-            rows[good] = relative_to_block(embedded.rows[good], block_numbers(products[good]), self.block_prior)
+            rows[good] = relative_to_block(
+                embedded.rows[good], block_numbers(products[good]), self.block_prior
+            )
         return rows
 
-    def group(self, products: pd.DataFrame, embedded: Embedded, threshold: float | None = None) -> pd.DataFrame:
+    def group(
+        self, products: pd.DataFrame, embedded: Embedded, threshold: float | None = None
+    ) -> pd.DataFrame:
         """Groups products within their blocks.
 
         Args:
-            products: brand, gender, article_type; optionally product_id, which then names the groups.
+            products: brand, gender, article_type; optionally product_id, which then names the
+                groups.
             threshold: 1 − cosine; default the model's own.
 
         Returns:
-            One row a product, in order: group (named after the group's first product_id or, without ids, its first row;
+            One row a product, in order: group (named after the group's first product_id or, without
+                ids, its first row;
             None where the picture is unreadable), score (probability that it is a variant of
-            another member, mean over the group; NaN for one alone, and where no annotated pairs were there to calibrate it)
-            and problem (text or None).
+            another member, mean over the group; NaN for one alone, and where no annotated pairs
+            were there to calibrate it) and problem (text or None).
         """
         numbers = pd.Series(range(len(products))).astype(str).str.zfill(len(str(len(products))))
-        names = (products["product_id"].astype(str) if "product_id" in products else numbers).to_numpy(dtype=object)
+        names = (
+            products["product_id"].astype(str) if "product_id" in products else numbers
+        ).to_numpy(dtype=object)
         good = np.array([problem is None for problem in embedded.problems], dtype=bool)
         group = np.full(len(products), None, dtype=object)
         score = np.full(len(products), np.nan)
@@ -135,10 +143,14 @@ class Predictor:
 
     def _score(self, label: np.ndarray, rows: np.ndarray) -> np.ndarray:
         score = np.full(len(label), np.nan)
-        for members in np.split(np.argsort(label, kind="stable"), np.cumsum(np.bincount(label))[:-1]):
+        for members in np.split(
+            np.argsort(label, kind="stable"), np.cumsum(np.bincount(label))[:-1]
+        ):
             if self.calibration and len(members) > 1:
                 probability = self.calibration.probability(rows[members] @ rows[members].T)
-                score[members] = (probability.sum(axis=1) - probability.diagonal()) / (len(members) - 1)
+                score[members] = (probability.sum(axis=1) - probability.diagonal()) / (
+                    len(members) - 1
+                )
         return score
 
 

@@ -21,7 +21,8 @@ class Shop:
     Attributes:
         source: the folder or URL as the user gave it.
         catalog: one row a product; every column is text, missing values are None.
-        pairs: annotated pairs (left, right: text; color_variants: Int8; the rest text), or None if the shop has none.
+        pairs: annotated pairs (left, right: text; color_variants: Int8; the rest text), or None if
+            the shop has none.
     """
 
     source: str
@@ -53,17 +54,23 @@ def open_shop(source: str) -> Shop:
         source: a folder, or any fsspec URL (s3://bucket/shop, https://…, memory://…).
 
     Raises:
-        UserError: no such folder, no catalogue or two of them, unreadable tables, missing columns, no rows, or
-            picture paths that leave the shop.
+        UserError: no such folder, no catalogue or two of them, unreadable tables, missing columns,
+            no rows, or picture paths that leave the shop.
     """
     try:
         fs, root = fsspec.core.url_to_fs(source)
         root = root.rstrip("/")
-        exists = fs.isdir(root) or fs.exists(f"{root}/catalog.csv") or fs.exists(f"{root}/catalog.parquet")
+        exists = (
+            fs.isdir(root)
+            or fs.exists(f"{root}/catalog.csv")
+            or fs.exists(f"{root}/catalog.parquet")
+        )
     except (ImportError, ValueError, OSError) as error:
         raise UserError(f"the shop '{source}' cannot be reached: {error}") from error
     if not exists:
-        raise UserError(f"there is no shop at '{source}': give a folder or URL that holds catalog.csv ({FORMAT})")
+        raise UserError(
+            f"there is no shop at '{source}': give a folder or URL that holds catalog.csv ({FORMAT})"
+        )
     catalog = _read(fs, root, "catalog", source)
     if catalog is None:
         raise UserError(f"the shop '{source}' has no catalog.csv or catalog.parquet ({FORMAT})")
@@ -119,7 +126,9 @@ def _text(value: Any) -> str | None:
 def _read(fs: Any, root: str, name: str, source: str) -> pd.DataFrame | None:
     found = [ending for ending in ("csv", "parquet") if fs.exists(f"{root}/{name}.{ending}")]
     if len(found) > 1:
-        raise UserError(f"the shop '{source}' has both {name}.csv and {name}.parquet: keep one of them")
+        raise UserError(
+            f"the shop '{source}' has both {name}.csv and {name}.parquet: keep one of them"
+        )
     if not found:
         return None
     path = f"{root}/{name}.{found[0]}"
@@ -130,8 +139,12 @@ def _read(fs: Any, root: str, name: str, source: str) -> pd.DataFrame | None:
         if found[0] == "parquet":
             return pd.read_parquet(content)
         return pd.read_csv(content, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except Exception as error:  # pandas and pyarrow raise many kinds; all of them mean an unreadable table
-        raise UserError(f"{name}.{found[0]} of the shop '{source}' cannot be read: {error}") from error
+    except (
+        Exception
+    ) as error:  # pandas and pyarrow raise many kinds; all of them mean an unreadable table
+        raise UserError(
+            f"{name}.{found[0]} of the shop '{source}' cannot be read: {error}"
+        ) from error
 
 
 def _need_columns(table: pd.DataFrame, needed: tuple[str, ...], name: str, source: str) -> None:

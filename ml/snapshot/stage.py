@@ -20,12 +20,13 @@ def main(source: str, out: Path = SNAPSHOT) -> None:
 def import_shop(source: str, out: Path) -> None:
     """Copies a shop into a snapshot.
 
-    Writes catalog.parquet (the shop's columns and sha256, sorted by product_id; sha256 is None where the picture is
-    missing, which the contract reports), pairs.parquet if the shop has pairs (sorted), and images/SHA256. The order of
-    rows in the shop does not matter.
+    Writes catalog.parquet (the shop's columns and sha256, sorted by product_id; sha256 is None
+    where the picture is missing, which the contract reports), pairs.parquet if the shop has pairs
+    (sorted), and images/SHA256. The order of rows in the shop does not matter.
 
     Raises:
-        UserError: what `open_shop` refuses, or symbolic links among the pictures. Nothing is written then.
+        UserError: what `open_shop` refuses, or symbolic links among the pictures. Nothing is
+            written then.
     """
     shop = open_shop(source)
     catalog = shop.catalog.sort_values(["product_id", "image"], kind="stable", ignore_index=True)
@@ -40,12 +41,17 @@ def import_shop(source: str, out: Path) -> None:
             (beside / "images" / name).write_bytes(content)
             return name
 
-        with progress("import pictures", len(catalog), "pictures") as advance, ThreadPoolExecutor() as pool:
+        with (
+            progress("import pictures", len(catalog), "pictures") as advance,
+            ThreadPoolExecutor() as pool,
+        ):
             names = []
             for name in pool.map(store, catalog["image"]):
                 names.append(name)
                 advance()
-        write_table(beside / "catalog.parquet", catalog.assign(sha256=pd.Series(names, dtype=object)))
+        write_table(
+            beside / "catalog.parquet", catalog.assign(sha256=pd.Series(names, dtype=object))
+        )
         if shop.pairs is not None and len(shop.pairs):
             pairs = shop.pairs.sort_values(["left", "right"], kind="stable", ignore_index=True)
             write_table(beside / "pairs.parquet", pairs)

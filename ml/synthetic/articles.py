@@ -17,7 +17,16 @@ from ml.synthetic.trousers import trousers
 
 ADULTS = ("Men", "Women")
 ALL = ("Men", "Women", "Boys", "Girls", "Unisex")
-CLOTHS = {"plain": 3, "stripes": 3, "checks": 1, "dots": 1, "zigzag": 1, "diagonal": 1, "blocks": 2, "print": 6}
+CLOTHS = {
+    "plain": 3,
+    "stripes": 3,
+    "checks": 1,
+    "dots": 1,
+    "zigzag": 1,
+    "diagonal": 1,
+    "blocks": 2,
+    "print": 6,
+}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,16 @@ import numpy as np
 from ml.synthetic.drawing import Drawing, Role
 from ml.synthetic.geometry import band, box, ellipse, join, mirrored, smooth
 
-ROUND = [(0, -0.93), (0.28, -0.88), (0.48, -0.66), (0.56, -0.1), (0.6, 0.6), (0.55, 0.83), (0.3, 0.9), (0, 0.91)]
+ROUND = [
+    (0, -0.93),
+    (0.28, -0.88),
+    (0.48, -0.66),
+    (0.56, -0.1),
+    (0.6, 0.6),
+    (0.55, 0.83),
+    (0.3, 0.9),
+    (0, 0.91),
+]
 SQUARE = [(0.46, -0.9), (0.55, -0.82), (0.58, 0.0), (0.56, 0.8), (0.5, 0.88)]
 
 
@@ -20,7 +29,9 @@ def backpack(cut: Mapping[str, str], limb: float) -> Drawing:
         drawing.add(band(smooth(strap) * (side, 1), 0.09, 0.05), Role.TRIM, lift=0.5, edge=0.8)
     loop = smooth([(-0.13, -0.86), (-0.12, -1.0), (0, -1.04), (0.12, -1.0), (0.13, -0.86)])
     drawing.add(band(loop, 0.05), Role.TRIM, lift=0.8, edge=0.8)
-    half = join([(0, -0.9)], smooth(SQUARE), [(0, 0.9)]) if cut["shape"] == "square" else smooth(ROUND)
+    half = (
+        join([(0, -0.9)], smooth(SQUARE), [(0, 0.9)]) if cut["shape"] == "square" else smooth(ROUND)
+    )
     drawing.add(mirrored(half), patterned=True, lift=1.6, edge=0.9)
     if cut["sides"] == "mesh":
         mesh = np.array([(0.44, 0.25), (0.6, 0.18), (0.61, 0.7), (0.46, 0.78)])
@@ -29,8 +40,13 @@ def backpack(cut: Mapping[str, str], limb: float) -> Drawing:
     _top(drawing, cut["top"])
     _pocket(drawing, cut["pocket"], Role.TRIM if cut["front"] == "contrast" else Role.BASE)
     if cut["patch"] != "none":
-        square, diamond = box(-0.1, -0.54, 0.1, -0.34, 0.02), [(0, -0.56), (0.09, -0.44), (0, -0.32), (-0.09, -0.44)]
-        patch = {"square": square, "round": ellipse(0, -0.44, 0.1), "diamond": np.array(diamond)}[cut["patch"]]
+        square, diamond = (
+            box(-0.1, -0.54, 0.1, -0.34, 0.02),
+            [(0, -0.56), (0.09, -0.44), (0, -0.32), (-0.09, -0.44)],
+        )
+        patch = {"square": square, "round": ellipse(0, -0.44, 0.1), "diamond": np.array(diamond)}[
+            cut["patch"]
+        ]
         drawing.add(patch, Role.ACCENT, lift=3, edge=0.8)
     for side in (1, -1):
         drawing.fold(smooth([(0.5 * side, -0.4), (0.44 * side, 0.1), (0.5 * side, 0.7)]))
@@ -46,7 +62,9 @@ def _top(drawing: Drawing, kind: str) -> None:
         drawing.add(mirrored(flap), patterned=True, lift=2.4, edge=1.0)
         for x in (0.24, -0.24):
             drawing.add(box(x - 0.035, -0.42, x + 0.035, 0.12), Role.TRIM, lift=2.7, edge=0.8)
-            drawing.add(box(x - 0.055, -0.04, x + 0.055, 0.05, 0.01), Role.HARDWARE, lift=3, edge=0.9)
+            drawing.add(
+                box(x - 0.055, -0.04, x + 0.055, 0.05, 0.01), Role.HARDWARE, lift=3, edge=0.9
+            )
     elif kind == "zip":
         line = smooth([(-0.52, -0.2), (-0.44, -0.62), (0, -0.8), (0.44, -0.62), (0.52, -0.2)])
         drawing.add(band(line, 0.03), Role.HARDWARE, lift=1.9, edge=0.9)
@@ -59,7 +77,11 @@ def _top(drawing: Drawing, kind: str) -> None:
 
 def _pocket(drawing: Drawing, kind: str, role: Role) -> None:
     if kind == "one":
-        half = join([(0, 0.14)], smooth([(0.4, 0.14), (0.46, 0.22), (0.46, 0.74)], 4), [(0.42, 0.8), (0, 0.81)])
+        half = join(
+            [(0, 0.14)],
+            smooth([(0.4, 0.14), (0.46, 0.22), (0.46, 0.74)], 4),
+            [(0.42, 0.8), (0, 0.81)],
+        )
         drawing.add(mirrored(half), role, patterned=role == Role.BASE, lift=2.4, edge=1.0)
         drawing.seam(smooth([(-0.4, 0.26), (0, 0.24), (0.4, 0.26)]), 0.9, 0.022)
     elif kind == "two":

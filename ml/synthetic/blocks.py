@@ -58,9 +58,15 @@ def make_block(block: int, seed: int) -> Block:
     theme = THEMES[int(random.integers(len(THEMES)))]
     sizes = _sizes(random)
     designs, sketches = _designs(article, theme, len(sizes), random)
-    items = [Item(number, colour) for number, size in enumerate(sizes) for colour in _colours(theme, size, random)]
+    items = [
+        Item(number, colour)
+        for number, size in enumerate(sizes)
+        for colour in _colours(theme, size, random)
+    ]
     items = [items[place] for place in random.permutation(len(items))]
-    return Block(brand_name(block), gender, article, theme, designs, items, _pairs(items, sketches, random))
+    return Block(
+        brand_name(block), gender, article, theme, designs, items, _pairs(items, sketches, random)
+    )
 
 
 def _sizes(random: np.random.Generator) -> list[int]:
@@ -88,7 +94,9 @@ def _designs(
     sketches = [sketch(designs[0])]
     while len(designs) < count:
         parent = designs[int(random.integers(len(designs)))]
-        candidate = vary(parent, random) if random.random() < 0.5 else invent(article, theme, random)
+        candidate = (
+            vary(parent, random) if random.random() < 0.5 else invent(article, theme, random)
+        )
         drawn = sketch(candidate)
         if min(difference(drawn, other) for other in sketches) >= DISTINCT:
             designs.append(candidate)
@@ -96,16 +104,26 @@ def _designs(
     return designs, sketches
 
 
-def _pairs(items: list[Item], sketches: list[np.ndarray], random: np.random.Generator) -> list[PairLabel]:
+def _pairs(
+    items: list[Item], sketches: list[np.ndarray], random: np.random.Generator
+) -> list[PairLabel]:
     places = range(len(items))
-    apart = {(a, b): difference(sketches[a], sketches[b]) for a in range(len(sketches)) for b in range(len(sketches))}
+    apart = {
+        (a, b): difference(sketches[a], sketches[b])
+        for a in range(len(sketches))
+        for b in range(len(sketches))
+    }
 
     def strangeness(place: int, other: int) -> float:
         """How easily an annotator tells two products apart: design first, then the ground's colour."""
         colours = np.subtract(COLOURS[items[place].colour], COLOURS[items[other].colour])
-        return apart[items[place].design, items[other].design] + 0.0004 * float(np.abs(colours).sum())
+        return apart[items[place].design, items[other].design] + 0.0004 * float(
+            np.abs(colours).sum()
+        )
 
-    chosen = {(a, b) for a in places for b in places if a < b and items[a].design == items[b].design}
+    chosen = {
+        (a, b) for a in places for b in places if a < b and items[a].design == items[b].design
+    }
     for place in places:
         others = [other for other in places if items[other].design != items[place].design]
         nearest = sorted(others, key=lambda other: strangeness(place, other))[:NEGATIVES]

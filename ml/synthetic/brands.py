@@ -5,7 +5,8 @@ import numpy as np
 from ml.synthetic.articles import ARTICLES, Article
 from ml.synthetic.photo import Look
 
-# The split of a brand is a hash of its name; in this order the first seven fill train, dev and test with two each.
+# The split of a brand is a hash of its name; in this order the first seven fill train, dev and test
+# with two each.
 BRANDS = (
     "Harbour & Oak", "Northbeam", "Tom & Co <Studio>", "Lindqvist", "Wilder & Finch", "Maison Ferrand", "Casa Lumo",
     "Pebble Row", "Kestrel Works", "Juno Vale", "Copperline", "Tamarind Lane", "Otto Brandt", "Saltmarsh",

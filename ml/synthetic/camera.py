@@ -19,7 +19,8 @@ class Pose:
         scale: 1 is neutral.
         shift: to the right and down, in shares of the picture's side.
         limb: −1 … 1, where arms, legs, straps hang.
-        bend: a wave across (amplitude, phase) and one along (amplitude, phase), in garment units and radians.
+        bend: a wave across (amplitude, phase) and one along (amplitude, phase), in garment units
+            and radians.
         cut: where a repeating pattern begins on this piece, in garment units.
     """
 
@@ -41,7 +42,9 @@ def draw_pose(random: np.random.Generator) -> Pose:
     across, along = random.uniform(0, 0.02, 2)
     first, second = random.uniform(0, 2 * np.pi, 2)
     x, y = random.uniform(-0.1, 0.1, 2)
-    return Pose(angle, scale, (right, down), random.uniform(-1, 1), (across, first, along, second), (x, y))
+    return Pose(
+        angle, scale, (right, down), random.uniform(-1, 1), (across, first, along, second), (x, y)
+    )
 
 
 class Camera:

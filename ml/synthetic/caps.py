@@ -22,7 +22,9 @@ def cap(cut: Mapping[str, str], limb: float) -> Drawing:
     left = smooth([top, (-0.32, peak + 0.2), (-0.44, 0.0), (-0.42, 0.28)])
     right = smooth([top, (0.16, peak + 0.26), (0.22, 0.0), (0.2, 0.36)])
     if cut["panel"] == "front":
-        drawing.add(join(right, base[base[:, 0] < 0.2][::-1], fore[::-1]), Role.TRIM, lift=1.5, edge=0.7)
+        drawing.add(
+            join(right, base[base[:, 0] < 0.2][::-1], fore[::-1]), Role.TRIM, lift=1.5, edge=0.7
+        )
     elif cut["panel"] == "back":
         drawing.add(join(right, base[base[:, 0] > 0.2], back), Role.TRIM, lift=1.5, edge=0.7)
     for seam in (left, right, smooth([top, (0.42, peak + 0.24), (0.58, 0.0), (0.58, 0.3)])):
@@ -37,9 +39,13 @@ def cap(cut: Mapping[str, str], limb: float) -> Drawing:
     _emblem(drawing, cut["emblem"], -0.12, (peak + 0.42) / 2)
     _brim(drawing, cut, limb)
     drawing.fold(
-        smooth([(0.6, -0.2), (0.66, 0.0), (0.62, 0.25)]), smooth([(0.3, peak + 0.2), (0.4, -0.1), (0.38, 0.3)])
+        smooth([(0.6, -0.2), (0.66, 0.0), (0.62, 0.25)]),
+        smooth([(0.3, peak + 0.2), (0.4, -0.1), (0.38, 0.3)]),
     )
-    drawing.fold(smooth([(-0.5, -0.1), (-0.36, 0.05), (-0.3, 0.25)]), smooth([(0.1, 0.3), (0.3, 0.16), (0.6, 0.2)]))
+    drawing.fold(
+        smooth([(-0.5, -0.1), (-0.36, 0.05), (-0.3, 0.25)]),
+        smooth([(0.1, 0.3), (0.3, 0.16), (0.6, 0.2)]),
+    )
     return drawing
 
 
@@ -50,7 +56,9 @@ def _emblem(drawing: Drawing, emblem: str, x: float, y: float) -> None:
         drawing.add(shield, Role.SECOND, lift=2, edge=0.8)
         drawing.add(box(x - 0.09, y - 0.1, x + 0.09, y - 0.02), Role.ACCENT, lift=2.1)
     elif emblem == "patch":
-        drawing.add(box(x - 0.23, y - 0.13, x + 0.23, y + 0.13, 0.04), Role.SECOND, lift=2, edge=0.8)
+        drawing.add(
+            box(x - 0.23, y - 0.13, x + 0.23, y + 0.13, 0.04), Role.SECOND, lift=2, edge=0.8
+        )
         drawing.add(box(x - 0.16, y - 0.03, x + 0.16, y + 0.03), Role.ACCENT, lift=2.1)
     elif emblem == "star":
         drawing.add(moved(star(0.21), x, y), Role.SECOND, lift=2, edge=0.8)
@@ -68,7 +76,9 @@ def _brim(drawing: Drawing, cut: Mapping[str, str], limb: float) -> None:
     rim = smooth([(-0.66, 0.18), *far, *near])
     under = rim + np.stack([0 * rim[:, 0], 0.05 * np.clip((0.22 - rim[:, 0]) / 0.4, 0, 1)], axis=1)
     drawing.add(under, Role.INSIDE, lift=1.0, edge=0.5)
-    drawing.add(join(top, rim), Role.TRIM if cut["visor"] == "contrast" else Role.BASE, lift=2.4, edge=1.0)
+    drawing.add(
+        join(top, rim), Role.TRIM if cut["visor"] == "contrast" else Role.BASE, lift=2.4, edge=1.0
+    )
     for share in (0.3, 0.55, 0.8):
         tip = (-0.66 - 0.4 * share, 0.2 + (0.24 + droop) * share)
         line = smooth([tip, (-0.5 - 0.1 * share, 0.3 + 0.2 * share), (0.16, 0.37 + 0.08 * share)])

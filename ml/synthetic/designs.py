@@ -33,7 +33,9 @@ class Design:
 def invent(article: Article, theme: tuple[str, ...], random: np.random.Generator) -> Design:
     """A design by chance."""
     cut = {option: str(random.choice(choices)) for option, choices in article.cuts.items()}
-    return Design(article, cut, _pattern(_kind(article, random), random), draw_scheme(random, theme))
+    return Design(
+        article, cut, _pattern(_kind(article, random), random), draw_scheme(random, theme)
+    )
 
 
 def vary(design: Design, random: np.random.Generator) -> Design:
@@ -45,7 +47,9 @@ def vary(design: Design, random: np.random.Generator) -> Design:
             design = replace(design, pattern=_pattern(_kind(design.article, random), random))
         else:
             option = str(random.choice(list(design.article.cuts)))
-            choices = [choice for choice in design.article.cuts[option] if choice != design.cut[option]]
+            choices = [
+                choice for choice in design.article.cuts[option] if choice != design.cut[option]
+            ]
             design = replace(design, cut={**design.cut, option: str(random.choice(choices))})
     return design
 

@@ -38,8 +38,10 @@ class Part:
         outline: closed polygon (n, 2).
         role: its colour, or the ground colour of its pattern.
         patterned: whether the design's pattern covers it.
-        lift: how far it lies above the background, in layers of cloth: steps between parts catch light and shadow.
-        turn, origin: the pattern's frame on this part: rotated by degrees, then moved there. Stripes go around sleeves.
+        lift: how far it lies above the background, in layers of cloth: steps between parts catch
+            light and shadow.
+        turn, origin: the pattern's frame on this part: rotated by degrees, then moved there.
+            Stripes go around sleeves.
         edge: how dark its outline is sewn, 0 … 1.
     """
 
@@ -58,8 +60,8 @@ class Drawing:
 
     Attributes:
         parts: in the order of painting.
-        seams: (after, chain, strength, width): painted once `after` parts lie there; strength −1 … 1, negative lines
-            catch light. Later parts cover them.
+        seams: (after, chain, strength, width): painted once `after` parts lie there; strength −1 …
+            1, negative lines catch light. Later parts cover them.
         folds: chains along which cloth tends to crease; pictures choose among them.
         texture: what the cloth is made of, a key of `texture.TEXTURES`.
         standing: whether it stands on the ground (shoes, bags) and throws a shadow there.
@@ -82,7 +84,9 @@ class Drawing:
         edge: float = 0.5,
     ) -> None:
         """Lays a part on top."""
-        self.parts.append(Part(np.asarray(outline, float), role, patterned, lift, turn, origin, edge))
+        self.parts.append(
+            Part(np.asarray(outline, float), role, patterned, lift, turn, origin, edge)
+        )
 
     def seam(self, chain: Chain, strength: float = 0.5, width: float = 0.012) -> None:
         """Sews a line on what lies there so far."""

@@ -8,7 +8,12 @@ from ml.synthetic.drawing import Drawing, Role
 from ml.synthetic.geometry import Points, band, box, ellipse, flip, join, mirrored, moved, smooth
 
 NECKS = {"round": (0.2, 0.15), "v": (0.19, 0.42), "square": (0.22, 0.26), "deep": (0.24, 0.32)}
-SHAPES = {"fitted": (0.39, 0.35), "a-line": (0.46, 0.56), "flared": (0.5, 0.68), "shift": (0.4, 0.44)}
+SHAPES = {
+    "fitted": (0.39, 0.35),
+    "a-line": (0.46, 0.56),
+    "flared": (0.5, 0.68),
+    "shift": (0.4, 0.44),
+}
 LENGTHS = {"mini": 0.52, "knee": 0.76, "midi": 1.06}
 WAISTS = {"natural": -0.14, "empire": -0.34, "low": 0.02}
 STRAPPED = {
@@ -52,9 +57,15 @@ def dress(cut: Mapping[str, str], limb: float) -> Drawing:
     _front(drawing, cut["front"], (narrow, waist), (bottom, end - max(raised, 0)))
     _belt(drawing, cut["belt"], narrow, waist)
     for x in (-0.9, -0.6, -0.35, -0.1, 0.1, 0.35, 0.6, 0.9):
-        drawing.fold(smooth([(x * narrow, waist), (x * hip * 0.9, (waist + end) / 2), (x * bottom + swing, end)]))
+        drawing.fold(
+            smooth(
+                [(x * narrow, waist), (x * hip * 0.9, (waist + end) / 2), (x * bottom + swing, end)]
+            )
+        )
     for sign in (1, -1):
-        drawing.fold(smooth([(0.36 * sign, BUST + 0.04), (0.2 * sign, waist - 0.16), (0.1 * sign, waist)]))
+        drawing.fold(
+            smooth([(0.36 * sign, BUST + 0.04), (0.2 * sign, waist - 0.16), (0.1 * sign, waist)])
+        )
         drawing.fold(smooth([(0.3 * sign, TOP + 0.2), (0.22 * sign, BUST), (0.25 * sign, waist)]))
     return drawing
 
@@ -65,15 +76,26 @@ def _neck(drawing: Drawing, cut: Mapping[str, str]) -> tuple[Points, Points]:
     if cut["sleeve"] == "straps":
         middle, corner = STRAPPED[kind]
         for side in (1, -1):
-            strap = smooth([(0.255 * side, TOP + 0.27), (0.26 * side, TOP + 0.1), (0.22 * side, TOP - 0.03)])
+            strap = smooth(
+                [(0.255 * side, TOP + 0.27), (0.26 * side, TOP + 0.1), (0.22 * side, TOP - 0.03)]
+            )
             drawing.add(band(strap, 0.05), Role.TRIM if cut["trim"] == "contrast" else Role.BASE)
-        line = join(smooth([(0, TOP + middle), (corner[0], TOP + corner[1])], 4), [(0.25, TOP + 0.24)])
+        line = join(
+            smooth([(0, TOP + middle), (corner[0], TOP + corner[1])], 4), [(0.25, TOP + 0.24)]
+        )
         return line, smooth([(0.27, TOP + 0.24), (0.31, TOP + 0.34), (0.36, BUST)])
-    shoulders = [(0, TOP - 0.04), (neck * 0.7, TOP - 0.03), (neck, TOP), (neck + 0.02, TOP + depth * 0.6)]
+    shoulders = [
+        (0, TOP - 0.04),
+        (neck * 0.7, TOP - 0.03),
+        (neck, TOP),
+        (neck + 0.02, TOP + depth * 0.6),
+    ]
     back = [*shoulders, (neck, TOP + depth + 0.02), (0, TOP + depth + 0.04)]
     drawing.add(mirrored(back), Role.INSIDE, lift=0.2)
     drawing.seam(smooth([(-neck, TOP), (0, TOP + 0.04), (neck, TOP)]), 0.6)
-    drawing.add(box(-0.045, TOP, 0.045, TOP + 0.04), Role.HARDWARE, lift=0.25, edge=0.2)  # the label
+    drawing.add(
+        box(-0.045, TOP, 0.045, TOP + 0.04), Role.HARDWARE, lift=0.25, edge=0.2
+    )  # the label
     if kind == "v":
         line = smooth([(0, TOP + depth), (neck * 0.55, TOP + depth * 0.5), (neck, TOP)])
     elif kind == "square":
@@ -89,11 +111,15 @@ def _sleeves(drawing: Drawing, kind: str) -> None:
     upper, lower, turn = SLEEVES[kind]
     outline = moved(join(smooth(upper), smooth(lower)), 0, TOP)
     for side in (1, -1):
-        drawing.add(outline * (side, 1), Role.BASE, True, 0.8, -side * turn, (0.45 * side, TOP + 0.3))
+        drawing.add(
+            outline * (side, 1), Role.BASE, True, 0.8, -side * turn, (0.45 * side, TOP + 0.3)
+        )
         if kind == "puff":
             drawing.add(band([(0.4 * side, TOP + 0.48), (0.61 * side, TOP + 0.42)], 0.05), lift=1.2)
         if kind == "long":
-            drawing.fold(smooth([(0.36 * side, BUST), (0.5 * side, TOP + 0.62), (0.55 * side, TOP + 0.9)]))
+            drawing.fold(
+                smooth([(0.36 * side, BUST), (0.5 * side, TOP + 0.62), (0.55 * side, TOP + 0.9)])
+            )
             drawing.fold(smooth([(0.44 * side, TOP + 0.7), (0.56 * side, TOP + 0.74)]))
 
 
@@ -107,7 +133,9 @@ def _hem(drawing: Drawing, kind: str, edge: Points) -> None:
         drawing.seam(edge - (0, 0.04), 0.4)
 
 
-def _front(drawing: Drawing, kind: str, waist: tuple[float, float], hem: tuple[float, float]) -> None:
+def _front(
+    drawing: Drawing, kind: str, waist: tuple[float, float], hem: tuple[float, float]
+) -> None:
     """What lies between the waist and the hem, each by half width and y."""
     (narrow, high), (bottom, low) = waist, hem
     if kind == "buttons":
@@ -128,11 +156,20 @@ def _front(drawing: Drawing, kind: str, waist: tuple[float, float], hem: tuple[f
             drawing.seam(line, 1.0, 0.026)
             drawing.seam(moved(line, 0, 0.024), -0.7, 0.02)
     elif kind == "wrap":
-        drawing.seam(smooth([(0.2, TOP + 0.3), (0.0, high - 0.2), (-narrow * 0.9, high)]), 1.0, 0.024)
-        drawing.seam(smooth([(-narrow * 0.6, high), (0.05, (high + low) / 2), (0.14, low)]), 1.0, 0.024)
+        drawing.seam(
+            smooth([(0.2, TOP + 0.3), (0.0, high - 0.2), (-narrow * 0.9, high)]), 1.0, 0.024
+        )
+        drawing.seam(
+            smooth([(-narrow * 0.6, high), (0.05, (high + low) / 2), (0.14, low)]), 1.0, 0.024
+        )
     elif kind == "pockets":
         for x in (0.21, -0.21):
-            drawing.add(box(x - 0.1, high + 0.14, x + 0.1, high + 0.36, 0.03), patterned=True, lift=1.6, edge=1.0)
+            drawing.add(
+                box(x - 0.1, high + 0.14, x + 0.1, high + 0.36, 0.03),
+                patterned=True,
+                lift=1.6,
+                edge=1.0,
+            )
 
 
 def _belt(drawing: Drawing, kind: str, narrow: float, y: float) -> None:

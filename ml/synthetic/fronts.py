@@ -5,7 +5,17 @@ from collections.abc import Mapping
 import numpy as np
 
 from ml.synthetic.drawing import Drawing, Role
-from ml.synthetic.geometry import Points, band, box, ellipse, join, mirrored, moved, smooth, straight
+from ml.synthetic.geometry import (
+    Points,
+    band,
+    box,
+    ellipse,
+    join,
+    mirrored,
+    moved,
+    smooth,
+    straight,
+)
 
 NECK = -0.9  # y where the shoulders meet the neck
 TIPS = {"shirt": (0.15, -0.6), "polo": (0.19, -0.64), "spread": (0.25, -0.68)}  # of a collar's leaf
@@ -40,7 +50,9 @@ def collar(drawing: Drawing, cut: Mapping[str, str], line: Points, neck: float) 
     role = Role.TRIM if cut["trim"] == "contrast" else Role.BASE
     if kind in TIPS:
         back = smooth([(-neck + 0.02, -0.99), (0, -1.02), (neck - 0.02, -0.99)])
-        drawing.add(join(back, [(neck - 0.03, -0.9), (0, -0.9), (-neck + 0.03, -0.9)]), role, lift=0.5)
+        drawing.add(
+            join(back, [(neck - 0.03, -0.9), (0, -0.9), (-neck + 0.03, -0.9)]), role, lift=0.5
+        )
         inner = smooth([(0.0, line[len(line) // 2, 1] + 0.03), (0.1, -0.87), (neck - 0.03, -0.99)])
         outer = smooth([(neck + 0.02, -0.985), (neck + 0.07, -0.86)], 3)
         leaf = join(inner, outer, smooth([(neck + 0.06, -0.8), TIPS[kind]], 3))
@@ -49,7 +61,12 @@ def collar(drawing: Drawing, cut: Mapping[str, str], line: Points, neck: float) 
     elif kind == "band":
         drawing.add(band(line, 0.11), role, lift=1.7, edge=0.7)
     elif kind == "turtle":
-        tube = [(0, NECK - 0.19), (neck - 0.03, NECK - 0.17), (neck + 0.015, NECK + 0.02), (0, NECK + 0.09)]
+        tube = [
+            (0, NECK - 0.19),
+            (neck - 0.03, NECK - 0.17),
+            (neck + 0.015, NECK + 0.02),
+            (0, NECK + 0.09),
+        ]
         drawing.add(mirrored(tube), role, lift=1.7, edge=0.6)
         ribs(drawing, -neck, neck, NECK - 0.16, NECK + 0.05)
         drawing.seam(smooth([(-neck, NECK - 0.07), (0, NECK - 0.04), (neck, NECK - 0.07)]), 0.7)

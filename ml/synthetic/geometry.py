@@ -16,7 +16,9 @@ def smooth(points: Chain, steps: int = 7) -> Points:
     """An open Catmull-Rom curve through all the points; `steps` new points for each span."""
     knots = np.asarray(points, float)
     padded = np.concatenate([2 * knots[:1] - knots[1:2], knots, 2 * knots[-1:] - knots[-2:-1]])
-    before, start, end, after = (padded[shift : len(padded) - 3 + shift, None] for shift in range(4))
+    before, start, end, after = (
+        padded[shift : len(padded) - 3 + shift, None] for shift in range(4)
+    )
     t = np.linspace(0, 1, steps, endpoint=False)[None, :, None]
     curve = 2 * start + t * (end - before) + t**2 * (2 * before - 5 * start + 4 * end - after)
     curve = (curve + t**3 * (3 * start - before - 3 * end + after)) / 2
@@ -38,7 +40,9 @@ def mirrored(half: Chain) -> Points:
     return join(half, flip(half))
 
 
-def ellipse(x: float, y: float, width: float, height: float | None = None, steps: int = 20) -> Points:
+def ellipse(
+    x: float, y: float, width: float, height: float | None = None, steps: int = 20
+) -> Points:
     """An ellipse by its centre and half axes (a circle without `height`)."""
     angle = np.linspace(0, 2 * np.pi, steps, endpoint=False)
     return np.stack([x + width * np.cos(angle), y + (height or width) * np.sin(angle)], axis=1)
@@ -59,7 +63,9 @@ def band(chain: Chain, width: float, end_width: float | None = None) -> Points:
     """The outline of a ribbon that follows a chain, `width` wide at its start and `end_width` at its end."""
     line = np.asarray(chain, float)
     along = np.gradient(line, axis=0)
-    normal = np.stack([-along[:, 1], along[:, 0]], axis=1) / (np.linalg.norm(along, axis=1, keepdims=True) + 1e-9)
+    normal = np.stack([-along[:, 1], along[:, 0]], axis=1) / (
+        np.linalg.norm(along, axis=1, keepdims=True) + 1e-9
+    )
     half = np.linspace(width, width if end_width is None else end_width, len(line))[:, None] / 2
     return join(line + normal * half, (line - normal * half)[::-1])
 

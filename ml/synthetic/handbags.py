@@ -30,7 +30,9 @@ def handbag(cut: Mapping[str, str], limb: float) -> Drawing:
     _closure(drawing, cut["closure"], top, wide)
     if cut["handle"] in ("short", "double"):
         for x in (wide * 0.55, -wide * 0.55):
-            drawing.add(box(x - 0.06, top + 0.06, x + 0.06, top + 0.18, 0.02), Role.TRIM, lift=2, edge=0.9)
+            drawing.add(
+                box(x - 0.06, top + 0.06, x + 0.06, top + 0.18, 0.02), Role.TRIM, lift=2, edge=0.9
+            )
             drawing.add(ellipse(x, top + 0.09, 0.02), Role.HARDWARE, lift=2.2)
     _extra(drawing, cut["extra"], top, wide)
     for side in (1, -1):
@@ -58,17 +60,28 @@ def _panel(drawing: Drawing, kind: str, half: Points, top: float, wide: float) -
     outer = half[1:]  # from the upper corner downwards
     if kind == "base":
         x = np.interp(0.3, outer[:, 1], outer[:, 0])
-        drawing.add(mirrored(join([(0, 0.3), (x, 0.3)], outer[outer[:, 1] > 0.3])), Role.TRIM, lift=1.8, edge=0.9)
+        drawing.add(
+            mirrored(join([(0, 0.3), (x, 0.3)], outer[outer[:, 1] > 0.3])),
+            Role.TRIM,
+            lift=1.8,
+            edge=0.9,
+        )
     elif kind == "top":
         x = np.interp(0.0, outer[:, 1], outer[:, 0])
-        drawing.add(mirrored(join(half[half[:, 1] < 0], [(x, 0), (0, 0)])), Role.TRIM, lift=1.8, edge=0.9)
+        drawing.add(
+            mirrored(join(half[half[:, 1] < 0], [(x, 0), (0, 0)])), Role.TRIM, lift=1.8, edge=0.9
+        )
     elif kind == "stripe":
-        drawing.add(box(-0.14, half[0, 1], 0.14, half[-1, 1] - 0.01), Role.ACCENT, lift=1.6, edge=0.7)
+        drawing.add(
+            box(-0.14, half[0, 1], 0.14, half[-1, 1] - 0.01), Role.ACCENT, lift=1.6, edge=0.7
+        )
     elif kind == "quilt":
         for shift in np.arange(-2.4, 2.4, 0.2):
             for sign in (1, -1):
                 line = straight((shift, top + 0.04), (shift + sign * (0.56 - top), 0.56))
-                line = line[np.abs(line[:, 0]) < np.interp(line[:, 1], outer[:, 1], outer[:, 0]) - 0.03]
+                line = line[
+                    np.abs(line[:, 0]) < np.interp(line[:, 1], outer[:, 1], outer[:, 0]) - 0.03
+                ]
                 if len(line) > 1:
                     drawing.seam(line, 0.9, 0.018)
     elif kind == "pocket":
@@ -84,9 +97,13 @@ def _closure(drawing: Drawing, kind: str, top: float, wide: float) -> None:
         corner = [(0, top - 0.03), (wide * 1.02, top - 0.02), (wide * 1.03, top + 0.2)]
         flap = join(corner, smooth([(wide, top + 0.26), (wide * 0.5, top + 0.4), (0, top + 0.44)]))
         drawing.add(mirrored(flap), patterned=True, lift=2.4, edge=1.0)
-        drawing.add(box(-0.06, top + 0.37, 0.06, top + 0.5, 0.02), Role.HARDWARE, lift=2.8, edge=0.9)
+        drawing.add(
+            box(-0.06, top + 0.37, 0.06, top + 0.5, 0.02), Role.HARDWARE, lift=2.8, edge=0.9
+        )
     elif kind == "envelope":
-        flap = np.array([(0, top - 0.03), (wide * 1.01, top - 0.02), (wide * 0.98, top + 0.08), (0, top + 0.52)])
+        flap = np.array(
+            [(0, top - 0.03), (wide * 1.01, top - 0.02), (wide * 0.98, top + 0.08), (0, top + 0.52)]
+        )
         drawing.add(mirrored(flap), patterned=True, lift=2.4, edge=1.0)
         drawing.add(ellipse(0, top + 0.46, 0.035), Role.HARDWARE, lift=2.8, edge=0.9)
     elif kind == "strap":
@@ -94,14 +111,23 @@ def _closure(drawing: Drawing, kind: str, top: float, wide: float) -> None:
         drawing.add(ellipse(0, top + 0.28, 0.032), Role.HARDWARE, lift=2.6, edge=0.9)
     else:  # zip
         drawing.seam([(-wide * 0.9, top + 0.05), (wide * 0.9, top + 0.05)], 0.8, 0.02)
-        drawing.add(band([(wide * 0.8, top + 0.05), (wide * 0.83, top + 0.18)], 0.03), Role.HARDWARE, lift=2.4)
+        drawing.add(
+            band([(wide * 0.8, top + 0.05), (wide * 0.83, top + 0.18)], 0.03),
+            Role.HARDWARE,
+            lift=2.4,
+        )
 
 
 def _extra(drawing: Drawing, kind: str, top: float, wide: float) -> None:
     if kind == "tassel":
         x = wide * 0.52
         drawing.add(band([(x - 0.01, top + 0.1), (x, top + 0.34)], 0.02), Role.ACCENT, lift=2)
-        fringe = [(x - 0.03, top + 0.32), (x + 0.03, top + 0.32), (x + 0.06, top + 0.56), (x - 0.06, top + 0.56)]
+        fringe = [
+            (x - 0.03, top + 0.32),
+            (x + 0.03, top + 0.32),
+            (x + 0.06, top + 0.56),
+            (x - 0.06, top + 0.56),
+        ]
         drawing.add(fringe, Role.ACCENT, lift=2.2)
     elif kind == "plate":
         drawing.add(box(-0.12, 0.24, 0.12, 0.32, 0.02), Role.HARDWARE, lift=2, edge=0.8)

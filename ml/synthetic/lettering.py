@@ -17,7 +17,9 @@ GLYPHS = {  # strokes through points "xy" of a grid 0 … 2 across and 0 … 4 d
 }  # fmt: skip
 
 
-def write(text: str, left: float, top: float, right: float, bottom: float, weight: float = 0.5) -> list[Points]:
+def write(
+    text: str, left: float, top: float, right: float, bottom: float, weight: float = 0.5
+) -> list[Points]:
     """The strokes of a word, scaled into a rectangle.
 
     Args:
@@ -31,12 +33,18 @@ def write(text: str, left: float, top: float, right: float, bottom: float, weigh
     strokes = []
     for place, letter in enumerate(text):
         for chain in GLYPHS[letter].split("|"):
-            points = np.array([(int(point[0]) + place * 3, int(point[1])) for point in chain.split()], float)
-            strokes += [_bar(start, end, weight) * scale + (left, top) for start, end in pairwise(points)]
+            points = np.array(
+                [(int(point[0]) + place * 3, int(point[1])) for point in chain.split()], float
+            )
+            strokes += [
+                _bar(start, end, weight) * scale + (left, top) for start, end in pairwise(points)
+            ]
     return strokes
 
 
 def _bar(start: np.ndarray, end: np.ndarray, weight: float) -> Points:
     along = (end - start) / np.linalg.norm(end - start) * weight / 2
     across = np.array([-along[1], along[0]])
-    return np.array([start - along + across, end + along + across, end + along - across, start - along - across])
+    return np.array(
+        [start - along + across, end + along + across, end + along - across, start - along - across]
+    )

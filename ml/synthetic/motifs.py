@@ -37,7 +37,9 @@ def flowers(detail: str, pitch: float) -> list[Shape]:
     """Flowers strewn about: daisy, bloom, leaves, sprig."""
     found = []
     for x, y, number in _places(pitch):
-        place = np.array([x + 0.12 * pitch * np.sin(number * 5.1), y + 0.12 * pitch * np.cos(number * 3.7)])
+        place = np.array(
+            [x + 0.12 * pitch * np.sin(number * 5.1), y + 0.12 * pitch * np.cos(number * 3.7)]
+        )
         for points, role in _flower(detail, number):
             found.append(Shape(turned(points, number * 67.0) * pitch * 0.36 + place, role))
     return found
@@ -50,9 +52,14 @@ def _flower(detail: str, number: int) -> list[tuple[Points, Role]]:
         return [(turned(blade, 120.0 * third), A) for third in range(3)]
     if detail == "sprig":
         buds = [
-            ellipse(0.34 * side, y, 0.27, 0.17, steps=8) for side, y in ((-1, -0.28), (1, -0.28), (-1, 0.14), (1, 0.56))
+            ellipse(0.34 * side, y, 0.27, 0.17, steps=8)
+            for side, y in ((-1, -0.28), (1, -0.28), (-1, 0.14), (1, 0.56))
         ]
-        return [(band([(0, -1), (0, 1)], 0.14), A), *((bud, A) for bud in buds), (ellipse(0, -1, 0.3, steps=8), B)]
+        return [
+            (band([(0, -1), (0, 1)], 0.14), A),
+            *((bud, A) for bud in buds),
+            (ellipse(0, -1, 0.3, steps=8), B),
+        ]
     count, fat = (6, 0.36) if detail == "daisy" else (5, 0.5)
     role, heart_role = (B, A) if detail == "bloom" and number % 3 == 0 else (A, B)
     around = np.arange(count) * 2 * np.pi / count
@@ -66,7 +73,9 @@ def zigzags(detail: str, pitch: float) -> list[Shape]:
     if detail == "argyle":
         diamond = ICONS["diamond"] * pitch * 0.86
         tiles = [Shape(moved(diamond, x, y), A) for x, y, _ in _places(pitch * 1.16)]
-        return tiles + [Shape(turned(strip(y, y + pitch * 0.07), turn), B) for turn in (58, -58) for y in steps]
+        return tiles + [
+            Shape(turned(strip(y, y + pitch * 0.07), turn), B) for turn in (58, -58) for y in steps
+        ]
     if detail == "herringbone":
         half, thick = pitch / 2, pitch * 0.2
         found = []
@@ -76,7 +85,11 @@ def zigzags(detail: str, pitch: float) -> list[Shape]:
             found += [Shape(moved(slat, 0, y), A) for y in np.arange(-REACH, REACH, 2 * thick)]
         return found
     x = np.arange(-REACH, REACH, pitch / (2 if detail == "chevron" else 8))
-    swing = np.where(np.arange(len(x)) % 2, 1, -1) if detail == "chevron" else np.sin(x / pitch * 2 * np.pi)
+    swing = (
+        np.where(np.arange(len(x)) % 2, 1, -1)
+        if detail == "chevron"
+        else np.sin(x / pitch * 2 * np.pi)
+    )
     line = np.stack([x, swing * pitch * 0.25], axis=1)
     return [Shape(moved(join(line, moved(line[::-1], 0, pitch * 0.42)), 0, y), A) for y in steps]
 

@@ -37,7 +37,8 @@ class Scheme(NamedTuple):
     """How a design is coloured in all its colourways.
 
     Attributes:
-        second: white or dark (stays so wherever it can be seen), flip (against the ground), tonal, paired (theme).
+        second: white or dark (stays so wherever it can be seen), flip (against the ground), tonal,
+            paired (theme).
         accent: a colour that stays, or "" for one of the theme.
         trim: second, deep (a darker ground) or a colour that stays.
         hardware, sole: colours that stay.
@@ -59,7 +60,9 @@ def draw_scheme(random: np.random.Generator, theme: Sequence[str]) -> Scheme:
     """One way of colouring, by chance."""
     accents = ("", "", "White", "Red", "Yellow", "Orange", "Turquoise", theme[0])
     trims = ("second", "second", "deep", "deep", "deep", "Black")
-    return Scheme(*(str(random.choice(choices)) for choices in (SCHEMES, accents, trims, HARDWARE, SOLES)))
+    return Scheme(
+        *(str(random.choice(choices)) for choices in (SCHEMES, accents, trims, HARDWARE, SOLES))
+    )
 
 
 def colourway(base: str, scheme: Scheme, theme: Sequence[str]) -> np.ndarray:
@@ -71,7 +74,12 @@ def colourway(base: str, scheme: Scheme, theme: Sequence[str]) -> np.ndarray:
     if trim is None:
         trim = np.array(COLOURS[scheme.trim], float)
     table = np.zeros((len(Role), 3))
-    table[Role.BASE], table[Role.SECOND], table[Role.ACCENT], table[Role.TRIM] = ground, second, accent, trim
+    table[Role.BASE], table[Role.SECOND], table[Role.ACCENT], table[Role.TRIM] = (
+        ground,
+        second,
+        accent,
+        trim,
+    )
     table[Role.MIX] = (ground + second) / 2
     table[Role.INSIDE] = ground * 0.58 if luminance(ground) > 60 else ground * 0.5 + 6
     table[Role.HARDWARE], table[Role.SOLE] = COLOURS[scheme.hardware], COLOURS[scheme.sole]
@@ -97,13 +105,17 @@ def _tonal(ground: np.ndarray, share: float) -> np.ndarray:
     return ground * share if luminance(ground) > 70 else ground + (255 - ground) * (1 - share) * 0.6
 
 
-def _visible(ground: np.ndarray, names: Sequence[str], other: np.ndarray | None = None) -> np.ndarray:
+def _visible(
+    ground: np.ndarray, names: Sequence[str], other: np.ndarray | None = None
+) -> np.ndarray:
     """The first of the colours that stands out from the ground (and is not `other`); else white or black."""
     for name in names:
         if name:
             colour = np.array(COLOURS[name], float)
             distinct = other is None or np.abs(colour - other).max() > 40
-            if distinct and abs(luminance(colour) - luminance(ground)) >= (ENOUGH if other is None else ENOUGH * 0.6):
+            if distinct and abs(luminance(colour) - luminance(ground)) >= (
+                ENOUGH if other is None else ENOUGH * 0.6
+            ):
                 return colour
     return np.array(COLOURS["Black" if luminance(ground) > 118 else "White"], float)
 

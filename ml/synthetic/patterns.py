@@ -77,7 +77,13 @@ def shapes(pattern: Pattern) -> list[Shape]:
     if kind == "print":
         centre = (0.2, -0.42) if pitch < 0.15 else (0.0, -0.2)  # a small logo sits over the heart
         return [Shape(shape.points * pitch + centre, shape.role) for shape in PRINTS[detail]()]
-    drawers = {"checks": _checks, "dots": dots, "floral": flowers, "motif": icons, "zigzag": zigzags}
+    drawers = {
+        "checks": _checks,
+        "dots": dots,
+        "floral": flowers,
+        "motif": icons,
+        "zigzag": zigzags,
+    }
     return drawers[kind](detail, pitch) if kind in drawers else []
 
 
@@ -90,7 +96,9 @@ def _stripes(rhythm: str, pitch: float, degrees: float) -> list[Shape]:
     ]
 
 
-def _crossed(bands: list[tuple[float, float, Role]], pitch: float, crossing: Role | None) -> list[Shape]:
+def _crossed(
+    bands: list[tuple[float, float, Role]], pitch: float, crossing: Role | None
+) -> list[Shape]:
     """Stripes both ways; where two of them cross lies the role `crossing`, if any."""
     steps = np.arange(-REACH, REACH, pitch)
     lines = [
@@ -102,7 +110,9 @@ def _crossed(bands: list[tuple[float, float, Role]], pitch: float, crossing: Rol
     if crossing is None:
         return lines
     low, high = bands[0][0] * pitch, bands[0][1] * pitch
-    return lines + [Shape(box(-x - high, y + low, -x - low, y + high), crossing) for x in steps for y in steps]
+    return lines + [
+        Shape(box(-x - high, y + low, -x - low, y + high), crossing) for x in steps for y in steps
+    ]
 
 
 def _checks(detail: str, pitch: float) -> list[Shape]:
@@ -123,9 +133,17 @@ def _blocks(detail: str, shift: float) -> list[Shape]:
         "half": [(box(left, y - 0.05, right, REACH), A)],
         "yoke": [(box(left, -REACH, right, -0.5 + y), A)],
         "band": [(box(left, -0.35 + y, right, -0.02 + y), A)],
-        "bands": [(box(left, -0.38 + y, right, -0.2 + y), A), (box(left, -0.2 + y, right, -0.02 + y), B)],
-        "diagonal": [(np.array([(left, -0.6 + y), (right, 0.9 + y), (right, REACH), (left, REACH)]), A)],
-        "sides": [(box(left, left, -0.3 - y / 2, right), A), (box(0.3 + y / 2, left, right, right), A)],
+        "bands": [
+            (box(left, -0.38 + y, right, -0.2 + y), A),
+            (box(left, -0.2 + y, right, -0.02 + y), B),
+        ],
+        "diagonal": [
+            (np.array([(left, -0.6 + y), (right, 0.9 + y), (right, REACH), (left, REACH)]), A)
+        ],
+        "sides": [
+            (box(left, left, -0.3 - y / 2, right), A),
+            (box(0.3 + y / 2, left, right, right), A),
+        ],
         "middle": [(box(-0.12 - y, left, 0.12 + y, right), A)],
         "quarters": [(box(left, left, 0, y), A), (box(0, y, right, right), B)],
     }

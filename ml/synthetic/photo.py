@@ -46,12 +46,15 @@ def photograph(
     """
     layers = rasterise(drawing, pattern, pose, size * SUPERSAMPLE)
     cover, lift, seams = (
-        _shrink(layer) for layer in (layers.roles.point([0] + [255] * 255), layers.lift, layers.seams)
+        _shrink(layer)
+        for layer in (layers.roles.point([0] + [255] * 255), layers.lift, layers.seams)
     )
     cover, lift, seams = cover / 255, lift / LIFT, seams / 128 - 1
     layers.roles.putpalette(np.clip(colours, 0, 255).round().astype(np.uint8).tobytes())
     product = _shrink(layers.roles.convert("RGB"))  # weighted by cover, as the background is black
-    light = _light(drawing, Camera(drawing, pose, size), cover, lift, seams, look, random)[..., None]
+    light = _light(drawing, Camera(drawing, pose, size), cover, lift, seams, look, random)[
+        ..., None
+    ]
     whole = cover[..., None]
     product = product * light + whole * np.minimum(light - 1, 0.5) * SHEEN
     product *= random.uniform(0.95, 1.05) * random.uniform(0.985, 1.015, 3).astype(np.float32)
@@ -76,13 +79,19 @@ def _light(
     """How much light each pixel gives back, about 1: float32 (size, size). All is a relief, lit from one side."""
     texture = TEXTURES[drawing.texture]
     relief = 9 * _soft(cover, 5) + 5 * _soft(cover, 14)  # cloth is filled by a body
-    relief += 0.9 * ndimage.gaussian_filter(lift, 0.8) + texture.folds * _folds(drawing, camera, random)
+    relief += 0.9 * ndimage.gaussian_filter(lift, 0.8) + texture.folds * _folds(
+        drawing, camera, random
+    )
     relief += texture.relief(*camera.cloth()) * cover
     towards = np.radians(look.light + random.uniform(-25, 25))
-    slope = ndimage.sobel(relief, axis=1) * np.cos(towards) + ndimage.sobel(relief, axis=0) * np.sin(towards)
+    slope = ndimage.sobel(relief, axis=1) * np.cos(towards) + ndimage.sobel(
+        relief, axis=0
+    ) * np.sin(towards)
     light = 1 - texture.gloss * np.tanh(slope / 16) + 0.26 * seams
     hollow = _soft(lift, 3) - lift
-    light -= 0.13 * np.clip(hollow, 0, 1) * (cover > 0.5)  # what lies under an edge is in its shadow
+    light -= (
+        0.13 * np.clip(hollow, 0, 1) * (cover > 0.5)
+    )  # what lies under an edge is in its shadow
     tilt = np.linspace(-1, 1, len(cover), dtype=np.float32)
     light += 0.05 * (random.uniform(-1, 1) * tilt[None] + random.uniform(-1, 1) * tilt[:, None])
     return np.clip(light, 0.35, 1.4)
@@ -105,10 +114,18 @@ def _folds(drawing: Drawing, camera: Camera, random: np.random.Generator) -> np.
         if random.random() < 0.65:
             moved = chain + random.normal(0, 0.04, 2) + random.normal(0, 0.012, chain.shape)
             line = (camera.project(moved) / 2).ravel().tolist()
-            draw.line(line, fill=int(random.integers(60, 255)), width=int(random.integers(1, 5)), joint="curve")
+            draw.line(
+                line,
+                fill=int(random.integers(60, 255)),
+                width=int(random.integers(1, 5)),
+                joint="curve",
+            )
     creases = ndimage.gaussian_filter(np.asarray(image, np.float32) / 255, 1.6)
     uneven = np.zeros((half, half), np.float32)
-    for cells, strength in (((7, 9), 2.2), ((13, 22), 0.9)):  # cloth hangs: it changes faster across than downwards
+    for cells, strength in (
+        ((7, 9), 2.2),
+        ((13, 22), 0.9),
+    ):  # cloth hangs: it changes faster across than downwards
         coarse = Image.fromarray(random.normal(0, strength, cells).astype(np.float32))
         uneven += np.asarray(coarse.resize((half, half), Image.Resampling.BICUBIC))
     relief = Image.fromarray(5.0 * creases + uneven)
@@ -124,7 +141,10 @@ def _backdrop(drawing: Drawing, cover: np.ndarray, look: Look) -> np.ndarray:
     drop = round(size * 0.012)
     dark = dark + 0.10 * np.roll(_soft(cover, 3.5), (drop, drop // 2), (0, 1))
     if drawing.standing:
-        rows, columns = np.flatnonzero(cover.max(axis=1) > 0.5), np.flatnonzero(cover.max(axis=0) > 0.5)
+        rows, columns = (
+            np.flatnonzero(cover.max(axis=1) > 0.5),
+            np.flatnonzero(cover.max(axis=0) > 0.5),
+        )
         middle, wide = (columns[0] + columns[-1]) / 2, max(8, (columns[-1] - columns[0]) / 2)
         x, y = (np.arange(size) - middle) / wide, (np.arange(size) - rows[-1]) / (0.035 * size)
         dark = dark + 0.28 * np.exp(-(np.abs(x[None]) ** 4) - y[:, None] ** 2).astype(np.float32)

@@ -30,7 +30,8 @@ def heart() -> np.ndarray:
 def leaf() -> np.ndarray:
     """A pointed leaf (n, 2), upright."""
     return join(
-        smooth([(0, -1), (0.42, -0.3), (0.3, 0.5), (0, 1)]), smooth([(0, 1), (-0.3, 0.5), (-0.42, -0.3), (0, -1)])
+        smooth([(0, -1), (0.42, -0.3), (0.3, 0.5), (0, 1)]),
+        smooth([(0, 1), (-0.3, 0.5), (-0.42, -0.3), (0, -1)]),
     )
 
 
@@ -49,14 +50,22 @@ def _mountain() -> list[Shape]:
 
 
 def _badge() -> list[Shape]:
-    ring = [Shape(ellipse(0, 0, 1, steps=32), Role.SECOND), Shape(ellipse(0, 0, 0.82, steps=32), Role.BASE)]
+    ring = [
+        Shape(ellipse(0, 0, 1, steps=32), Role.SECOND),
+        Shape(ellipse(0, 0, 0.82, steps=32), Role.BASE),
+    ]
     return [*ring, *_plain(star(0.62)), *_plain(box(-1.05, 0.55, 1.05, 0.85), role=Role.ACCENT)]
 
 
 def _smile() -> list[Shape]:
     face = Shape(ellipse(0, 0, 0.95, steps=32), Role.SECOND)
     mouth = band(smooth([(-0.5, 0.2), (0, 0.58), (0.5, 0.2)]), 0.16)
-    return [face, *_plain(ellipse(-0.34, -0.25, 0.12, 0.2), ellipse(0.34, -0.25, 0.12, 0.2), mouth, role=Role.BASE)]
+    return [
+        face,
+        *_plain(
+            ellipse(-0.34, -0.25, 0.12, 0.2), ellipse(0.34, -0.25, 0.12, 0.2), mouth, role=Role.BASE
+        ),
+    ]
 
 
 def _palm() -> list[Shape]:
@@ -74,12 +83,25 @@ def _waves() -> list[Shape]:
 
 def _bolt() -> list[Shape]:
     return _plain(
-        np.array([(0.2, -1), (-0.55, 0.15), (-0.05, 0.15), (-0.25, 1), (0.6, -0.25), (0.08, -0.25), (0.5, -1)])
+        np.array(
+            [
+                (0.2, -1),
+                (-0.55, 0.15),
+                (-0.05, 0.15),
+                (-0.25, 1),
+                (0.6, -0.25),
+                (0.08, -0.25),
+                (0.5, -1),
+            ]
+        )
     )
 
 
 def _rings() -> list[Shape]:
-    return [Shape(ellipse(0, 0, 1 - 0.18 * i, steps=32), Role.SECOND if i % 2 == 0 else Role.BASE) for i in range(5)]
+    return [
+        Shape(ellipse(0, 0, 1 - 0.18 * i, steps=32), Role.SECOND if i % 2 == 0 else Role.BASE)
+        for i in range(5)
+    ]
 
 
 def _triangles() -> list[Shape]:
@@ -90,24 +112,50 @@ def _triangles() -> list[Shape]:
 
 def _cat() -> list[Shape]:
     head = Shape(ellipse(0, 0.15, 0.8, 0.65), Role.SECOND)
-    ears = _plain(np.array([(-0.75, 0), (-0.7, -0.9), (-0.15, -0.4)]), np.array([(0.75, 0), (0.7, -0.9), (0.15, -0.4)]))
+    ears = _plain(
+        np.array([(-0.75, 0), (-0.7, -0.9), (-0.15, -0.4)]),
+        np.array([(0.75, 0), (0.7, -0.9), (0.15, -0.4)]),
+    )
     eyes = _plain(ellipse(-0.32, 0.05, 0.12), ellipse(0.32, 0.05, 0.12), role=Role.BASE)
-    return [head, *ears, *eyes, *_plain(np.array([(-0.1, 0.3), (0.1, 0.3), (0, 0.42)]), role=Role.ACCENT)]
+    return [
+        head,
+        *ears,
+        *eyes,
+        *_plain(np.array([(-0.1, 0.3), (0.1, 0.3), (0, 0.42)]), role=Role.ACCENT),
+    ]
 
 
 def _bars() -> list[Shape]:
     roles = (Role.SECOND, Role.ACCENT, Role.SECOND, Role.ACCENT)
-    return [Shape(box(-1, -0.8 + i * 0.42, 1, -0.56 + i * 0.42), role) for i, role in enumerate(roles)]
+    return [
+        Shape(box(-1, -0.8 + i * 0.42, 1, -0.56 + i * 0.42), role) for i, role in enumerate(roles)
+    ]
 
 
 def _flower() -> list[Shape]:
-    petals = [ellipse(0.5 * np.cos(a), -0.2 + 0.5 * np.sin(a), 0.34) for a in np.arange(6) * np.pi / 3]
-    return [*_plain(band([(0, 0), (0.05, 1)], 0.09), *petals), *_plain(ellipse(0, -0.2, 0.26), role=Role.ACCENT)]
+    petals = [
+        ellipse(0.5 * np.cos(a), -0.2 + 0.5 * np.sin(a), 0.34) for a in np.arange(6) * np.pi / 3
+    ]
+    return [
+        *_plain(band([(0, 0), (0.05, 1)], 0.09), *petals),
+        *_plain(ellipse(0, -0.2, 0.26), role=Role.ACCENT),
+    ]
 
 
 def _skyline() -> list[Shape]:
-    towers = [(-1, 0.1), (-0.7, -0.5), (-0.42, -0.1), (-0.15, -0.9), (0.15, -0.3), (0.45, -0.65), (0.75, 0.0)]
-    return [*_plain(*(box(x, y, x + 0.22, 0.75) for x, y in towers)), *_plain(box(-1, 0.82, 1, 0.92), role=Role.ACCENT)]
+    towers = [
+        (-1, 0.1),
+        (-0.7, -0.5),
+        (-0.42, -0.1),
+        (-0.15, -0.9),
+        (0.15, -0.3),
+        (0.45, -0.65),
+        (0.75, 0.0),
+    ]
+    return [
+        *_plain(*(box(x, y, x + 0.22, 0.75) for x, y in towers)),
+        *_plain(box(-1, 0.82, 1, 0.92), role=Role.ACCENT),
+    ]
 
 
 def _word(word: str) -> list[Shape]:
@@ -119,7 +167,10 @@ def _number(number: str) -> list[Shape]:
 
 
 def _slogan(word: str) -> list[Shape]:
-    lines = [*_plain(box(-1, -0.62, 1, -0.52), role=Role.ACCENT), *_plain(box(-1, 0.52, 1, 0.62), role=Role.ACCENT)]
+    lines = [
+        *_plain(box(-1, -0.62, 1, -0.52), role=Role.ACCENT),
+        *_plain(box(-1, 0.52, 1, 0.62), role=Role.ACCENT),
+    ]
     return [*lines, *_word(word)]
 
 

@@ -31,12 +31,18 @@ def rasterise(drawing: Drawing, pattern: Pattern, pose: Pose, size: int) -> Laye
     """Paints all parts, back to front."""
     camera, motifs = Camera(drawing, pose, size), shapes(pattern)
     cut = pose.cut if pattern.repeats else (0.0, 0.0)
-    layers = Layers(Image.new("L", (size, size), 0), Image.new("L", (size, size), 0), Image.new("L", (size, size), 128))
+    layers = Layers(
+        Image.new("L", (size, size), 0),
+        Image.new("L", (size, size), 0),
+        Image.new("L", (size, size), 128),
+    )
     roles, lift, seams = (ImageDraw.Draw(layer) for layer in layers)
     for number, part in enumerate(drawing.parts, start=1):
         outline = camera.project(part.outline)
         corners = outline.ravel().tolist()
-        aside = part.turn != 0 and not pattern.repeats  # a print on the chest is not on the sleeves as well
+        aside = (
+            part.turn != 0 and not pattern.repeats
+        )  # a print on the chest is not on the sleeves as well
         if part.patterned and motifs and not aside:
             _paint(layers.roles, outline, _moved(motifs, part, cut), camera, part.role)
         else:
@@ -48,7 +54,9 @@ def rasterise(drawing: Drawing, pattern: Pattern, pose: Pose, size: int) -> Laye
         for after, chain, strength, thick in drawing.seams:
             if after == number:
                 line = camera.project(chain).ravel().tolist()
-                seams.line(line, fill=round(128 - 110 * strength), width=max(1, round(thick * camera.zoom)))
+                seams.line(
+                    line, fill=round(128 - 110 * strength), width=max(1, round(thick * camera.zoom))
+                )
     return layers
 
 
@@ -59,9 +67,14 @@ def _moved(motifs: list[Shape], part: Part, cut: tuple[float, float]) -> list[Sh
     return [Shape((shape.points + cut) @ rotate + part.origin, shape.role) for shape in motifs]
 
 
-def _paint(roles: Image.Image, outline: Points, motifs: list[Shape], camera: Camera, ground: Role) -> None:
+def _paint(
+    roles: Image.Image, outline: Points, motifs: list[Shape], camera: Camera, ground: Role
+) -> None:
     """Paints a part's pattern through its outline."""
-    low, high = np.floor(outline.min(axis=0)).astype(int), np.ceil(outline.max(axis=0)).astype(int) + 1
+    low, high = (
+        np.floor(outline.min(axis=0)).astype(int),
+        np.ceil(outline.max(axis=0)).astype(int) + 1,
+    )
     mask = Image.new("L", tuple((high - low).tolist()), 0)
     ImageDraw.Draw(mask).polygon((outline - low).ravel().tolist(), fill=255)
     cloth = Image.new("L", mask.size, int(ground))

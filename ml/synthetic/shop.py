@@ -20,7 +20,16 @@ from ml.synthetic.titles import title
 SIZE = 224  # pixels, of a picture's side
 QUALITY = 92  # of JPEG
 SEASONS = ("Summer", "Winter", "Spring", "Fall")
-CATALOG = ["product_id", "image", "title", "brand", "gender", "article_type", "base_colour", "season"]
+CATALOG = [
+    "product_id",
+    "image",
+    "title",
+    "brand",
+    "gender",
+    "article_type",
+    "base_colour",
+    "season",
+]
 PAIRS = ["left", "right", "color_variants", "confidence", "annotator"]
 
 
@@ -33,16 +42,16 @@ def generate_shop(
 ) -> None:
     """Writes a shop in the public data format; the same arguments give the same bytes.
 
-    A shop with more products and the same seed begins with the same products, so it is the smaller shop after a
-    delivery of new goods.
+    A shop with more products and the same seed begins with the same products, so it is the smaller
+    shop after a delivery of new goods.
 
     Args:
         folder: gets catalog.csv, pairs.csv and images/; new or empty.
         products: at least 1.
         seed: at least 0.
         progress: called with 1 after each picture.
-        recoloured: all colourways of a design are one photograph, recoloured, as some shops make them: the same pose,
-            folds and light. Otherwise each product is photographed on its own.
+        recoloured: all colourways of a design are one photograph, recoloured, as some shops make
+            them: the same pose, folds and light. Otherwise each product is photographed on its own.
 
     Raises:
         UserError: the folder holds something or cannot be written, or a number is out of range.
@@ -52,11 +61,15 @@ def generate_shop(
     if seed < 0:
         raise UserError(f"the seed must be 0 or more, not {seed}")
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise UserError(f"'{folder}' is not a folder: give a new or empty folder for the generated shop")
+        raise UserError(
+            f"'{folder}' is not a folder: give a new or empty folder for the generated shop"
+        )
     folder = folder.resolve()
     try:
         if folder.exists() and any(folder.iterdir()):
-            raise UserError(f"the folder '{folder}' is not empty: give a new or empty folder for the generated shop")
+            raise UserError(
+                f"the folder '{folder}' is not empty: give a new or empty folder for the generated shop"
+            )
         with replacing(folder) as beside:
             (beside / "images").mkdir(parents=True)
             _write(beside, products, seed, progress, recoloured)
@@ -64,7 +77,9 @@ def generate_shop(
         raise UserError(f"the shop '{folder}' cannot be written: {error}") from error
 
 
-def _write(folder: Path, products: int, seed: int, progress: Callable[[int], None] | None, recoloured: bool) -> None:
+def _write(
+    folder: Path, products: int, seed: int, progress: Callable[[int], None] | None, recoloured: bool
+) -> None:
     rows: list[tuple[str, ...]] = []
     pairs: list[tuple[str, str, int, str, str]] = []
     for number, first, block in _blocks(products, seed):
@@ -75,12 +90,22 @@ def _write(folder: Path, products: int, seed: int, progress: Callable[[int], Non
             rows.append(_row(block, place, ids[place], random))
             if recoloured:
                 random = np.random.default_rng([seed, 3, number, block.items[place].design])
-            (folder / "images" / f"{ids[place]}.jpg").write_bytes(_picture(block, place, number, seed, random))
+            (folder / "images" / f"{ids[place]}.jpg").write_bytes(
+                _picture(block, place, number, seed, random)
+            )
             if progress is not None:
                 progress(1)
         for pair in block.pairs:
             if pair.right < sold:
-                pairs.append((ids[pair.left], ids[pair.right], pair.color_variants, pair.confidence, "generator"))
+                pairs.append(
+                    (
+                        ids[pair.left],
+                        ids[pair.right],
+                        pair.color_variants,
+                        pair.confidence,
+                        "generator",
+                    )
+                )
     for name, columns, table in (("catalog", CATALOG, rows), ("pairs", PAIRS, pairs)):
         frame = pd.DataFrame(table, columns=columns)
         frame.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n", encoding="utf-8")
@@ -89,7 +114,9 @@ def _write(folder: Path, products: int, seed: int, progress: Callable[[int], Non
 def product_id(index: int, seed: int) -> str:
     """The n-th product's id: seven digits or more that tell nothing about the order; unique within a shop."""
     million, rest = divmod(index, 1_000_000)
-    return str((1 + million) * 1_000_000 + (rest * 387_419 + seed * 7_919) % 1_000_000)  # coprime: a permutation
+    return str(
+        (1 + million) * 1_000_000 + (rest * 387_419 + seed * 7_919) % 1_000_000
+    )  # coprime: a permutation
 
 
 def _blocks(products: int, seed: int) -> Iterator[tuple[int, int, Block]]:
@@ -107,15 +134,28 @@ def _row(block: Block, place: int, identity: str, random: np.random.Generator) -
     words = title(block.brand, block.gender, block.article, item.colour, pattern, random)
     season = str(random.choice(SEASONS))
     image = f"images/{identity}.jpg"
-    return identity, image, words, block.brand, block.gender, block.article.name, item.colour, season
+    return (
+        identity,
+        image,
+        words,
+        block.brand,
+        block.gender,
+        block.article.name,
+        item.colour,
+        season,
+    )
 
 
-def _picture(block: Block, place: int, number: int, seed: int, random: np.random.Generator) -> bytes:
+def _picture(
+    block: Block, place: int, number: int, seed: int, random: np.random.Generator
+) -> bytes:
     item = block.items[place]
     design = block.designs[item.design]
     pose = draw_pose(random)
     colours = colourway(item.colour, design.scheme, block.theme)
-    pixels = photograph(design.draw(pose.limb), design.pattern, colours, pose, look(number, seed), random, SIZE)
+    pixels = photograph(
+        design.draw(pose.limb), design.pattern, colours, pose, look(number, seed), random, SIZE
+    )
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=QUALITY)
     return file.getvalue()

@@ -5,9 +5,25 @@ from collections.abc import Mapping
 import numpy as np
 
 from ml.synthetic.drawing import Drawing, Role
-from ml.synthetic.geometry import Points, band, box, ellipse, flip, join, mirrored, moved, smooth, straight
+from ml.synthetic.geometry import (
+    Points,
+    band,
+    box,
+    ellipse,
+    flip,
+    join,
+    mirrored,
+    moved,
+    smooth,
+    straight,
+)
 
-SHAPES = {"pencil": (0.42, 0.36), "a-line": (0.5, 0.62), "flared": (0.54, 0.86), "straight": (0.44, 0.45)}  # hip, hem
+SHAPES = {
+    "pencil": (0.42, 0.36),
+    "a-line": (0.5, 0.62),
+    "flared": (0.54, 0.86),
+    "straight": (0.44, 0.45),
+}  # hip, hem
 LENGTHS = {"mini": 0.05, "knee": 0.35, "midi": 0.72}
 TOP = -0.78
 
@@ -23,7 +39,9 @@ def skirt(cut: Mapping[str, str], limb: float) -> Drawing:
     curve = smooth([(bottom, end), (bottom * 0.5, end + 0.05), (0, end + 0.065)])
     if cut["hem"] == "scallop":
         across = np.linspace(bottom, 0, 40)
-        curve = np.stack([across, end + 0.02 + 0.04 * np.abs(np.sin(across * np.pi / 0.14))], axis=1)
+        curve = np.stack(
+            [across, end + 0.02 + 0.04 * np.abs(np.sin(across * np.pi / 0.14))], axis=1
+        )
     outline = mirrored(join([(0, -0.76)], side, curve))
     outline[:, 0] += swing * np.clip((outline[:, 1] - TOP) / (end - TOP), 0, 1) ** 2
     drawing.add(outline, patterned=True)
@@ -31,7 +49,9 @@ def skirt(cut: Mapping[str, str], limb: float) -> Drawing:
     _front(drawing, cut["front"], bottom, end, swing)
     _waist(drawing, cut["waist"])
     for x in (-0.8, -0.5, -0.25, 0.0, 0.25, 0.5, 0.8):
-        drawing.fold(smooth([(x * 0.3, -0.6), (x * 0.6, (end - 0.5) / 2), (x * bottom + swing, end)]))
+        drawing.fold(
+            smooth([(x * 0.3, -0.6), (x * 0.6, (end - 0.5) / 2), (x * bottom + swing, end)])
+        )
         drawing.fold(smooth([(x * 0.5, end - 0.5), (x * bottom * 0.95, end)]))
     return drawing
 
@@ -65,7 +85,9 @@ def _front(drawing: Drawing, kind: str, bottom: float, end: float, swing: float)
             drawing.seam(moved(line, 0, 0.025), -0.8, 0.02)
     elif kind == "pockets":
         for x in (0.25, -0.25):
-            drawing.add(box(x - 0.11, -0.45, x + 0.11, -0.2, 0.03), patterned=True, lift=1.6, edge=1.0)
+            drawing.add(
+                box(x - 0.11, -0.45, x + 0.11, -0.2, 0.03), patterned=True, lift=1.6, edge=1.0
+            )
             drawing.seam([(x - 0.11, -0.4), (x + 0.11, -0.4)], 0.6)
     elif kind == "wrap":
         line = smooth([(-0.24, -0.7), (0.0, -0.2), (0.1, end + 0.06)])

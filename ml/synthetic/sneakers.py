@@ -17,18 +17,46 @@ def sneaker(cut: Mapping[str, str], limb: float) -> Drawing:
     drawing = Drawing(texture="canvas", standing=True)
     collar = COLLARS[cut["top"]]
     tip = collar - (0.02 if cut["laces"] == "slip" else 0.11 + 0.03 * limb)
-    tongue = [(-0.02, -0.28), (0.1, tip + 0.05), (0.22, tip), (0.33, tip + 0.05), (0.38, collar + 0.1), (0.3, -0.1)]
+    tongue = [
+        (-0.02, -0.28),
+        (0.1, tip + 0.05),
+        (0.22, tip),
+        (0.33, tip + 0.05),
+        (0.38, collar + 0.1),
+        (0.3, -0.1),
+    ]
     drawing.add(smooth(tongue), Role.TRIM, lift=0.6, edge=0.8)
-    lining = [(0.2, collar + 0.02), (0.5, collar - 0.05), (0.86, collar - 0.03), (0.84, -0.1), (0.3, -0.1)]
+    lining = [
+        (0.2, collar + 0.02),
+        (0.5, collar - 0.05),
+        (0.86, collar - 0.03),
+        (0.84, -0.1),
+        (0.3, -0.1),
+    ]
     drawing.add(smooth(lining), Role.INSIDE, lift=0.4)
-    vamp = smooth([(-1.0, 0.24), (-0.98, 0.08), (-0.8, -0.06), (-0.45, -0.14), (-0.12, -0.26), (0.2, collar + 0.04)])
+    vamp = smooth(
+        [
+            (-1.0, 0.24),
+            (-0.98, 0.08),
+            (-0.8, -0.06),
+            (-0.45, -0.14),
+            (-0.12, -0.26),
+            (0.2, collar + 0.04),
+        ]
+    )
     opening = smooth([(0.22, collar + 0.03), (0.5, collar + 0.14), (0.8, collar - 0.01)])
     back = smooth([(0.84, collar - 0.02), (0.88, -0.1), (0.92, 0.24)])
     drawing.add(join(vamp, opening, back, [(0.0, 0.26)]), patterned=True, lift=1.5, edge=0.9)
     _toe(drawing, cut["toe"])
     _side(drawing, cut["side"], collar)
     if cut["heel"] == "tab":
-        tab = [(0.72, collar + 0.02), (0.84, collar - 0.03), (0.9, 0.24), (0.78, 0.24), (0.72, collar + 0.02)]
+        tab = [
+            (0.72, collar + 0.02),
+            (0.84, collar - 0.03),
+            (0.9, 0.24),
+            (0.78, 0.24),
+            (0.72, collar + 0.02),
+        ]
         drawing.add(smooth(tab), Role.TRIM, lift=2, edge=0.8)
     elif cut["heel"] == "counter":
         counter = join(smooth([(0.9, -0.14), (0.7, -0.1), (0.52, 0.24)]), [(0.92, 0.24)])
@@ -36,9 +64,13 @@ def sneaker(cut: Mapping[str, str], limb: float) -> Drawing:
     _closing(drawing, cut["laces"], collar)
     _sole(drawing, cut["sole"], cut["foxing"])
     drawing.fold(
-        smooth([(-0.5, -0.1), (-0.42, 0.05), (-0.46, 0.2)]), smooth([(-0.35, -0.14), (-0.3, 0), (-0.36, 0.15)])
+        smooth([(-0.5, -0.1), (-0.42, 0.05), (-0.46, 0.2)]),
+        smooth([(-0.35, -0.14), (-0.3, 0), (-0.36, 0.15)]),
     )
-    drawing.fold(smooth([(0.6, -0.2), (0.55, 0.0), (0.62, 0.2)]), smooth([(0.2, -0.1), (0.3, 0.05), (0.2, 0.2)]))
+    drawing.fold(
+        smooth([(0.6, -0.2), (0.55, 0.0), (0.62, 0.2)]),
+        smooth([(0.2, -0.1), (0.3, 0.05), (0.2, 0.2)]),
+    )
     return drawing
 
 
@@ -47,7 +79,9 @@ def _toe(drawing: Drawing, toe: str) -> None:
         cap = join(smooth([*NOSE, (-0.68, -0.08)]), smooth([(-0.62, 0.05), (-0.66, 0.24)]))
         drawing.add(cap, Role.SOLE, lift=1.9, edge=0.8)
     elif toe == "wing":
-        wing = join(smooth([*NOSE, (-0.74, -0.07)]), smooth([(-0.6, 0.05), (-0.4, 0.12), (-0.15, 0.24)]))
+        wing = join(
+            smooth([*NOSE, (-0.74, -0.07)]), smooth([(-0.6, 0.05), (-0.4, 0.12), (-0.15, 0.24)])
+        )
         drawing.add(wing, Role.TRIM, lift=1.9, edge=0.8)
     elif toe == "stitched":
         drawing.seam(smooth([(-0.66, -0.08), (-0.6, 0.06), (-0.64, 0.22)]), 1.0, 0.02)
@@ -75,7 +109,15 @@ def _emblem(side: str, collar: float) -> Points:
         upper = smooth([(-0.45, 0.06), (-0.2, 0.16), (0.2, 0.06), (0.78, -0.2)])
         return join(upper, smooth([(0.3, 0.12), (-0.15, 0.23), (-0.38, 0.2), (-0.45, 0.06)]))
     if side == "zigzag":
-        corners = [(-0.2, 0.2), (-0.05, -0.08), (0.1, 0.2), (0.25, -0.1), (0.4, 0.2), (0.55, -0.12), (0.68, 0.18)]
+        corners = [
+            (-0.2, 0.2),
+            (-0.05, -0.08),
+            (0.1, 0.2),
+            (0.25, -0.1),
+            (0.4, 0.2),
+            (0.55, -0.12),
+            (0.68, 0.18),
+        ]
         return band(corners, 0.06)
     if side == "panel":
         front = smooth([(0.0, -0.22), (0.05, 0.0), (-0.08, 0.24)])
@@ -93,12 +135,19 @@ def _closing(drawing: Drawing, laces: str, collar: float) -> None:
     rail = np.linspace((-0.14, -0.22), (0.2, collar + 0.08), 3 if laces == "strap" else 5)
     if laces == "strap":
         for x, y in rail:
-            drawing.add(band([(x - 0.04, y - 0.03), (x + 0.2, y + 0.14)], 0.1), Role.TRIM, lift=2.2, edge=0.9)
+            drawing.add(
+                band([(x - 0.04, y - 0.03), (x + 0.2, y + 0.14)], 0.1),
+                Role.TRIM,
+                lift=2.2,
+                edge=0.9,
+            )
         return
     drawing.add(band(moved(rail, 0.08, 0.08), 0.12), lift=1.8, edge=0.7)
     role = Role.HARDWARE if laces == "bright" else Role.TRIM
     for x, y in rail:
-        drawing.add(band([(x - 0.03, y - 0.03), (x + 0.1, y + 0.09)], 0.035), role, lift=2.2, edge=0.8)
+        drawing.add(
+            band([(x - 0.03, y - 0.03), (x + 0.1, y + 0.09)], 0.035), role, lift=2.2, edge=0.8
+        )
         drawing.add(ellipse(x + 0.1, y + 0.09, 0.018, steps=8), Role.INSIDE, lift=1.8)
 
 
@@ -113,7 +162,12 @@ def _sole(drawing: Drawing, sole: str, foxing: str) -> None:
     toe = smooth([(left + 0.12, low), (left, low - 0.07), top[0]], 4)
     drawing.add(join(smooth(top), heel, toe), Role.SOLE, lift=2.3, edge=0.9)
     if foxing == "line":
-        drawing.add(band(smooth([(-1.0, 0.3), (-0.4, 0.315), (0.95, 0.28)]), 0.035), Role.ACCENT, lift=2.3, edge=0.4)
+        drawing.add(
+            band(smooth([(-1.0, 0.3), (-0.4, 0.315), (0.95, 0.28)]), 0.035),
+            Role.ACCENT,
+            lift=2.3,
+            edge=0.4,
+        )
     elif foxing == "dark":
         drawing.add(box(-0.9, low - 0.07, 0.92, low, 0.03), Role.INSIDE, lift=2.2, edge=0.6)
     elif foxing == "teeth":

@@ -14,14 +14,27 @@ KINDS = {
     "blocks": ("Colourblocked", "Panelled"),
     "print": ("Printed", "Graphic"),
 }  # fmt: skip
-OWNERS = {"Men": "Men's", "Women": "Women's", "Boys": "Boys'", "Girls": "Girls'", "Unisex": "Unisex"}
+OWNERS = {
+    "Men": "Men's",
+    "Women": "Women's",
+    "Boys": "Boys'",
+    "Girls": "Girls'",
+    "Unisex": "Unisex",
+}
 ADDITIONS = (
     '"Weekend" Edition', "(Limited)", "– New In", "100% Cotton", "Regular Fit", "<Web Exclusive>", "& Gift Bag", "Été",
 )  # fmt: skip
 HARD_GOODS = ("Handbags", "Backpacks", "Casual Shoes", "Heels", "Caps")
 
 
-def title(brand: str, gender: str, article: Article, colour: str, pattern: Pattern, random: np.random.Generator) -> str:
+def title(
+    brand: str,
+    gender: str,
+    article: Article,
+    colour: str,
+    pattern: Pattern,
+    random: np.random.Generator,
+) -> str:
     """One product's title."""
     words = [brand, OWNERS[gender], colour, str(random.choice(KINDS[pattern.kind])), article.noun]
     if random.random() < 0.2:

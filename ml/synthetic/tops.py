@@ -43,12 +43,19 @@ def top(cut: Mapping[str, str], limb: float) -> Drawing:
     neck, depth = NECKS[cut["neck"]]
     if cut["collar"] == "hood":
         hood(drawing)
-    shoulders = [(0, NECK - 0.04), (neck * 0.7, NECK - 0.025), (neck, NECK), (neck + 0.02, NECK + depth * 0.6)]
+    shoulders = [
+        (0, NECK - 0.04),
+        (neck * 0.7, NECK - 0.025),
+        (neck, NECK),
+        (neck + 0.02, NECK + depth * 0.6),
+    ]
     back = [*shoulders, (neck * 0.8, NECK + depth), (0, NECK + depth + 0.03)]
     drawing.add(mirrored(back), Role.INSIDE, lift=0.2, edge=0.2)
     if cut["collar"] in ("none", "hood"):
         drawing.seam(smooth([(-neck, NECK), (0, NECK + 0.05), (neck, NECK)]), 0.6)
-        drawing.add(box(-0.05, NECK + 0.005, 0.05, NECK + 0.05), Role.HARDWARE, lift=0.25, edge=0.2)  # the label
+        drawing.add(
+            box(-0.05, NECK + 0.005, 0.05, NECK + 0.05), Role.HARDWARE, lift=0.25, edge=0.2
+        )  # the label
     for side in (1, -1):
         _sleeve(drawing, cut, wide, side, limb)
     line = _body(drawing, cut, wide, hem)
@@ -67,12 +74,28 @@ def _body(drawing: Drawing, cut: Mapping[str, str], wide: float, hem: float) -> 
     if cut["neck"] == "v":
         half = smooth([centre, (neck * 0.55, NECK + depth * 0.5), (neck, NECK)])
     else:
-        half = smooth([centre, (neck * 0.62, NECK + depth * 0.8), (neck * 0.95, NECK + depth * 0.32), (neck, NECK)])
+        half = smooth(
+            [
+                centre,
+                (neck * 0.62, NECK + depth * 0.8),
+                (neck * 0.95, NECK + depth * 0.32),
+                (neck, NECK),
+            ]
+        )
     armhole = smooth([(0.49 * wide, SHOULDER), (0.465 * wide, -0.55), (0.53 * wide, UNDERARM)])
-    side = smooth([(0.53 * wide, UNDERARM), (0.5 * wide, 0.1), (0.505 * wide, hem * 0.7), (0.52 * wide, hem - 0.03)])
+    side = smooth(
+        [
+            (0.53 * wide, UNDERARM),
+            (0.5 * wide, 0.1),
+            (0.505 * wide, hem * 0.7),
+            (0.52 * wide, hem - 0.03),
+        ]
+    )
     if cut["hem"] == "curved":
         side = side[side[:, 1] < hem - 0.16]
-        bottom = smooth([side[-1], (0.38 * wide, hem - 0.03), (0.2 * wide, hem + 0.05), (0, hem + 0.06)])
+        bottom = smooth(
+            [side[-1], (0.38 * wide, hem - 0.03), (0.2 * wide, hem + 0.05), (0, hem + 0.06)]
+        )
     else:
         bottom = smooth([side[-1], (0.3 * wide, hem + 0.01), (0, hem + 0.02)])
     drawing.add(mirrored(join(half, armhole, side, bottom)), patterned=True, lift=1.2)
@@ -101,29 +124,41 @@ def _sleeve(drawing: Drawing, cut: Mapping[str, str], wide: float, side: int, li
     if length < 0.2:  # a cap sleeve is over before the arm begins
         upper, lower = smooth([root, tip, outer]), smooth([inner, pit])
     else:
-        upper = smooth([root, tip, middle + out * 0.22 + along * 0.2, elbow + out * (half + 0.035), outer])
+        upper = smooth(
+            [root, tip, middle + out * 0.22 + along * 0.2, elbow + out * (half + 0.035), outer]
+        )
         lower = smooth([inner, elbow - out * (half + 0.03), pit])
     mirror, same = np.array([side, 1]), cut["sleeves"] == "same"
     turn, origin = side * (fall - 90 + 5 * limb), (float(middle[0] * side), float(middle[1]))
-    drawing.add(join(upper, lower) * mirror, Role.BASE if same else Role.TRIM, same, 0.9, turn, origin)
+    drawing.add(
+        join(upper, lower) * mirror, Role.BASE if same else Role.TRIM, same, 0.9, turn, origin
+    )
     _cuff(drawing, cut["cuffs"], np.array([outer, inner]), along, out, mirror)
     drawing.fold(smooth([pit, elbow - out * 0.02, elbow + along * 0.2 + out * 0.03]) * mirror)
     drawing.fold(smooth([root + along * 0.1, elbow + out * half * 0.5]) * mirror)
     if length > 1:
         bend = elbow + along * 0.02
-        drawing.fold(smooth([bend - out * half, bend + along * 0.05, bend + out * half * 0.6]) * mirror)
-        drawing.fold(smooth([end - along * 0.2 - out * half, end - along * 0.16 + out * half]) * mirror)
+        drawing.fold(
+            smooth([bend - out * half, bend + along * 0.05, bend + out * half * 0.6]) * mirror
+        )
+        drawing.fold(
+            smooth([end - along * 0.2 - out * half, end - along * 0.16 + out * half]) * mirror
+        )
     if cut["sleeves"] == "raglan":
         drawing.seam(smooth([root, pit]) * mirror, 0.3)
 
 
-def _cuff(drawing: Drawing, kind: str, cuff: Points, along: Points, out: Points, mirror: Points) -> None:
+def _cuff(
+    drawing: Drawing, kind: str, cuff: Points, along: Points, out: Points, mirror: Points
+) -> None:
     long = along[1] > 0.9  # only long sleeves hang that steeply
     if kind in ("rib", "contrast"):
         strip = join(cuff, (cuff - along * (0.1 if long else 0.05))[::-1])
         drawing.add(strip * mirror, Role.TRIM if kind == "contrast" else Role.BASE, lift=1.2)
     elif kind == "shirt" and long:
-        drawing.add(join(cuff + out * (0.015, -0.015), (cuff - along * 0.13)[::-1]) * mirror, lift=1.2)
+        drawing.add(
+            join(cuff + out * (0.015, -0.015), (cuff - along * 0.13)[::-1]) * mirror, lift=1.2
+        )
         button = (cuff.mean(axis=0) - along * 0.06 + out * 0.03) * mirror
         drawing.add(ellipse(button[0], button[1], 0.016), Role.HARDWARE, lift=1.6)
     else:

@@ -27,7 +27,16 @@ def trousers(cut: Mapping[str, str], limb: float) -> Drawing:
     """
     cut = {**PLAIN, **cut}
     drawing = Drawing(texture="twill")
-    back = smooth([(0, WAIST - 0.05), (0.2, WAIST - 0.045), (0.34, WAIST), (0.3, WAIST + 0.14), (0, WAIST + 0.18)], 3)
+    back = smooth(
+        [
+            (0, WAIST - 0.05),
+            (0.2, WAIST - 0.045),
+            (0.34, WAIST),
+            (0.3, WAIST + 0.14),
+            (0, WAIST + 0.18),
+        ],
+        3,
+    )
     drawing.add(mirrored(back), Role.INSIDE, lift=0.2)
     outseam, inseam = _leg(cut, 0.03 * limb)
     leg = join(outseam, inseam, [(0.0, CROTCH - 0.04), (0, WAIST + 0.02), (0.2, WAIST + 0.01)])
@@ -38,7 +47,9 @@ def trousers(cut: Mapping[str, str], limb: float) -> Drawing:
             line = outseam[outseam[:, 1] > -0.8] - (0.05, 0)
             drawing.add(band(line * mirror, 0.05), Role.ACCENT, lift=1.05, edge=0.3)
             if cut["side"] == "double":
-                drawing.add(band((line - (0.075, 0)) * mirror, 0.03), Role.ACCENT, lift=1.05, edge=0.3)
+                drawing.add(
+                    band((line - (0.075, 0)) * mirror, 0.03), Role.ACCENT, lift=1.05, edge=0.3
+                )
         hem = np.array([inseam[0], outseam[-1]])
         _cuffs(drawing, cut["cuffs"], hem, mirror)
         _pocket(drawing, cut["pocket"], float(hem[1, 1]), mirror)
@@ -84,7 +95,11 @@ def _pocket(drawing: Drawing, kind: str, end: float, mirror: Points) -> None:
     if kind == "slant":
         drawing.seam(np.array([(0.24, WAIST + 0.1), (0.4, WAIST + 0.34)]) * mirror, 0.9, 0.018)
     elif kind == "jeans":
-        drawing.seam(smooth([(0.18, WAIST + 0.1), (0.22, WAIST + 0.21), (0.38, WAIST + 0.24)]) * mirror, 0.9, 0.018)
+        drawing.seam(
+            smooth([(0.18, WAIST + 0.1), (0.22, WAIST + 0.21), (0.38, WAIST + 0.24)]) * mirror,
+            0.9,
+            0.018,
+        )
         drawing.add(ellipse(0.37 * side, WAIST + 0.21, 0.012), Role.HARDWARE, lift=1.6)
     elif kind == "cargo":
         y = min(0.0, end - 0.34)
@@ -92,7 +107,9 @@ def _pocket(drawing: Drawing, kind: str, end: float, mirror: Points) -> None:
         drawing.add(box(0.25, y - 0.02, 0.49, y + 0.08, 0.02) * mirror, lift=2.4, edge=1.0)
         drawing.add(ellipse(0.37 * side, y + 0.05, 0.014), Role.HARDWARE, lift=2.5)
     else:
-        patch = np.array([(0.16, -0.82), (0.38, -0.82), (0.38, -0.58), (0.27, -0.53), (0.16, -0.58)])
+        patch = np.array(
+            [(0.16, -0.82), (0.38, -0.82), (0.38, -0.58), (0.27, -0.53), (0.16, -0.58)]
+        )
         drawing.add(patch * mirror, lift=1.6, edge=1.0)
 
 
@@ -118,12 +135,20 @@ def _shape(drawing: Drawing, cut: Mapping[str, str], hem: Points, mirror: Points
 
 def _waist(drawing: Drawing, kind: str) -> None:
     line = smooth([(-0.35, WAIST + 0.02), (0, WAIST + 0.06), (0.35, WAIST + 0.02)])
-    drawing.add(band(line, 0.11), Role.TRIM if kind == "contrast" else Role.BASE, lift=1.6, edge=0.8)
+    drawing.add(
+        band(line, 0.11), Role.TRIM if kind == "contrast" else Role.BASE, lift=1.6, edge=0.8
+    )
     if kind == "elastic":
         for x in np.arange(-0.33, 0.34, 0.04):
             drawing.seam([(x, WAIST), (x * 0.98, WAIST + 0.11)], 0.5)
         for side in (1, -1):
-            cord = smooth([(0.02 * side, WAIST + 0.07), (0.05 * side, WAIST + 0.2), (0.03 * side, WAIST + 0.34)])
+            cord = smooth(
+                [
+                    (0.02 * side, WAIST + 0.07),
+                    (0.05 * side, WAIST + 0.2),
+                    (0.03 * side, WAIST + 0.34),
+                ]
+            )
             drawing.add(band(cord, 0.022), Role.HARDWARE, lift=2, edge=0.5)
         return
     for x in (-0.25, -0.09, 0.12, 0.26):

@@ -1,8 +1,9 @@
 """Augmentations that make colour variants: the product changes colour and stands a little differently, nothing else.
 
-Colour variants look like colour-jitter augmentations of one another (arXiv 2104.08581, section 1). Black, white and pastel
-colourways of one design differ in luminance far more than hue jitter makes, so luminance has a curve of its own. All of
-it is batched tensor arithmetic that runs on CPU and GPU alike.
+Colour variants look like colour-jitter augmentations of one another (arXiv 2104.08581, section 1).
+Black, white and pastel colourways of one design differ in luminance far more than hue jitter makes,
+so luminance has a curve of its own. All of it is batched tensor arithmetic that runs on CPU and GPU
+alike.
 """
 
 import math
@@ -24,21 +25,29 @@ KEEP = 0.3  # share of the parts that keep their colour
 class AugmentParams(Params):
     """The params under `train.augment` in params.yaml."""
 
-    hue: float = Field(ge=0, le=1, description="share of the full colour circle that hues are turned by at most")
+    hue: float = Field(
+        ge=0, le=1, description="share of the full colour circle that hues are turned by at most"
+    )
     saturation: float = Field(ge=0, description="saturation is multiplied by 0 … this")
     gamma: float = Field(ge=1, description="luminance is raised to a power between 1/this and this")
     invert: float = Field(ge=0, le=1, description="probability that light and dark change places")
     tint: float = Field(ge=0, le=1, description="largest colour cast added to the mid-tones")
     parts: float = Field(
-        ge=0, le=1, description="probability that what has one colour of the product changes on its own"
+        ge=0,
+        le=1,
+        description="probability that what has one colour of the product changes on its own",
     )
     scale: float = Field(ge=0, lt=1, description="largest zoom, as a share")
     shift: float = Field(ge=0, lt=1, description="largest shift, as a share of the side")
     rotate: float = Field(ge=0, le=180, description="largest rotation, in degrees")
-    flip: bool = Field(description="mirror left and right, the same in both views, so that slices keep their places")
+    flip: bool = Field(
+        description="mirror left and right, the same in both views, so that slices keep their places"
+    )
 
 
-def make_views(batch: Batch, params: AugmentParams, random: torch.Generator) -> tuple[Tensor, Tensor]:
+def make_views(
+    batch: Batch, params: AugmentParams, random: torch.Generator
+) -> tuple[Tensor, Tensor]:
     """Two views of each product, the second of its variant: recoloured and moved independently, mirrored together.
 
     Args:
@@ -62,10 +71,13 @@ def make_views(batch: Batch, params: AugmentParams, random: torch.Generator) -> 
     return view(batch.pictures, batch.masks), view(batch.variants, batch.variant_masks)
 
 
-def recolour(pictures: Tensor, masks: Tensor, params: AugmentParams, random: torch.Generator) -> Tensor:
+def recolour(
+    pictures: Tensor, masks: Tensor, params: AugmentParams, random: torch.Generator
+) -> Tensor:
     """Another colourway: hue, saturation, luminance and tint of the product change, the background stays.
 
-    Where `params.parts` says so, what has the colour of some point of the product (a stripe, a print, a sole) changes on
+    Where `params.parts` says so, what has the colour of some point of the product (a stripe, a
+    print, a sole) changes on
     its own, or keeps its colour: light on dark may become dark on light.
 
     Args:
@@ -89,7 +101,9 @@ def _part(pictures: Tensor, masks: Tensor, random: torch.Generator) -> Tensor:
     """How much each pixel has the colour of one point of the product, drawn evenly: float (batch, 1, height, width), 0 … 1."""
     flat = masks.flatten(1)
     points = torch.randint(flat.shape[1], (len(flat), TRIES), generator=random, device=flat.device)
-    first = (flat.gather(1, points) > 0.5).byte().argmax(1, keepdim=True)  # the first point if none is on the product
+    first = (
+        (flat.gather(1, points) > 0.5).byte().argmax(1, keepdim=True)
+    )  # the first point if none is on the product
     place = points.gather(1, first)
     colour = pictures.flatten(2).gather(2, place.unsqueeze(1).expand(-1, 3, -1)).unsqueeze(3)
     distance = (pictures - colour).square_().sum(1, keepdim=True)
@@ -105,11 +119,18 @@ def _tone(pictures: Tensor, params: AugmentParams, random: torch.Generator) -> T
     """Pictures as of `recolour` with one change of colour each, everywhere: float (batch, 3, height, width) in 0 … 1."""
 
     def uniform(low: float, high: float) -> Tensor:
-        return torch.rand(len(pictures), 1, 1, generator=random, device=pictures.device) * (high - low) + low
+        return (
+            torch.rand(len(pictures), 1, 1, generator=random, device=pictures.device) * (high - low)
+            + low
+        )
 
     weights = torch.tensor([LUMINANCE], device=pictures.device)
     to_chroma = torch.eye(3, device=pictures.device) - weights  # each channel less the luminance
-    turned = hue_rotation(uniform(-math.pi, math.pi) * params.hue) @ to_chroma * uniform(0, params.saturation)
+    turned = (
+        hue_rotation(uniform(-math.pi, math.pi) * params.hue)
+        @ to_chroma
+        * uniform(0, params.saturation)
+    )
     matrix = torch.cat([turned, weights.expand(len(pictures), 1, 3)], dim=1)
     linear = torch.bmm(matrix, pictures.flatten(2))  # one pass for chroma and luminance
     chroma, curve = linear[:, :3], linear[:, 3:]
@@ -129,7 +150,14 @@ def move(pictures: Tensor, sign: Tensor, params: AugmentParams, random: torch.Ge
 
     angle, zoom = uniform(math.radians(params.rotate)), 1 + uniform(params.scale)
     cosine, sine = torch.cos(angle) * zoom, torch.sin(angle) * zoom
-    rows = [cosine * sign, -sine, uniform(2 * params.shift), sine * sign, cosine, uniform(2 * params.shift)]
+    rows = [
+        cosine * sign,
+        -sine,
+        uniform(2 * params.shift),
+        sine * sign,
+        cosine,
+        uniform(2 * params.shift),
+    ]
     transform = torch.stack(rows, dim=1).view(-1, 2, 3)
     grid = functional.affine_grid(transform, list(pictures.shape), align_corners=False)
     return functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
@@ -137,7 +165,9 @@ def move(pictures: Tensor, sign: Tensor, params: AugmentParams, random: torch.Ge
 
 def hue_rotation(angle: Tensor) -> Tensor:
     """Turns colours about the gray axis by `angle` (radians): Rodrigues' formula for axis (1, 1, 1)/√3, (batch, 3, 3)."""
-    across = torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]], device=angle.device) / math.sqrt(3)
+    across = torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]], device=angle.device) / math.sqrt(
+        3
+    )
     one, along = torch.eye(3, device=angle.device), torch.full((3, 3), 1 / 3, device=angle.device)
     cosine, sine = torch.cos(angle), torch.sin(angle)
     return cosine * one + sine * across + (1 - cosine) * along

@@ -36,7 +36,8 @@ class Batches:
     Args:
         pictures: uint8 (products, height, width, 3); masks: uint8 (products, height, width).
         rows: int (n,), the products that train; batch: products in a batch, at most all of them.
-        random: CPU generator that shuffles; one permutation an epoch, and the last incomplete batch is dropped.
+        random: CPU generator that shuffles; one permutation an epoch, and the last incomplete batch
+            is dropped.
         kinds: int (products,), see `Batch`; default all of one kind.
     """
 
@@ -48,7 +49,11 @@ class Batches:
     kinds: np.ndarray | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        self.kind = np.zeros(len(self.pictures), np.int64) if self.kinds is None else self.kinds.astype(np.int64)
+        self.kind = (
+            np.zeros(len(self.pictures), np.int64)
+            if self.kinds is None
+            else self.kinds.astype(np.int64)
+        )
         self.size = min(self.batch, len(self.rows))
 
     def __len__(self) -> int:
@@ -57,7 +62,9 @@ class Batches:
     def __iter__(self) -> Iterator[Batch]:
         order = self.order()
         for step in range(len(self)):
-            yield self.load(np.sort(order[step * self.size : (step + 1) * self.size]))  # file order: fewer page faults
+            yield self.load(
+                np.sort(order[step * self.size : (step + 1) * self.size])
+            )  # file order: fewer page faults
 
     def order(self) -> np.ndarray:
         """The rows in this epoch's order."""
@@ -70,7 +77,14 @@ class Batches:
     def load(self, rows: np.ndarray) -> Batch:
         """The pictures of these rows, twice."""
         pictures, masks = torch.from_numpy(self.pictures[rows]), torch.from_numpy(self.masks[rows])
-        return Batch(pictures, masks, pictures, masks, torch.from_numpy(rows), torch.from_numpy(self.kind[rows]))
+        return Batch(
+            pictures,
+            masks,
+            pictures,
+            masks,
+            torch.from_numpy(rows),
+            torch.from_numpy(self.kind[rows]),
+        )
 
 
 @dataclass
@@ -79,8 +93,8 @@ class VariantBatches(Batches):
 
     Args:
         labels: of the train split.
-        share: of each batch, drawn from the products that have variants; they are gone through in a shuffled order again
-            and again. The rest comes from all `rows`, once an epoch.
+        share: of each batch, drawn from the products that have variants; they are gone through in a
+            shuffled order again and again. The rest comes from all `rows`, once an epoch.
     """
 
     labels: Labels
@@ -88,7 +102,9 @@ class VariantBatches(Batches):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.drawn = min(round(self.share * self.size), self.size - 1) if len(self.labels.paired) else 0
+        self.drawn = (
+            min(round(self.share * self.size), self.size - 1) if len(self.labels.paired) else 0
+        )
 
     def __len__(self) -> int:
         return len(self.rows) // (self.size - self.drawn)
@@ -97,10 +113,14 @@ class VariantBatches(Batches):
         """Per batch first the rows that have variants, then the others."""
         if not self.drawn:
             return super().order()
-        others = self.shuffled(self.rows)[: len(self) * (self.size - self.drawn)].reshape(len(self), -1)
+        others = self.shuffled(self.rows)[: len(self) * (self.size - self.drawn)].reshape(
+            len(self), -1
+        )
         rounds = -(-len(self) * self.drawn // len(self.labels.paired))
         paired = np.concatenate([self.shuffled(self.labels.paired) for _ in range(rounds)])
-        return np.concatenate([paired[: len(self) * self.drawn].reshape(len(self), -1), others], axis=1).ravel()
+        return np.concatenate(
+            [paired[: len(self) * self.drawn].reshape(len(self), -1), others], axis=1
+        ).ravel()
 
     def load(self, rows: np.ndarray) -> Batch:
         """The pictures of these rows, and of a variant of each."""

@@ -32,8 +32,9 @@ class DevCurve:
 class Best:
     """The encoder as it was after the epoch with the best dev figure; the last one where there is no such figure.
 
-    Contrastive training goes on to lower its loss long after brands it has not seen stop gaining, so the last epoch is
-    seldom the best. Epoch 0, the initial weights, counts: a training that only does harm leaves no trace.
+    Contrastive training goes on to lower its loss long after brands it has not seen stop gaining,
+    so the last epoch is seldom the best. Epoch 0, the initial weights, counts: a training that only
+    does harm leaves no trace.
     """
 
     def __init__(self, kept: dict[str, Any] | None = None) -> None:
@@ -42,5 +43,7 @@ class Best:
     def offer(self, epoch: int, figure: float | None, encoder: Encoder) -> None:
         """Keeps a copy of the encoder if it is better than the one kept."""
         if self.kept["figure"] is None or (figure is not None and figure > self.kept["figure"]):
-            weights = {name: value.detach().cpu().clone() for name, value in encoder.state_dict().items()}
+            weights = {
+                name: value.detach().cpu().clone() for name, value in encoder.state_dict().items()
+            }
             self.kept = {"epoch": epoch, "figure": figure, "encoder": weights}

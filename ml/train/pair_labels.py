@@ -14,8 +14,10 @@ class Labels:
     """Known designs.
 
     Attributes:
-        design: int64 (all products,), equal where two products are known to be of one design, else unique.
-        block: int64 (all products,), the block (brand, gender, article type) of each annotated product, −1 elsewhere.
+        design: int64 (all products,), equal where two products are known to be of one design, else
+            unique.
+        block: int64 (all products,), the block (brand, gender, article type) of each annotated
+            product, −1 elsewhere.
         annotated: int64, rows of the train split that occur in a usable pair.
         paired: int64, those of them that have a known variant.
     """
@@ -30,7 +32,9 @@ class Labels:
         drawn = torch.rand(len(rows), generator=random).numpy()
         found = rows.copy()
         for place, row in enumerate(rows):
-            others = self.paired[(self.design[self.paired] == self.design[row]) & (self.paired != row)]
+            others = self.paired[
+                (self.design[self.paired] == self.design[row]) & (self.paired != row)
+            ]
             if len(others):
                 found[place] = others[int(drawn[place] * len(others))]
         return found
@@ -40,15 +44,17 @@ def known_labels(products: pd.DataFrame, pairs: pd.DataFrame, rows: np.ndarray) 
     """Labels of the train split.
 
     Args:
-        products, pairs: tables as `ml.prepare` leaves them; rows: int (n,), rows of the train split. Pairs with a product
-            of another split are not looked at.
+        products, pairs: tables as `ml.prepare` leaves them; rows: int (n,), rows of the train
+            split. Pairs with a product of another split are not looked at.
     """
     truth = build_truth(products.iloc[rows], pairs)
     annotated = rows[truth.rows].astype(np.int64)
     design = np.arange(len(products), dtype=np.int64)
     block = np.full(len(products), -1, dtype=np.int64)
     first = np.unique(truth.design, return_index=True)[1]
-    design[annotated] = annotated[first][truth.design]  # named after the design's first row, so unique among all
+    design[annotated] = annotated[first][
+        truth.design
+    ]  # named after the design's first row, so unique among all
     block[annotated] = truth.block
     several = np.bincount(truth.design, minlength=1)[truth.design] >= 2
     return Labels(design, block, annotated, annotated[several])

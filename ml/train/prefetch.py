@@ -11,9 +11,9 @@ from ml.train.batches import Batch
 def on_device(batches: Iterable[Batch], device: torch.device) -> Iterator[Batch]:
     """The batches, in order, on the device.
 
-    On a GPU a thread reads the next batch and copies it from pinned memory on a stream of its own (double buffering), so
-    that neither reading nor copying holds up a step. On the CPU there is nothing to copy, and a thread would take cores from
-    the network.
+    On a GPU a thread reads the next batch and copies it from pinned memory on a stream of its own
+    (double buffering), so that neither reading nor copying holds up a step. On the CPU there is
+    nothing to copy, and a thread would take cores from the network.
     """
     if device.type != "cuda":
         yield from batches
@@ -36,5 +36,7 @@ def on_device(batches: Iterable[Batch], device: torch.device) -> Iterator[Batch]
             current = torch.cuda.current_stream(device)
             current.wait_event(copied)
             for part in batch:
-                part.record_stream(current)  # its memory is not given to the next copy before the step has read it
+                part.record_stream(
+                    current
+                )  # its memory is not given to the next copy before the step has read it
             yield batch

@@ -36,14 +36,19 @@ def main(prepared: Path = PREPARED, params_file: Path = PARAMS, out: Path = TRAI
     params = load_params("train", TrainParams, params_file)
     exact(params.threads)
     torch.manual_seed(params.seed)  # the initial weights
-    products, pairs = read_table(prepared / "products.parquet"), read_table(prepared / "pairs.parquet")
+    products, pairs = (
+        read_table(prepared / "products.parquet"),
+        read_table(prepared / "pairs.parquet"),
+    )
     pictures = np.load(prepared / "images.npy", mmap_mode="r")
     masks = np.load(prepared / "masks.npy", mmap_mode="r")
     shuffle = torch.Generator().manual_seed(params.seed)
     batches = make_batches(params, products, pairs, pictures, masks, shuffle)
     trainer = Trainer(params, params.epochs * len(batches), shuffle)
     # A network of its own: training goes on from the trained weights, not from the blended ones.
-    encoder = Encoder(params.encoder.model_copy(update={"weights": "random"})).to(trainer.fabric.device)
+    encoder = Encoder(params.encoder.model_copy(update={"weights": "random"})).to(
+        trainer.fabric.device
+    )
     encoder.to(memory_format=torch.channels_last)
     initial = {name: value.clone() for name, value in trainer.kept.state_dict().items()}
     share = 1.0 if params.encoder.weights == "random" else params.blend
@@ -64,7 +69,10 @@ def main(prepared: Path = PREPARED, params_file: Path = PARAMS, out: Path = TRAI
 
     if done:
         trainer.restore(done["trainer"])
-        print(f"going on after epoch {len(history.rows) - 1}, where an earlier training was interrupted", flush=True)
+        print(
+            f"going on after epoch {len(history.rows) - 1}, where an earlier training was interrupted",
+            flush=True,
+        )
     else:
         finish(0, {})
     with progress("train", params.epochs * len(batches), "steps") as advance:
@@ -75,14 +83,27 @@ def main(prepared: Path = PREPARED, params_file: Path = PARAMS, out: Path = TRAI
             speed = len(batches) * batches.size / (time.monotonic() - started)
             waiting = figures.pop("waiting")
             finish(epoch, figures)
-            shown = ", ".join(f"{name} {value:.4g}" for name, value in history.rows[-1].items() if value is not None)
-            print(f"{shown}, {speed:.0f} products/s, {waiting:.1%} of the time waiting for data", flush=True)
+            shown = ", ".join(
+                f"{name} {value:.4g}"
+                for name, value in history.rows[-1].items()
+                if value is not None
+            )
+            print(
+                f"{shown}, {speed:.0f} products/s, {waiting:.1%} of the time waiting for data",
+                flush=True,
+            )
             save_checkpoint(
-                checkpoint, fingerprint, {"trainer": trainer.state(), "history": history.rows, "best": best.kept}
+                checkpoint,
+                fingerprint,
+                {"trainer": trainer.state(), "history": history.rows, "best": best.kept},
             )
     encoder.load_state_dict(best.kept["encoder"])
     print(f"kept: epoch {best.kept['epoch']} of {params.epochs}, the best on dev", flush=True)
-    facts = {"prepare": read_json(prepared / "prepare.json"), "threads": params.threads, "epoch": best.kept["epoch"]}
+    facts = {
+        "prepare": read_json(prepared / "prepare.json"),
+        "threads": params.threads,
+        "epoch": best.kept["epoch"],
+    }
     save_encoder(encoder, facts, out)
     remove(checkpoint)
 
@@ -108,7 +129,9 @@ def make_batches(
     labels = known_labels(products, pairs, rows)
     if supervision == "annotated products as well":
         share = params.pbcnet_semi.annotated_share
-        return VariantBatches(pictures, masks, rows, params.batch, random, labels, share, kinds=kinds)
+        return VariantBatches(
+            pictures, masks, rows, params.batch, random, labels, share, kinds=kinds
+        )
     if not len(labels.paired):
         raise UserError(
             f"train.method is '{params.method}', which learns from annotated variants alone, and the train split has "

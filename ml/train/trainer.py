@@ -32,19 +32,26 @@ class TrainParams(Params):
     batch: int = Field(gt=0, description="products in a step")
     learning_rate: float = Field(gt=0, description="peak of the one-cycle schedule")
     heads_rate: float = Field(
-        gt=0, description="how many times as fast as the encoder the heads learn, which start from random weights"
+        gt=0,
+        description="how many times as fast as the encoder the heads learn, which start from random weights",
     )
-    warmup: float = Field(gt=0, lt=1, description="share of the steps in which the learning rate rises")
+    warmup: float = Field(
+        gt=0, lt=1, description="share of the steps in which the learning rate rises"
+    )
     weight_decay: float = Field(ge=0)
     seed: int
     threads: int = Field(gt=0, description="CPU threads; results on the CPU depend on it")
     device: Literal["auto", "cpu", "cuda"]
-    compile: bool = Field(description="torch.compile the backbone: worth its minute of compiling on a GPU")
+    compile: bool = Field(
+        description="torch.compile the backbone: worth its minute of compiling on a GPU"
+    )
     keep: Literal["momentum", "query"] = Field(
         description="which encoder is the result: the momentum one, where the method has one, or the one that has gradients"
     )
     blend: float = Field(
-        gt=0, le=1, description="share of the way from the initial to the trained weights; random ones are not blended"
+        gt=0,
+        le=1,
+        description="share of the way from the initial to the trained weights; random ones are not blended",
     )
     encoder: EncoderParams
     augment: AugmentParams
@@ -69,7 +76,9 @@ class Trainer:
         precision: Any = "bf16-mixed" if device == "cuda" else "32-true"
         self.params, self.shuffle = params, shuffle
         self.fabric = Fabric(accelerator=device, devices=1, precision=precision)
-        self.method = METHODS[params.method](Encoder(params.encoder), getattr(params, params.method))
+        self.method = METHODS[params.method](
+            Encoder(params.encoder), getattr(params, params.method)
+        )
         self.method.to(memory_format=torch.channels_last)
         self.kept: Encoder = getattr(self.method, "momentum_encoder", self.method.encoder)
         if params.keep == "query":
@@ -80,7 +89,10 @@ class Trainer:
         groups = parameter_groups(self.method, params.learning_rate, params.heads_rate)
         optimizer = torch.optim.AdamW(groups, weight_decay=params.weight_decay, fused=True)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, [group["lr"] for group in groups], total_steps=max(1, steps), pct_start=params.warmup
+            optimizer,
+            [group["lr"] for group in groups],
+            total_steps=max(1, steps),
+            pct_start=params.warmup,
         )
         self.module, self.optimizer = self.fabric.setup(self.method, optimizer)
         self.views = torch.Generator(self.fabric.device).manual_seed(params.seed)
@@ -89,8 +101,8 @@ class Trainer:
         """Trains on every batch once.
 
         Returns:
-            The epoch's mean loss and accuracy, its last learning rate, and `waiting`: the share of its time that went
-            into waiting for batches.
+            The epoch's mean loss and accuracy, its last learning rate, and `waiting`: the share of
+            its time that went into waiting for batches.
         """
         self.module.train()
         sums = torch.zeros(2, device=self.fabric.device)
@@ -105,7 +117,12 @@ class Trainer:
             advance(1)
         loss_mean, accuracy_mean = (sums / len(batches)).tolist()
         waiting = waited / (time.monotonic() - started)
-        return {"loss": loss_mean, "accuracy": accuracy_mean, "learning_rate": rate, "waiting": waiting}
+        return {
+            "loss": loss_mean,
+            "accuracy": accuracy_mean,
+            "learning_rate": rate,
+            "waiting": waiting,
+        }
 
     def step(self, batch: Batch) -> torch.Tensor:
         """One optimizer step on a batch that is on the device; returns loss and accuracy, float (2,), there."""
@@ -138,8 +155,10 @@ class Trainer:
 def parameter_groups(method: nn.Module, rate: float, heads_rate: float) -> list[dict[str, Any]]:
     """What the optimizer takes: the encoder's parameters at `rate`, then those of the heads at `heads_rate` times it.
 
-    Behind random heads the first gradients are noise, which spoils pretrained weights most where nothing but a predictor
-    holds the method together: the predictor of SimSiam and BYOL should learn faster (the relative learning rate αp of Tian
+    Behind random heads the first gradients are noise, which spoils pretrained weights most where
+    nothing but a predictor
+    holds the method together: the predictor of SimSiam and BYOL should learn faster (the relative
+        learning rate αp of Tian
     et al., arXiv 2102.06810).
     """
     body: list[nn.Parameter] = []

@@ -13,11 +13,17 @@ from typing import Any
 import pandas as pd
 
 EXAMPLES = 10  # offending rows named for each broken rule
-WHEN = datetime(2000, 1, 1, tzinfo=UTC)  # results name the snapshot, not the hour, so that equal data give equal pages
+WHEN = datetime(
+    2000, 1, 1, tzinfo=UTC
+)  # results name the snapshot, not the hour, so that equal data give equal pages
 
 
 def check_contract(
-    tables: dict[str, pd.DataFrame], naming: dict[str, list[str]], limits: dict[str, Any], context: Path, docs: Path
+    tables: dict[str, pd.DataFrame],
+    naming: dict[str, list[str]],
+    limits: dict[str, Any],
+    context: Path,
+    docs: Path,
 ) -> list[dict[str, Any]]:
     """Checks each table against the suite of its name and builds Data Docs.
 
@@ -29,8 +35,10 @@ def check_contract(
         docs: where the Data Docs go (a folder, replaced).
 
     Returns:
-        One entry a rule: table, rule and hint (words), severity ("critical" or "warning"), success, failing (rows, or None
-        for rules about the whole table), rows, observed (text or None) and examples (offending rows as text).
+        One entry a rule: table, rule and hint (words), severity ("critical" or "warning"), success,
+            failing (rows, or None
+        for rules about the whole table), rows, observed (text or None) and examples (offending rows
+        as text).
     """
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     import great_expectations as gx  # takes seconds, and only this stage needs it
@@ -48,7 +56,10 @@ def check_contract(
             result = definition.run(
                 batch_parameters={"dataframe": _escaped(table)},
                 expectation_parameters=limits,
-                result_format={"result_format": "COMPLETE", "unexpected_index_column_names": naming[name]},
+                result_format={
+                    "result_format": "COMPLETE",
+                    "unexpected_index_column_names": naming[name],
+                },
                 run_id=RunIdentifier(run_name="snapshot", run_time=WHEN),
             )
             rules += [_describe(name, len(table), entry, naming[name]) for entry in result.results]
@@ -66,11 +77,15 @@ def broken(rules: list[dict[str, Any]], severity: str) -> list[str]:
     for rule in rules:
         if rule["success"] or rule["severity"] != severity:
             continue
-        count = f" ({rule['failing']} of {rule['rows']} rows)" if rule["failing"] is not None else ""
+        count = (
+            f" ({rule['failing']} of {rule['rows']} rows)" if rule["failing"] is not None else ""
+        )
         observed = f"; found: {rule['observed']}" if rule["observed"] else ""
         rows = f": {'; '.join(rule['examples'])}" if rule["examples"] else ""
         more = ", …" if (rule["failing"] or 0) > len(rule["examples"]) else ""
-        texts.append(f"{rule['table']}: not so: {rule['rule']}{count}{observed}{rows}{more}\n    → {rule['hint']}")
+        texts.append(
+            f"{rule['table']}: not so: {rule['rule']}{count}{observed}{rows}{more}\n    → {rule['hint']}"
+        )
     return texts
 
 
@@ -92,11 +107,19 @@ def _describe(table: str, rows: int, entry: Any, naming: list[str]) -> dict[str,
     config, result = entry.expectation_config, entry.result or {}
     failing = result.get("unexpected_count")
     error = entry.exception_info
-    raised = next((e["exception_message"] for e in _nested(error) if e.get("raised_exception")), None)
-    observed = raised or (result.get("observed_value") if failing is None and not entry.success else None)
+    raised = next(
+        (e["exception_message"] for e in _nested(error) if e.get("raised_exception")), None
+    )
+    observed = raised or (
+        result.get("observed_value") if failing is None and not entry.success else None
+    )
     examples = []
     for row in (result.get("unexpected_index_list") or [])[:EXAMPLES]:
-        examples.append(html.unescape(" ".join(str(row[column]) for column in naming if not pd.isna(row.get(column)))))
+        examples.append(
+            html.unescape(
+                " ".join(str(row[column]) for column in naming if not pd.isna(row.get(column)))
+            )
+        )
     return {
         "table": table,
         "rule": config.description or config.type,
@@ -114,4 +137,8 @@ def _nested(error: Any) -> list[dict[str, Any]]:
     """GX gives exception_info flat or keyed by metric; either way the entries."""
     if not isinstance(error, dict):
         return []
-    return [error] if "raised_exception" in error else [entry for entry in error.values() if isinstance(entry, dict)]
+    return (
+        [error]
+        if "raised_exception" in error
+        else [entry for entry in error.values() if isinstance(entry, dict)]
+    )

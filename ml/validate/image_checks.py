@@ -14,23 +14,30 @@ from ml.data.schema import BLOCK
 
 BLANK = 2.0  # of 255: a picture whose luminance varies less than this (standard deviation) shows nothing
 THUMBNAIL = 8  # pixels a side, in colour: colour variants must not count as duplicates
-SAME = 2.0  # of 255: mean difference of two thumbnails up to which their pictures are near-duplicates
+SAME = (
+    2.0  # of 255: mean difference of two thumbnails up to which their pictures are near-duplicates
+)
 
 
 def inspect_pictures(catalog: pd.DataFrame, images: Path) -> pd.DataFrame:
     """Decodes every picture once and looks at it.
 
     Args:
-        catalog: product_id, image, sha256 (None where the file was missing) and the block's columns.
+        catalog: product_id, image, sha256 (None where the file was missing) and the block's
+            columns.
         images: the snapshot's folder of pictures, named by SHA-256.
 
     Returns:
-        One row a product: product_id, image, usable (bool), reason (text or None), width, height, side (the shorter of
-        both; pixels, missing where unreadable) and duplicate_of (product_id of the first near-duplicate of its block, or
-        None).
+        One row a product: product_id, image, usable (bool), reason (text or None), width, height,
+            side (the shorter of
+        both; pixels, missing where unreadable) and duplicate_of (product_id of the first
+        near-duplicate of its block, or None).
     """
     files = [None if pd.isna(name) else images / name for name in catalog["sha256"]]
-    with progress("look at pictures", len(files), "pictures") as advance, ThreadPoolExecutor() as pool:
+    with (
+        progress("look at pictures", len(files), "pictures") as advance,
+        ThreadPoolExecutor() as pool,
+    ):
         facts = []
         for fact in pool.map(_inspect, files):
             facts.append(fact)

@@ -16,7 +16,9 @@ from ml.data.split import split_of
 from ml.validate.contract import broken, check_contract
 from ml.validate.image_checks import inspect_pictures
 
-NO_PAIRS = pd.DataFrame({"left": [], "right": [], "color_variants": [], "confidence": []}, dtype=str)
+NO_PAIRS = pd.DataFrame(
+    {"left": [], "right": [], "color_variants": [], "confidence": []}, dtype=str
+)
 
 
 class ValidateParams(Params):
@@ -24,11 +26,21 @@ class ValidateParams(Params):
 
     genders: list[str] = Field(min_length=1, description="vocabulary; other words are warned of")
     smallest_side: int = Field(gt=0, description="pixels; smaller pictures are warned of")
-    quarantine_share: float = Field(ge=0, le=1, description="share of pictures that may be unusable")
-    duplicate_share: float = Field(ge=0, le=1, description="share of near-duplicate pictures above which to warn")
-    unknown_pairs_share: float = Field(ge=0, le=1, description="share of pairs that may name unknown products")
-    volume_collapse: float = Field(ge=0, le=1, description="refuse a catalogue smaller than this share of the previous")
-    volume_change: float = Field(ge=0, description="warn of a catalogue that grew or shrank by more than this share")
+    quarantine_share: float = Field(
+        ge=0, le=1, description="share of pictures that may be unusable"
+    )
+    duplicate_share: float = Field(
+        ge=0, le=1, description="share of near-duplicate pictures above which to warn"
+    )
+    unknown_pairs_share: float = Field(
+        ge=0, le=1, description="share of pairs that may name unknown products"
+    )
+    volume_collapse: float = Field(
+        ge=0, le=1, description="refuse a catalogue smaller than this share of the previous"
+    )
+    volume_change: float = Field(
+        ge=0, description="warn of a catalogue that grew or shrank by more than this share"
+    )
 
 
 def main(
@@ -41,9 +53,15 @@ def main(
     """Checks the snapshot against the Great Expectations suites; critical failures stop here, with the rows named."""
     params = load_params("validate", ValidateParams, params_file)
     if not (snapshot / "catalog.parquet").is_file():
-        raise UserError(f"there is no snapshot in {snapshot}: make one with `variants snapshot SHOP`")
+        raise UserError(
+            f"there is no snapshot in {snapshot}: make one with `variants snapshot SHOP`"
+        )
     catalog = read_table(snapshot / "catalog.parquet")
-    pairs = read_table(snapshot / "pairs.parquet") if (snapshot / "pairs.parquet").is_file() else NO_PAIRS
+    pairs = (
+        read_table(snapshot / "pairs.parquet")
+        if (snapshot / "pairs.parquet").is_file()
+        else NO_PAIRS
+    )
     pictures = inspect_pictures(catalog, snapshot / "images")
     known = set(pictures.loc[pictures["usable"], "product_id"])
     tables = {"products": describe_products(catalog), "pictures": pictures}
@@ -55,7 +73,8 @@ def main(
     rules = check_contract(tables, naming, limits, contract, out / "data_docs")
     failures, warnings = broken(rules, "critical"), broken(rules, "warning")
     write_json(
-        out / "contract.json", {"passed": not failures, "products": len(catalog), "pairs": len(pairs), "rules": rules}
+        out / "contract.json",
+        {"passed": not failures, "products": len(catalog), "pairs": len(pairs), "rules": rules},
     )
     for warning in warnings:
         print(f"warning: {warning}", flush=True)
@@ -69,8 +88,12 @@ def accept(catalog: pd.DataFrame, pairs: pd.DataFrame, pictures: pd.DataFrame, o
     usable = pictures["usable"].to_numpy(bool)
     write_table(out / "products.parquet", catalog[usable])
     known = set(catalog.loc[usable, "product_id"])
-    write_table(out / "pairs.parquet", pairs[pairs["left"].isin(known) & pairs["right"].isin(known)])
-    write_table(out / "quarantine.parquet", pictures.loc[~usable, ["product_id", "image", "reason"]])
+    write_table(
+        out / "pairs.parquet", pairs[pairs["left"].isin(known) & pairs["right"].isin(known)]
+    )
+    write_table(
+        out / "quarantine.parquet", pictures.loc[~usable, ["product_id", "image", "reason"]]
+    )
 
 
 def contract_limits(params: ValidateParams, previous: int | None) -> dict[str, object]:
@@ -81,8 +104,12 @@ def contract_limits(params: ValidateParams, previous: int | None) -> dict[str, o
         "usable_share": 1 - params.quarantine_share,
         "distinct_share": 1 - params.duplicate_share,
         "known_share": 1 - params.unknown_pairs_share,
-        "volume_collapse": 1 if previous is None else int(np.ceil(previous * params.volume_collapse)),
-        "volume_low": 1 if previous is None else int(np.ceil(previous * (1 - params.volume_change))),
+        "volume_collapse": 1
+        if previous is None
+        else int(np.ceil(previous * params.volume_collapse)),
+        "volume_low": 1
+        if previous is None
+        else int(np.ceil(previous * (1 - params.volume_change))),
         "volume_high": 10**9 if previous is None else int(previous * (1 + params.volume_change)),
     }
 
@@ -92,7 +119,8 @@ def describe_products(catalog: pd.DataFrame) -> pd.DataFrame:
     table = catalog.copy()
     table["split"] = [None if pd.isna(brand) else split_of(brand) for brand in table["brand"]]
     spellings = [
-        table.groupby(table[column].str.casefold().str.strip())[column].transform("nunique") for column in BLOCK[::2]
+        table.groupby(table[column].str.casefold().str.strip())[column].transform("nunique")
+        for column in BLOCK[::2]
     ]
     table["spellings"] = pd.concat(spellings, axis=1).fillna(1).max(axis=1)
     return table
@@ -101,14 +129,20 @@ def describe_products(catalog: pd.DataFrame) -> pd.DataFrame:
 def describe_pairs(pairs: pd.DataFrame, catalog: pd.DataFrame, known: set[str]) -> pd.DataFrame:
     """The pairs with columns that the suite looks at.
 
-    Adds confidence if it is absent ("high"), self_pair, known (both products are usable), same_block, repeated and
-    contradiction (a usable negative pair whose products a chain of usable positive pairs joins, or a pair with both labels).
+    Adds confidence if it is absent ("high"), self_pair, known (both products are usable),
+    same_block, repeated and contradiction (a usable negative pair whose products a chain of usable
+    positive pairs joins, or a pair with both labels).
     """
     table = pairs.copy()
     table["confidence"] = table["confidence"].fillna("high") if "confidence" in table else "high"
     table["self_pair"] = table["left"] == table["right"]
     table["known"] = table["left"].isin(known) & table["right"].isin(known)
-    block = catalog.drop_duplicates("product_id").set_index("product_id")[BLOCK].fillna("").agg("\x1f".join, axis=1)
+    block = (
+        catalog.drop_duplicates("product_id")
+        .set_index("product_id")[BLOCK]
+        .fillna("")
+        .agg("\x1f".join, axis=1)
+    )
     table["same_block"] = ~table["known"] | (table["left"].map(block) == table["right"].map(block))
     ends = pd.DataFrame(np.sort(table[["left", "right"]].fillna("").to_numpy(str), axis=1))
     table["repeated"] = ends.duplicated().to_numpy()

@@ -15,5 +15,9 @@ def agreement(first: Tensor, second: Tensor) -> Tensor:
     Returns:
         float scalar.
     """
-    similarity = functional.normalize(first.float(), dim=1) @ functional.normalize(second.float(), dim=1).T
-    return (similarity.argmax(dim=1) == torch.arange(len(first), device=first.device)).float().mean()
+    similarity = (
+        functional.normalize(first.float(), dim=1) @ functional.normalize(second.float(), dim=1).T
+    )
+    return (
+        (similarity.argmax(dim=1) == torch.arange(len(first), device=first.device)).float().mean()
+    )

@@ -39,7 +39,9 @@ class BYOL(nn.Module):
         self.momentum_encoder, self.momentum_head = momentum_copy(encoder), momentum_copy(self.head)
         self.loss = NegativeCosineSimilarity()
 
-    def forward(self, first: Tensor, second: Tensor, ids: Tensor, kinds: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, first: Tensor, second: Tensor, ids: Tensor, kinds: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """One step's loss, with each view once the target's (arXiv 2006.07733, equations 2 and 3, up to a constant).
 
         Args:
@@ -49,11 +51,19 @@ class BYOL(nn.Module):
             The loss (scalar, −1 at best) and the accuracy of `agreement`.
         """
         with torch.no_grad():
-            targets = [self.momentum_head(self.momentum_encoder.whole(view)) for view in (first, second)]
-        predicted = [self.predictor(self.head(self.encoder.whole(view))) for view in (first, second)]
+            targets = [
+                self.momentum_head(self.momentum_encoder.whole(view)) for view in (first, second)
+            ]
+        predicted = [
+            self.predictor(self.head(self.encoder.whole(view))) for view in (first, second)
+        ]
         loss = (self.loss(predicted[0], targets[1]) + self.loss(predicted[1], targets[0])) / 2
         return loss, agreement(predicted[0], targets[1])
 
     def after_step(self) -> None:
         """Moves the target towards the online encoder."""
-        follow([self.momentum_encoder, self.momentum_head], [self.encoder, self.head], self.params.momentum)
+        follow(
+            [self.momentum_encoder, self.momentum_head],
+            [self.encoder, self.head],
+            self.params.momentum,
+        )

@@ -1,8 +1,8 @@
 """MoCo v2: contrast the whole picture against a queue of momentum keys (Chen et al., arXiv 2003.04297).
 
-The head is lightly's. The queue is this project's, because lightly's memory bank is left out of checkpoints and counts a
-product's own older keys as negatives; on equal tensors the loss is that of lightly's `NTXentLoss` with a memory bank, and a
-test keeps it so.
+The head is lightly's. The queue is this project's, because lightly's memory bank is left out of
+checkpoints and counts a product's own older keys as negatives; on equal tensors the loss is that of
+lightly's `NTXentLoss` with a memory bank, and a test keeps it so.
 """
 
 import torch
@@ -24,7 +24,9 @@ class MoCoV2Params(Params):
     projection: int = Field(gt=0, description="length of the projected vectors that are contrasted")
     queue: int = Field(gt=0, description="keys remembered as negatives")
     temperature: float = Field(gt=0)
-    momentum: float = Field(ge=0, le=1, description="share of the old key encoder kept at each step")
+    momentum: float = Field(
+        ge=0, le=1, description="share of the old key encoder kept at each step"
+    )
 
 
 class MoCoV2(nn.Module):
@@ -47,12 +49,20 @@ class MoCoV2(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """One step's loss; arguments and answer as of `PBCNet.forward`, but all negatives count alike (kinds: not used)."""
         with torch.no_grad():
-            keys = functional.normalize(self.momentum_head(self.momentum_encoder.whole(key_view)).float(), dim=1)
+            keys = functional.normalize(
+                self.momentum_head(self.momentum_encoder.whole(key_view)).float(), dim=1
+            )
         queries = functional.normalize(self.head(self.encoder.whole(query_view)).float(), dim=1)
         self.pending = keys.unsqueeze(1), ids
-        return self.queue.info_nce(queries.unsqueeze(1), keys.unsqueeze(1), ids, self.params.temperature)
+        return self.queue.info_nce(
+            queries.unsqueeze(1), keys.unsqueeze(1), ids, self.params.temperature
+        )
 
     def after_step(self) -> None:
         """Moves the key encoder towards the query encoder, and the step's keys into the queue."""
-        follow([self.momentum_encoder, self.momentum_head], [self.encoder, self.head], self.params.momentum)
+        follow(
+            [self.momentum_encoder, self.momentum_head],
+            [self.encoder, self.head],
+            self.params.momentum,
+        )
         self.queue.push(*self.pending)

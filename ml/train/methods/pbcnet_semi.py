@@ -1,7 +1,8 @@
 """PBCNet plus the annotated pairs: where a product has known variants, its key is a picture of one of them.
 
-So the network learns real colourways where they are known and made-up ones elsewhere; keys of known variants are no
-negatives. The supervised contrastive form of InfoNCE is Khosla et al., arXiv 2004.11362, with one positive drawn at a time.
+So the network learns real colourways where they are known and made-up ones elsewhere; keys of known
+variants are no negatives. The supervised contrastive form of InfoNCE is Khosla et al., arXiv
+2004.11362, with one positive drawn at a time.
 """
 
 from pydantic import Field

@@ -38,13 +38,14 @@ class KeyQueue(nn.Module):
         """InfoNCE of each part against its own queue (arXiv 1911.05722, equation 1), mean over parts.
 
         Args:
-            queries, keys: float (batch, parts, width), rows of length 1; a query's positive is the key of its row.
-            ids: int64 (batch,). Keys of an equal id in the queue are no negatives: on a small shop the queue is longer
-                than an epoch, and a product's own older key would be one.
-            kinds: int64 (batch,). Keys of an equal kind (0 or more) are rivals: told apart from shoes, a shirt is soon
-                learnt; told apart from shirts, its design is.
-            rival_weight: each rival counts as this many negatives (as negatives are weighted by arXiv 2010.04592, but by
-                what products are, not by how similar they seem).
+            queries, keys: float (batch, parts, width), rows of length 1; a query's positive is the
+                key of its row.
+            ids: int64 (batch,). Keys of an equal id in the queue are no negatives: on a small shop
+                the queue is longer than an epoch, and a product's own older key would be one.
+            kinds: int64 (batch,). Keys of an equal kind (0 or more) are rivals: told apart from
+                shoes, a shirt is soon learnt; told apart from shirts, its design is.
+            rival_weight: each rival counts as this many negatives (as negatives are weighted by
+                arXiv 2010.04592, but by what products are, not by how similar they seem).
 
         Returns:
             The loss (scalar) and the share of queries whose own key is the most similar (scalar).
@@ -58,7 +59,9 @@ class KeyQueue(nn.Module):
             rivals = (self.kinds.unsqueeze(0) == kinds.unsqueeze(1)) & (self.kinds >= 0)
             negative = negative + (temperature * math.log(rival_weight)) * rivals.unsqueeze(1)
         logits = torch.cat([positive, negative], dim=2).flatten(0, 1) / temperature
-        loss = functional.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long, device=logits.device))
+        loss = functional.cross_entropy(
+            logits, torch.zeros(len(logits), dtype=torch.long, device=logits.device)
+        )
         return loss, found
 
     @torch.no_grad()

@@ -16,7 +16,9 @@ from ml.train.methods.agreement import agreement
 class SimSiamParams(Params):
     """The params under `train.simsiam` in params.yaml."""
 
-    projection: int = Field(gt=0, description="length of the projected vectors, and width of the projection's layers")
+    projection: int = Field(
+        gt=0, description="length of the projected vectors, and width of the projection's layers"
+    )
     bottleneck: int = Field(gt=0, description="width of the predictor's hidden layer")
 
 
@@ -32,10 +34,14 @@ class SimSiam(nn.Module):
         self.params = params
         self.encoder = encoder
         self.head = SimSiamProjectionHead(encoder.part_size, params.projection, params.projection)
-        self.predictor = SimSiamPredictionHead(params.projection, params.bottleneck, params.projection)
+        self.predictor = SimSiamPredictionHead(
+            params.projection, params.bottleneck, params.projection
+        )
         self.loss = NegativeCosineSimilarity()
 
-    def forward(self, first: Tensor, second: Tensor, ids: Tensor, kinds: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, first: Tensor, second: Tensor, ids: Tensor, kinds: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """One step's symmetric loss (arXiv 2011.10566, equation 4).
 
         Args:
@@ -46,7 +52,10 @@ class SimSiam(nn.Module):
         """
         projected = [self.head(self.encoder.whole(view)) for view in (first, second)]
         predicted = [self.predictor(one) for one in projected]
-        loss = (self.loss(predicted[0], projected[1].detach()) + self.loss(predicted[1], projected[0].detach())) / 2
+        loss = (
+            self.loss(predicted[0], projected[1].detach())
+            + self.loss(predicted[1], projected[0].detach())
+        ) / 2
         return loss, agreement(predicted[0], projected[1])
 
     def after_step(self) -> None:

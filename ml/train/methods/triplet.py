@@ -17,8 +17,12 @@ from ml.train.methods.agreement import agreement
 class TripletParams(Params):
     """The params under `train.triplet` in params.yaml."""
 
-    margin: float = Field(gt=0, description="by how much a variant must be more similar than another design (cosine)")
-    mine: str = Field(pattern="^(all|hard|semihard|easy)$", description="which triplets of a batch count")
+    margin: float = Field(
+        gt=0, description="by how much a variant must be more similar than another design (cosine)"
+    )
+    mine: str = Field(
+        pattern="^(all|hard|semihard|easy)$", description="which triplets of a batch count"
+    )
 
 
 class Triplet(nn.Module):
@@ -33,18 +37,24 @@ class Triplet(nn.Module):
     def __init__(self, encoder: Encoder, params: TripletParams) -> None:
         super().__init__()
         self.encoder = encoder
-        self.miner = TripletMarginMiner(params.margin, type_of_triplets=params.mine, distance=CosineSimilarity())
+        self.miner = TripletMarginMiner(
+            params.margin, type_of_triplets=params.mine, distance=CosineSimilarity()
+        )
         self.loss = TripletMarginLoss(params.margin, distance=CosineSimilarity())
 
-    def forward(self, first: Tensor, second: Tensor, ids: Tensor, kinds: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, first: Tensor, second: Tensor, ids: Tensor, kinds: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """One step's loss.
 
         Args:
-            first, second: float (batch, 3, height, width) in 0 … 1, `second` of a variant where there is one.
+            first, second: float (batch, 3, height, width) in 0 … 1, `second` of a variant where
+                there is one.
             ids: int64 (batch,), the design of each row; kinds: not used.
 
         Returns:
-            The mean loss over the mined triplets (scalar; 0 where none is mined) and the accuracy of `agreement`.
+            The mean loss over the mined triplets (scalar; 0 where none is mined) and the accuracy
+            of `agreement`.
         """
         rows = [self.encoder.joined(view).float() for view in (first, second)]
         embeddings, designs = cat(rows), cat([ids, ids])
