@@ -22,7 +22,7 @@ from ml.core.files import read_table, write_json
 from ml.core.params import load_params
 from ml.core.paths import EMBEDDED, PARAMS, PREPARED
 from ml.core.progress import progress
-from ml.data.annotations import Truth, build_truth
+from ml.data.annotations import Annotations, build_annotations
 from ml.data.blocks import block_numbers, relative_to_block
 from ml.evaluate.bootstrap import interval, resample
 from ml.evaluate.evaluation import group_figures
@@ -55,24 +55,26 @@ def main(
 ) -> None:
     """Compares every method at every choice of threshold; prints a table and writes JSON."""
     params = load_params("evaluate", EvaluateParams, params_file)
-    embeddings, truth = dev_split(prepared, embedded, params.block_prior)
-    halves = halve(truth.design, halvings, params.seed)
+    embeddings, annotations = dev_split(prepared, embedded, params.block_prior)
+    halves = halve(annotations.design, halvings, params.seed)
     weight = resample(halves.shape[1], params.resamples, params.seed)
     rows: dict[str, dict[str, np.ndarray]] = {}
     chosen: dict[str, list[float]] = {}
     with progress("grouping", len(METHODS), "methods") as advance:
         for method in METHODS:
-            grouping = Grouping(embeddings, truth.block, method)
-            for choice, thresholds in choose(grouping, truth.design, halves, params.seed).items():
+            grouping = Grouping(embeddings, annotations.block, method)
+            for choice, thresholds in choose(
+                grouping, annotations.design, halves, params.seed
+            ).items():
                 chosen[f"{method}, {choice}"] = thresholds
                 rows[f"{method}, {choice}"] = judge(
-                    grouping, truth.design, thresholds, halves, weight
+                    grouping, annotations.design, thresholds, halves, weight
                 )
             advance()
     table = [entry(name, rows, chosen[name]) for name in rows]
-    size = np.bincount(truth.design)
+    size = np.bincount(annotations.design)
     facts = {
-        "products": len(truth.rows),
+        "products": len(annotations.rows),
         "designs": len(size),
         "designs_of_two_or_more": int((size >= 2).sum()),
     }
@@ -82,7 +84,7 @@ def main(
     print(f"written: {out}")
 
 
-def dev_split(prepared: Path, embedded: Path, prior: float) -> tuple[np.ndarray, Truth]:
+def dev_split(prepared: Path, embedded: Path, prior: float) -> tuple[np.ndarray, Annotations]:
     """Embeddings of the annotated dev products, relative to their whole blocks as in stage evaluate, and their truth.
 
     Raises:
@@ -106,12 +108,14 @@ def dev_split(prepared: Path, embedded: Path, prior: float) -> tuple[np.ndarray,
             f"{needed[2]} has {len(rows)} rows and {needed[0]} {len(products)}: they are of two runs"
         )
     dev = np.flatnonzero(products["split"] == "dev")
-    truth = build_truth(products.iloc[dev], pairs)
-    if not truth.complete or (np.bincount(truth.design) >= 2).sum() < 2:
+    annotations = build_annotations(products.iloc[dev], pairs)
+    if not annotations.complete or (np.bincount(annotations.design) >= 2).sum() < 2:
         raise UserError(
             "the dev split needs annotated pairs of both kinds and two designs in several colours at least"
         )
-    return relative_to_block(rows, block_numbers(products), prior)[dev][truth.rows], truth
+    return relative_to_block(rows, block_numbers(products), prior)[dev][
+        annotations.rows
+    ], annotations
 
 
 def halve(design: np.ndarray, halvings: int, seed: int) -> np.ndarray:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ml.core.files import read_table
 from ml.core.params import load_params
-from ml.data.annotations import build_truth
+from ml.data.annotations import build_annotations
 from ml.data.blocks import block_mates, block_numbers, relative_to_block
 from ml.evaluate.baselines import BASELINES, gray_pictures
 from ml.evaluate.bootstrap import interval, resample
@@ -83,11 +83,13 @@ def draws(
     threshold: float | None = None
     for split in splits:
         rows = np.flatnonzero(products["split"] == split)
-        truth = build_truth(products.iloc[rows], pairs)
-        embedded = embed(rows[truth.rows])
-        threshold = choose_threshold(embedded, truth, grouping) if threshold is None else threshold
-        weight = resample(int(truth.design.max()) + 1, resamples, seed)
-        found[split] = resampled_figures(embedded, truth, threshold, weight, grouping)
+        annotations = build_annotations(products.iloc[rows], pairs)
+        embedded = embed(rows[annotations.rows])
+        threshold = (
+            choose_threshold(embedded, annotations, grouping) if threshold is None else threshold
+        )
+        weight = resample(int(annotations.design.max()) + 1, resamples, seed)
+        found[split] = resampled_figures(embedded, annotations, threshold, weight, grouping)
     return found
 
 
@@ -147,12 +149,18 @@ def block_ap_of_all(
 ) -> dict[str, float | None]:
     """Block AP over all products, whatever their split; embedded: float (products, size), rows of length 1."""
     products, pairs, _ = prepared_shop(prepared)
-    truth = build_truth(products, pairs)
-    asked, score = truth.block_pairs, similarities(embedded[truth.rows], truth.block_pairs)
-    weight = resample(int(truth.design.max()) + 1, resamples, seed)
+    annotations = build_annotations(products, pairs)
+    asked, score = (
+        annotations.block_pairs,
+        similarities(embedded[annotations.rows], annotations.block_pairs),
+    )
+    weight = resample(int(annotations.design.max()) + 1, resamples, seed)
     return interval(
         over_resamples(
-            lambda one: average_precision(asked.label, score, one), asked, truth.design, weight
+            lambda one: average_precision(asked.label, score, one),
+            asked,
+            annotations.design,
+            weight,
         )
     )
 

@@ -21,7 +21,7 @@ from flows.registry.versions import POLICY
 from ml.core.command import run_app
 from ml.core.files import write_json
 from ml.core.progress import progress
-from ml.data.annotations import Truth, build_truth
+from ml.data.annotations import Annotations, build_annotations
 from ml.evaluate.bootstrap import resample
 from ml.evaluate.evaluation import over_resamples, similarities
 from ml.evaluate.metrics import average_precision
@@ -103,29 +103,29 @@ def lucky_promotions(models: np.ndarray, judge: Judge) -> int:
 def equal_models(count: int, resamples: int, seed: int) -> np.ndarray:
     """Block AP of equal models on one made-up test set, for paired resamples: float (count, 1 + resamples)."""
     random = np.random.default_rng(seed)
-    truth = made_up_truth()
-    weight = resample(int(truth.design.max()) + 1, resamples, seed)
-    look = random.normal(size=(int(truth.design.max()) + 1, SIZE))[truth.design]
+    annotations = made_up_truth()
+    weight = resample(int(annotations.design.max()) + 1, resamples, seed)
+    look = random.normal(size=(int(annotations.design.max()) + 1, SIZE))[annotations.design]
     shared = random.normal(size=look.shape)
     found = []
     for _ in range(count):
         own = random.normal(size=look.shape)
         seen = look + NOISE * (np.sqrt(SHARED) * shared + np.sqrt(1 - SHARED) * own)
         seen /= np.linalg.norm(seen, axis=1, keepdims=True)
-        found.append(block_ap(seen, truth, weight))
+        found.append(block_ap(seen, annotations, weight))
     return np.stack(found)
 
 
-def block_ap(embeddings: np.ndarray, truth: Truth, weight: np.ndarray) -> np.ndarray:
+def block_ap(embeddings: np.ndarray, annotations: Annotations, weight: np.ndarray) -> np.ndarray:
     """The figure that the policy decides by, for each resample."""
-    pairs = truth.block_pairs
+    pairs = annotations.block_pairs
     score = similarities(embeddings, pairs)
     return over_resamples(
-        lambda one: average_precision(pairs.label, score, one), pairs, truth.design, weight
+        lambda one: average_precision(pairs.label, score, one), pairs, annotations.design, weight
     )
 
 
-def made_up_truth() -> Truth:
+def made_up_truth() -> Annotations:
     """Blocks of designs, each in some colours, all annotated."""
     places = [(b, d, c) for b in range(BLOCKS) for d in range(DESIGNS) for c in range(COLOURS)]
     rows = [
@@ -134,7 +134,7 @@ def made_up_truth() -> Truth:
     ]
     products = pd.DataFrame(rows)
     ids = products["product_id"].to_numpy()
-    return build_truth(
+    return build_annotations(
         products, pd.DataFrame({"left": ids[::2], "right": ids[1::2], "color_variants": 1})
     )
 

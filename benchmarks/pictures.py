@@ -18,7 +18,7 @@ from sklearn.manifold import TSNE
 
 from benchmarks.similarity_maps import relevance
 from ml.core.files import replacing
-from ml.data.annotations import build_truth
+from ml.data.annotations import build_annotations
 from ml.data.blocks import block_numbers, relative_to_block
 from ml.evaluate.error_analysis import find
 from ml.evaluate.stage import EvaluateParams
@@ -76,25 +76,31 @@ def draw_products(
     """
     encoder, facts = load_encoder(model)
     before = Encoder(EncoderParams(**facts["encoder"])).to(memory_format=torch.channels_last)
-    truth, block = build_truth(products, pairs), block_numbers(products)
+    annotations, block = build_annotations(products, pairs), block_numbers(products)
     for name, one in (("before", before), ("after", encoder)):
         rows = relative_to_block(embed_pictures(one, pictures), block, params.block_prior)
-        threshold = choose_threshold(rows[truth.rows], truth, params.grouping)
-        findings = find(products, rows, threshold, params.grouping, truth)
+        threshold = choose_threshold(rows[annotations.rows], annotations, params.grouping)
+        findings = find(products, rows, threshold, params.grouping, annotations)
         mistakes = [*findings.false_positives, *findings.false_negatives]
         draw_sheet(
             out / f"mistakes-{name}.png",
             [[one.left, one.right] for one in mistakes if one.wrong],
             pictures,
         )
-    draw_map(rows[truth.rows], pictures[truth.rows], out / "map.jpg")
+    draw_map(rows[annotations.rows], pictures[annotations.rows], out / "map.jpg")
     if encoder.params.slices_from == "feature_map":
-        score = (rows[truth.rows[truth.hard.left]] * rows[truth.rows[truth.hard.right]]).sum(axis=1)
-        variants = np.flatnonzero(truth.hard.label)
+        score = (
+            rows[annotations.rows[annotations.hard.left]]
+            * rows[annotations.rows[annotations.hard.right]]
+        ).sum(axis=1)
+        variants = np.flatnonzero(annotations.hard.label)
         variants = variants[np.argsort(-score[variants], kind="stable")][
             :: max(1, len(variants) // PAIRS)
         ][:PAIRS]
-        left, right = (truth.rows[ends[variants]] for ends in (truth.hard.left, truth.hard.right))
+        left, right = (
+            annotations.rows[ends[variants]]
+            for ends in (annotations.hard.left, annotations.hard.right)
+        )
         draw_slices(encoder, pictures[left], pictures[right], out / "slices.jpg")
 
 

@@ -36,7 +36,7 @@ from ml.evaluate.stage import EvaluateParams
 from ml.prepare.crop import CropParams
 from ml.snapshot.stage import import_shop
 from ml.synthetic import generate_shop
-from ml.train.prefetch import on_device
+from ml.train.prefetch import prefetch
 from ml.train.stage import make_batches
 from ml.train.trainer import Trainer, TrainParams
 
@@ -187,9 +187,7 @@ def affordable_epochs(prepared: Path, params_file: Path, budget: float) -> int:
     batches = make_batches(params, products, pairs, arrays[0], arrays[1], shuffle)
     trainer = Trainer(params, WARMUP + TIMED, shuffle)
     started = 0.0
-    for place, batch in enumerate(
-        islice(on_device(batches, trainer.fabric.device), WARMUP + TIMED)
-    ):
+    for place, batch in enumerate(islice(prefetch(batches, trainer.fabric.device), WARMUP + TIMED)):
         if place == WARMUP:
             started = time.monotonic()
         trainer.step(batch)

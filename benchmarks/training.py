@@ -39,7 +39,7 @@ from ml.model.backbones import build_backbone
 from ml.prepare.crop import CropParams
 from ml.prepare.stage import write_arrays
 from ml.train.batches import Batches
-from ml.train.prefetch import on_device
+from ml.train.prefetch import prefetch
 from ml.train.trainer import Trainer, TrainParams
 
 OUT = Path(__file__).with_name("training.json")
@@ -138,7 +138,7 @@ def ours(
     batches = Batches(
         pictures, masks, np.arange(len(pictures)), batch, torch.Generator().manual_seed(0)
     )
-    source = on_device(forever(batches), trainer.fabric.device)
+    source = prefetch(forever(batches), trainer.fabric.device)
     return lambda: trainer.step(next(source))
 
 

@@ -10,7 +10,7 @@ import typer
 import yaml
 
 from flows.local.environment import set_up
-from flows.local.outages import trouble
+from flows.local.outages import outage
 from flows.local.project import Project, find_project
 from ml.core.command import run_app
 from ml.core.errors import UserError
@@ -373,7 +373,7 @@ def main() -> None:
     try:
         run_app(app)
     except Exception as error:
-        words = trouble(error)
+        words = outage(error)
         if words is None:
             raise
         print(f"error: {words}", file=sys.stderr)

@@ -26,7 +26,7 @@ from flows.registry.versions import (
 from ml.core.errors import UserError
 from ml.core.files import read_json
 from ml.core.params import load_params
-from ml.data.annotations import build_truth
+from ml.data.annotations import build_annotations
 from ml.data.blocks import block_mates
 from ml.data.images import UnreadablePicture, decode
 from ml.data.split import split_of
@@ -84,16 +84,16 @@ def evaluate(
         products = shop.products
         if split:
             products = products[products["brand"].map(split_of) == split].reset_index(drop=True)
-        truth = build_truth(products, shop.pairs)
-        whole_blocks = products.iloc[block_mates(products, truth.rows)]
-        kept, crops = crop_annotated(products.iloc[truth.rows], judged.crop, log)
-        truth = build_truth(kept, shop.pairs)
-        if not truth.complete:
+        annotations = build_annotations(products, shop.pairs)
+        whole_blocks = products.iloc[block_mates(products, annotations.rows)]
+        kept, crops = crop_annotated(products.iloc[annotations.rows], judged.crop, log)
+        annotations = build_annotations(kept, shop.pairs)
+        if not annotations.complete:
             raise UserError(
                 f"the shop '{source}' cannot be evaluated{f' on its {split} split' if split else ''}: it needs usable "
                 "annotated pairs of both kinds, variants and other designs of one block"
             )
-        kept, crops = kept.iloc[truth.rows].reset_index(drop=True), crops[truth.rows]
+        kept, crops = kept.iloc[annotations.rows].reset_index(drop=True), crops[annotations.rows]
         names = [name for name in BASELINES if name != judged.name]
         if judged.version:
             log(f"{uri_of(judged.version)} looks at {len(whole_blocks)} products")
@@ -101,18 +101,18 @@ def evaluate(
             embeddings = embed_with(project, uri_of(judged.version), whole_blocks, log)[place]
         else:
             embeddings = BASELINES[judged.name](crops)
-        metrics = figures_of(embeddings, truth, judged.threshold, judged.method, params)
+        metrics = figures_of(embeddings, annotations, judged.threshold, judged.method, params)
         baselines = {}
         for name in names:
             log(f"baseline {name}")
             threshold = judged.baselines.get(name, params.default_threshold)
             baselines[name] = figures_of(
-                BASELINES[name](crops), truth, threshold, judged.method, params
+                BASELINES[name](crops), annotations, threshold, judged.method, params
             )
     return {
         "model": model,
         "source": source,
-        "pairs": truth.usable,
+        "pairs": annotations.usable,
         "threshold": judged.threshold,
         "metrics": metrics,
         "baselines": baselines,

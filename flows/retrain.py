@@ -16,12 +16,12 @@ from prefect.tasks import Task
 from flows.display.prefect_artifacts import decision_page, figure_table, stage_log
 from flows.gate.evidence import judge
 from flows.local.environment import set_up
-from flows.local.outages import trouble, unanswered
+from flows.local.outages import outage, unanswered
 from flows.local.pipeline import Stage, load_stages, run_stage
 from flows.local.project import Project, find_project
 from flows.local.recipe import recipe
 from flows.local.snapshots import absolute, import_shop_into, restore_snapshot, track_snapshot
-from flows.local.worktree import Workspace, open_workspace
+from flows.local.worktree import Worktree, open_worktree
 from flows.registry.audit_trail import note_event
 from flows.registry.dead_runs import salvage
 from flows.registry.run_record import lineage_tags, log_model, model_card, model_id, record
@@ -74,47 +74,47 @@ def retrain(
     client = connect(project)
     policy = policy_of(project)
     names = policy.models
-    workspace = open_workspace(project, allow_dirty)
+    worktree = open_worktree(project, allow_dirty)
     keep_branch = False
     lost = False
     run_id = None
     try:
-        apply_overrides(workspace.root, overrides)
-        snapshot = take_snapshot(project, workspace, absolute(source))
-        workspace.commit(f"data: snapshot {snapshot[:12]} of {source or 'this commit'}")
-        made_by = recipe(workspace.root)
-        workspace.note(recipe=made_by)
-        salvage(project, client, workspace, made_by, logger.info)
-        existing = None if workspace.dirty else version_of_recipe(client, names.candidates, made_by)
+        apply_overrides(worktree.root, overrides)
+        snapshot = take_snapshot(project, worktree, absolute(source))
+        worktree.commit(f"data: snapshot {snapshot[:12]} of {source or 'this commit'}")
+        made_by = recipe(worktree.root)
+        worktree.note(recipe=made_by)
+        salvage(project, client, worktree, made_by, logger.info)
+        existing = None if worktree.dirty else version_of_recipe(client, names.candidates, made_by)
         if existing:
             logger.info("nothing has changed since %s was made: it is the result", uri_of(existing))
             challenge(
                 client, existing
             )  # a run that was killed right after registering has not come to it
-            passed = standing_of(project, client, policy, workspace.root, existing)
+            passed = standing_of(project, client, policy, worktree.root, existing)
             return {
                 "model": uri_of(existing),
                 "new": False,
                 "passed": passed,
                 "run": run_of(existing),
             }
-        run_id = start_run(client, workspace)
-        workspace.note(recipe=made_by, run=run_id)
-        run_stages(client, workspace.root, run_id)
-        workspace.commit(f"retrain: {workspace.name}")
-        tags = lineage_tags(workspace.root, made_by, snapshot, workspace.dirty)
+        run_id = start_run(client, worktree)
+        worktree.note(recipe=made_by, run=run_id)
+        run_stages(client, worktree.root, run_id)
+        worktree.commit(f"retrain: {worktree.name}")
+        tags = lineage_tags(worktree.root, made_by, snapshot, worktree.dirty)
         version = enlist(
-            project, client, names, workspace.root, run_id, source or str(project.root), tags
+            project, client, names, worktree.root, run_id, source or str(project.root), tags
         )
         keep_branch = True
-        decision = gate(project, client, policy, workspace.root, version)
+        decision = gate(project, client, policy, worktree.root, version)
         client.set_terminated(run_id)
         create_link_artifact(
             run_page(project, client, run_id), key="mlflow-run", link_text="the run in MLflow"
         )
         return {"model": uri_of(version), "new": True, "passed": decision["passed"], "run": run_id}
     except UserError as refusal:
-        if trouble(refusal):
+        if outage(refusal):
             lost = True
             raise
         create_markdown_artifact(f"# Refused\n\n```\n{refusal}\n```\n", key="refusal")
@@ -123,7 +123,7 @@ def retrain(
         raise
     except BaseException as error:
         gone = isinstance(error, Exception) and not answers(project)
-        words = unanswered() if gone else trouble(error)
+        words = unanswered() if gone else outage(error)
         lost = words is not None
         if words:
             raise UserError(words) from error
@@ -132,9 +132,9 @@ def retrain(
         raise
     finally:
         if lost:
-            workspace.leave()  # the next run of this recipe ends the run in MLflow, and clears up
+            worktree.leave()  # the next run of this recipe ends the run in MLflow, and clears up
         else:
-            workspace.close(keep_branch)
+            worktree.close(keep_branch)
 
 
 def apply_overrides(root: Path, overrides: dict[str, Any]) -> None:
@@ -160,13 +160,13 @@ def apply_overrides(root: Path, overrides: dict[str, Any]) -> None:
 
 
 @task(task_run_name="snapshot", cache_policy=NO_CACHE)
-def take_snapshot(project: Project, workspace: Workspace, source: str) -> str:
+def take_snapshot(project: Project, worktree: Worktree, source: str) -> str:
     """Imports the shop into the workspace's data/snapshot, or brings back the snapshot of its commit; returns its id."""
     log = stage_log("snapshot")
     if not source:
-        return restore_snapshot(workspace.root, log)
-    products = import_shop_into(workspace.root, source, log)
-    return track_snapshot(project, workspace.root, source, products, log)
+        return restore_snapshot(worktree.root, log)
+    products = import_shop_into(worktree.root, source, log)
+    return track_snapshot(project, worktree.root, source, products, log)
 
 
 @task(cache_policy=NO_CACHE)
@@ -211,12 +211,12 @@ def crashed(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
 
 
 @task(task_run_name="open MLflow run", cache_policy=NO_CACHE)
-def start_run(client: MlflowClient, workspace: Workspace) -> str:
+def start_run(client: MlflowClient, worktree: Worktree) -> str:
     """Opens the MLflow run that the curves of the training grow in; returns its id."""
     experiment = client.get_experiment_by_name(EXPERIMENT)
     assert experiment is not None
-    tags = {"retrain": workspace.name, "prefect_flow_run": str(runtime.flow_run.id)}
-    run = client.create_run(experiment.experiment_id, run_name=workspace.name, tags=tags)
+    tags = {"retrain": worktree.name, "prefect_flow_run": str(runtime.flow_run.id)}
+    run = client.create_run(experiment.experiment_id, run_name=worktree.name, tags=tags)
     return str(run.info.run_id)
 
 

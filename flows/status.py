@@ -7,7 +7,7 @@ from mlflow.tracking import MlflowClient
 
 from flows.local.project import Project
 from flows.local.worktree import worktrees
-from flows.registry.dead_runs import leftovers, orphans
+from flows.registry.dead_runs import dead_runs, orphans
 from flows.registry.tracking import connect
 from flows.registry.versions import CHALLENGER, CHAMPION, policy_of, run_of, version_by_alias
 
@@ -28,7 +28,7 @@ def status(project: Project) -> dict[str, Any]:
         "production": _versions(client, names.production),
         "candidates": _versions(client, names.candidates),
         "worktrees": worktrees(project),
-        "dead": [one.name for one in leftovers(project)],
+        "dead": [one.name for one in dead_runs(project)],
         "orphans": [one.pid for one in orphans(project)],
     }
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ml.data.annotations import build_truth
+from ml.data.annotations import build_annotations
 from ml.data.split import split_of
 from ml.evaluate.bootstrap import interval, pair_weights, resample
 from ml.evaluate.evaluation import FIGURES, nearest_is_variant, resampled_figures, with_intervals
@@ -38,43 +38,54 @@ def test_a_design_is_a_connected_component_of_positive_usable_pairs() -> None:
             ("d", "e", 0, "high"),
         ]
     )
-    truth = build_truth(products, pairs)
-    design = dict(zip(products["product_id"].to_numpy()[truth.rows], truth.design, strict=True))
+    annotations = build_annotations(products, pairs)
+    design = dict(
+        zip(products["product_id"].to_numpy()[annotations.rows], annotations.design, strict=True)
+    )
     assert design["a"] == design["b"] == design["c"]
     assert len({design["a"], design["d"], design["e"]}) == 3
-    assert truth.usable == 3
+    assert annotations.usable == 3
 
 
 def test_pairs_marked_low_are_in_no_figure() -> None:
     products, pairs = shop(
         [("a", "b", 1, "high"), ("a", "c", 0, "low"), ("c", "d", 0, "high"), ("g", "h", 1, "low")]
     )
-    truth = build_truth(products, pairs)
-    annotated = set(products["product_id"].to_numpy()[truth.rows])
+    annotations = build_annotations(products, pairs)
+    annotated = set(products["product_id"].to_numpy()[annotations.rows])
     assert annotated == {"a", "b", "c", "d"}  # g and h occur in a low pair only
-    block = names_of(products, truth.rows, truth.block_pairs.left, truth.block_pairs.right)
+    block = names_of(
+        products, annotations.rows, annotations.block_pairs.left, annotations.block_pairs.right
+    )
     assert block == {
         frozenset(p) for p in ("ab", "ad", "bc", "bd", "cd")
     }  # every pair but the low one
-    assert len(truth.hard) == 2
+    assert len(annotations.hard) == 2
 
 
 def test_block_pairs_stay_within_one_brand_gender_and_article_type() -> None:
     products, pairs = shop([("a", "b", 1, "high"), ("c", "d", 0, "high")], c="y", d="y")
-    truth = build_truth(products, pairs)
-    block = names_of(products, truth.rows, truth.block_pairs.left, truth.block_pairs.right)
+    annotations = build_annotations(products, pairs)
+    block = names_of(
+        products, annotations.rows, annotations.block_pairs.left, annotations.block_pairs.right
+    )
     assert block == {frozenset("ab"), frozenset("cd")}
 
 
 def test_pairs_of_products_outside_the_table_are_left_out() -> None:
     products, pairs = shop([("a", "b", 1, "high"), ("a", "nobody", 1, "high")])
-    assert build_truth(products, pairs).usable == 1
+    assert build_annotations(products, pairs).usable == 1
 
 
 def test_without_pairs_the_truth_is_empty_and_incomplete() -> None:
     products, pairs = shop([])
-    truth = build_truth(products, pairs)
-    assert (len(truth.rows), len(truth.hard), len(truth.block_pairs), truth.complete) == (
+    annotations = build_annotations(products, pairs)
+    assert (
+        len(annotations.rows),
+        len(annotations.hard),
+        len(annotations.block_pairs),
+        annotations.complete,
+    ) == (
         0,
         0,
         0,
@@ -84,7 +95,7 @@ def test_without_pairs_the_truth_is_empty_and_incomplete() -> None:
 
 def test_a_pair_table_without_confidence_counts_whole() -> None:
     products, pairs = shop([("a", "b", 1, "high"), ("c", "d", 0, "high")])
-    assert build_truth(products, pairs.drop(columns="confidence")).usable == 2
+    assert build_annotations(products, pairs.drop(columns="confidence")).usable == 2
 
 
 def test_resampling_draws_designs_and_weighs_pairs_by_both_ends() -> None:
@@ -117,10 +128,10 @@ def test_figures_of_perfect_embeddings_are_one_with_intervals_that_touch_it() ->
             ("b", "e", 0, "high"),
         ]
     )
-    truth = build_truth(products, pairs)
-    embeddings = np.eye(int(truth.design.max()) + 1)[truth.design]
+    annotations = build_annotations(products, pairs)
+    embeddings = np.eye(int(annotations.design.max()) + 1)[annotations.design]
     figures = with_intervals(
-        resampled_figures(embeddings, truth, 0.5, resample(len(embeddings[0]), 50, 0))
+        resampled_figures(embeddings, annotations, 0.5, resample(len(embeddings[0]), 50, 0))
     )
     assert set(figures) == set(FIGURES)
     for figure in figures.values():
@@ -134,21 +145,21 @@ def test_figures_do_not_depend_on_how_resamples_are_chunked(
     products, pairs = shop(
         [("a", "b", 1, "high"), ("c", "d", 1, "high"), ("a", "c", 0, "high"), ("e", "f", 0, "high")]
     )
-    truth = build_truth(products, pairs)
-    rows = np.random.default_rng(0).normal(size=(len(truth.rows), 3))
+    annotations = build_annotations(products, pairs)
+    rows = np.random.default_rng(0).normal(size=(len(annotations.rows), 3))
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    weight = resample(int(truth.design.max()) + 1, 40, 0)
-    whole = resampled_figures(rows, truth, 0.3, weight)
+    weight = resample(int(annotations.design.max()) + 1, 40, 0)
+    whole = resampled_figures(rows, annotations, 0.3, weight)
     monkeypatch.setattr("ml.evaluate.evaluation.CHUNK", 1)
-    for name, values in resampled_figures(rows, truth, 0.3, weight).items():
+    for name, values in resampled_figures(rows, annotations, 0.3, weight).items():
         np.testing.assert_allclose(values, whole[name])
 
 
 def test_recall_at_1_asks_products_with_a_variant_and_a_tie_is_no_hit() -> None:
     products, pairs = shop([("a", "b", 1, "high"), ("a", "c", 0, "high")])
-    truth = build_truth(products, pairs)
+    annotations = build_annotations(products, pairs)
     same = np.ones((3, 1))
-    asked, found = nearest_is_variant(same, truth)
+    asked, found = nearest_is_variant(same, annotations)
     assert asked.tolist() == [0, 1]
     assert not found.any()
 

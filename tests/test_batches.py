@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ml.train.batches import AnnotatedBatches, Batches, VariantBatches
-from ml.train.pair_labels import Labels, known_labels
+from ml.train.pair_labels import PairLabels, build_pair_labels
 
 COUNT = 12
 
@@ -26,13 +26,13 @@ def products() -> pd.DataFrame:
 
 
 @pytest.fixture
-def labels(products: pd.DataFrame) -> Labels:
+def labels(products: pd.DataFrame) -> PairLabels:
     """p0 and p1 are variants, p2 is another design; p4, p5, p6 are variants; p8 and p9 too, but of the test split."""
     pairs = pd.DataFrame(
         [("p0", "p1", 1), ("p0", "p2", 0), ("p4", "p5", 1), ("p5", "p6", 1), ("p8", "p9", 1)],
         columns=["left", "right", "color_variants"],
     )
-    return known_labels(products, pairs, np.flatnonzero(products["split"] == "train"))
+    return build_pair_labels(products, pairs, np.flatnonzero(products["split"] == "train"))
 
 
 def arrays() -> tuple[np.ndarray, np.ndarray]:
@@ -47,7 +47,7 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_labels_know_designs_of_the_train_split_only(labels: Labels) -> None:
+def test_labels_know_designs_of_the_train_split_only(labels: PairLabels) -> None:
     assert labels.annotated.tolist() == [0, 1, 2, 4, 5, 6]
     assert labels.paired.tolist() == [0, 1, 4, 5, 6]
     assert labels.design[0] == labels.design[1]
@@ -59,7 +59,9 @@ def test_labels_know_designs_of_the_train_split_only(labels: Labels) -> None:
     assert labels.block[3] == labels.block[8] == -1
 
 
-def test_a_variant_is_another_product_of_the_design_or_the_product_itself(labels: Labels) -> None:
+def test_a_variant_is_another_product_of_the_design_or_the_product_itself(
+    labels: PairLabels,
+) -> None:
     rows = np.array([0, 2, 3, 4] * 50)
     found = labels.variants(rows, seeded())
     assert set(found[0::4]) == {1}
@@ -78,7 +80,7 @@ def test_without_labels_every_train_product_comes_once_an_epoch_and_is_its_own_s
     assert all(torch.equal(batch.pictures, batch.variants) for batch in epoch)
 
 
-def test_a_share_of_each_batch_is_drawn_from_products_with_variants(labels: Labels) -> None:
+def test_a_share_of_each_batch_is_drawn_from_products_with_variants(labels: PairLabels) -> None:
     batches = VariantBatches(*arrays(), np.arange(8), 4, seeded(), labels, share=0.5)
     epoch = list(batches)
     assert len(epoch) == len(batches) == 4
@@ -94,7 +96,7 @@ def test_a_share_of_each_batch_is_drawn_from_products_with_variants(labels: Labe
             assert (other != row) == (row in labels.paired)
 
 
-def test_the_supervised_batches_hold_whole_blocks_of_annotated_products(labels: Labels) -> None:
+def test_the_supervised_batches_hold_whole_blocks_of_annotated_products(labels: PairLabels) -> None:
     batches = AnnotatedBatches(*arrays(), labels.annotated, 3, seeded(), labels)
     for batch in batches:
         blocks = labels.block[batch.pictures[:, 0, 0, 0].numpy()]
@@ -102,7 +104,7 @@ def test_the_supervised_batches_hold_whole_blocks_of_annotated_products(labels: 
         assert -1 not in blocks
 
 
-def test_batches_depend_on_the_generator_only(labels: Labels) -> None:
+def test_batches_depend_on_the_generator_only(labels: PairLabels) -> None:
     def epoch(seed: int) -> list[list[int]]:
         batches = VariantBatches(*arrays(), np.arange(8), 4, seeded(seed), labels, share=0.5)
         return [
@@ -118,6 +120,6 @@ def test_without_any_variants_the_batches_are_those_of_the_unlabelled_method(
     products: pd.DataFrame,
 ) -> None:
     pairs = pd.DataFrame([("p0", "p2", 0)], columns=["left", "right", "color_variants"])
-    labels = known_labels(products, pairs, np.arange(8))
+    labels = build_pair_labels(products, pairs, np.arange(8))
     batches = VariantBatches(*arrays(), np.arange(8), 4, seeded(), labels, share=0.5)
     assert len(list(batches)) == 2

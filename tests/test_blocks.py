@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from ml.data.annotations import build_truth
+from ml.data.annotations import build_annotations
 from ml.data.blocks import block_mates, block_numbers, relative_to_block
 
 
@@ -57,5 +57,5 @@ def test_block_mates_are_all_products_of_annotated_blocks() -> None:
         }
     )
     pairs = pd.DataFrame({"left": ["a"], "right": ["b"], "color_variants": [1]})
-    assert block_mates(products, build_truth(products, pairs).rows).tolist() == [0, 1, 2]
+    assert block_mates(products, build_annotations(products, pairs).rows).tolist() == [0, 1, 2]
     assert block_numbers(products).tolist() == [0, 0, 0, 1, 1, 2]

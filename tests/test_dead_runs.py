@@ -15,8 +15,8 @@ from mlflow.tracking import MlflowClient
 
 from flows.local.environment import STARTED_BY
 from flows.local.project import Project, author, git
-from flows.local.worktree import open_workspace
-from flows.registry.dead_runs import CHECKPOINT, TEMPORARY, clean, end, leftovers, orphans, salvage
+from flows.local.worktree import open_worktree
+from flows.registry.dead_runs import CHECKPOINT, TEMPORARY, clean, dead_runs, end, orphans, salvage
 
 RUN = """
 import sys, time
@@ -65,7 +65,7 @@ def dead(project: Project, client: MlflowClient) -> tuple[str, str]:
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     name = process.stdout.readline().strip()
-    assert leftovers(project) == []  # it lives
+    assert dead_runs(project) == []  # it lives
     process.send_signal(signal.SIGKILL)
     process.wait()
     return name, run
@@ -75,17 +75,17 @@ def test_the_same_recipe_goes_on_from_the_dead_runs_checkpoint_and_leaves_nothin
     project: Project, client: MlflowClient, dead: tuple[str, str]
 ) -> None:
     name, run = dead
-    assert [one.name for one in leftovers(project)] == [name]
+    assert [one.name for one in dead_runs(project)] == [name]
     folder = project.room / "worktrees" / name
     assert len(working_in(folder)) == 1
-    workspace = open_workspace(project, allow_dirty=False)
+    worktree = open_worktree(project, allow_dirty=False)
     said: list[str] = []
-    salvage(project, client, workspace, "bread", said.append)
-    assert (workspace.root / CHECKPOINT).read_text() == "of the dead run"
+    salvage(project, client, worktree, "bread", said.append)
+    assert (worktree.root / CHECKPOINT).read_text() == "of the dead run"
     assert name in said[0]
     assert working_in(folder) == []
     assert client.get_run(run).info.status == "KILLED"
-    workspace.close(keep_branch=False)
+    worktree.close(keep_branch=False)
     assert list((project.room / "worktrees").iterdir()) == []
     assert git(project.root, "branch", "--list", "retrain/*") == ""
     assert len(git(project.root, "worktree", "list").splitlines()) == 1
@@ -94,14 +94,14 @@ def test_the_same_recipe_goes_on_from_the_dead_runs_checkpoint_and_leaves_nothin
 def test_another_recipe_leaves_a_dead_run_to_clean(
     project: Project, client: MlflowClient, dead: tuple[str, str]
 ) -> None:
-    workspace = open_workspace(project, allow_dirty=False)
-    salvage(project, client, workspace, "cake", lambda line: None)
-    assert not (workspace.root / CHECKPOINT).exists()
+    worktree = open_worktree(project, allow_dirty=False)
+    salvage(project, client, worktree, "cake", lambda line: None)
+    assert not (worktree.root / CHECKPOINT).exists()
     assert clean(project, client) == [dead[0]]
     assert clean(project, client) == []
-    assert workspace.root.is_dir()  # it lives
-    workspace.close(keep_branch=True)
-    assert git(project.root, "branch", "--list", "retrain/*").strip() == workspace.branch
+    assert worktree.root.is_dir()  # it lives
+    worktree.close(keep_branch=True)
+    assert git(project.root, "branch", "--list", "retrain/*").strip() == worktree.branch
 
 
 def test_a_temporary_server_is_ended_when_its_command_is_dead_and_not_before(

@@ -11,7 +11,7 @@ from sklearn.metrics import adjusted_rand_score
 from benchmarks.grouping import choose, halve, judge
 from ml.data.annotations import components
 from ml.grouping.calibration import Calibration
-from ml.grouping.correlation import contract
+from ml.grouping.correlation import contract_greedily
 from ml.grouping.grouping import (
     CANDIDATES,
     METHODS,
@@ -176,7 +176,7 @@ def test_no_two_groups_are_left_apart_whose_mean_distance_is_within_the_threshol
 @few
 def test_contraction_finds_the_best_grouping_of_up_to_three(seed: int, count: int) -> None:
     weight = weights(seed, count)
-    assert worth(weight, contract(weight)) == pytest.approx(
+    assert worth(weight, contract_greedily(weight)) == pytest.approx(
         max(worth(weight, one) for one in partitions(count))
     )
 
@@ -186,7 +186,7 @@ def test_contraction_finds_the_best_grouping_of_up_to_three(seed: int, count: in
 def test_contraction_finds_the_best_grouping_where_no_pair_contradicts_another(seed: int) -> None:
     design = np.random.default_rng(seed).integers(0, 4, 7)
     weight = np.where(design[:, None] == design, 1, -1) * np.abs(weights(seed, 7))
-    group = contract(weight)
+    group = contract_greedily(weight)
     assert (renumbered(group) == renumbered(design)).all()
     assert worth(weight, group) == pytest.approx(max(worth(weight, one) for one in partitions(7)))
 
@@ -199,7 +199,7 @@ def test_contraction_is_worth_no_less_than_nothing_grouped_and_no_more_than_the_
     weight = weights(seed, 6)
     assert (
         0
-        <= worth(weight, contract(weight))
+        <= worth(weight, contract_greedily(weight))
         <= max(worth(weight, one) for one in partitions(6)) + 1e-9
     )
 
@@ -208,7 +208,7 @@ def test_of_equal_pairs_the_first_is_joined_so_that_two_runs_agree() -> None:
     chain = np.array(
         [[0, 1, -2], [1, 0, 1], [-2, 1, 0.0]]
     )  # 0-1 and 1-2 are worth as much, and together nothing
-    assert contract(chain).tolist() == [0, 0, 2]
+    assert contract_greedily(chain).tolist() == [0, 0, 2]
 
 
 @given(seed=seeds, slope=st.floats(0.5, 50), threshold=st.floats(0.05, 1.5))
@@ -224,7 +224,7 @@ def test_weights_of_calibrated_probabilities_give_the_same_groups(
     odds = np.log(probability / (1 - np.minimum(probability, 1 - 1e-12)))
     found = Grouping(rows, np.zeros(12, int), "correlation").cut(threshold)
     if probability.max() < 1 - 1e-9:  # beyond that a float tells odds no longer apart
-        assert (renumbered(contract(odds)) == found).all()
+        assert (renumbered(contract_greedily(odds)) == found).all()
 
 
 @every_method
@@ -256,8 +256,8 @@ def test_tables_without_pairs_are_grouped_too(method: Method, count: int) -> Non
 @every_method
 def test_the_chosen_threshold_is_the_lowest_of_those_with_the_best_ari(method: Method) -> None:
     rows, block, design = shop(2)
-    truth = _Truth(block, design)
-    chosen = choose_threshold(rows, truth, method)  # type: ignore[arg-type]
+    annotations = _Truth(block, design)
+    chosen = choose_threshold(rows, annotations, method)  # type: ignore[arg-type]
     grouping = Grouping(rows, block, method)
     thresholds = grouping.thresholds()
     ari = ari_by_threshold(grouping, design, np.ones((1, design.max() + 1)))[:, 0]

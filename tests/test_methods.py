@@ -22,7 +22,7 @@ from ml.core.device import exact
 from ml.core.errors import UserError
 from ml.core.files import read_table
 from ml.core.params import load_params
-from ml.data.annotations import build_truth
+from ml.data.annotations import build_annotations
 from ml.model.embedding import embed_pictures, set_center
 from ml.snapshot.stage import import_shop
 from ml.synthetic import generate_shop
@@ -33,7 +33,7 @@ from ml.train.methods.agreement import agreement
 from ml.train.methods.momentum import follow, momentum_copy
 from ml.train.methods.queue import KeyQueue
 from ml.train.model_selection import DevCurve
-from ml.train.prefetch import on_device
+from ml.train.prefetch import prefetch
 from ml.train.stage import make_batches
 from ml.train.trainer import Trainer, TrainParams, parameter_groups
 
@@ -281,17 +281,18 @@ def test_a_recolouring_moves_the_embedding_less_than_another_design_does(
 
 def nearer_to_itself_recoloured(trainer: Trainer, shop: Shop) -> float:
     """Share of annotated products that are more like a recolouring of themselves than like another design of their block."""
-    truth = build_truth(shop.products, shop.pairs)
-    pictures = torch.from_numpy(shop.pictures[truth.rows]).permute(0, 3, 1, 2).float() / 255
-    masks = torch.from_numpy(shop.masks[truth.rows]).unsqueeze(1).float() / 255
+    annotations = build_annotations(shop.products, shop.pairs)
+    pictures = torch.from_numpy(shop.pictures[annotations.rows]).permute(0, 3, 1, 2).float() / 255
+    masks = torch.from_numpy(shop.masks[annotations.rows]).unsqueeze(1).float() / 255
     random = torch.Generator().manual_seed(3)
     turned = recolour(pictures, masks, trainer.params.augment, random).permute(0, 2, 3, 1)
     plain, recoloured = (
         embed_pictures(trainer.kept, crops)
-        for crops in (shop.pictures[truth.rows], (turned * 255).round().byte().numpy())
+        for crops in (shop.pictures[annotations.rows], (turned * 255).round().byte().numpy())
     )
     other = np.where(
-        (truth.block[:, None] == truth.block) & (truth.design[:, None] != truth.design),
+        (annotations.block[:, None] == annotations.block)
+        & (annotations.design[:, None] != annotations.design),
         plain @ plain.T,
         -1,
     )
@@ -306,7 +307,7 @@ def test_compiling_the_backbone_changes_nothing_but_speed(prepared: Path, tmp_pa
             prepared, tmp_path, {"train.compile": compiled, "train.batch": 4}
         )
         trainer.module.train()
-        losses.append(trainer.step(next(on_device(batches, trainer.fabric.device)))[0])
+        losses.append(trainer.step(next(prefetch(batches, trainer.fabric.device)))[0])
     torch.testing.assert_close(*losses, atol=1e-3, rtol=1e-3)
 
 

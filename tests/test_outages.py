@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from servers import free_port
 
-from flows.local.outages import AWAY, FULL, trouble, unanswered
+from flows.local.outages import AWAY, FULL, outage, unanswered
 from flows.local.process import CommandError, stream
 from ml.core.command import run_app
 from ml.core.errors import UserError
@@ -28,9 +28,9 @@ def test_a_full_disk_is_known_behind_other_errors() -> None:
         FULL_DISK.write_bytes(b"x")
     wrapped = RuntimeError("the flow failed")
     wrapped.__cause__ = full.value
-    assert trouble(wrapped) == FULL
-    assert trouble(OSError(errno.EACCES, "Permission denied")) is None
-    assert trouble(None) is None
+    assert outage(wrapped) == FULL
+    assert outage(OSError(errno.EACCES, "Permission denied")) is None
+    assert outage(None) is None
 
 
 def test_a_prefect_server_that_is_away_is_known_behind_other_errors() -> None:
@@ -38,7 +38,7 @@ def test_a_prefect_server_that_is_away_is_known_behind_other_errors() -> None:
         httpx.get(f"http://127.0.0.1:{free_port()}")
     wrapped = RuntimeError("the flow failed")
     wrapped.__context__ = away.value
-    assert trouble(wrapped) == AWAY
+    assert outage(wrapped) == AWAY
 
 
 def test_an_mlflow_server_that_is_away_is_known_by_what_its_client_says(
@@ -49,9 +49,9 @@ def test_an_mlflow_server_that_is_away_is_known_by_what_its_client_says(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     with pytest.raises(MlflowException) as away:
         MlflowClient(address).get_run("1")
-    assert trouble(away.value) == unanswered()
+    assert outage(away.value) == unanswered()
     assert address in unanswered()
-    assert trouble(MlflowException("no such run")) is None
+    assert outage(MlflowException("no such run")) is None
 
 
 @needs_full

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ml.train.batches import Batches
-from ml.train.prefetch import on_device
+from ml.train.prefetch import prefetch
 
 
 def batches() -> Batches:
@@ -18,7 +18,7 @@ def batches() -> Batches:
 def test_every_batch_arrives_as_it_was_in_the_same_order(device: str) -> None:
     if device == "cuda" and not torch.cuda.is_available():
         pytest.skip("there is no GPU here")
-    found = list(on_device(batches(), torch.device(device)))
+    found = list(prefetch(batches(), torch.device(device)))
     expected = list(batches())
     assert len(found) == len(expected) == 3
     for left, right in zip(found, expected, strict=True):
@@ -28,6 +28,6 @@ def test_every_batch_arrives_as_it_was_in_the_same_order(device: str) -> None:
 
 
 def test_no_more_is_read_than_is_asked_for() -> None:
-    source = on_device(batches(), torch.device("cpu"))
+    source = prefetch(batches(), torch.device("cpu"))
     assert len(next(source).pictures) == 4
     source.close()

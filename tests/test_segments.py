@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ml.data.annotations import build_truth
+from ml.data.annotations import build_annotations
 from ml.promote.segments import BANDS, colour_distance, mean_colours, segments
 
 
@@ -39,7 +39,7 @@ def test_a_segment_holds_its_article_type_its_gender_or_its_third_of_the_colour_
     )
     ids = products["product_id"].to_numpy()
     positives = pd.DataFrame({"left": ids[::2], "right": ids[1::2], "color_variants": 1})
-    truth = build_truth(products, positives)
+    annotations = build_annotations(products, positives)
     light = np.array(
         [
             200 - (design + 1) * 40 * colour
@@ -50,8 +50,8 @@ def test_a_segment_holds_its_article_type_its_gender_or_its_third_of_the_colour_
     )
     pictures = np.broadcast_to(light[:, None, None, None], (12, 4, 4, 3)).astype(np.uint8)
     masks = np.full((12, 4, 4), 255, np.uint8)
-    found = dict(segments(products, truth, pictures, masks))
-    pairs = truth.block_pairs
+    found = dict(segments(products, annotations, pictures, masks))
+    pairs = annotations.block_pairs
     shirts = found["article type Shirts"]
     assert shirts.sum() == len(pairs) / 2
     assert set(products["article_type"].to_numpy()[pairs.left[shirts]]) == {"Shirts"}

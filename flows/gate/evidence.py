@@ -17,7 +17,7 @@ from flows.registry.tracking import connect
 from flows.registry.versions import grouping_of, uri_of
 from ml.core.files import read_json, read_table
 from ml.core.paths import EVALUATED, PREPARED, SNAPSHOT
-from ml.data.annotations import PairSet, Truth, build_truth
+from ml.data.annotations import Annotations, PairSet, build_annotations
 from ml.data.blocks import block_mates
 from ml.data.schema import BLOCK
 from ml.evaluate.bootstrap import resample
@@ -62,7 +62,11 @@ def judge(
                 ]
                 own = grouping_of(client, version)
                 known[name] = resampled_figures(
-                    embeddings[name], pairs.truth, own["threshold"], pairs.weight, own["method"]
+                    embeddings[name],
+                    pairs.annotations,
+                    own["threshold"],
+                    pairs.weight,
+                    own["method"],
                 )[metric]
         if champion is not None:
             note_comparison(client, challenger, champion, pairs.sketch)
@@ -96,7 +100,7 @@ class _TestPairs(NamedTuple):
 
     products: pd.DataFrame
     annotated: np.ndarray
-    truth: Truth
+    annotations: Annotations
     weight: np.ndarray
     parts: dict[str, np.ndarray]
     sketch: str
@@ -106,31 +110,31 @@ def _test_pairs(root: Path, policy: GatePolicy) -> _TestPairs:
     products = read_table(root / PREPARED / "products.parquet")
     rows = np.flatnonzero(products["split"] == "test")
     test = products.iloc[rows].reset_index(drop=True)
-    truth = build_truth(test, read_table(root / PREPARED / "pairs.parquet"))
-    mates = block_mates(test, truth.rows)
+    annotations = build_annotations(test, read_table(root / PREPARED / "pairs.parquet"))
+    mates = block_mates(test, annotations.rows)
     asked = test.iloc[mates].reset_index(drop=True)
     table = asked[BLOCK].assign(
         image=[str(root / SNAPSHOT / "images" / name) for name in asked["sha256"]]
     )
-    judged = test.iloc[truth.rows]
+    judged = test.iloc[annotations.rows]
     images, masks = (
         np.load(root / PREPARED / f"{name}.npy", mmap_mode="r") for name in ("images", "masks")
     )
-    here, pairs = rows[truth.rows], truth.block_pairs
+    here, pairs = rows[annotations.rows], annotations.block_pairs
     digest = judged["sha256"].to_numpy()
     return _TestPairs(
         products=table,
-        annotated=np.searchsorted(mates, truth.rows),
-        truth=truth,
-        weight=resample(int(truth.design.max()) + 1, policy.resamples, policy.seed),
-        parts=dict(segments(judged, truth, images[here], masks[here])),
+        annotated=np.searchsorted(mates, annotations.rows),
+        annotations=annotations,
+        weight=resample(int(annotations.design.max()) + 1, policy.resamples, policy.seed),
+        parts=dict(segments(judged, annotations, images[here], masks[here])),
         sketch=sketch(zip(digest[pairs.left], digest[pairs.right], pairs.label, strict=True)),
     )
 
 
 def _segments(pairs: _TestPairs, challenger: np.ndarray, champion: np.ndarray) -> list[Segment]:
     """Both models on every segment that holds pairs of variants and of other designs."""
-    whole, found = pairs.truth.block_pairs, []
+    whole, found = pairs.annotations.block_pairs, []
     for name, chosen in pairs.parts.items():
         part = PairSet(whole.left[chosen], whole.right[chosen], whole.label[chosen])
         if 0 < part.label.sum() < len(part):
@@ -141,4 +145,4 @@ def _segments(pairs: _TestPairs, challenger: np.ndarray, champion: np.ndarray) -
 
 def _block_ap(embeddings: np.ndarray, part: PairSet, pairs: _TestPairs) -> np.ndarray:
     ranked = partial(average_precision, part.label, similarities(embeddings, part))
-    return over_resamples(ranked, part, pairs.truth.design, pairs.weight)
+    return over_resamples(ranked, part, pairs.annotations.design, pairs.weight)

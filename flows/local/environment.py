@@ -5,7 +5,7 @@ import os
 
 import psutil
 
-from flows.local.outages import trouble
+from flows.local.outages import outage
 from flows.local.project import find_project
 from ml.core.errors import UserError
 
@@ -54,7 +54,7 @@ class PlainRefusals(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Never drops a record."""
         error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, UserError) or trouble(error):
+        if isinstance(error, UserError) or outage(error):
             record.exc_info, record.exc_text = None, None
             record.msg, record.args = str(error), ()
         return True

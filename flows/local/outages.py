@@ -19,7 +19,7 @@ DISK = (*DISK_FULL, "database or disk is full")  # the system's words, and sqlit
 REACH = "Failed to reach API at"  # Prefect's words
 
 
-def trouble(error: BaseException | None) -> str | None:
+def outage(error: BaseException | None) -> str | None:
     """What is wrong and what to do, where a full disk or a server that is away is behind an error; None otherwise."""
     for one in _causes(error):
         if getattr(one, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or says_full([str(one)]):

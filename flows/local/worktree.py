@@ -16,7 +16,7 @@ from ml.core.files import remove, write_json
 
 
 @dataclass(frozen=True)
-class Workspace:
+class Worktree:
     """A worktree at `.variants/worktrees/ID` on the branch `retrain/ID`; its DVC cache is the clone's.
 
     Attributes:
@@ -72,7 +72,7 @@ class Workspace:
         remove(Path(self.alive.lock_file))
 
 
-def open_workspace(project: Project, allow_dirty: bool) -> Workspace:
+def open_worktree(project: Project, allow_dirty: bool) -> Worktree:
     """Makes a worktree of the current commit.
 
     Raises:
@@ -92,18 +92,18 @@ def open_workspace(project: Project, allow_dirty: bool) -> Workspace:
         )
     base = _commit_of_changes(project) if changes else project.git("rev-parse", "HEAD")
     name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    workspace = Workspace(project, name, base, bool(changes), life(project, name))
-    workspace.alive.acquire()
+    worktree = Worktree(project, name, base, bool(changes), life(project, name))
+    worktree.alive.acquire()
     try:
         with _lock(project):
             project.git(
-                "worktree", "add", "--quiet", "-b", workspace.branch, str(workspace.root), base
+                "worktree", "add", "--quiet", "-b", worktree.branch, str(worktree.root), base
             )
-        share_cache(project, workspace.root)
+        share_cache(project, worktree.root)
     except BaseException:  # such as a full disk
-        workspace.close(keep_branch=False)
+        worktree.close(keep_branch=False)
         raise
-    return workspace
+    return worktree
 
 
 def remove_worktree(project: Project, name: str, keep_branch: bool) -> None:

@@ -14,7 +14,7 @@ from mlflow.tracking import MlflowClient
 
 from flows.local.environment import STARTED_BY
 from flows.local.project import Project
-from flows.local.worktree import Workspace, life, notes_file, remove_worktree, worktrees
+from flows.local.worktree import Worktree, life, notes_file, remove_worktree, worktrees
 from ml.core.files import read_json, remove
 from ml.core.paths import TRAINED
 
@@ -23,7 +23,7 @@ CHECKPOINT = TRAINED / "checkpoint.pt"
 
 
 @dataclass(frozen=True)
-class Leftover:
+class DeadRun:
     """A worktree whose run is dead.
 
     Attributes:
@@ -35,7 +35,7 @@ class Leftover:
     facts: dict[str, Any]
 
 
-def leftovers(project: Project) -> list[Leftover]:
+def dead_runs(project: Project) -> list[DeadRun]:
     """Worktrees that no living run holds, oldest first."""
     folder = project.room / "worktrees"
     names = {*worktrees(project), *(one.stem for one in folder.glob("*.json"))}
@@ -47,7 +47,7 @@ def leftovers(project: Project) -> list[Leftover]:
         except Timeout:
             continue  # it lives
         notes = notes_file(project, name)
-        found.append(Leftover(name, folder / name, read_json(notes) if notes.is_file() else {}))
+        found.append(DeadRun(name, folder / name, read_json(notes) if notes.is_file() else {}))
     return found
 
 
@@ -82,16 +82,16 @@ def _mark(process: psutil.Process) -> str:
 def salvage(
     project: Project,
     client: MlflowClient,
-    workspace: Workspace,
+    worktree: Worktree,
     recipe: str,
     log: Callable[[str], None],
 ) -> None:
     """Takes over the checkpoint of a dead run of this recipe, and removes such runs, and those that had not got so far."""
-    for dead in leftovers(project):
+    for dead in dead_runs(project):
         if dead.facts.get("recipe") not in (None, recipe):
             continue  # `variants clean` removes it, or the run that takes it over
         stop_processes(dead.root)
-        checkpoint, own = dead.root / CHECKPOINT, workspace.root / CHECKPOINT
+        checkpoint, own = dead.root / CHECKPOINT, worktree.root / CHECKPOINT
         if checkpoint.is_file() and not own.is_file():
             own.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(checkpoint, own)
@@ -101,7 +101,7 @@ def salvage(
 
 def clean(project: Project, client: MlflowClient) -> list[str]:
     """Removes what dead runs left; returns their names, and what servers were ended."""
-    dead, servers = leftovers(project), orphans(project)
+    dead, servers = dead_runs(project), orphans(project)
     end(servers)
     for one in dead:
         stop_processes(one.root)
@@ -111,7 +111,7 @@ def clean(project: Project, client: MlflowClient) -> list[str]:
     ]
 
 
-def clear(project: Project, client: MlflowClient, dead: Leftover) -> None:
+def clear(project: Project, client: MlflowClient, dead: DeadRun) -> None:
     """Removes a dead run's worktree and branch, and ends its run in MLflow; what became a version keeps its branch."""
     run = dead.facts.get("run")
     versions = client.search_model_versions(f"run_id = '{run}'") if run else []

@@ -34,7 +34,7 @@ class PairSet:
 
 
 @dataclass(frozen=True)
-class Truth:
+class Annotations:
     """The annotated products of a table and what is known of them.
 
     Attributes:
@@ -58,7 +58,7 @@ class Truth:
         return all(0 < pairs.label.sum() < len(pairs) for pairs in (self.hard, self.block_pairs))
 
 
-def build_truth(products: pd.DataFrame, pairs: pd.DataFrame) -> Truth:
+def build_annotations(products: pd.DataFrame, pairs: pd.DataFrame) -> Annotations:
     """Works out the truth for the products of a table, such as one split.
 
     Args:
@@ -98,7 +98,7 @@ def build_truth(products: pd.DataFrame, pairs: pd.DataFrame) -> Truth:
         [frozenset(ends) not in excluded for ends in zip(first, second, strict=True)], dtype=bool
     )
     first, second = first[keep], second[keep]
-    return Truth(
+    return Annotations(
         rows=rows,
         design=design,
         block=block,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ml.data.annotations import Truth
+from ml.data.annotations import Annotations
 from ml.data.blocks import block_numbers
 from ml.evaluate.evaluation import similarities
 from ml.grouping.grouping import Grouping, Method
@@ -45,7 +45,11 @@ class Findings:
 
 
 def find(
-    products: pd.DataFrame, embeddings: np.ndarray, threshold: float, method: Method, truth: Truth
+    products: pd.DataFrame,
+    embeddings: np.ndarray,
+    threshold: float,
+    method: Method,
+    annotations: Annotations,
 ) -> Findings:
     """Groups all products of a table and looks for the worst mistakes among its annotated block pairs.
 
@@ -61,17 +65,21 @@ def find(
             rows for rows in np.split(order, np.cumsum(np.bincount(group))[:-1]) if len(rows) >= 2
         ]
         groups.sort(key=lambda rows: (-len(rows), int(rows[0])))
-    score = similarities(embeddings[truth.rows], truth.block_pairs)
+    score = similarities(embeddings[annotations.rows], annotations.block_pairs)
     return Findings(
-        groups, _worst(truth, score, threshold, False), _worst(truth, score, threshold, True)
+        groups,
+        _worst(annotations, score, threshold, False),
+        _worst(annotations, score, threshold, True),
     )
 
 
-def _worst(truth: Truth, score: np.ndarray, threshold: float, label: bool) -> list[Mistake]:
-    pairs = truth.block_pairs
+def _worst(
+    annotations: Annotations, score: np.ndarray, threshold: float, label: bool
+) -> list[Mistake]:
+    pairs = annotations.block_pairs
     chosen = np.flatnonzero(pairs.label == label)
     chosen = chosen[np.argsort(score[chosen] if label else -score[chosen], kind="stable")][:PAIRS]
-    left, right = truth.rows[pairs.left], truth.rows[pairs.right]
+    left, right = annotations.rows[pairs.left], annotations.rows[pairs.right]
     return [
         Mistake(
             int(left[pair]),

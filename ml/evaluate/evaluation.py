@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ml.data.annotations import PairSet, Truth
+from ml.data.annotations import Annotations, PairSet
 from ml.evaluate.bootstrap import interval, pair_weights
 from ml.evaluate.metrics import (
     Confusion,
@@ -42,7 +42,7 @@ def similarities(embeddings: np.ndarray, pairs: PairSet) -> np.ndarray:
 
 def resampled_figures(
     embeddings: np.ndarray,
-    truth: Truth,
+    annotations: Annotations,
     threshold: float,
     weight: np.ndarray,
     method: Method = "average",
@@ -50,7 +50,7 @@ def resampled_figures(
     """Every figure of `FIGURES`, for each resample.
 
     Args:
-        embeddings: float (annotated products, size), in the order of `truth.rows`.
+        embeddings: float (annotated products, size), in the order of `annotations.rows`.
         threshold, method: how products are grouped, see `ml.grouping.grouping.Grouping`.
         weight: float (resamples, designs), see `ml.evaluate.bootstrap.resample`.
 
@@ -58,10 +58,10 @@ def resampled_figures(
         float (resamples,) for each name; two calls with equal weights are paired, resample by
         resample.
     """
-    group = Grouping(embeddings, truth.block, method).cut(threshold)
-    step = _resamples_at_once(truth.block_pairs)
+    group = Grouping(embeddings, annotations.block, method).cut(threshold)
+    step = _resamples_at_once(annotations.block_pairs)
     parts = [
-        _figures(embeddings, truth, group, weight[start : start + step])
+        _figures(embeddings, annotations, group, weight[start : start + step])
         for start in range(0, len(weight), step)
     ]
     return {name: np.concatenate([part[name] for part in parts]) for name in FIGURES}
@@ -98,18 +98,18 @@ def _resamples_at_once(pairs: PairSet) -> int:
 
 
 def _figures(
-    embeddings: np.ndarray, truth: Truth, group: np.ndarray, weight: np.ndarray
+    embeddings: np.ndarray, annotations: Annotations, group: np.ndarray, weight: np.ndarray
 ) -> dict[str, np.ndarray]:
-    design = truth.design
+    design = annotations.design
     figures: dict[str, np.ndarray] = {}
-    for name, pairs in (("block", truth.block_pairs), ("hard", truth.hard)):
+    for name, pairs in (("block", annotations.block_pairs), ("hard", annotations.hard)):
         score = similarities(embeddings, pairs)
         weights = pair_weights(weight, design[pairs.left], design[pairs.right])
         figures[f"{name}_ap"] = average_precision(pairs.label, score, weights)
         figures[f"{name}_auc"] = roc_auc(pairs.label, score, weights)
         if name == "block":
             figures["tpr_at_1_fpr"] = tpr_at_fpr(pairs.label, score, weights)
-    asked, found = nearest_is_variant(embeddings, truth)
+    asked, found = nearest_is_variant(embeddings, annotations)
     figures["recall_at_1"] = recall_at_1(found, weight[:, design[asked]])
     return figures | group_figures(design, group, weight)
 
@@ -133,14 +133,16 @@ def group_figures(
     }
 
 
-def nearest_is_variant(embeddings: np.ndarray, truth: Truth) -> tuple[np.ndarray, np.ndarray]:
+def nearest_is_variant(
+    embeddings: np.ndarray, annotations: Annotations
+) -> tuple[np.ndarray, np.ndarray]:
     """The products that have a variant among the block pairs (int), and whether their nearest one there is it (bool).
 
     A tie between a variant and another design counts as not found.
     """
-    pairs = truth.block_pairs
+    pairs = annotations.block_pairs
     score = similarities(embeddings, pairs)
-    best = {label: np.full(len(truth.rows), -np.inf) for label in (True, False)}
+    best = {label: np.full(len(annotations.rows), -np.inf) for label in (True, False)}
     for label, highest in best.items():
         chosen = pairs.label == label
         for ends in (pairs.left, pairs.right):

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from PIL import Image
 from plotly.offline import get_plotlyjs
 
-from ml.data.annotations import Truth
+from ml.data.annotations import Annotations
 from ml.evaluate.error_analysis import Findings, Mistake
 from ml.evaluate.evaluation import FIGURES, similarities
 from ml.grouping.calibration import Calibration, reliability
@@ -48,7 +48,7 @@ def write_report(
     products: pd.DataFrame,
     pictures: np.ndarray,
     embeddings: np.ndarray,
-    truth: Truth,
+    annotations: Annotations,
     findings: Findings,
     boxes: Path,
 ) -> None:
@@ -77,8 +77,12 @@ def write_report(
         tables=_tables(metrics),
         figures=FIGURES,
         chart=_precision_recall(curves) if len(curves) else None,
-        histogram=_histogram(embeddings, truth, threshold) if len(truth.block_pairs) else None,
-        reliability=_reliability(embeddings, truth, metrics) if metrics["evaluable"] else None,
+        histogram=_histogram(embeddings, annotations, threshold)
+        if len(annotations.block_pairs)
+        else None,
+        reliability=_reliability(embeddings, annotations, metrics)
+        if metrics["evaluable"]
+        else None,
         groups=[
             {"size": len(rows), "cards": [card(row) for row in rows[:MEMBERS]]}
             for rows in findings.groups[:GROUPS]
@@ -136,8 +140,11 @@ def _precision_recall(curves: pd.DataFrame) -> Markup:
     return _html(figure, "precision-recall")
 
 
-def _histogram(embeddings: np.ndarray, truth: Truth, threshold: float) -> Markup:
-    label, score = truth.block_pairs.label, similarities(embeddings[truth.rows], truth.block_pairs)
+def _histogram(embeddings: np.ndarray, annotations: Annotations, threshold: float) -> Markup:
+    label, score = (
+        annotations.block_pairs.label,
+        similarities(embeddings[annotations.rows], annotations.block_pairs),
+    )
     edges = np.linspace(min(float(score.min()), 1 - threshold) - 1e-6, 1 + 1e-6, 61)
     figure = go.Figure(
         layout={"barmode": "overlay", "title": "Similarity of block pairs, test split"}
@@ -155,10 +162,12 @@ def _histogram(embeddings: np.ndarray, truth: Truth, threshold: float) -> Markup
     return _html(figure, "similarity")
 
 
-def _reliability(embeddings: np.ndarray, truth: Truth, metrics: dict[str, Any]) -> Markup:
-    pairs, calibration = truth.block_pairs, Calibration(**metrics["calibration"])
+def _reliability(
+    embeddings: np.ndarray, annotations: Annotations, metrics: dict[str, Any]
+) -> Markup:
+    pairs, calibration = annotations.block_pairs, Calibration(**metrics["calibration"])
     bins = reliability(
-        calibration.probability(similarities(embeddings[truth.rows], pairs)), pairs.label
+        calibration.probability(similarities(embeddings[annotations.rows], pairs)), pairs.label
     )
     error = metrics["test"]["ece"]["value"]
     figure = go.Figure(layout={"title": f"Calibration of scores, test split (ECE {error:.3f})"})

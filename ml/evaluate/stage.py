@@ -14,7 +14,7 @@ from ml.core.files import read_json, read_table, replacing, write_json
 from ml.core.params import Params, load_params
 from ml.core.paths import EMBEDDED, EVALUATED, PARAMS, PREPARED, TRAINED
 from ml.core.progress import progress
-from ml.data.annotations import Truth, build_truth
+from ml.data.annotations import Annotations, build_annotations
 from ml.data.blocks import block_numbers, relative_to_block
 from ml.evaluate.baselines import BASELINES
 from ml.evaluate.bootstrap import interval, resample
@@ -64,8 +64,10 @@ def main(
         np.load(embedded / "embeddings.npy"), block_numbers(products), params.block_prior
     )
     split = {name: np.flatnonzero(products["split"] == name) for name in ("dev", "test")}
-    truth = {name: build_truth(products.iloc[rows_of], pairs) for name, rows_of in split.items()}
-    lacking = why_not(truth)
+    annotations = {
+        name: build_annotations(products.iloc[rows_of], pairs) for name, rows_of in split.items()
+    }
+    lacking = why_not(annotations)
     metrics: dict[str, Any] = {"evaluable": lacking is None, "reason": lacking}
     metrics |= {"grouping": params.grouping, "threshold": params.default_threshold}
     curves = []
@@ -73,26 +75,26 @@ def main(
         with progress("evaluate", 1 + len(BASELINES), "embeddings") as advance:
             for name in ("model", *BASELINES):
                 found = {}
-                for part, facts in truth.items():
+                for part, facts in annotations.items():
                     chosen = split[part][facts.rows]
                     found[part] = (
                         rows[chosen] if name == "model" else BASELINES[name](pictures[chosen])
                     )
-                entry = judge(found, truth, params)
+                entry = judge(found, annotations, params)
                 target = (
                     metrics
                     if name == "model"
                     else metrics.setdefault("baselines", {}).setdefault(name, {})
                 )
                 target.update(entry)
-                curves.append(curve(name, found["test"], truth["test"]))
+                curves.append(curve(name, found["test"], annotations["test"]))
                 advance()
     else:
         print(f"warning: {lacking}", flush=True)
-        if truth["dev"].complete:
-            dev = rows[split["dev"][truth["dev"].rows]]
-            metrics["threshold"] = choose_threshold(dev, truth["dev"], params.grouping)
-            metrics["calibration"] = calibrate(dev, truth["dev"])._asdict()
+        if annotations["dev"].complete:
+            dev = rows[split["dev"][annotations["dev"].rows]]
+            metrics["threshold"] = choose_threshold(dev, annotations["dev"], params.grouping)
+            metrics["calibration"] = calibrate(dev, annotations["dev"])._asdict()
     write_json(out / "metrics.json", metrics)
     thresholds = {name: entry["threshold"] for name, entry in metrics.get("baselines", {}).items()}
     write_json(
@@ -118,7 +120,7 @@ def main(
         products.iloc[split["test"]],
         pictures[split["test"]],
         rows[split["test"]],
-        truth["test"],
+        annotations["test"],
         metrics,
         table,
         out,
@@ -129,13 +131,13 @@ def show(
     products: pd.DataFrame,
     pictures: np.ndarray,
     embeddings: np.ndarray,
-    truth: Truth,
+    annotations: Annotations,
     metrics: dict[str, Any],
     curves: pd.DataFrame,
     out: Path,
 ) -> None:
     """Writes report.html and the contact sheets of the test split."""
-    findings = find(products, embeddings, metrics["threshold"], metrics["grouping"], truth)
+    findings = find(products, embeddings, metrics["threshold"], metrics["grouping"], annotations)
     draw_sheet(out / "sheets/groups.png", [rows.tolist() for rows in findings.groups], pictures)
     for name in ("false_positives", "false_negatives"):
         mistakes: list[Mistake] = getattr(findings, name)
@@ -144,13 +146,21 @@ def show(
         )
     boxes = out / "sheets/boxes.png"
     write_report(
-        out / "report.html", metrics, curves, products, pictures, embeddings, truth, findings, boxes
+        out / "report.html",
+        metrics,
+        curves,
+        products,
+        pictures,
+        embeddings,
+        annotations,
+        findings,
+        boxes,
     )
 
 
-def why_not(truth: dict[str, Truth]) -> str | None:
+def why_not(annotations: dict[str, Annotations]) -> str | None:
     """Why the model cannot be evaluated, or None if it can: dev and test each need variants and non-variants."""
-    poor = [name for name, facts in truth.items() if not facts.complete]
+    poor = [name for name, facts in annotations.items() if not facts.complete]
     if not poor:
         return None
     return (
@@ -161,7 +171,7 @@ def why_not(truth: dict[str, Truth]) -> str | None:
 
 
 def judge(
-    embeddings: dict[str, np.ndarray], truth: dict[str, Truth], params: EvaluateParams
+    embeddings: dict[str, np.ndarray], annotations: dict[str, Annotations], params: EvaluateParams
 ) -> dict[str, Any]:
     """Threshold and calibration from the dev split, then every figure with its interval on both splits.
 
@@ -169,36 +179,49 @@ def judge(
         embeddings: for "dev" and "test", float (annotated products, size) in the order of the
             truth's rows.
     """
-    threshold = choose_threshold(embeddings["dev"], truth["dev"], params.grouping)
-    calibration = calibrate(embeddings["dev"], truth["dev"])
+    threshold = choose_threshold(embeddings["dev"], annotations["dev"], params.grouping)
+    calibration = calibrate(embeddings["dev"], annotations["dev"])
     entry: dict[str, Any] = {"threshold": threshold, "calibration": calibration._asdict()}
     for part in ("test", "dev"):
-        entry[part] = figures_of(embeddings[part], truth[part], threshold, params.grouping, params)
-        entry[part]["ece"] = calibration_error(embeddings[part], truth[part], calibration, params)
+        entry[part] = figures_of(
+            embeddings[part], annotations[part], threshold, params.grouping, params
+        )
+        entry[part]["ece"] = calibration_error(
+            embeddings[part], annotations[part], calibration, params
+        )
     return entry
 
 
-def calibrate(embeddings: np.ndarray, truth: Truth) -> Calibration:
+def calibrate(embeddings: np.ndarray, annotations: Annotations) -> Calibration:
     """Similarity to probability, by the block pairs."""
-    return fit_calibration(similarities(embeddings, truth.block_pairs), truth.block_pairs.label)
+    return fit_calibration(
+        similarities(embeddings, annotations.block_pairs), annotations.block_pairs.label
+    )
 
 
 def calibration_error(
-    embeddings: np.ndarray, truth: Truth, calibration: Calibration, params: EvaluateParams
+    embeddings: np.ndarray,
+    annotations: Annotations,
+    calibration: Calibration,
+    params: EvaluateParams,
 ) -> dict[str, float | None]:
     """Expected calibration error over block pairs: {"value", "low", "high"}."""
-    pairs = truth.block_pairs
-    weight = resample(int(truth.design.max()) + 1, params.resamples, params.seed)
+    pairs = annotations.block_pairs
+    weight = resample(int(annotations.design.max()) + 1, params.resamples, params.seed)
     probability = calibration.probability(similarities(embeddings, pairs))
 
     def error(weights: np.ndarray) -> np.ndarray:
         return expected_calibration_error(probability, pairs.label, weights)
 
-    return interval(over_resamples(error, pairs, truth.design, weight))
+    return interval(over_resamples(error, pairs, annotations.design, weight))
 
 
 def figures_of(
-    embeddings: np.ndarray, truth: Truth, threshold: float, method: Method, params: EvaluateParams
+    embeddings: np.ndarray,
+    annotations: Annotations,
+    threshold: float,
+    method: Method,
+    params: EvaluateParams,
 ) -> dict[str, dict[str, float | None]]:
     """Every figure with its interval: {"block_ap": {"value", "low", "high"}, …}.
 
@@ -206,13 +229,13 @@ def figures_of(
         threshold, method: the model's own, which a registered one keeps whatever the params of
             today say.
     """
-    weight = resample(int(truth.design.max()) + 1, params.resamples, params.seed)
-    return with_intervals(resampled_figures(embeddings, truth, threshold, weight, method))
+    weight = resample(int(annotations.design.max()) + 1, params.resamples, params.seed)
+    return with_intervals(resampled_figures(embeddings, annotations, threshold, weight, method))
 
 
-def curve(name: str, embeddings: np.ndarray, truth: Truth) -> pd.DataFrame:
+def curve(name: str, embeddings: np.ndarray, annotations: Annotations) -> pd.DataFrame:
     """Precision against recall over block pairs, thinned out for plotting."""
-    label, score = truth.block_pairs.label, similarities(embeddings, truth.block_pairs)
+    label, score = annotations.block_pairs.label, similarities(embeddings, annotations.block_pairs)
     precision, recall, _ = precision_recall_curve(label, score)
     places = np.unique(np.linspace(0, len(recall) - 1, CURVE_POINTS).round().astype(int))
     return pd.DataFrame(

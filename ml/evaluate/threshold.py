@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from ml.data.annotations import Truth
+from ml.data.annotations import Annotations
 from ml.evaluate.metrics import Confusion, adjusted_rand
 from ml.grouping.grouping import Grouping, Method
 
@@ -13,14 +13,18 @@ PLATEAU = 0.01  # of ARI: thresholds that are this near to the best are as good
 Choice = Literal["best", "plateau", "resampled"]
 
 
-def choose_threshold(embeddings: np.ndarray, truth: Truth, method: Method = "average") -> float:
+def choose_threshold(
+    embeddings: np.ndarray, annotations: Annotations, method: Method = "average"
+) -> float:
     """A threshold by the ARI of annotated products (of the dev split): the middle of the plateau around the best.
 
     Args:
-        embeddings: float (annotated products, size), in the order of `truth.rows`.
+        embeddings: float (annotated products, size), in the order of `annotations.rows`.
     """
-    grouping = Grouping(embeddings, truth.block, method)
-    figures = ari_by_threshold(grouping, truth.design, np.ones((1, int(truth.design.max()) + 1)))
+    grouping = Grouping(embeddings, annotations.block, method)
+    figures = ari_by_threshold(
+        grouping, annotations.design, np.ones((1, int(annotations.design.max()) + 1))
+    )
     return pick_threshold(grouping.thresholds(), figures, "plateau")
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from ml.grouping.hierarchical import average
 
 
-class Contraction:
+class CorrelationClustering:
     """The grouping that (nearly) maximises the sum of log(p / (1 − p)) over all pairs within groups.
 
     Correlation clustering: Bansal, Blum and Chawla 2004. With p from `ml.grouping.calibration`,
@@ -31,10 +31,10 @@ class Contraction:
 
     def cut(self, threshold: float) -> np.ndarray:
         """Groups at a threshold: int (products,), numbers with gaps."""
-        return contract(threshold - self.distance)
+        return contract_greedily(threshold - self.distance)
 
 
-def contract(weight: np.ndarray) -> np.ndarray:
+def contract_greedily(weight: np.ndarray) -> np.ndarray:
     """Greedy additive edge contraction (GAEC; Keuper et al. 2015, arXiv 1505.06973, algorithm 1).
 
     Joins the two groups with the largest sum of weights between them until every such sum is

@@ -5,7 +5,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from ml.grouping.correlation import Contraction
+from ml.grouping.correlation import CorrelationClustering
 from ml.grouping.hierarchical import average, complete, mutual
 
 CANDIDATES = 400  # thresholds tried, at most
@@ -26,7 +26,7 @@ METHODS: dict[Method, Callable[[np.ndarray], Clustering]] = {
     "average": average,
     "complete": complete,
     "mutual": mutual,
-    "correlation": Contraction,
+    "correlation": CorrelationClustering,
 }
 
 

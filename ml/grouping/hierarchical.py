@@ -11,7 +11,7 @@ FAR = 1e6  # the distance of products that may not link, beyond every threshold
 TIE = 1e-6  # distances that differ by less are equal: the same two pictures' float32 products do
 
 
-class Tree:
+class Dendrogram:
     """A dendrogram.
 
     Args:
@@ -40,17 +40,17 @@ class Tree:
         return np.asarray(fcluster(self.merges, threshold, criterion="distance"))
 
 
-def average(distance: np.ndarray) -> Tree:
+def average(distance: np.ndarray) -> Dendrogram:
     """Average linkage (UPGMA; Sokal and Michener 1958): groups merge if their pairs are near on average."""
-    return Tree(distance, "average")
+    return Dendrogram(distance, "average")
 
 
-def complete(distance: np.ndarray) -> Tree:
+def complete(distance: np.ndarray) -> Dendrogram:
     """Complete linkage (Sørensen 1948): every two products of a group are within the threshold."""
-    return Tree(distance, "complete")
+    return Dendrogram(distance, "complete")
 
 
-def mutual(distance: np.ndarray) -> Tree:
+def mutual(distance: np.ndarray) -> Dendrogram:
     """Connected components of mutual neighbours: each among the other's `NEIGHBOURS` nearest, and within the threshold.
 
     Mutual k-nearest-neighbour graph: Brito et al. 1997, "Connectivity of the mutual
@@ -62,4 +62,4 @@ def mutual(distance: np.ndarray) -> Tree:
     last = min(NEIGHBOURS, len(distance) - 1)  # the product itself comes first
     reach = np.partition(distance, last, axis=1)[:, last] + TIE
     near = distance <= reach[:, None]
-    return Tree(np.where(near & near.T, distance, FAR), "single")
+    return Dendrogram(np.where(near & near.T, distance, FAR), "single")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageCms
 
-from ml.data.annotations import Truth
+from ml.data.annotations import Annotations
 
 BANDS = (
     "near",
@@ -16,20 +16,20 @@ BANDS = (
 
 
 def segments(
-    products: pd.DataFrame, truth: Truth, pictures: np.ndarray, masks: np.ndarray
+    products: pd.DataFrame, annotations: Annotations, pictures: np.ndarray, masks: np.ndarray
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Names and members of all segments.
 
     Args:
-        products: gender and article_type of the annotated products, in the order of `truth.rows`.
+        products: gender and article_type of the annotated products, in the order of `annotations.rows`.
         pictures, masks: of these products, see `mean_colours`.
 
     Yields:
-        A name such as "article type Shirts", and bool (block pairs,): which of `truth.block_pairs`
+        A name such as "article type Shirts", and bool (block pairs,): which of `annotations.block_pairs`
         are in it. A band of colour distances holds its pairs of variants and all pairs of other
         designs, since what these look like is no matter of colour.
     """
-    pairs = truth.block_pairs
+    pairs = annotations.block_pairs
     for column, words in (("article_type", "article type"), ("gender", "gender")):
         values = products[column].to_numpy()[pairs.left]  # of the block, so the same at both ends
         for value in sorted(set(values)):

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ml.train.pair_labels import Labels
+from ml.train.pair_labels import PairLabels
 
 
 class Batch(NamedTuple):
@@ -97,7 +97,7 @@ class VariantBatches(Batches):
             shuffled order again and again. The rest comes from all `rows`, once an epoch.
     """
 
-    labels: Labels
+    labels: PairLabels
     share: float = 0.0
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score
 
-from ml.data.annotations import build_truth
+from ml.data.annotations import build_annotations
 from ml.model.embedding import embed_pictures
 from ml.model.encoder import Encoder
 
@@ -16,15 +16,15 @@ class DevCurve:
 
     def __init__(self, products: pd.DataFrame, pairs: pd.DataFrame, pictures: np.ndarray) -> None:
         rows = np.flatnonzero(products["split"] == "dev")
-        self.truth = build_truth(products.iloc[rows], pairs)
-        self.pictures = pictures[rows[self.truth.rows]]
+        self.annotations = build_annotations(products.iloc[rows], pairs)
+        self.pictures = pictures[rows[self.annotations.rows]]
 
     def __call__(self, encoder: Encoder) -> float | None:
         """Block AP, or None where the dev split has no pairs to compute it from."""
-        if not self.truth.complete:
+        if not self.annotations.complete:
             return None
         embeddings = embed_pictures(encoder, self.pictures)
-        pairs = self.truth.block_pairs
+        pairs = self.annotations.block_pairs
         similarity = (embeddings[pairs.left] * embeddings[pairs.right]).sum(axis=1)
         return float(average_precision_score(pairs.label, similarity))
 

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ml.data.annotations import build_truth
+from ml.data.annotations import build_annotations
 
 
 @dataclass(frozen=True)
-class Labels:
+class PairLabels:
     """Known designs.
 
     Attributes:
@@ -40,21 +40,21 @@ class Labels:
         return found
 
 
-def known_labels(products: pd.DataFrame, pairs: pd.DataFrame, rows: np.ndarray) -> Labels:
+def build_pair_labels(products: pd.DataFrame, pairs: pd.DataFrame, rows: np.ndarray) -> PairLabels:
     """Labels of the train split.
 
     Args:
         products, pairs: tables as `ml.prepare` leaves them; rows: int (n,), rows of the train
             split. Pairs with a product of another split are not looked at.
     """
-    truth = build_truth(products.iloc[rows], pairs)
-    annotated = rows[truth.rows].astype(np.int64)
+    annotations = build_annotations(products.iloc[rows], pairs)
+    annotated = rows[annotations.rows].astype(np.int64)
     design = np.arange(len(products), dtype=np.int64)
     block = np.full(len(products), -1, dtype=np.int64)
-    first = np.unique(truth.design, return_index=True)[1]
+    first = np.unique(annotations.design, return_index=True)[1]
     design[annotated] = annotated[first][
-        truth.design
+        annotations.design
     ]  # named after the design's first row, so unique among all
-    block[annotated] = truth.block
-    several = np.bincount(truth.design, minlength=1)[truth.design] >= 2
-    return Labels(design, block, annotated, annotated[several])
+    block[annotated] = annotations.block
+    several = np.bincount(annotations.design, minlength=1)[annotations.design] >= 2
+    return PairLabels(design, block, annotated, annotated[several])

@@ -8,7 +8,7 @@ import torch
 from ml.train.batches import Batch
 
 
-def on_device(batches: Iterable[Batch], device: torch.device) -> Iterator[Batch]:
+def prefetch(batches: Iterable[Batch], device: torch.device) -> Iterator[Batch]:
     """The batches, in order, on the device.
 
     On a GPU a thread reads the next batch and copies it from pinned memory on a stream of its own

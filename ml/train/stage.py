@@ -23,9 +23,9 @@ from ml.train.checkpoint import load_checkpoint, save_checkpoint
 from ml.train.history import History
 from ml.train.methods import METHODS
 from ml.train.model_selection import Best, DevCurve
-from ml.train.pair_labels import known_labels
+from ml.train.pair_labels import build_pair_labels
 from ml.train.trainer import Trainer, TrainParams
-from ml.train.weight_interpolation import blend_weights
+from ml.train.weight_interpolation import interpolate_weights
 
 TYPICAL = 1000  # train products whose mean embedding is the center, about
 COLUMNS = ["epoch", "loss", "accuracy", "learning_rate", "dev_block_ap"]
@@ -61,7 +61,7 @@ def main(prepared: Path = PREPARED, params_file: Path = PARAMS, out: Path = TRAI
     typical = pictures[train_rows[:: max(1, len(train_rows) // TYPICAL)]]
 
     def finish(epoch: int, figures: dict[str, float]) -> None:
-        encoder.load_state_dict(blend_weights(initial, trainer.kept.state_dict(), share))
+        encoder.load_state_dict(interpolate_weights(initial, trainer.kept.state_dict(), share))
         set_center(encoder, typical)
         figure = dev(encoder)
         best.offer(epoch, figure, encoder)
@@ -126,7 +126,7 @@ def make_batches(
     supervision = getattr(METHODS[params.method], "supervision", None)
     if supervision is None:
         return Batches(pictures, masks, rows, params.batch, random, kinds=kinds)
-    labels = known_labels(products, pairs, rows)
+    labels = build_pair_labels(products, pairs, rows)
     if supervision == "annotated products as well":
         share = params.pbcnet_semi.annotated_share
         return VariantBatches(

@@ -21,7 +21,7 @@ from ml.train.methods.pbcnet import PBCNetParams
 from ml.train.methods.pbcnet_semi import PBCNetSemiParams
 from ml.train.methods.simsiam import SimSiamParams
 from ml.train.methods.triplet import TripletParams
-from ml.train.prefetch import on_device
+from ml.train.prefetch import prefetch
 
 
 class TrainParams(Params):
@@ -107,7 +107,7 @@ class Trainer:
         self.module.train()
         sums = torch.zeros(2, device=self.fabric.device)
         rate, waited, started = 0.0, 0.0, time.monotonic()
-        source = on_device(batches, self.fabric.device)
+        source = prefetch(batches, self.fabric.device)
         for _ in range(len(batches)):
             asked = time.monotonic()
             batch = next(source)

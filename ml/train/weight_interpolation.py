@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 
-def blend_weights(
+def interpolate_weights(
     initial: dict[str, Tensor], trained: dict[str, Tensor], share: float
 ) -> dict[str, Tensor]:
     """Goes a share of the straight way from the initial weights to the trained ones (WiSE-FT: arXiv 2109.01903, section 3).
