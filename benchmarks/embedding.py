@@ -176,7 +176,7 @@ def ours(change: Callable[[Predictor, Job], None], job: Job) -> Embed:
     predictor = Predictor(job.model)
     change(predictor, job)
     return lambda: (
-        predictor.embed((file.read_bytes() for file in job.files), [""] * len(job.files)).rows
+        predictor.embed((file.read_bytes() for file in job.files), [""] * len(job.files)).embeddings
     )
 
 

@@ -28,7 +28,7 @@ from ml.evaluate.bootstrap import interval, resample
 from ml.evaluate.evaluation import group_figures
 from ml.evaluate.stage import EvaluateParams
 from ml.evaluate.threshold import Choice, ari_by_threshold, pick_threshold
-from ml.grouping.grouping import METHODS, Grouping
+from ml.grouping.grouping import CLUSTERINGS, Grouping
 
 OUT = Path(__file__).with_name("grouping.json")
 FIGURES = {"ari": "ARI", "fms": "FMS", "cgacc": "CGacc", "cg_precision": "CG precision"}
@@ -53,28 +53,28 @@ def main(
     halvings: Annotated[int, typer.Option(min=1, help="How often the designs are halved.")] = 20,
     out: Annotated[Path, typer.Option(help="The JSON file.")] = OUT,
 ) -> None:
-    """Compares every method at every choice of threshold; prints a table and writes JSON."""
+    """Compares every clustering at every choice of threshold; prints a table and writes JSON."""
     params = load_params("evaluate", EvaluateParams, params_file)
     embeddings, annotations = dev_split(prepared, embedded, params.block_prior)
     halves = halve(annotations.design, halvings, params.seed)
     weight = resample(halves.shape[1], params.resamples, params.seed)
     rows: dict[str, dict[str, np.ndarray]] = {}
     chosen: dict[str, list[float]] = {}
-    with progress("grouping", len(METHODS), "methods") as advance:
-        for method in METHODS:
-            grouping = Grouping(embeddings, annotations.block, method)
+    with progress("grouping", len(CLUSTERINGS), "clusterings") as advance:
+        for name in CLUSTERINGS:
+            grouping = Grouping(embeddings, annotations.block, name)
             for choice, thresholds in choose(
                 grouping, annotations.design, halves, params.seed
             ).items():
-                chosen[f"{method}, {choice}"] = thresholds
-                rows[f"{method}, {choice}"] = judge(
+                chosen[f"{name}, {choice}"] = thresholds
+                rows[f"{name}, {choice}"] = judge(
                     grouping, annotations.design, thresholds, halves, weight
                 )
             advance()
     table = [entry(name, rows, chosen[name]) for name in rows]
     size = np.bincount(annotations.design)
     facts = {
-        "products": len(annotations.rows),
+        "products": len(annotations.indices),
         "designs": len(size),
         "designs_of_two_or_more": int((size >= 2).sum()),
     }
@@ -114,7 +114,7 @@ def dev_split(prepared: Path, embedded: Path, prior: float) -> tuple[np.ndarray,
             "the dev split needs annotated pairs of both kinds and two designs in several colours at least"
         )
     return relative_to_block(rows, block_numbers(products), prior)[dev][
-        annotations.rows
+        annotations.indices
     ], annotations
 
 
@@ -188,7 +188,7 @@ def markdown(table: list[dict[str, Any]]) -> str:
     """The table to print; the spread is the standard deviation of the chosen thresholds."""
     lines = [
         {
-            "method, threshold by": row["name"],
+            "clustering, threshold by": row["name"],
             **{words: interval_words(row["figures"][figure]) for figure, words in FIGURES.items()},
             "gain in ARI": interval_words(row["gains"]["ari"]),
             "thresholds": f"{np.mean(row['thresholds']):.3f} ± {np.std(row['thresholds']):.3f}",

@@ -18,7 +18,7 @@ from ml.evaluate.evaluation import over_resamples, resampled_figures, similariti
 from ml.evaluate.metrics import average_precision
 from ml.evaluate.stage import EvaluateParams
 from ml.evaluate.threshold import choose_threshold
-from ml.grouping.grouping import Method
+from ml.grouping.grouping import ClusteringName
 from ml.model.embedding import embed_pictures
 from ml.model.encoder import load_encoder
 
@@ -69,7 +69,7 @@ def draws(
     prepared: Path,
     embed: Embed,
     splits: tuple[str, ...],
-    grouping: Method,
+    grouping: ClusteringName,
     resamples: int,
     seed: int,
 ) -> dict[str, dict[str, np.ndarray]]:
@@ -84,7 +84,7 @@ def draws(
     for split in splits:
         rows = np.flatnonzero(products["split"] == split)
         annotations = build_annotations(products.iloc[rows], pairs)
-        embedded = embed(rows[annotations.rows])
+        embedded = embed(rows[annotations.indices])
         threshold = (
             choose_threshold(embedded, annotations, grouping) if threshold is None else threshold
         )
@@ -152,7 +152,7 @@ def block_ap_of_all(
     annotations = build_annotations(products, pairs)
     asked, score = (
         annotations.block_pairs,
-        similarities(embedded[annotations.rows], annotations.block_pairs),
+        similarities(embedded[annotations.indices], annotations.block_pairs),
     )
     weight = resample(int(annotations.design.max()) + 1, resamples, seed)
     return interval(

@@ -79,7 +79,7 @@ def draw_products(
     annotations, block = build_annotations(products, pairs), block_numbers(products)
     for name, one in (("before", before), ("after", encoder)):
         rows = relative_to_block(embed_pictures(one, pictures), block, params.block_prior)
-        threshold = choose_threshold(rows[annotations.rows], annotations, params.grouping)
+        threshold = choose_threshold(rows[annotations.indices], annotations, params.grouping)
         findings = find(products, rows, threshold, params.grouping, annotations)
         mistakes = [*findings.false_positives, *findings.false_negatives]
         draw_sheet(
@@ -87,18 +87,18 @@ def draw_products(
             [[one.left, one.right] for one in mistakes if one.wrong],
             pictures,
         )
-    draw_map(rows[annotations.rows], pictures[annotations.rows], out / "map.jpg")
+    draw_map(rows[annotations.indices], pictures[annotations.indices], out / "map.jpg")
     if encoder.params.slices_from == "feature_map":
         score = (
-            rows[annotations.rows[annotations.hard.left]]
-            * rows[annotations.rows[annotations.hard.right]]
+            rows[annotations.indices[annotations.hard.left]]
+            * rows[annotations.indices[annotations.hard.right]]
         ).sum(axis=1)
         variants = np.flatnonzero(annotations.hard.label)
         variants = variants[np.argsort(-score[variants], kind="stable")][
             :: max(1, len(variants) // PAIRS)
         ][:PAIRS]
         left, right = (
-            annotations.rows[ends[variants]]
+            annotations.indices[ends[variants]]
             for ends in (annotations.hard.left, annotations.hard.right)
         )
         draw_slices(encoder, pictures[left], pictures[right], out / "slices.jpg")

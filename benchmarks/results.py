@@ -30,15 +30,16 @@ from flows.retrain import apply_overrides
 from ml.core.command import run_app
 from ml.core.device import exact
 from ml.core.errors import UserError
-from ml.core.files import read_json, read_table, write_json
+from ml.core.files import read_json, write_json
 from ml.core.params import load_params
 from ml.evaluate.stage import EvaluateParams
 from ml.prepare.crop import CropParams
 from ml.snapshot.stage import import_shop
 from ml.synthetic import generate_shop
+from ml.train.params import load_train_params
 from ml.train.prefetch import prefetch
-from ml.train.stage import make_batches
-from ml.train.trainer import Trainer, TrainParams
+from ml.train.stage import load_split
+from ml.train.trainer import Trainer
 
 ROWS = Path(__file__).with_name("rows.yaml")
 FINISHED = Path(__file__).with_name("results")
@@ -176,15 +177,12 @@ def affordable_epochs(prepared: Path, params_file: Path, budget: float) -> int:
     """Whole epochs that fit into the budget (seconds), judged by a few measured steps: at least one, but none in no time."""
     if not budget:
         return 0
-    params = load_params("train", TrainParams, params_file)
-    products, pairs = (
-        read_table(prepared / "products.parquet"),
-        read_table(prepared / "pairs.parquet"),
-    )
-    arrays = [np.load(prepared / f"{name}.npy", mmap_mode="r") for name in ("images", "masks")]
+    params = load_train_params(params_file)
     exact(params.threads)
     shuffle = torch.Generator().manual_seed(0)
-    batches = make_batches(params, products, pairs, arrays[0], arrays[1], shuffle)
+    batches = params.method_class.batches(
+        load_split(prepared), params.batch, params.method_params, shuffle
+    )
     trainer = Trainer(params, WARMUP + TIMED, shuffle)
     started = 0.0
     for place, batch in enumerate(islice(prefetch(batches, trainer.fabric.device), WARMUP + TIMED)):

@@ -39,8 +39,9 @@ from ml.model.backbones import build_backbone
 from ml.prepare.crop import CropParams
 from ml.prepare.stage import write_arrays
 from ml.train.batches import Batches
+from ml.train.params import TrainParams, train_params_class
 from ml.train.prefetch import prefetch
-from ml.train.trainer import Trainer, TrainParams
+from ml.train.trainer import Trainer
 
 OUT = Path(__file__).with_name("training.json")
 PEER, LIMIT = "lightly MoCo v2", "pure MoCo v2 step, channels_last"
@@ -160,7 +161,7 @@ def pure(backbone: str, batch: int, threads: int, size: int) -> Step:
         trainer.optimizer.zero_grad()
         trainer.fabric.backward(loss)
         trainer.optimizer.step()
-        trainer.method.after_step()
+        trainer.method.on_step_end()
 
     return step
 
@@ -182,7 +183,7 @@ def train_params(
         "input": "rgb",
     }
     section[method] |= {"queue": QUEUE, "projection": WIDTH}
-    return TrainParams.model_validate(section)
+    return train_params_class().model_validate(section)
 
 
 class LightlyMoCo(nn.Module):

@@ -32,7 +32,7 @@ from ml.data.images import UnreadablePicture, decode
 from ml.data.split import split_of
 from ml.evaluate.baselines import BASELINES
 from ml.evaluate.stage import EvaluateParams, figures_of
-from ml.grouping.grouping import Method
+from ml.grouping.grouping import ClusteringName
 from ml.prepare.crop import CropParams, crop_product, with_weights
 
 
@@ -42,7 +42,7 @@ class Judged:
 
     Attributes:
         version: the registered version, or None for a baseline.
-        method: how its products are grouped, and those of the baselines beside it.
+        clustering: how its products are grouped, and those of the baselines beside it.
         threshold, baselines: thresholds (1 − cosine) stored with the model: its own, and those of
             the baselines.
         crop: how pictures are cropped for the baselines: as for the model, so that all see the same
@@ -51,7 +51,7 @@ class Judged:
 
     name: str
     version: ModelVersion | None
-    method: Method
+    clustering: ClusteringName
     threshold: float
     baselines: dict[str, float]
     crop: CropParams
@@ -85,15 +85,18 @@ def evaluate(
         if split:
             products = products[products["brand"].map(split_of) == split].reset_index(drop=True)
         annotations = build_annotations(products, shop.pairs)
-        whole_blocks = products.iloc[block_mates(products, annotations.rows)]
-        kept, crops = crop_annotated(products.iloc[annotations.rows], judged.crop, log)
+        whole_blocks = products.iloc[block_mates(products, annotations.indices)]
+        kept, crops = crop_annotated(products.iloc[annotations.indices], judged.crop, log)
         annotations = build_annotations(kept, shop.pairs)
         if not annotations.complete:
             raise UserError(
                 f"the shop '{source}' cannot be evaluated{f' on its {split} split' if split else ''}: it needs usable "
                 "annotated pairs of both kinds, variants and other designs of one block"
             )
-        kept, crops = kept.iloc[annotations.rows].reset_index(drop=True), crops[annotations.rows]
+        kept, crops = (
+            kept.iloc[annotations.indices].reset_index(drop=True),
+            crops[annotations.indices],
+        )
         names = [name for name in BASELINES if name != judged.name]
         if judged.version:
             log(f"{uri_of(judged.version)} looks at {len(whole_blocks)} products")
@@ -101,13 +104,13 @@ def evaluate(
             embeddings = embed_with(project, uri_of(judged.version), whole_blocks, log)[place]
         else:
             embeddings = BASELINES[judged.name](crops)
-        metrics = figures_of(embeddings, annotations, judged.threshold, judged.method, params)
+        metrics = figures_of(embeddings, annotations, judged.threshold, judged.clustering, params)
         baselines = {}
         for name in names:
             log(f"baseline {name}")
             threshold = judged.baselines.get(name, params.default_threshold)
             baselines[name] = figures_of(
-                BASELINES[name](crops), annotations, threshold, judged.method, params
+                BASELINES[name](crops), annotations, threshold, judged.clustering, params
             )
     return {
         "model": model,

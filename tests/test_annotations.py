@@ -40,7 +40,7 @@ def test_a_design_is_a_connected_component_of_positive_usable_pairs() -> None:
     )
     annotations = build_annotations(products, pairs)
     design = dict(
-        zip(products["product_id"].to_numpy()[annotations.rows], annotations.design, strict=True)
+        zip(products["product_id"].to_numpy()[annotations.indices], annotations.design, strict=True)
     )
     assert design["a"] == design["b"] == design["c"]
     assert len({design["a"], design["d"], design["e"]}) == 3
@@ -52,10 +52,10 @@ def test_pairs_marked_low_are_in_no_figure() -> None:
         [("a", "b", 1, "high"), ("a", "c", 0, "low"), ("c", "d", 0, "high"), ("g", "h", 1, "low")]
     )
     annotations = build_annotations(products, pairs)
-    annotated = set(products["product_id"].to_numpy()[annotations.rows])
+    annotated = set(products["product_id"].to_numpy()[annotations.indices])
     assert annotated == {"a", "b", "c", "d"}  # g and h occur in a low pair only
     block = names_of(
-        products, annotations.rows, annotations.block_pairs.left, annotations.block_pairs.right
+        products, annotations.indices, annotations.block_pairs.left, annotations.block_pairs.right
     )
     assert block == {
         frozenset(p) for p in ("ab", "ad", "bc", "bd", "cd")
@@ -67,7 +67,7 @@ def test_block_pairs_stay_within_one_brand_gender_and_article_type() -> None:
     products, pairs = shop([("a", "b", 1, "high"), ("c", "d", 0, "high")], c="y", d="y")
     annotations = build_annotations(products, pairs)
     block = names_of(
-        products, annotations.rows, annotations.block_pairs.left, annotations.block_pairs.right
+        products, annotations.indices, annotations.block_pairs.left, annotations.block_pairs.right
     )
     assert block == {frozenset("ab"), frozenset("cd")}
 
@@ -81,7 +81,7 @@ def test_without_pairs_the_truth_is_empty_and_incomplete() -> None:
     products, pairs = shop([])
     annotations = build_annotations(products, pairs)
     assert (
-        len(annotations.rows),
+        len(annotations.indices),
         len(annotations.hard),
         len(annotations.block_pairs),
         annotations.complete,
@@ -146,7 +146,7 @@ def test_figures_do_not_depend_on_how_resamples_are_chunked(
         [("a", "b", 1, "high"), ("c", "d", 1, "high"), ("a", "c", 0, "high"), ("e", "f", 0, "high")]
     )
     annotations = build_annotations(products, pairs)
-    rows = np.random.default_rng(0).normal(size=(len(annotations.rows), 3))
+    rows = np.random.default_rng(0).normal(size=(len(annotations.indices), 3))
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     weight = resample(int(annotations.design.max()) + 1, 40, 0)
     whole = resampled_figures(rows, annotations, 0.3, weight)

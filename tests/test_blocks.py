@@ -57,5 +57,5 @@ def test_block_mates_are_all_products_of_annotated_blocks() -> None:
         }
     )
     pairs = pd.DataFrame({"left": ["a"], "right": ["b"], "color_variants": [1]})
-    assert block_mates(products, build_annotations(products, pairs).rows).tolist() == [0, 1, 2]
+    assert block_mates(products, build_annotations(products, pairs).indices).tolist() == [0, 1, 2]
     assert block_numbers(products).tolist() == [0, 0, 0, 1, 1, 2]

@@ -14,17 +14,17 @@ from ml.grouping.calibration import Calibration
 from ml.grouping.correlation import contract_greedily
 from ml.grouping.grouping import (
     CANDIDATES,
-    METHODS,
+    CLUSTERINGS,
+    ClusteringName,
     Grouping,
-    Method,
     ari_by_threshold,
     choose_threshold,
     pick_threshold,
 )
 from ml.grouping.hierarchical import NEIGHBOURS
 
-METHOD_NAMES: tuple[Method, ...] = get_args(Method)
-every_method = pytest.mark.parametrize("method", METHOD_NAMES)
+CLUSTERING_NAMES: tuple[ClusteringName, ...] = get_args(ClusteringName)
+every_clustering = pytest.mark.parametrize("clustering", CLUSTERING_NAMES)
 seeds = st.integers(0, 2**32 - 1)
 few = settings(deadline=None, max_examples=40)
 
@@ -74,52 +74,56 @@ def partitions(count: int) -> list[np.ndarray]:
     return [np.array(one) for one in found]
 
 
-def test_the_param_offers_every_method_that_there_is() -> None:
-    assert set(METHODS) == set(METHOD_NAMES)
+def test_the_param_offers_every_clustering_that_there_is() -> None:
+    assert set(CLUSTERINGS) == set(CLUSTERING_NAMES)
 
 
-@every_method
+@every_clustering
 @given(seed=seeds, threshold=st.floats(0, 2))
 @few
 def test_products_of_different_blocks_are_never_grouped(
-    method: Method, seed: int, threshold: float
+    clustering: ClusteringName, seed: int, threshold: float
 ) -> None:
     rows, block, _ = shop(seed)
-    group = Grouping(rows, block, method).cut(threshold)
+    group = Grouping(rows, block, clustering).cut(threshold)
     assert all(len(set(block[group == one])) == 1 for one in set(group))
     assert (group == renumbered(group)).all()
     for one in set(block):  # and a block's groups do not depend on the others
-        alone = Grouping(rows[block == one], block[block == one], method).cut(threshold)
+        alone = Grouping(rows[block == one], block[block == one], clustering).cut(threshold)
         assert (renumbered(group[block == one]) == alone).all()
 
 
-@every_method
+@every_clustering
 @given(seed=seeds, threshold=st.floats(0, 2))
 @few
-def test_the_order_of_products_does_not_matter(method: Method, seed: int, threshold: float) -> None:
+def test_the_order_of_products_does_not_matter(
+    clustering: ClusteringName, seed: int, threshold: float
+) -> None:
     rows, block, _ = shop(seed)
     order = np.random.default_rng(seed).permutation(len(rows))
-    group = Grouping(rows[order], block[order], method).cut(threshold)
+    group = Grouping(rows[order], block[order], clustering).cut(threshold)
     assert (
-        renumbered(group[np.argsort(order)]) == Grouping(rows, block, method).cut(threshold)
+        renumbered(group[np.argsort(order)]) == Grouping(rows, block, clustering).cut(threshold)
     ).all()
 
 
-@every_method
-def test_a_threshold_near_zero_groups_equal_products_and_no_others(method: Method) -> None:
+@every_clustering
+def test_a_threshold_near_zero_groups_equal_products_and_no_others(
+    clustering: ClusteringName,
+) -> None:
     rows, block, _ = shop(0)
     twice, blocks = np.concatenate([rows, rows, rows]), np.tile(block, 3)
-    assert (Grouping(twice, blocks, method).cut(1e-6) == np.tile(np.arange(len(rows)), 3)).all()
-    group = Grouping(twice, blocks, method).cut(0)
+    assert (Grouping(twice, blocks, clustering).cut(1e-6) == np.tile(np.arange(len(rows)), 3)).all()
+    group = Grouping(twice, blocks, clustering).cut(0)
     assert all(len(set(np.flatnonzero(group == one) % len(rows))) == 1 for one in set(group))
 
 
-@pytest.mark.parametrize("method", ["average", "complete", "correlation"])
-def test_a_threshold_of_two_groups_whole_blocks(method: Method) -> None:
+@pytest.mark.parametrize("clustering", ["average", "complete", "correlation"])
+def test_a_threshold_of_two_groups_whole_blocks(clustering: ClusteringName) -> None:
     rows, block, _ = shop(0)
     opposite, blocks = np.concatenate([rows, -rows]), np.tile(block, 2)
     for threshold in (2, 5):
-        assert (Grouping(opposite, blocks, method).cut(threshold) == renumbered(blocks)).all()
+        assert (Grouping(opposite, blocks, clustering).cut(threshold) == renumbered(blocks)).all()
 
 
 def test_mutual_neighbours_group_whole_blocks_at_two_only_if_nearness_links_them() -> None:
@@ -159,14 +163,14 @@ def test_groups_of_complete_linkage_hold_no_pair_beyond_the_threshold(
     assert (distances(rows)[group[:, None] == group] <= threshold + 1e-6).all()
 
 
-@pytest.mark.parametrize("method", ["average", "correlation"])
+@pytest.mark.parametrize("clustering", ["average", "correlation"])
 @given(seed=seeds, threshold=st.floats(0, 1.5))
 @few
 def test_no_two_groups_are_left_apart_whose_mean_distance_is_within_the_threshold(
-    method: Method, seed: int, threshold: float
+    clustering: ClusteringName, seed: int, threshold: float
 ) -> None:
     rows, _, _ = shop(seed, count=20)
-    group = Grouping(rows, np.zeros(20, int), method).cut(threshold)
+    group = Grouping(rows, np.zeros(20, int), clustering).cut(threshold)
     member = np.eye(group.max() + 1)[group]
     mean = member.T @ distances(rows) @ member / np.outer(member.sum(axis=0), member.sum(axis=0))
     assert (mean[~np.eye(len(mean), dtype=bool)] > threshold - 1e-6).all()
@@ -227,10 +231,12 @@ def test_weights_of_calibrated_probabilities_give_the_same_groups(
         assert (renumbered(contract_greedily(odds)) == found).all()
 
 
-@every_method
-def test_thresholds_worth_trying_are_few_increase_and_hold_a_good_one(method: Method) -> None:
+@every_clustering
+def test_thresholds_worth_trying_are_few_increase_and_hold_a_good_one(
+    clustering: ClusteringName,
+) -> None:
     rows, block, design = shop(1, count=60)
-    grouping = Grouping(rows, block, method)
+    grouping = Grouping(rows, block, clustering)
     thresholds = grouping.thresholds()
     assert 1 < len(thresholds) <= CANDIDATES
     assert (np.diff(thresholds) > 0).all()
@@ -246,19 +252,21 @@ def test_a_threshold_is_tried_between_the_last_link_of_mutual_neighbours_and_the
 
 
 @pytest.mark.parametrize("count", [0, 1])
-@every_method
-def test_tables_without_pairs_are_grouped_too(method: Method, count: int) -> None:
-    grouping = Grouping(unit(np.ones((count, 3))), np.zeros(count, int), method)
+@every_clustering
+def test_tables_without_pairs_are_grouped_too(clustering: ClusteringName, count: int) -> None:
+    grouping = Grouping(unit(np.ones((count, 3))), np.zeros(count, int), clustering)
     assert grouping.cut(0.3).tolist() == [0] * count
     assert len(grouping.thresholds()) == 1
 
 
-@every_method
-def test_the_chosen_threshold_is_the_lowest_of_those_with_the_best_ari(method: Method) -> None:
+@every_clustering
+def test_the_chosen_threshold_is_the_lowest_of_those_with_the_best_ari(
+    clustering: ClusteringName,
+) -> None:
     rows, block, design = shop(2)
     annotations = _Truth(block, design)
-    chosen = choose_threshold(rows, annotations, method)  # type: ignore[arg-type]
-    grouping = Grouping(rows, block, method)
+    chosen = choose_threshold(rows, annotations, clustering)  # type: ignore[arg-type]
+    grouping = Grouping(rows, block, clustering)
     thresholds = grouping.thresholds()
     ari = ari_by_threshold(grouping, design, np.ones((1, design.max() + 1)))[:, 0]
     assert chosen == thresholds[ari == ari.max()].min()

@@ -326,7 +326,7 @@ def test_the_detectors_weights_travel_with_the_model_and_crop_the_same(
         assert (crop_product(decode(file), how, article_type=kind)[0] == crop).all()
     embedded = Predictor(tmp_path).embed(files, products["article_type"])
     assert embedded.problems == [None] * len(files)
-    assert (np.linalg.norm(embedded.rows, axis=1) > 0.99).all()
+    assert (np.linalg.norm(embedded.embeddings, axis=1) > 0.99).all()
 
 
 def test_other_localizers_leave_a_file_without_weights(tmp_path: Path) -> None:

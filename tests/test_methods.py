@@ -21,27 +21,27 @@ import ml.validate.stage
 from ml.core.device import exact
 from ml.core.errors import UserError
 from ml.core.files import read_table
-from ml.core.params import load_params
 from ml.data.annotations import build_annotations
 from ml.model.embedding import embed_pictures, set_center
 from ml.snapshot.stage import import_shop
 from ml.synthetic import generate_shop
 from ml.train.augment import recolour
 from ml.train.batches import Batches
-from ml.train.methods import METHODS
+from ml.train.methods import TRAINING_METHODS, TrainingMethod
 from ml.train.methods.agreement import agreement
 from ml.train.methods.momentum import follow, momentum_copy
 from ml.train.methods.queue import KeyQueue
 from ml.train.model_selection import DevCurve
+from ml.train.params import load_train_params
 from ml.train.prefetch import prefetch
-from ml.train.stage import make_batches
-from ml.train.trainer import Trainer, TrainParams, parameter_groups
+from ml.train.train_split import TrainSplit
+from ml.train.trainer import Trainer, parameter_groups
 
 
-def method(name: str) -> nn.Module:
+def method(name: str) -> TrainingMethod:
     """A method with the params of params.yaml and a tiny encoder."""
-    params = getattr(load_params("train", TrainParams, ROOT / "params.yaml"), name)
-    return METHODS[name](tiny_encoder(), params)
+    params = getattr(load_train_params(ROOT / "params.yaml"), name)
+    return TRAINING_METHODS[name](tiny_encoder(), params)
 
 
 def views(count: int = 4, size: int = 64) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -49,7 +49,7 @@ def views(count: int = 4, size: int = 64) -> tuple[torch.Tensor, torch.Tensor, t
     return first, second, torch.tensor([0, 0, 2, 3])[:count]
 
 
-@pytest.mark.parametrize("name", sorted(METHODS))
+@pytest.mark.parametrize("name", sorted(TRAINING_METHODS))
 def test_a_step_of_every_method_gives_a_scalar_loss_and_gradients_that_reach_its_encoder(
     name: str,
 ) -> None:
@@ -62,10 +62,10 @@ def test_a_step_of_every_method_gives_a_scalar_loss_and_gradients_that_reach_its
         value.grad is not None and float(value.grad.abs().sum()) > 0
         for value in made.encoder.parameters()
     )
-    made.after_step()
+    made.on_step_end()
 
 
-@pytest.mark.parametrize("name", sorted(METHODS))
+@pytest.mark.parametrize("name", sorted(TRAINING_METHODS))
 def test_momentum_copies_never_get_gradients_and_every_state_is_in_the_checkpoint(
     name: str,
 ) -> None:
@@ -73,7 +73,7 @@ def test_momentum_copies_never_get_gradients_and_every_state_is_in_the_checkpoin
     for _ in range(2):
         loss, _ = made(*views())
         loss.backward()
-        made.after_step()
+        made.on_step_end()
     still = [value for value in made.parameters() if not value.requires_grad]
     assert all(value.grad is None for value in still)
     other = method(name)
@@ -220,7 +220,7 @@ def begin(
     params = folder / "params.yaml"
     params.write_text((prepared / "params.yaml").read_text())
     set_params(params, changed)
-    params = load_params("train", TrainParams, params)
+    params = load_train_params(params)
     exact(params.threads)
     torch.manual_seed(params.seed)
     tables = [read_table(prepared / f"prepared/{table}.parquet") for table in ("products", "pairs")]
@@ -228,13 +228,12 @@ def begin(
         *tables, *(np.load(prepared / f"prepared/{array}.npy") for array in ("images", "masks"))
     )
     shuffle = torch.Generator().manual_seed(params.seed)
-    batches = make_batches(
-        params, shop.products.assign(split="train"), shop.pairs, shop.pictures, shop.masks, shuffle
-    )
+    split = TrainSplit(shop.products.assign(split="train"), shop.pairs, shop.pictures, shop.masks)
+    batches = params.method_class.batches(split, params.batch, params.method_params, shuffle)
     return shop, Trainer(params, params.epochs * len(batches), shuffle), batches
 
 
-@pytest.mark.parametrize("name", sorted(METHODS))
+@pytest.mark.parametrize("name", sorted(TRAINING_METHODS))
 def test_every_method_learns_on_the_generated_shop(
     name: str, prepared: Path, tmp_path: Path
 ) -> None:
@@ -253,7 +252,7 @@ def test_every_method_learns_on_the_generated_shop(
     assert max(curve[1:]) > curve[0] + GAIN, curve
 
 
-@pytest.mark.parametrize("name", sorted(METHODS))
+@pytest.mark.parametrize("name", sorted(TRAINING_METHODS))
 def test_heads_learn_at_their_own_rate_and_momentum_copies_at_none(name: str) -> None:
     made = method(name)
     groups = parameter_groups(made, 0.1, 10.0)
@@ -263,7 +262,7 @@ def test_heads_learn_at_their_own_rate_and_momentum_copies_at_none(name: str) ->
     }
     heads = {id(value) for group in groups[1:] for value in group["params"]}
     parts = {label.split(".")[0] for label, value in made.named_parameters() if id(value) in heads}
-    assert parts <= {"head", "predictor"}, parts
+    assert parts <= {"projection_head", "prediction_head"}, parts
 
 
 def test_a_recolouring_moves_the_embedding_less_than_another_design_does(
@@ -282,13 +281,15 @@ def test_a_recolouring_moves_the_embedding_less_than_another_design_does(
 def nearer_to_itself_recoloured(trainer: Trainer, shop: Shop) -> float:
     """Share of annotated products that are more like a recolouring of themselves than like another design of their block."""
     annotations = build_annotations(shop.products, shop.pairs)
-    pictures = torch.from_numpy(shop.pictures[annotations.rows]).permute(0, 3, 1, 2).float() / 255
-    masks = torch.from_numpy(shop.masks[annotations.rows]).unsqueeze(1).float() / 255
+    pictures = (
+        torch.from_numpy(shop.pictures[annotations.indices]).permute(0, 3, 1, 2).float() / 255
+    )
+    masks = torch.from_numpy(shop.masks[annotations.indices]).unsqueeze(1).float() / 255
     random = torch.Generator().manual_seed(3)
     turned = recolour(pictures, masks, trainer.params.augment, random).permute(0, 2, 3, 1)
     plain, recoloured = (
         embed_pictures(trainer.kept, crops)
-        for crops in (shop.pictures[annotations.rows], (turned * 255).round().byte().numpy())
+        for crops in (shop.pictures[annotations.indices], (turned * 255).round().byte().numpy())
     )
     other = np.where(
         (annotations.block[:, None] == annotations.block)

@@ -107,7 +107,7 @@ def test_the_predictor_uses_the_export_where_there_is_one_and_torch_else(folder:
     (folder / "hidden").rename(export)
     assert served.problems == expected.problems
     assert [bool(problem) for problem in served.problems] == [False] * 5 + [True] * 2
-    np.testing.assert_allclose(served.rows, expected.rows, atol=ALIKE)
+    np.testing.assert_allclose(served.embeddings, expected.embeddings, atol=ALIKE)
 
 
 def png(picture: np.ndarray) -> bytes:

@@ -84,7 +84,7 @@ def test_the_loss_is_infonce_over_each_part_and_its_own_queue() -> None:
     query_view, key_view, ids = views()
     net.eval()
     loss, _ = net(query_view, key_view, ids)
-    queries = functional.normalize(net.head(net.encoder.parts(query_view)), dim=2)
+    queries = functional.normalize(net.projection_head(net.encoder.parts(query_view)), dim=2)
     keys = functional.normalize(net.momentum_head(net.momentum_encoder.parts(key_view)), dim=2)
     terms = []
     for part in range(queries.shape[1]):
@@ -99,7 +99,7 @@ def test_gradients_reach_the_query_encoder_and_never_the_keys() -> None:
     net = method()
     loss, _ = net(*views())
     loss.backward()
-    assert all(value.grad is not None for value in net.head.parameters())
+    assert all(value.grad is not None for value in net.projection_head.parameters())
     assert any(
         value.grad is not None and value.grad.abs().sum() > 0 for value in net.encoder.parameters()
     )
@@ -116,10 +116,10 @@ def test_the_queue_takes_a_steps_keys_after_it_and_forgets_the_oldest_first() ->
     before = net.queue.keys.clone()
     net(first, second, torch.tensor([10, 11, 12, 13]))
     assert torch.equal(net.queue.keys, before)  # the step's own keys are not among its negatives
-    net.after_step()
+    net.on_step_end()
     assert net.queue.ids.tolist() == [10, 11, 12, 13, -1, -1]
     net(first, second, torch.tensor([20, 21, 22, 23]))
-    net.after_step()
+    net.on_step_end()
     assert net.queue.ids.tolist() == [22, 23, 12, 13, 20, 21]
     torch.testing.assert_close(net.queue.keys.norm(dim=2), torch.ones(6, 5))
 
@@ -128,7 +128,7 @@ def test_a_products_own_older_keys_are_no_negatives() -> None:
     net = method(queue=4).eval()
     first, second, ids = views(4)
     net(first, second, ids)
-    net.after_step()  # now the queue holds these four products only
+    net.on_step_end()  # now the queue holds these four products only
     loss, accuracy = net(first[:1], second[:1], ids[:1])
     net.queue.ids[0] = 99  # the same key, of another product: now it counts
     worse, _ = net(first[:1], second[:1], ids[:1])
@@ -140,10 +140,10 @@ def test_keys_follow_the_query_encoder_with_the_given_momentum() -> None:
     net = method(momentum=0.75)
     old = [value.clone() for value in net.momentum_head.parameters()]
     with torch.no_grad():
-        for value in net.head.parameters():
+        for value in net.projection_head.parameters():
             value.add_(1.0)
     net(*views())
-    net.after_step()
+    net.on_step_end()
     for before, after in zip(old, net.momentum_head.parameters(), strict=True):
         torch.testing.assert_close(after, before + 0.25)
 

@@ -22,7 +22,7 @@ from ml.core.errors import UserError
 from ml.core.files import read_json, read_table
 from ml.data.blocks import block_numbers
 from ml.data.split import split_of
-from ml.grouping.grouping import METHODS, Grouping, Method
+from ml.grouping.grouping import CLUSTERINGS, ClusteringName, Grouping
 from ml.serve.predictor import Predictor
 from ml.snapshot.stage import import_shop
 
@@ -169,7 +169,7 @@ def test_the_predictor_embeds_raw_pictures_as_the_stages_do(done: Path, tmp_path
     predictor = predictor_of(done / "artifacts", tmp_path)
     embedded = predictor.embed([*files, b"", None], [*products["article_type"][:20], "", ""])
     np.testing.assert_allclose(
-        embedded.rows[:20], np.load(done / "artifacts/embed/embeddings.npy")[:20], atol=1e-5
+        embedded.embeddings[:20], np.load(done / "artifacts/embed/embeddings.npy")[:20], atol=1e-5
     )
     assert [bool(problem) for problem in embedded.problems] == [False] * 20 + [True] * 2
     table = pd.concat([products.head(20), products.head(2)], ignore_index=True)
@@ -194,24 +194,26 @@ def test_a_threshold_of_zero_groups_nothing_and_of_two_whole_blocks(
     assert predictor.group(products, embedded, 2.0)["group"].nunique() == blocks
 
 
-@pytest.mark.parametrize("method", [name for name in METHODS if name != "average"])
+@pytest.mark.parametrize("clustering", [name for name in CLUSTERINGS if name != "average"])
 def test_a_model_groups_by_the_method_that_its_threshold_was_chosen_for(
-    done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: Method
+    done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clustering: ClusteringName
 ) -> None:
     for name in ("prepare", "embed", "train"):
         (tmp_path / "artifacts").mkdir(exist_ok=True)
         (tmp_path / "artifacts" / name).symlink_to(done / "artifacts" / name)
     shutil.copy(done / "params.yaml", tmp_path)
-    set_params(tmp_path / "params.yaml", {"evaluate.grouping": method})
+    set_params(tmp_path / "params.yaml", {"evaluate.grouping": clustering})
     run(tmp_path, monkeypatch, "evaluate")
     stored = read_json(tmp_path / "artifacts/evaluate/grouping.json")
-    assert stored["method"] == method
+    assert stored["method"] == clustering
     products = read_table(done / "artifacts/prepare/products.parquet").head(40)
     predictor = predictor_of(tmp_path / "artifacts", tmp_path / "model")
     embedded = predictor.embed(pictures_of(done, products), products["article_type"])
     found = pd.factorize(predictor.group(products, embedded)["group"])[0]
     rows = predictor.relative(products, embedded)
-    assert (found == Grouping(rows, block_numbers(products), method).cut(stored["threshold"])).all()
+    assert (
+        found == Grouping(rows, block_numbers(products), clustering).cut(stored["threshold"])
+    ).all()
 
 
 def test_ways_of_grouping_are_compared_on_the_dev_split_of_a_finished_run(
@@ -224,7 +226,7 @@ def test_ways_of_grouping_are_compared_on_the_dev_split_of_a_finished_run(
     benchmark.main(*folders, halvings=2, out=written)
     assert written.read_bytes() == first
     rows = json.loads(first)["rows"]
-    assert len(rows) == len(METHODS) * 3
+    assert len(rows) == len(CLUSTERINGS) * 3
     for row in rows:
         assert len(row["thresholds"]) == 4
         for figure in row["figures"].values():

@@ -111,20 +111,20 @@ def _test_pairs(root: Path, policy: GatePolicy) -> _TestPairs:
     rows = np.flatnonzero(products["split"] == "test")
     test = products.iloc[rows].reset_index(drop=True)
     annotations = build_annotations(test, read_table(root / PREPARED / "pairs.parquet"))
-    mates = block_mates(test, annotations.rows)
+    mates = block_mates(test, annotations.indices)
     asked = test.iloc[mates].reset_index(drop=True)
     table = asked[BLOCK].assign(
         image=[str(root / SNAPSHOT / "images" / name) for name in asked["sha256"]]
     )
-    judged = test.iloc[annotations.rows]
+    judged = test.iloc[annotations.indices]
     images, masks = (
         np.load(root / PREPARED / f"{name}.npy", mmap_mode="r") for name in ("images", "masks")
     )
-    here, pairs = rows[annotations.rows], annotations.block_pairs
+    here, pairs = rows[annotations.indices], annotations.block_pairs
     digest = judged["sha256"].to_numpy()
     return _TestPairs(
         products=table,
-        annotated=np.searchsorted(mates, annotations.rows),
+        annotated=np.searchsorted(mates, annotations.indices),
         annotations=annotations,
         weight=resample(int(annotations.design.max()) + 1, policy.resamples, policy.seed),
         parts=dict(segments(judged, annotations, images[here], masks[here])),

@@ -38,14 +38,15 @@ class Annotations:
     """The annotated products of a table and what is known of them.
 
     Attributes:
-        rows: int (products,), each annotated product's row in the table (and in its embeddings).
+        indices: int (products,), the position of each annotated product in the table, and so in
+            the table's embeddings.
         design: int (products,), numbered from 0.
         block: int (products,), numbered from 0.
         hard, block_pairs: see the module.
         usable: how many annotated pairs are behind it.
     """
 
-    rows: np.ndarray
+    indices: np.ndarray
     design: np.ndarray
     block: np.ndarray
     hard: PairSet
@@ -75,16 +76,16 @@ def build_annotations(products: pd.DataFrame, pairs: pd.DataFrame) -> Annotation
         else pd.Series(False, pairs.index)
     )
     usable, doubtful = pairs[~low], pairs[low]
-    rows = np.unique(np.concatenate([row[usable["left"]], row[usable["right"]]]).astype(int))
+    indices = np.unique(np.concatenate([row[usable["left"]], row[usable["right"]]]).astype(int))
     place = np.full(len(products), -1)
-    place[rows] = np.arange(len(rows))
+    place[indices] = np.arange(len(indices))
     left, right = (
         place[row[usable["left"]].to_numpy(int)],
         place[row[usable["right"]].to_numpy(int)],
     )
     label = usable["color_variants"].to_numpy(int) == 1
-    design = components(len(rows), left[label], right[label])
-    block = block_numbers(products.iloc[rows])
+    design = components(len(indices), left[label], right[label])
+    block = block_numbers(products.iloc[indices])
     first, second = _within(block)
     excluded = {
         frozenset(ends)
@@ -99,7 +100,7 @@ def build_annotations(products: pd.DataFrame, pairs: pd.DataFrame) -> Annotation
     )
     first, second = first[keep], second[keep]
     return Annotations(
-        rows=rows,
+        indices=indices,
         design=design,
         block=block,
         hard=PairSet(left, right, label),

@@ -44,7 +44,15 @@ def relative_to_block(embeddings: np.ndarray, block: np.ndarray, prior: float) -
     return np.asarray(moved / np.where(length > 0, length, 1), dtype=np.float32)
 
 
-def block_mates(products: pd.DataFrame, rows: np.ndarray) -> np.ndarray:
-    """The rows of all products that share a block with one of `rows`, and these themselves: int, increasing."""
+def block_mates(products: pd.DataFrame, indices: np.ndarray) -> np.ndarray:
+    """Finds all products that share a block with given ones.
+
+    Args:
+        products: brand, gender, article_type.
+        indices: int (any,), positions of products in the table.
+
+    Returns:
+        int (any,), increasing: the positions of these products and of all others of their blocks.
+    """
     block = block_numbers(products)
-    return np.flatnonzero(np.isin(block, block[rows]))
+    return np.flatnonzero(np.isin(block, block[indices]))

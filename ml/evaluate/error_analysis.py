@@ -8,7 +8,7 @@ import pandas as pd
 from ml.data.annotations import Annotations
 from ml.data.blocks import block_numbers
 from ml.evaluate.evaluation import similarities
-from ml.grouping.grouping import Grouping, Method
+from ml.grouping.grouping import ClusteringName, Grouping
 
 PAIRS = 24  # of each kind of mistake, at most
 
@@ -48,24 +48,24 @@ def find(
     products: pd.DataFrame,
     embeddings: np.ndarray,
     threshold: float,
-    method: Method,
+    clustering: ClusteringName,
     annotations: Annotations,
 ) -> Findings:
     """Groups all products of a table and looks for the worst mistakes among its annotated block pairs.
 
     Args:
-        embeddings: float (products, size), rows of length 1; threshold: 1 − cosine; method: see
+        embeddings: float (products, size), rows of length 1; threshold: 1 − cosine; clustering: see
             `ml.grouping.grouping`.
     """
     groups: list[np.ndarray] = []
     if len(products):
-        group = Grouping(embeddings, block_numbers(products), method).cut(threshold)
+        group = Grouping(embeddings, block_numbers(products), clustering).cut(threshold)
         order = np.argsort(group, kind="stable")
         groups = [
             rows for rows in np.split(order, np.cumsum(np.bincount(group))[:-1]) if len(rows) >= 2
         ]
         groups.sort(key=lambda rows: (-len(rows), int(rows[0])))
-    score = similarities(embeddings[annotations.rows], annotations.block_pairs)
+    score = similarities(embeddings[annotations.indices], annotations.block_pairs)
     return Findings(
         groups,
         _worst(annotations, score, threshold, False),
@@ -79,7 +79,7 @@ def _worst(
     pairs = annotations.block_pairs
     chosen = np.flatnonzero(pairs.label == label)
     chosen = chosen[np.argsort(score[chosen] if label else -score[chosen], kind="stable")][:PAIRS]
-    left, right = annotations.rows[pairs.left], annotations.rows[pairs.right]
+    left, right = annotations.indices[pairs.left], annotations.indices[pairs.right]
     return [
         Mistake(
             int(left[pair]),

@@ -17,7 +17,7 @@ from ml.evaluate.metrics import (
     roc_auc,
     tpr_at_fpr,
 )
-from ml.grouping.grouping import Grouping, Method
+from ml.grouping.grouping import ClusteringName, Grouping
 
 FIGURES = {
     "block_ap": "average precision over block pairs",
@@ -45,20 +45,20 @@ def resampled_figures(
     annotations: Annotations,
     threshold: float,
     weight: np.ndarray,
-    method: Method = "average",
+    clustering: ClusteringName = "average",
 ) -> dict[str, np.ndarray]:
     """Every figure of `FIGURES`, for each resample.
 
     Args:
-        embeddings: float (annotated products, size), in the order of `annotations.rows`.
-        threshold, method: how products are grouped, see `ml.grouping.grouping.Grouping`.
+        embeddings: float (annotated products, size), in the order of `annotations.indices`.
+        threshold, clustering: how products are grouped, see `ml.grouping.grouping.Grouping`.
         weight: float (resamples, designs), see `ml.evaluate.bootstrap.resample`.
 
     Returns:
         float (resamples,) for each name; two calls with equal weights are paired, resample by
         resample.
     """
-    group = Grouping(embeddings, annotations.block, method).cut(threshold)
+    group = Grouping(embeddings, annotations.block, clustering).cut(threshold)
     step = _resamples_at_once(annotations.block_pairs)
     parts = [
         _figures(embeddings, annotations, group, weight[start : start + step])
@@ -142,7 +142,7 @@ def nearest_is_variant(
     """
     pairs = annotations.block_pairs
     score = similarities(embeddings, pairs)
-    best = {label: np.full(len(annotations.rows), -np.inf) for label in (True, False)}
+    best = {label: np.full(len(annotations.indices), -np.inf) for label in (True, False)}
     for label, highest in best.items():
         chosen = pairs.label == label
         for ends in (pairs.left, pairs.right):

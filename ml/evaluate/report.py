@@ -143,7 +143,7 @@ def _precision_recall(curves: pd.DataFrame) -> Markup:
 def _histogram(embeddings: np.ndarray, annotations: Annotations, threshold: float) -> Markup:
     label, score = (
         annotations.block_pairs.label,
-        similarities(embeddings[annotations.rows], annotations.block_pairs),
+        similarities(embeddings[annotations.indices], annotations.block_pairs),
     )
     edges = np.linspace(min(float(score.min()), 1 - threshold) - 1e-6, 1 + 1e-6, 61)
     figure = go.Figure(
@@ -167,7 +167,7 @@ def _reliability(
 ) -> Markup:
     pairs, calibration = annotations.block_pairs, Calibration(**metrics["calibration"])
     bins = reliability(
-        calibration.probability(similarities(embeddings[annotations.rows], pairs)), pairs.label
+        calibration.probability(similarities(embeddings[annotations.indices], pairs)), pairs.label
     )
     error = metrics["test"]["ece"]["value"]
     figure = go.Figure(layout={"title": f"Calibration of scores, test split (ECE {error:.3f})"})

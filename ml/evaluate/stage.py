@@ -23,7 +23,7 @@ from ml.evaluate.evaluation import over_resamples, resampled_figures, similariti
 from ml.evaluate.report import write_report
 from ml.evaluate.threshold import choose_threshold
 from ml.grouping.calibration import Calibration, expected_calibration_error, fit_calibration
-from ml.grouping.grouping import Method
+from ml.grouping.grouping import ClusteringName
 from ml.pages.contact_sheet import draw_sheet
 
 CURVE_POINTS = 200  # of each precision-recall curve, for plotting
@@ -34,7 +34,7 @@ class EvaluateParams(Params):
 
     resamples: int = Field(gt=0, description="bootstrap resamples behind every interval")
     seed: int = Field(description="of the resamples")
-    grouping: Method = Field(
+    grouping: ClusteringName = Field(
         description="how products of a block become groups, see `ml.grouping.grouping`"
     )
     block_prior: float = Field(
@@ -76,7 +76,7 @@ def main(
             for name in ("model", *BASELINES):
                 found = {}
                 for part, facts in annotations.items():
-                    chosen = split[part][facts.rows]
+                    chosen = split[part][facts.indices]
                     found[part] = (
                         rows[chosen] if name == "model" else BASELINES[name](pictures[chosen])
                     )
@@ -92,7 +92,7 @@ def main(
     else:
         print(f"warning: {lacking}", flush=True)
         if annotations["dev"].complete:
-            dev = rows[split["dev"][annotations["dev"].rows]]
+            dev = rows[split["dev"][annotations["dev"].indices]]
             metrics["threshold"] = choose_threshold(dev, annotations["dev"], params.grouping)
             metrics["calibration"] = calibrate(dev, annotations["dev"])._asdict()
     write_json(out / "metrics.json", metrics)
@@ -220,17 +220,17 @@ def figures_of(
     embeddings: np.ndarray,
     annotations: Annotations,
     threshold: float,
-    method: Method,
+    clustering: ClusteringName,
     params: EvaluateParams,
 ) -> dict[str, dict[str, float | None]]:
     """Every figure with its interval: {"block_ap": {"value", "low", "high"}, …}.
 
     Args:
-        threshold, method: the model's own, which a registered one keeps whatever the params of
+        threshold, clustering: the model's own, which a registered one keeps whatever the params of
             today say.
     """
     weight = resample(int(annotations.design.max()) + 1, params.resamples, params.seed)
-    return with_intervals(resampled_figures(embeddings, annotations, threshold, weight, method))
+    return with_intervals(resampled_figures(embeddings, annotations, threshold, weight, clustering))
 
 
 def curve(name: str, embeddings: np.ndarray, annotations: Annotations) -> pd.DataFrame:

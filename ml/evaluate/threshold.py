@@ -6,7 +6,7 @@ import numpy as np
 
 from ml.data.annotations import Annotations
 from ml.evaluate.metrics import Confusion, adjusted_rand
-from ml.grouping.grouping import Grouping, Method
+from ml.grouping.grouping import ClusteringName, Grouping
 
 PLATEAU = 0.01  # of ARI: thresholds that are this near to the best are as good
 
@@ -14,14 +14,14 @@ Choice = Literal["best", "plateau", "resampled"]
 
 
 def choose_threshold(
-    embeddings: np.ndarray, annotations: Annotations, method: Method = "average"
+    embeddings: np.ndarray, annotations: Annotations, clustering: ClusteringName = "average"
 ) -> float:
     """A threshold by the ARI of annotated products (of the dev split): the middle of the plateau around the best.
 
     Args:
-        embeddings: float (annotated products, size), in the order of `annotations.rows`.
+        embeddings: float (annotated products, size), in the order of `annotations.indices`.
     """
-    grouping = Grouping(embeddings, annotations.block, method)
+    grouping = Grouping(embeddings, annotations.block, clustering)
     figures = ari_by_threshold(
         grouping, annotations.design, np.ones((1, int(annotations.design.max()) + 1))
     )

@@ -10,7 +10,7 @@ from ml.grouping.hierarchical import average, complete, mutual
 
 CANDIDATES = 400  # thresholds tried, at most
 
-Method = Literal["average", "complete", "mutual", "correlation"]
+ClusteringName = Literal["average", "complete", "mutual", "correlation"]
 
 
 class Clustering(Protocol):
@@ -22,7 +22,7 @@ class Clustering(Protocol):
         """The groups at a threshold: int (products,), any numbers."""
 
 
-METHODS: dict[Method, Callable[[np.ndarray], Clustering]] = {
+CLUSTERINGS: dict[ClusteringName, Callable[[np.ndarray], Clustering]] = {
     "average": average,
     "complete": complete,
     "mutual": mutual,
@@ -36,17 +36,17 @@ class Grouping:
     Args:
         embeddings: float (products, size), rows of length 1; distance is 1 − cosine.
         block: int (products,); products of different blocks are never grouped.
-        method: the param `evaluate.grouping`, which a model keeps in its grouping.json.
+        clustering: the param `evaluate.grouping`, which a model keeps in its grouping.json.
     """
 
     def __init__(
-        self, embeddings: np.ndarray, block: np.ndarray, method: Method = "average"
+        self, embeddings: np.ndarray, block: np.ndarray, clustering: ClusteringName = "average"
     ) -> None:
         self.count = len(block)
         self.blocks: list[tuple[np.ndarray, Clustering]] = []
         for value in np.unique(block):
             members = np.flatnonzero(block == value)
-            self.blocks.append((members, METHODS[method](_distance(embeddings, members))))
+            self.blocks.append((members, CLUSTERINGS[clustering](_distance(embeddings, members))))
 
     def cut(self, threshold: float) -> np.ndarray:
         """The groups at a threshold: int (products,), numbered from 0 by first member."""

@@ -21,7 +21,7 @@ def segments(
     """Names and members of all segments.
 
     Args:
-        products: gender and article_type of the annotated products, in the order of `annotations.rows`.
+        products: gender and article_type of the annotated products, in the order of `annotations.indices`.
         pictures, masks: of these products, see `mean_colours`.
 
     Yields:

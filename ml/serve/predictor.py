@@ -17,7 +17,7 @@ from ml.core.progress import Advance
 from ml.data.blocks import block_numbers, relative_to_block
 from ml.data.images import UnreadablePicture, decode
 from ml.grouping.calibration import Calibration
-from ml.grouping.grouping import Grouping, Method
+from ml.grouping.grouping import ClusteringName, Grouping
 from ml.model.embedding import embed_pictures
 from ml.model.encoder import load_encoder
 from ml.prepare.crop import CropParams, crop_product, with_weights
@@ -31,11 +31,11 @@ class Embedded:
     """Embeddings of a table's pictures.
 
     Attributes:
-        rows: float32 (products, size), length 1; zero where there is a problem.
+        embeddings: float32 (products, size), length 1; zero where there is a problem.
         problems: for each product why its picture could not be read, or None.
     """
 
-    rows: np.ndarray
+    embeddings: np.ndarray
     problems: list[str | None]
 
 
@@ -53,7 +53,7 @@ class Predictor:
         self.look, self.size, facts = _open_encoder(folder)
         self.crop = with_weights(CropParams(**facts["prepare"]), folder / "detector.safetensors")
         grouping = read_json(folder / "grouping.json")
-        self.method: Method = grouping["method"]
+        self.clustering: ClusteringName = grouping["method"]
         self.threshold: float = grouping["threshold"]
         self.block_prior: float = grouping["block_prior"]
         calibration = grouping["calibration"]  # None: trained on a shop without annotated pairs
@@ -72,7 +72,7 @@ class Predictor:
             article_types: what each shows.
             advance: called with the number of pictures done.
         """
-        rows, problems = [np.zeros((0, self.size), np.float32)], []
+        embeddings, problems = [np.zeros((0, self.size), np.float32)], []
         source = zip(pictures, article_types, strict=True)
         with ThreadPoolExecutor() as pool:
             while chunk := list(islice(source, CHUNK)):
@@ -81,10 +81,10 @@ class Predictor:
                 part = np.zeros((len(chunk), self.size), np.float32)
                 if good:
                     part[good] = self.look(np.stack([crops[place] for place in good]))
-                rows.append(part)
+                embeddings.append(part)
                 problems += [crop if isinstance(crop, str) else None for crop in crops]
                 advance(len(chunk))
-        return Embedded(np.concatenate(rows), problems)
+        return Embedded(np.concatenate(embeddings), problems)
 
     def _crop(self, content: bytes | None, article_type: str) -> np.ndarray | str:
         try:
@@ -102,12 +102,12 @@ class Predictor:
             float32 (products, size), rows of length 1; zero where the picture is unreadable.
         """
         good = np.array([problem is None for problem in embedded.problems], dtype=bool)
-        rows = np.zeros_like(embedded.rows)
+        relative = np.zeros_like(embedded.embeddings)
         if good.any():
-            rows[good] = relative_to_block(
-                embedded.rows[good], block_numbers(products[good]), self.block_prior
+            relative[good] = relative_to_block(
+                embedded.embeddings[good], block_numbers(products[good]), self.block_prior
             )
-        return rows
+        return relative
 
     def group(
         self, products: pd.DataFrame, embedded: Embedded, threshold: float | None = None
@@ -135,19 +135,21 @@ class Predictor:
         score = np.full(len(products), np.nan)
         if good.any():
             block = block_numbers(products[good])
-            rows = self.relative(products, embedded)[good]
-            grouping = Grouping(rows, block, self.method)
+            embeddings = self.relative(products, embedded)[good]
+            grouping = Grouping(embeddings, block, self.clustering)
             label = grouping.cut(self.threshold if threshold is None else threshold)
-            group[good], score[good] = _name(label, names[good]), self._score(label, rows)
+            group[good], score[good] = _name(label, names[good]), self._score(label, embeddings)
         return pd.DataFrame({"group": group, "score": score, "problem": embedded.problems})
 
-    def _score(self, label: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    def _score(self, label: np.ndarray, embeddings: np.ndarray) -> np.ndarray:
         score = np.full(len(label), np.nan)
         for members in np.split(
             np.argsort(label, kind="stable"), np.cumsum(np.bincount(label))[:-1]
         ):
             if self.calibration and len(members) > 1:
-                probability = self.calibration.probability(rows[members] @ rows[members].T)
+                probability = self.calibration.probability(
+                    embeddings[members] @ embeddings[members].T
+                )
                 score[members] = (probability.sum(axis=1) - probability.diagonal()) / (
                     len(members) - 1
                 )

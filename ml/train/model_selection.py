@@ -17,7 +17,7 @@ class DevCurve:
     def __init__(self, products: pd.DataFrame, pairs: pd.DataFrame, pictures: np.ndarray) -> None:
         rows = np.flatnonzero(products["split"] == "dev")
         self.annotations = build_annotations(products.iloc[rows], pairs)
-        self.pictures = pictures[rows[self.annotations.rows]]
+        self.pictures = pictures[rows[self.annotations.indices]]
 
     def __call__(self, encoder: Encoder) -> float | None:
         """Block AP, or None where the dev split has no pairs to compute it from."""
@@ -30,7 +30,7 @@ class DevCurve:
 
 
 class Best:
-    """The encoder as it was after the epoch with the best dev figure; the last one where there is no such figure.
+    """The encoder as it was after the epoch with the best dev metric; the last one where there is no such metric.
 
     Contrastive training goes on to lower its loss long after brands it has not seen stop gaining,
     so the last epoch is seldom the best. Epoch 0, the initial weights, counts: a training that only
@@ -38,12 +38,12 @@ class Best:
     """
 
     def __init__(self, kept: dict[str, Any] | None = None) -> None:
-        self.kept = kept or {"epoch": -1, "figure": None, "encoder": {}}
+        self.kept = kept or {"epoch": -1, "metric": None, "encoder": {}}
 
-    def offer(self, epoch: int, figure: float | None, encoder: Encoder) -> None:
+    def offer(self, epoch: int, metric: float | None, encoder: Encoder) -> None:
         """Keeps a copy of the encoder if it is better than the one kept."""
-        if self.kept["figure"] is None or (figure is not None and figure > self.kept["figure"]):
+        if self.kept["metric"] is None or (metric is not None and metric > self.kept["metric"]):
             weights = {
                 name: value.detach().cpu().clone() for name, value in encoder.state_dict().items()
             }
-            self.kept = {"epoch": epoch, "figure": figure, "encoder": weights}
+            self.kept = {"epoch": epoch, "metric": metric, "encoder": weights}

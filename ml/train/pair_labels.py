@@ -48,7 +48,7 @@ def build_pair_labels(products: pd.DataFrame, pairs: pd.DataFrame, rows: np.ndar
             split. Pairs with a product of another split are not looked at.
     """
     annotations = build_annotations(products.iloc[rows], pairs)
-    annotated = rows[annotations.rows].astype(np.int64)
+    annotated = rows[annotations.indices].astype(np.int64)
     design = np.arange(len(products), dtype=np.int64)
     block = np.full(len(products), -1, dtype=np.int64)
     first = np.unique(annotations.design, return_index=True)[1]
