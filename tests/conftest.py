@@ -196,14 +196,14 @@ def clone_project(root: Path) -> Clone:
 
 def set_params(path: Path, params: dict[str, object]) -> None:
     """Changes values of a params.yaml, or another YAML file of nested sections, in place."""
-    params = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
     for name, value in params.items():
-        place = params
+        place = content
         *parts, last = name.split(".")
         for part in parts:
             place = place[part]
         place[last] = value
-    path.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 
 def jpeg(picture: np.ndarray) -> bytes:

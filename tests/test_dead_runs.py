@@ -1,4 +1,4 @@
-"""What a run that was killed leaves is found, made use of and removed; what lives is not touched."""
+"""Dead runs are found, their checkpoints are used, and they are removed; living runs stay."""
 
 import os
 import signal
@@ -19,18 +19,18 @@ from flows.local.worktree import open_worktree
 from flows.registry.dead_runs import CHECKPOINT, TEMPORARY, clean, dead_runs, end, orphans, salvage
 
 RUN = """
-import sys, time
+import subprocess, sys, time
 from pathlib import Path
 from flows.local.project import Project
-from flows.local.worktree import open_workspace
-workspace = open_workspace(Project(Path(sys.argv[1])), allow_dirty=False)
-workspace.note(recipe="bread", run=sys.argv[2])
-checkpoint = workspace.root / "artifacts/train/checkpoint.pt"
+from flows.local.worktree import open_worktree
+worktree = open_worktree(Project(Path(sys.argv[1])), allow_dirty=False)
+worktree.note(recipe="bread", run=sys.argv[2])
+checkpoint = worktree.root / "artifacts/train/checkpoint.pt"
 checkpoint.parent.mkdir(parents=True)
 checkpoint.write_text("of the dead run")
-import subprocess
-subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], cwd=workspace.root, start_new_session=True)
-print(workspace.name, flush=True)
+sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
+subprocess.Popen(sleep, cwd=worktree.root, start_new_session=True)
+print(worktree.name, flush=True)
 time.sleep(600)
 """
 
@@ -113,9 +113,8 @@ def test_a_temporary_server_is_ended_when_its_command_is_dead_and_not_before(
     server = subprocess.Popen(sleep, env=os.environ | {STARTED_BY: mark})
     try:
         deadline = time.monotonic() + 30
-        while (
-            TEMPORARY not in psutil.Process(server.pid).cmdline()
-        ):  # until it has become what it is
+        # The new process shows this test's command line until it has started Python.
+        while TEMPORARY not in psutil.Process(server.pid).cmdline():
             assert time.monotonic() < deadline
         assert orphans(project) == []
         starter.kill()
