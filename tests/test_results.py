@@ -1,4 +1,4 @@
-"""The table of results is built from finished rows alone, and an interrupted run goes on where it stopped."""
+"""The results are built from finished rows alone, and an interrupted run continues."""
 
 import json
 from collections.abc import Callable
@@ -111,14 +111,11 @@ def test_goals_are_judged_by_the_mean_over_seeds_with_its_own_interval() -> None
     own = [row("pbcnet_semi", 0.88, "0.88 0.76 0.92"), row("pbcnet_semi", 0.80, "0.80 0.84 0.84")]
     page = goals([*own, row("moco_v2", 0.82, "0.82 0.80 0.80")])
     line = next(line for line in page.splitlines() if line.startswith("| block AP ≥ 0.85"))
-    assert (
-        "0.840 (0.802 to 0.878) | mean of 2 seeds" in line
-    )  # resamples 0.80 and 0.88, not those of one seed
+    # The mean of both seeds has the resamples 0.80 and 0.88, and not those of one seed.
+    assert "0.840 (0.802 to 0.878) | mean of 2 seeds" in line
     assert line.endswith("no |")
-    assert (
-        "| block AP ≥ 0.05 above moco_v2 | 0.020 (0.002 to 0.078) | means of 2 seeds and 1 seed | no |"
-        in page
-    )
+    above = "| block AP ≥ 0.05 above moco_v2 | 0.020 (0.002 to 0.078) | "
+    assert f"{above}means of 2 seeds and 1 seed | no |" in page
 
 
 def test_the_readme_says_what_the_finished_rows_say() -> None:
@@ -133,7 +130,5 @@ def test_the_readme_says_what_the_finished_rows_say() -> None:
         ("gray pixels", "gray"),
     ):
         figures = own[0]["baselines"][name]["test"]
-        assert (
-            f"| {words} | {interval_words(figures['block_ap'])} | {figures['recall_at_1']['value']:.3f} |"
-            in readme
-        )
+        recall = figures["recall_at_1"]["value"]
+        assert f"| {words} | {interval_words(figures['block_ap'])} | {recall:.3f} |" in readme
