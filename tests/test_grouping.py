@@ -10,6 +10,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from benchmarks.grouping import choose, halve, judge
 from ml.data.annotations import components
+from ml.evaluate.threshold import ari_by_threshold, choose_threshold, pick_threshold
 from ml.grouping.calibration import Calibration
 from ml.grouping.correlation import contract_greedily
 from ml.grouping.grouping import (
@@ -17,9 +18,6 @@ from ml.grouping.grouping import (
     CLUSTERINGS,
     ClusteringName,
     Grouping,
-    ari_by_threshold,
-    choose_threshold,
-    pick_threshold,
 )
 from ml.grouping.hierarchical import NEIGHBOURS
 
