@@ -1,4 +1,7 @@
-"""A generated fashion shop: the embedded default, the demo and the test data; drawn with numpy, Pillow and scipy."""
+"""A generated fashion shop, drawn with numpy, Pillow and scipy.
+
+It is the shop of the demo and of the tests, and the data of a fresh clone.
+"""
 
 from ml.synthetic.shop import generate_shop
 

@@ -21,7 +21,12 @@ SQUARE = [(0.46, -0.9), (0.55, -0.82), (0.58, 0.0), (0.56, 0.8), (0.5, 0.88)]
 
 
 def backpack(cut: Mapping[str, str], limb: float) -> Drawing:
-    """Draws a backpack; `cut`: shape, pocket, top, sides, patch, front; `limb` −1 … 1 spreads the straps."""
+    """Draws a backpack.
+
+    Args:
+        cut: the choices for shape, pocket, top, sides, patch and front.
+        limb: −1 … 1, how far the straps spread.
+    """
     drawing = Drawing(texture="canvas", standing=True)
     spread = 0.03 * limb
     for side in (1, -1):

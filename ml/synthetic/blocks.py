@@ -1,4 +1,4 @@
-"""Blocks: the products of one brand, gender and article type, and the pairs an annotator would be shown."""
+"""Blocks: products of one brand, gender and article type, and the pairs shown to an annotator."""
 
 from typing import NamedTuple
 
@@ -9,22 +9,22 @@ from ml.synthetic.brands import assortment, brand_name
 from ml.synthetic.designs import DISTINCT, Design, difference, invent, sketch, vary
 from ml.synthetic.palettes import COLOURS, THEMES, luminance
 
-SIZES = (1, 2, 2, 3, 3, 4, 5)  # colourways of a design
+SIZES = (1, 2, 2, 3, 3, 4, 5)  # numbers of colourways of a design, equally likely
 SHADES = 0.8  # share of designs whose colourways are about equally dark
-NEGATIVES = 4  # of each product: its most similar products of other designs
+NEGATIVES = 4  # most similar products of other designs that each product is paired with
 LOW = 0.04  # share of pairs whose annotator only guessed
-TWIN = 0.06  # designs closer than this make an annotator think twice
+TWIN = 0.06  # difference of two designs below which an annotator is often unsure
 
 
 class Item(NamedTuple):
-    """A product of a block: the number of its design there, and the name of its ground colour."""
+    """A product of a block: the index of its design, and the name of its ground colour."""
 
     design: int
     colour: str
 
 
 class PairLabel(NamedTuple):
-    """An annotated pair: two places in the block, the label, and how sure its annotator was."""
+    """An annotated pair: two indices of products of the block, the label, and the confidence."""
 
     left: int
     right: int
@@ -36,10 +36,10 @@ class Block(NamedTuple):
     """One brand × gender × article type.
 
     Attributes:
-        designs: all different to the eye.
-        theme: the colours that its designs come in.
-        items: its products in the catalogue's order.
-        pairs: every pair of one design and the hardest others.
+        theme: the names of the colours that its designs are sold in.
+        designs: its designs; any two differ by `DISTINCT` or more.
+        items: its products in the order of the catalogue.
+        pairs: all pairs of products of one design, and the hardest pairs of different designs.
     """
 
     brand: str
@@ -52,7 +52,12 @@ class Block(NamedTuple):
 
 
 def make_block(block: int, seed: int) -> Block:
-    """The n-th block of a shop; it does not depend on how many products are sold in all."""
+    """Makes a block of a shop; it does not depend on the number of products of the shop.
+
+    Args:
+        block: 0-based index of the block.
+        seed: the seed of the shop, at least 0.
+    """
     random = np.random.default_rng([seed, 1, block])
     article, gender = assortment(block, seed)
     theme = THEMES[int(random.integers(len(THEMES)))]
@@ -70,7 +75,10 @@ def make_block(block: int, seed: int) -> Block:
 
 
 def _sizes(random: np.random.Generator) -> list[int]:
-    """Colourways of each design: 3 to 6 designs, 7 to 14 products, at least one design in three colours."""
+    """The numbers of colourways of 3 to 6 designs.
+
+    They add up to 7 to 14 products, and at least one design has three colourways.
+    """
     while True:
         sizes = [int(size) for size in random.choice(SIZES, size=int(random.integers(3, 7)))]
         if 7 <= sum(sizes) <= 14 and max(sizes) >= 3:
@@ -78,7 +86,10 @@ def _sizes(random: np.random.Generator) -> list[int]:
 
 
 def _colours(theme: tuple[str, ...], size: int, random: np.random.Generator) -> list[str]:
-    """The ground colours of a design: most come in neighbouring shades, the others in any of the theme."""
+    """The ground colours of a design.
+
+    Most designs come in neighbouring shades of the theme, the others in any of its colours.
+    """
     if random.random() < SHADES:
         ordered = sorted(theme, key=lambda name: luminance(COLOURS[name]))
         first = int(random.integers(len(theme) - size + 1))
@@ -89,7 +100,7 @@ def _colours(theme: tuple[str, ...], size: int, random: np.random.Generator) -> 
 def _designs(
     article: Article, theme: tuple[str, ...], count: int, random: np.random.Generator
 ) -> tuple[list[Design], list[np.ndarray]]:
-    """Designs that mostly are near twins of one another, with their sketches."""
+    """Designs with their sketches; about half of the designs are near twins of another one."""
     designs = [invent(article, theme, random)]
     sketches = [sketch(designs[0])]
     while len(designs) < count:
@@ -115,7 +126,7 @@ def _pairs(
     }
 
     def strangeness(place: int, other: int) -> float:
-        """How easily an annotator tells two products apart: design first, then the ground's colour."""
+        """How easily an annotator tells two products apart: by design first, then by colour."""
         colours = np.subtract(COLOURS[items[place].colour], COLOURS[items[other].colour])
         return apart[items[place].design, items[other].design] + 0.0004 * float(
             np.abs(colours).sum()

@@ -1,37 +1,52 @@
-"""Invented brands: their names, what each sells first, and how it photographs."""
+"""Invented brands: their names, the order of what each sells, and the look of its photographs."""
 
 import numpy as np
 
 from ml.synthetic.articles import ARTICLES, Article
 from ml.synthetic.photo import Look
 
-# The split of a brand is a hash of its name; in this order the first seven fill train, dev and test
-# with two each.
+# A hash of a brand's name decides its split. In this order, the first seven brands give train, dev
+# and test at least two brands each.
 BRANDS = (
-    "Harbour & Oak", "Northbeam", "Tom & Co <Studio>", "Lindqvist", "Wilder & Finch", "Maison Ferrand", "Casa Lumo",
-    "Pebble Row", "Kestrel Works", "Juno Vale", "Copperline", "Tamarind Lane", "Otto Brandt", "Saltmarsh",
-    "Golden Hour", "Nine Elms Supply", "Fjordline", "Solenne", "Rook & Rye", "Vesper", "Dune & Dapple",
-    "Papaya Beach", "Windrose", "Nordvik",
+    "Harbour & Oak", "Northbeam", "Tom & Co <Studio>", "Lindqvist", "Wilder & Finch",
+    "Maison Ferrand", "Casa Lumo", "Pebble Row", "Kestrel Works", "Juno Vale", "Copperline",
+    "Tamarind Lane", "Otto Brandt", "Saltmarsh", "Golden Hour", "Nine Elms Supply", "Fjordline",
+    "Solenne", "Rook & Rye", "Vesper", "Dune & Dapple", "Papaya Beach", "Windrose", "Nordvik",
 )  # fmt: skip
 BACKDROPS = ((238, 238, 240), (231, 233, 236), (240, 236, 229), (233, 238, 241), (241, 241, 241))
 
 
 def brand_name(block: int) -> str:
-    """The brand of the n-th block; once a brand has sold everything there is, its next line has a number."""
+    """The brand of a block; `block` is the 0-based index of the block.
+
+    A brand that has sold every article to every gender starts a new line, whose name has a number.
+    """
     turn, place = divmod(block, len(BRANDS))
     line = turn // len(_range_of(place))
     return BRANDS[place] + (f" {line + 1}" if line else "")
 
 
 def assortment(block: int, seed: int) -> tuple[Article, str]:
-    """Article and gender of the n-th block: no brand has the same twice, and neighbours sell different things."""
+    """The article and the gender of a block.
+
+    No brand has the same article and gender twice, and neighbouring brands sell different articles.
+
+    Args:
+        block: 0-based index of the block.
+        seed: the seed of the shop.
+    """
     turn, place = divmod(block, len(BRANDS))
     sells = _range_of(place + seed)
     return sells[turn % len(sells)]
 
 
 def look(block: int, seed: int) -> Look:
-    """How the n-th block's brand photographs: mostly on white, some on a light near-uniform colour."""
+    """The look of a brand's photographs: mostly white, some backdrops are a light colour.
+
+    Args:
+        block: 0-based index of the block.
+        seed: the seed of the shop.
+    """
     random = np.random.default_rng([seed, 4, block % len(BRANDS)])
     light = float(random.uniform(205, 250))
     if random.random() < 0.65:
@@ -41,7 +56,11 @@ def look(block: int, seed: int) -> Look:
 
 
 def _range_of(place: int) -> list[tuple[Article, str]]:
-    """All articles and genders, starting elsewhere for each brand; every article comes once before any comes twice."""
+    """All articles and genders in the order in which the brand at `place` sells them.
+
+    The order starts at another article for each brand. Every article comes once before any comes
+    twice.
+    """
     most = max(len(article.genders) for article in ARTICLES)
     shifted = [ARTICLES[(place * 5 + step) % len(ARTICLES)] for step in range(len(ARTICLES))]
     return [

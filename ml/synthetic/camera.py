@@ -1,4 +1,4 @@
-"""How a product lies before the camera, and where its points come to lie in the picture."""
+"""The pose of a product before the camera, and the projection of its points into the picture."""
 
 from dataclasses import dataclass
 
@@ -7,21 +7,21 @@ import numpy as np
 from ml.synthetic.drawing import Drawing
 from ml.synthetic.geometry import Points
 
-FILL = 0.79  # of the picture's side, before jitter: the product's longer side
+FILL = 0.79  # share of the picture's side that the product's longer side fills, before jitter
 
 
 @dataclass(frozen=True)
 class Pose:
-    """How one product lies before the camera.
+    """The pose of one product before the camera.
 
     Attributes:
-        angle: degrees, clockwise.
-        scale: 1 is neutral.
-        shift: to the right and down, in shares of the picture's side.
-        limb: −1 … 1, where arms, legs, straps hang.
-        bend: a wave across (amplitude, phase) and one along (amplitude, phase), in garment units
-            and radians.
-        cut: where a repeating pattern begins on this piece, in garment units.
+        angle: rotation in degrees, clockwise.
+        scale: magnification; 1 is neutral.
+        shift: shift to the right and down, in shares of the picture's side.
+        limb: −1 … 1, the position of arms, legs or straps.
+        bend: amplitude and phase of a wave across, then of a wave along the product; amplitudes are
+            in garment units, phases in radians.
+        cut: offset (x, y) of a repeating pattern on this piece, in garment units.
     """
 
     angle: float
@@ -36,7 +36,7 @@ NEUTRAL = Pose(0.0, 1.0, (0.0, 0.0), 0.0, (0.0, 0.0, 0.0, 0.0), (0.0, 0.0))
 
 
 def draw_pose(random: np.random.Generator) -> Pose:
-    """A pose by chance: ±5°, ±8 %, ±4 % of the side; cloth bends by at most 2 % of a unit."""
+    """Draws a random pose: ±5°, scale ±8 %, shift ±4 % of the side, bends of up to 0.02 units."""
     angle, scale = random.uniform(-5, 5), random.uniform(0.92, 1.08)
     right, down = random.uniform(-0.04, 0.04, 2)
     across, along = random.uniform(0, 0.02, 2)
@@ -48,10 +48,11 @@ def draw_pose(random: np.random.Generator) -> Pose:
 
 
 class Camera:
-    """Takes points of a drawing to pixels and back.
+    """Projects points of a drawing to pixels and back.
 
     Args:
-        drawing: is centred, and its longer side fills `FILL` of the picture.
+        drawing: the drawing; it is centred, and its longer side fills `FILL` of the picture.
+        pose: the pose of the product.
         size: the picture's side in pixels.
     """
 
@@ -64,14 +65,14 @@ class Camera:
         self.shift = np.array(pose.shift) * size + size / 2
 
     def project(self, points: Points) -> Points:
-        """Drawing → pixels, (n, 2) → (n, 2); the cloth bends a little on the way."""
+        """Projects points of the drawing, (n, 2), to pixels, (n, 2), with the bend of the cloth."""
         across, first, down, second = self.bend
         x, y = points.T
         wave = np.stack([across * np.sin(2.3 * y + first), down * np.sin(2.1 * x + second)], axis=1)
         return ((points + wave - self.centre) @ self.turn) * self.zoom + self.shift
 
     def cloth(self) -> tuple[np.ndarray, np.ndarray]:
-        """The drawing's coordinates x, y at every pixel: two float32 (size, size); without the bend."""
+        """The drawing's x and y at every pixel, without the bend; float32 (size, size) each."""
         columns, rows = (np.arange(self.size) - shift for shift in self.shift)
         back = (self.turn / self.zoom).astype(np.float32)
         columns, rows = columns[None].astype(np.float32), rows[:, None].astype(np.float32)

@@ -12,7 +12,12 @@ BASE_LINE = [(-0.66, 0.2), (-0.3, 0.33), (0.2, 0.36), (0.78, 0.24)]
 
 
 def cap(cut: Mapping[str, str], limb: float) -> Drawing:
-    """Draws a cap; `cut`: crown, brim, visor, panel, button, eyelets, band, emblem; `limb` bends the brim."""
+    """Draws a cap.
+
+    Args:
+        cut: the choices for crown, brim, visor, panel, button, eyelets, band and emblem.
+        limb: −1 … 1, how far the brim bends.
+    """
     drawing = Drawing(texture="twill", standing=True)
     peak = {"low": -0.5, "high": -0.7}[cut["crown"]]
     top, base = (0.02, peak), smooth(BASE_LINE)
@@ -68,7 +73,7 @@ def _emblem(drawing: Drawing, emblem: str, x: float, y: float) -> None:
 
 
 def _brim(drawing: Drawing, cut: Mapping[str, str], limb: float) -> None:
-    """The peak that points to the lower left, flat or curved down at its sides."""
+    """Draws the brim, which points to the lower left, flat or curved down at its sides."""
     droop = (0.0 if cut["brim"] == "flat" else 0.09) + 0.015 * limb
     top = smooth([(0.22, 0.36), (-0.3, 0.31), (-0.66, 0.18)])
     far = [(-0.96, 0.3 + droop * 0.4), (-1.12, 0.46 + droop), (-0.98, 0.54 + droop * 0.6)]

@@ -1,4 +1,4 @@
-"""Designs, and how much two of them differ to the eye."""
+"""Designs, and the visible difference between two of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,13 +12,13 @@ from ml.synthetic.palettes import Scheme, draw_scheme
 from ml.synthetic.patterns import DETAILS, PITCHES, Pattern
 from ml.synthetic.raster import rasterise
 
-SKETCH = 112  # side, in pixels, of the colourless sketch that designs are compared by
-DISTINCT = 0.035  # least difference between two designs of one block: a person sees it
+SKETCH = 112  # side, in pixels, of the colourless sketches by which designs are compared
+DISTINCT = 0.035  # least difference between two designs of one block, which a person can see
 
 
 @dataclass(frozen=True)
 class Design:
-    """What makes two products colour variants: all but the colour."""
+    """Everything of a product but its colour; products of one design are colour variants."""
 
     article: Article
     cut: Mapping[str, str]
@@ -26,12 +26,12 @@ class Design:
     scheme: Scheme
 
     def draw(self, limb: float) -> Drawing:
-        """The product's drawing; `limb` −1 … 1 moves what is loose."""
+        """Draws the product; `limb` −1 … 1 moves its loose parts."""
         return self.article.draw({**self.article.fixed, **self.cut}, limb)
 
 
 def invent(article: Article, theme: tuple[str, ...], random: np.random.Generator) -> Design:
-    """A design by chance."""
+    """Draws a random design of an article; `theme` names the colours of its block."""
     cut = {option: str(random.choice(choices)) for option, choices in article.cuts.items()}
     return Design(
         article, cut, _pattern(_kind(article, random), random), draw_scheme(random, theme)
@@ -39,7 +39,10 @@ def invent(article: Article, theme: tuple[str, ...], random: np.random.Generator
 
 
 def vary(design: Design, random: np.random.Generator) -> Design:
-    """A near twin: one or two choices differ: another rhythm, print, trim, neckline, pocket or row of buttons."""
+    """Makes a near twin of a design, which differs in one to three choices.
+
+    A choice is, for instance, the rhythm of the stripes, the print, the trim or the neckline.
+    """
     for _ in range(int(random.integers(1, 4))):
         if design.pattern.kind != "plain" and random.random() < 0.55:
             design = replace(design, pattern=_nearby(design.pattern, random))
@@ -55,14 +58,18 @@ def vary(design: Design, random: np.random.Generator) -> Design:
 
 
 def sketch(design: Design) -> np.ndarray:
-    """The design without colour or pose: float32 (2, SKETCH, SKETCH), roles (÷ 3) and seams."""
+    """Draws a design without colour or pose.
+
+    Returns:
+        float32 (2, SKETCH, SKETCH): the roles divided by 3, and the seams, −1 … 1.
+    """
     layers = rasterise(design.draw(0.0), design.pattern, NEUTRAL, SKETCH)
     roles = np.asarray(layers.roles, np.float32) / 3
     return np.stack([roles, np.asarray(layers.seams, np.float32) / 128 - 1])
 
 
 def difference(left: np.ndarray, right: np.ndarray) -> float:
-    """How much of the product looks different between two sketches: about 0 … 1."""
+    """The share of the product that differs between two sketches, about 0 … 1."""
     product = max(1, int(((left[0] > 0) | (right[0] > 0)).sum()))
     roles, seams = np.abs(left - right)
     return float((np.minimum(roles, 1).sum() + 0.5 * seams.sum()) / product)

@@ -1,4 +1,4 @@
-"""What a product is drawn from: parts in roles, seams and folds, all without colour."""
+"""The drawing of a product: parts in roles, seams and folds, all without colour."""
 
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -9,7 +9,7 @@ from ml.synthetic.geometry import Chain, Points
 
 
 class Role(IntEnum):
-    """What a colourway gives a colour to."""
+    """The roles of a drawing; a colourway gives each role a colour."""
 
     BACKGROUND = 0
     BASE = 1
@@ -24,7 +24,7 @@ class Role(IntEnum):
 
 @dataclass(frozen=True)
 class Shape:
-    """A filled polygon of a pattern: points (n, 2) in the frame of the part that it lies on."""
+    """A filled polygon of a pattern; points (n, 2) are in the frame of the part that it lies on."""
 
     points: Points
     role: Role
@@ -36,13 +36,13 @@ class Part:
 
     Attributes:
         outline: closed polygon (n, 2).
-        role: its colour, or the ground colour of its pattern.
+        role: the role of its colour, or of the ground of its pattern.
         patterned: whether the design's pattern covers it.
-        lift: how far it lies above the background, in layers of cloth: steps between parts catch
-            light and shadow.
-        turn, origin: the pattern's frame on this part: rotated by degrees, then moved there.
-            Stripes go around sleeves.
-        edge: how dark its outline is sewn, 0 … 1.
+        lift: its height above the background, in layers of cloth; steps between parts make light
+            and shadow.
+        turn, origin: the frame of the pattern on this part, which is rotated by `turn` degrees and
+            then moved to `origin`, so that stripes go around sleeves.
+        edge: darkness of its outline, 0 … 1.
     """
 
     outline: Points
@@ -56,15 +56,17 @@ class Part:
 
 @dataclass
 class Drawing:
-    """A product, back to front.
+    """A product, drawn from back to front.
 
     Attributes:
-        parts: in the order of painting.
-        seams: (after, chain, strength, width): painted once `after` parts lie there; strength −1 …
-            1, negative lines catch light. Later parts cover them.
-        folds: chains along which cloth tends to crease; pictures choose among them.
-        texture: what the cloth is made of, a key of `texture.TEXTURES`.
-        standing: whether it stands on the ground (shoes, bags) and throws a shadow there.
+        parts: the parts in the order of painting.
+        seams: tuples (after, chain, strength, width). A seam is painted after the first `after`
+            parts, and later parts cover it. The strength is −1 … 1, and a negative one is lighter
+            than the cloth.
+        folds: chains along which cloth may crease; each picture shows some of them.
+        texture: the material, a key of `texture.TEXTURES`.
+        standing: whether the product stands on the ground, as shoes and bags do, and has a shadow
+            there.
     """
 
     parts: list[Part] = field(default_factory=list)
@@ -83,17 +85,17 @@ class Drawing:
         origin: tuple[float, float] = (0.0, 0.0),
         edge: float = 0.5,
     ) -> None:
-        """Lays a part on top."""
+        """Adds a part on top; the arguments are the attributes of `Part`."""
         self.parts.append(
             Part(np.asarray(outline, float), role, patterned, lift, turn, origin, edge)
         )
 
     def seam(self, chain: Chain, strength: float = 0.5, width: float = 0.012) -> None:
-        """Sews a line on what lies there so far."""
+        """Adds a seam on the parts so far; `strength` −1 … 1, `width` in garment units."""
         self.seams.append((len(self.parts), np.asarray(chain, float), strength, width))
 
     def fold(self, *chains: Chain) -> None:
-        """Names places where the cloth creases."""
+        """Adds chains along which the cloth may crease."""
         self.folds.extend(np.asarray(chain, float) for chain in chains)
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:

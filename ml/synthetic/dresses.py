@@ -22,17 +22,26 @@ STRAPPED = {
     "square": (0.32, (0.18, 0.32)),
     "deep": (0.4, (0.15, 0.36)),
 }
-SLEEVES = {  # outer edge, inner edge (y from the shoulders), and how many degrees cloth turns with the arm
+# Each sleeve: its outer edge, its inner edge (y from the shoulders), and the turn of its cloth in
+# degrees.
+SLEEVES = {
     "cap": ([(0.31, 0.05), (0.47, 0.14), (0.53, 0.28)], [(0.53, 0.28), (0.34, 0.4)], 32.0),
     "short": ([(0.31, 0.05), (0.46, 0.14), (0.62, 0.48)], [(0.43, 0.56), (0.34, 0.46)], 32.0),
-    "puff": ([(0.3, 0.06), (0.48, 0.03), (0.62, 0.2), (0.61, 0.42)], [(0.61, 0.42), (0.43, 0.49), (0.33, 0.46)], 32.0),
-    "long": ([(0.31, 0.05), (0.46, 0.16), (0.56, 0.7), (0.63, 1.22)], [(0.5, 1.24), (0.44, 0.8), (0.34, 0.46)], 14.0),
+    "puff": ([(0.3, 0.06), (0.48, 0.03), (0.62, 0.2), (0.61, 0.42)],
+             [(0.61, 0.42), (0.43, 0.49), (0.33, 0.46)], 32.0),
+    "long": ([(0.31, 0.05), (0.46, 0.16), (0.56, 0.7), (0.63, 1.22)],
+             [(0.5, 1.24), (0.44, 0.8), (0.34, 0.46)], 14.0),
 }  # fmt: skip
 TOP, BUST = -1.0, -0.54
 
 
 def dress(cut: Mapping[str, str], limb: float) -> Drawing:
-    """Draws a dress; `cut`: neck, trim, sleeve, shape, length, waist, belt, front, hem; `limb` swings the hem."""
+    """Draws a dress.
+
+    Args:
+        cut: the choices for neck, trim, sleeve, shape, length, waist, belt, front and hem.
+        limb: −1 … 1, how far the hem swings.
+    """
     drawing = Drawing()
     waist, end = WAISTS[cut["waist"]], LENGTHS[cut["length"]]
     hip, bottom = SHAPES[cut["shape"]]
@@ -71,7 +80,11 @@ def dress(cut: Mapping[str, str], limb: float) -> Drawing:
 
 
 def _neck(drawing: Drawing, cut: Mapping[str, str]) -> tuple[Points, Points]:
-    """The neckline from its middle to the right, and the shoulder down to the bust; the back's inside lies behind."""
+    """Draws the inside of the back, or the straps.
+
+    Returns:
+        The neckline from its middle to the right, and the edge from the shoulder to the bust.
+    """
     kind, (neck, depth) = cut["neck"], NECKS[cut["neck"]]
     if cut["sleeve"] == "straps":
         middle, corner = STRAPPED[kind]
@@ -93,9 +106,8 @@ def _neck(drawing: Drawing, cut: Mapping[str, str]) -> tuple[Points, Points]:
     back = [*shoulders, (neck, TOP + depth + 0.02), (0, TOP + depth + 0.04)]
     drawing.add(mirrored(back), Role.INSIDE, lift=0.2)
     drawing.seam(smooth([(-neck, TOP), (0, TOP + 0.04), (neck, TOP)]), 0.6)
-    drawing.add(
-        box(-0.045, TOP, 0.045, TOP + 0.04), Role.HARDWARE, lift=0.25, edge=0.2
-    )  # the label
+    label = box(-0.045, TOP, 0.045, TOP + 0.04)
+    drawing.add(label, Role.HARDWARE, lift=0.25, edge=0.2)
     if kind == "v":
         line = smooth([(0, TOP + depth), (neck * 0.55, TOP + depth * 0.5), (neck, TOP)])
     elif kind == "square":
@@ -136,7 +148,7 @@ def _hem(drawing: Drawing, kind: str, edge: Points) -> None:
 def _front(
     drawing: Drawing, kind: str, waist: tuple[float, float], hem: tuple[float, float]
 ) -> None:
-    """What lies between the waist and the hem, each by half width and y."""
+    """Draws the front between the waist and the hem, each given by half width and y."""
     (narrow, high), (bottom, low) = waist, hem
     if kind == "buttons":
         for x in (-0.05, 0.05):

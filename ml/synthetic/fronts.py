@@ -1,4 +1,4 @@
-"""What upper bodies have in front: plackets, zips, cables, collars, hoods, pockets."""
+"""Fronts of upper bodies: plackets, zips, cables, collars, hoods, pockets."""
 
 from collections.abc import Mapping
 
@@ -18,11 +18,11 @@ from ml.synthetic.geometry import (
 )
 
 NECK = -0.9  # y where the shoulders meet the neck
-TIPS = {"shirt": (0.15, -0.6), "polo": (0.19, -0.64), "spread": (0.25, -0.68)}  # of a collar's leaf
+TIPS = {"shirt": (0.15, -0.6), "polo": (0.19, -0.64), "spread": (0.25, -0.68)}  # of collar leaves
 
 
 def front(drawing: Drawing, cut: Mapping[str, str], hem: float, top: float) -> None:
-    """Buttons, zips and cables between the neckline's middle and the hem (both y)."""
+    """Draws buttons, a zip or cables; they reach from y = `top`, at the neckline, to y = `hem`."""
     kind = cut["front"]
     if kind == "buttons":
         drawing.add(box(-0.045, top - 0.02, 0.045, hem + 0.03), patterned=True, lift=1.5, edge=0.5)
@@ -45,7 +45,7 @@ def front(drawing: Drawing, cut: Mapping[str, str], hem: float, top: float) -> N
 
 
 def collar(drawing: Drawing, cut: Mapping[str, str], line: Points, neck: float) -> None:
-    """What is sewn to the neckline (a chain from left to right; `neck` is its half width)."""
+    """Draws the collar on the neckline `line`, a chain from left to right of half width `neck`."""
     kind = cut["collar"]
     role = Role.TRIM if cut["trim"] == "contrast" else Role.BASE
     if kind in TIPS:
@@ -78,7 +78,7 @@ def collar(drawing: Drawing, cut: Mapping[str, str], line: Points, neck: float) 
 
 
 def hood(drawing: Drawing) -> None:
-    """The hood behind the shoulders."""
+    """Draws the hood behind the shoulders."""
     back = smooth([(0, -1.28), (0.2, -1.23), (0.31, -1.02), (0.34, -0.82), (0.2, -0.72), (0, -0.7)])
     drawing.add(mirrored(back), lift=0.6)
     opening = smooth([(0, -1.18), (0.13, -1.14), (0.21, -0.98), (0.19, -0.83), (0, -0.74)])
@@ -86,7 +86,7 @@ def hood(drawing: Drawing) -> None:
 
 
 def pocket(drawing: Drawing, kind: str, wide: float, hem: float) -> None:
-    """A kangaroo's pouch above the hem, or pockets on the chest."""
+    """Draws a kangaroo pocket above the hem, or pockets on the chest."""
     if kind == "kangaroo":
         low, reach = hem - 0.1, 0.36 * wide
         pouch = [(0, hem - 0.5), (0.21, hem - 0.5), (reach, hem - 0.25), (reach, low), (0, low)]
@@ -104,7 +104,7 @@ def pocket(drawing: Drawing, kind: str, wide: float, hem: float) -> None:
 
 
 def ribs(drawing: Drawing, left: float, right: float, top: float, bottom: float) -> None:
-    """Knitted ribs on a strip."""
+    """Draws knitted ribs on a strip."""
     for x in np.arange(left + 0.02, right, 0.035):
         drawing.seam([(x, top), (x, bottom)], 0.3)
 

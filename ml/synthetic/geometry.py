@@ -1,6 +1,7 @@
-"""Outlines of garments as arrays of points: x to the right, y down, a garment is about two units tall.
+"""Outlines of garments as arrays of points.
 
-Everything here takes and returns float arrays (n, 2).
+x goes to the right and y down; a garment is about two units tall. All functions take and return
+float arrays (n, 2).
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ REACH = 1.4  # patterns cover the square −REACH … REACH around a part's orig
 
 
 def smooth(points: Chain, steps: int = 7) -> Points:
-    """An open Catmull-Rom curve through all the points; `steps` new points for each span."""
+    """An open Catmull-Rom curve through all points, with `steps` points for each span."""
     knots = np.asarray(points, float)
     padded = np.concatenate([2 * knots[:1] - knots[1:2], knots, 2 * knots[-1:] - knots[-2:-1]])
     before, start, end, after = (
@@ -26,12 +27,12 @@ def smooth(points: Chain, steps: int = 7) -> Points:
 
 
 def join(*chains: Chain) -> Points:
-    """One chain after the other."""
+    """Joins chains, one after the other."""
     return np.concatenate([np.asarray(chain, float) for chain in chains])
 
 
 def flip(points: Chain) -> Points:
-    """Mirrored left and right, in reverse order, so that an outline goes on around itself."""
+    """Mirrors points left and right and reverses them, so that an outline continues."""
     return np.asarray(points, float)[::-1] * (-1, 1)
 
 
@@ -43,13 +44,13 @@ def mirrored(half: Chain) -> Points:
 def ellipse(
     x: float, y: float, width: float, height: float | None = None, steps: int = 20
 ) -> Points:
-    """An ellipse by its centre and half axes (a circle without `height`)."""
+    """An ellipse, given by its centre and half axes; a circle where `height` is missing."""
     angle = np.linspace(0, 2 * np.pi, steps, endpoint=False)
     return np.stack([x + width * np.cos(angle), y + (height or width) * np.sin(angle)], axis=1)
 
 
 def box(left: float, top: float, right: float, bottom: float, round_by: float = 0.0) -> Points:
-    """A rectangle with corners rounded by a radius."""
+    """A rectangle whose corners are rounded with the radius `round_by`."""
     if not round_by:
         return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], float)
     arc = ellipse(0, 0, round_by, steps=20)
@@ -60,7 +61,7 @@ def box(left: float, top: float, right: float, bottom: float, round_by: float = 
 
 
 def band(chain: Chain, width: float, end_width: float | None = None) -> Points:
-    """The outline of a ribbon that follows a chain, `width` wide at its start and `end_width` at its end."""
+    """The outline of a ribbon along a chain; its width changes from `width` to `end_width`."""
     line = np.asarray(chain, float)
     along = np.gradient(line, axis=0)
     normal = np.stack([-along[:, 1], along[:, 0]], axis=1) / (
@@ -71,22 +72,22 @@ def band(chain: Chain, width: float, end_width: float | None = None) -> Points:
 
 
 def straight(start: tuple[float, float], end: tuple[float, float], steps: int = 12) -> Points:
-    """A straight line with points on the way, so that it can bend with the cloth."""
+    """A straight line of `steps` points, so that it can bend with the cloth."""
     return np.linspace(start, end, steps)
 
 
 def turned(points: Points, degrees: float, about: tuple[float, float] = (0.0, 0.0)) -> Points:
-    """Rotated clockwise (y is down) about a point."""
+    """Rotates points clockwise (y is down) about a point."""
     angle = np.radians(degrees)
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     return (points - about) @ turn + about
 
 
 def strip(top: float, bottom: float) -> Points:
-    """A stripe across all of a pattern, which reaches from −REACH to REACH."""
+    """A stripe across the whole pattern, from x = −REACH to REACH."""
     return join(straight((-REACH, top), (REACH, top)), straight((REACH, bottom), (-REACH, bottom)))
 
 
 def moved(points: Points, x: float, y: float) -> Points:
-    """Moved to the right and down."""
+    """Moves points by x to the right and by y down."""
     return points + np.array([x, y])

@@ -8,19 +8,27 @@ from ml.synthetic.drawing import Drawing, Role
 from ml.synthetic.geometry import Points, band, box, ellipse, join, mirrored, smooth, straight
 
 BAGS = {  # the right half of the outline, from the top's middle to the bottom's
-    "tote": join([(0, -0.35), (0.62, -0.35)], smooth([(0.61, -0.1), (0.58, 0.5), (0.5, 0.6), (0, 0.62)], 3)),
-    "trapeze": join([(0, -0.3), (0.55, -0.3)], smooth([(0.57, -0.2), (0.82, 0.5), (0.74, 0.58), (0, 0.6)], 3)),
+    "tote": join([(0, -0.35), (0.62, -0.35)],
+                 smooth([(0.61, -0.1), (0.58, 0.5), (0.5, 0.6), (0, 0.62)], 3)),
+    "trapeze": join([(0, -0.3), (0.55, -0.3)],
+                    smooth([(0.57, -0.2), (0.82, 0.5), (0.74, 0.58), (0, 0.6)], 3)),
     "box": join([(0, -0.2), (0.68, -0.2)], smooth([(0.72, -0.16), (0.73, 0.1), (0.72, 0.52)], 4),
                 [(0.68, 0.57), (0, 0.58)]),
     "hobo": join(smooth([(0, -0.08), (0.3, -0.12), (0.58, -0.34)]),
                  smooth([(0.64, -0.3), (0.82, 0.2), (0.62, 0.56), (0, 0.62)])),
-    "bucket": join([(0, -0.32), (0.42, -0.34)], smooth([(0.44, -0.2), (0.56, 0.55), (0.48, 0.64), (0, 0.67)], 4)),
+    "bucket": join([(0, -0.32), (0.42, -0.34)],
+                   smooth([(0.44, -0.2), (0.56, 0.55), (0.48, 0.64), (0, 0.67)], 4)),
 }  # fmt: skip
 HANDLES = {"short": 0.42, "double": 0.5, "long": 0.85, "chain": 0.8}  # height above the bag
 
 
 def handbag(cut: Mapping[str, str], limb: float) -> Drawing:
-    """Draws a handbag; `cut`: shape, handle, closure, panel, extra; `limb` −1 … 1 lets the handle fall."""
+    """Draws a handbag.
+
+    Args:
+        cut: the choices for shape, handle, closure, panel and extra.
+        limb: −1 … 1, how far the handle falls to one side.
+    """
     drawing = Drawing(texture="leather", standing=True)
     half = BAGS[cut["shape"]]
     top, wide = float(half[1, 1]), 0.55 if cut["shape"] == "hobo" else float(half[1, 0])

@@ -11,7 +11,12 @@ HEIGHTS = {"low": 0.28, "mid": 0.5, "high": 0.72}
 
 
 def pump(cut: Mapping[str, str], limb: float) -> Drawing:
-    """Draws a heeled shoe; `cut`: heel, height, toe, strap, trim, platform, heel_colour; `limb` tilts the strap."""
+    """Draws a heeled shoe.
+
+    Args:
+        cut: the choices for heel, height, toe, strap, trim, platform and heel_colour.
+        limb: −1 … 1, how far the strap tilts.
+    """
     drawing = Drawing(texture="leather", standing=True)
     rise, pointed = HEIGHTS[cut["height"]], cut["toe"] == "pointed"
     x = np.array([-0.98, -0.72, -0.45, -0.12, 0.22, 0.54, 0.9])
@@ -70,7 +75,7 @@ def _heel(drawing: Drawing, cut: Mapping[str, str], rise: float) -> None:
 
 
 def _ankle(drawing: Drawing, strap: str, top: Points, limb: float) -> None:
-    """The part of a strap that goes round the ankle, behind the shoe."""
+    """Draws the part of a strap that goes round the ankle, behind the shoe."""
     if strap not in ("ankle", "t"):
         return
     back, high = top[-1, 1], top[-1, 1] - 0.2
@@ -81,7 +86,7 @@ def _ankle(drawing: Drawing, strap: str, top: Points, limb: float) -> None:
 
 
 def _strap(drawing: Drawing, strap: str, top: Points) -> None:
-    """The part of a strap that lies on the foot."""
+    """Draws the part of a strap that lies on the foot."""
     if strap == "mary":
         across = smooth([top[3] + (0.06, 0.1), top[3] + (0.0, -0.06), top[3] + (0.1, -0.16)])
         drawing.add(band(across, 0.07), Role.TRIM, lift=2, edge=0.9)

@@ -1,4 +1,7 @@
-"""Patterns of small repeated things: dots, flowers, icons, zigzags; `pitch` is how far repeats are apart."""
+"""Patterns of small repeated shapes: dots, flowers, icons, zigzags.
+
+In all functions, `pitch` is the distance between two repeats in garment units.
+"""
 
 import numpy as np
 
@@ -18,7 +21,7 @@ ICONS = {
 
 
 def dots(detail: str, pitch: float) -> list[Shape]:
-    """Dots: polka, grid, rings, mixed."""
+    """Dots; `detail` is polka, grid, rings or mixed."""
     found = []
     for x, y, number in _places(pitch, detail != "grid"):
         size = pitch * (0.27 if detail != "mixed" else (0.34, 0.18)[number % 2])
@@ -29,12 +32,12 @@ def dots(detail: str, pitch: float) -> list[Shape]:
 
 
 def icons(detail: str, pitch: float) -> list[Shape]:
-    """Any of `ICONS`, staggered."""
+    """One of `ICONS`, which `detail` names, in staggered rows."""
     return [Shape(ICONS[detail] * pitch * 0.32 + (x, y), A) for x, y, _ in _places(pitch)]
 
 
 def flowers(detail: str, pitch: float) -> list[Shape]:
-    """Flowers strewn about: daisy, bloom, leaves, sprig."""
+    """Scattered flowers; `detail` is daisy, bloom, leaves or sprig."""
     found = []
     for x, y, number in _places(pitch):
         place = np.array(
@@ -46,7 +49,7 @@ def flowers(detail: str, pitch: float) -> list[Shape]:
 
 
 def _flower(detail: str, number: int) -> list[tuple[Points, Role]]:
-    """The n-th flower about the origin, upright."""
+    """One upright flower at the origin; its running number may vary its colours."""
     if detail == "leaves":
         blade = leaf()[::3] * 0.55 - (0, 0.55)
         return [(turned(blade, 120.0 * third), A) for third in range(3)]
@@ -68,7 +71,7 @@ def _flower(detail: str, number: int) -> list[tuple[Points, Role]]:
 
 
 def zigzags(detail: str, pitch: float) -> list[Shape]:
-    """Chevron, wave, argyle, herringbone."""
+    """Zigzags; `detail` is chevron, wave, argyle or herringbone."""
     steps = np.arange(-REACH, REACH, pitch)
     if detail == "argyle":
         diamond = ICONS["diamond"] * pitch * 0.86
@@ -95,7 +98,10 @@ def zigzags(detail: str, pitch: float) -> list[Shape]:
 
 
 def _places(pitch: float, staggered: bool = True) -> list[tuple[float, float, int]]:
-    """Centres x, y of repeats, and a running number; odd rows are moved by half a pitch where staggered."""
+    """The centres x, y of the repeats, each with a running number.
+
+    Odd rows are moved by half a pitch where `staggered` is true.
+    """
     rows = np.arange(-REACH, REACH, pitch * (0.87 if staggered else 1))
     return [
         (x + (pitch / 2 if staggered and row % 2 else 0), y, row + column)

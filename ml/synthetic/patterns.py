@@ -1,4 +1,4 @@
-"""What is woven into cloth or printed on it, as shapes on the square −1.4 … 1.4 around a part's origin."""
+"""Woven and printed patterns, as shapes on the square −REACH … REACH around a part's origin."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -50,7 +50,13 @@ PITCHES: dict[str, tuple[float, ...]] = {
 
 
 class Pattern(NamedTuple):
-    """A cloth: its kind, a detail of `DETAILS[kind]`, and how far its repeats are apart (prints: half their size)."""
+    """The pattern of a cloth.
+
+    Attributes:
+        kind: a key of `DETAILS`.
+        detail: one of `DETAILS[kind]`.
+        pitch: the distance between repeats in garment units; half the size of a print.
+    """
 
     kind: str = "plain"
     detail: str = "plain"
@@ -58,13 +64,16 @@ class Pattern(NamedTuple):
 
     @property
     def repeats(self) -> bool:
-        """Whether cloth may be cut anywhere, so that the pattern lies elsewhere on each piece sold."""
+        """Whether the pattern repeats.
+
+        Such a cloth may be cut anywhere, so the pattern is shifted on each piece sold.
+        """
         return self.kind not in ("plain", "blocks", "print")
 
 
 @lru_cache(maxsize=64)
 def shapes(pattern: Pattern) -> list[Shape]:
-    """All shapes of a pattern, to be painted in order on the ground colour."""
+    """All shapes of a pattern in the order of painting on the ground colour."""
     kind, detail, pitch = pattern
     if kind == "stripes":
         return _stripes(detail, pitch, 0)
@@ -99,7 +108,7 @@ def _stripes(rhythm: str, pitch: float, degrees: float) -> list[Shape]:
 def _crossed(
     bands: list[tuple[float, float, Role]], pitch: float, crossing: Role | None
 ) -> list[Shape]:
-    """Stripes both ways; where two of them cross lies the role `crossing`, if any."""
+    """Stripes both ways; where two of them cross, the role is `crossing`, if there is one."""
     steps = np.arange(-REACH, REACH, pitch)
     lines = [
         Shape(turned(strip(y + low * pitch, y + high * pitch), turn), role)

@@ -12,13 +12,19 @@ from ml.synthetic.patterns import Pattern
 from ml.synthetic.raster import LIFT, rasterise
 from ml.synthetic.texture import TEXTURES
 
-SUPERSAMPLE = 3
-SHEEN = 26.0  # of 255: black cloth, too, is lighter where light falls
+SUPERSAMPLE = 3  # factor by which pictures are rasterised larger, then reduced
+SHEEN = 26.0  # of 255: how much lighter even black cloth is where light falls on it
 
 
 @dataclass(frozen=True)
 class Look:
-    """How a brand photographs: backdrop colour (0 … 255), vignette (share of light lost in corners), light's angle."""
+    """The look of a brand's photographs.
+
+    Attributes:
+        backdrop: RGB colour, 0 … 255.
+        vignette: share of the light that is lost in the corners.
+        light: angle of the light in degrees.
+    """
 
     backdrop: tuple[float, float, float]
     vignette: float
@@ -34,12 +40,16 @@ def photograph(
     random: np.random.Generator,
     size: int,
 ) -> np.ndarray:
-    """Takes the picture.
+    """Takes the picture of a product.
 
     Args:
-        pattern: what covers the patterned parts.
+        drawing: the product.
+        pattern: the pattern of the patterned parts.
         colours: float (len(Role), 3) in 0 … 255.
-        random: folds, light and noise.
+        pose: the pose of the product.
+        look: the look of the brand's photographs.
+        random: the generator of folds, light and noise.
+        size: the picture's side in pixels.
 
     Returns:
         uint8 (size, size, 3).
@@ -76,9 +86,12 @@ def _light(
     look: Look,
     random: np.random.Generator,
 ) -> np.ndarray:
-    """How much light each pixel gives back, about 1: float32 (size, size). All is a relief, lit from one side."""
+    """The light that each pixel reflects, about 1; float32 (size, size).
+
+    The product is a relief that is lit from one side.
+    """
     texture = TEXTURES[drawing.texture]
-    relief = 9 * _soft(cover, 5) + 5 * _soft(cover, 14)  # cloth is filled by a body
+    relief = 9 * _soft(cover, 5) + 5 * _soft(cover, 14)  # cloth bulges over a body
     relief += 0.9 * ndimage.gaussian_filter(lift, 0.8) + texture.folds * _folds(
         drawing, camera, random
     )
@@ -88,17 +101,15 @@ def _light(
         relief, axis=0
     ) * np.sin(towards)
     light = 1 - texture.gloss * np.tanh(slope / 16) + 0.26 * seams
-    hollow = _soft(lift, 3) - lift
-    light -= (
-        0.13 * np.clip(hollow, 0, 1) * (cover > 0.5)
-    )  # what lies under an edge is in its shadow
+    hollow = _soft(lift, 3) - lift  # positive under an edge, which throws a shadow
+    light -= 0.13 * np.clip(hollow, 0, 1) * (cover > 0.5)
     tilt = np.linspace(-1, 1, len(cover), dtype=np.float32)
     light += 0.05 * (random.uniform(-1, 1) * tilt[None] + random.uniform(-1, 1) * tilt[:, None])
     return np.clip(light, 0.35, 1.4)
 
 
 def _soft(image: np.ndarray, radius: float) -> np.ndarray:
-    """A Gaussian blur, made at half or a quarter of the size: float32 of the same shape."""
+    """A Gaussian blur, computed at half or a quarter of the size; float32 of the same shape."""
     small = 4 if radius > 4 else 2
     reduced = np.asarray(Image.fromarray(image).reduce(small))
     blurred = ndimage.gaussian_filter(reduced, radius / small, truncate=3.0)
@@ -106,7 +117,7 @@ def _soft(image: np.ndarray, radius: float) -> np.ndarray:
 
 
 def _folds(drawing: Drawing, camera: Camera, random: np.random.Generator) -> np.ndarray:
-    """The relief of the folds: some of the drawing's, and soft unevenness; float32 (size, size)."""
+    """The relief of some of the drawing's folds and of soft unevenness; float32 (size, size)."""
     half = camera.size // 2
     image = Image.new("L", (half, half), 0)
     draw = ImageDraw.Draw(image)
@@ -122,10 +133,8 @@ def _folds(drawing: Drawing, camera: Camera, random: np.random.Generator) -> np.
             )
     creases = ndimage.gaussian_filter(np.asarray(image, np.float32) / 255, 1.6)
     uneven = np.zeros((half, half), np.float32)
-    for cells, strength in (
-        ((7, 9), 2.2),
-        ((13, 22), 0.9),
-    ):  # cloth hangs: it changes faster across than downwards
+    # Cloth hangs, so it changes faster across than downwards.
+    for cells, strength in (((7, 9), 2.2), ((13, 22), 0.9)):
         coarse = Image.fromarray(random.normal(0, strength, cells).astype(np.float32))
         uneven += np.asarray(coarse.resize((half, half), Image.Resampling.BICUBIC))
     relief = Image.fromarray(5.0 * creases + uneven)
@@ -133,7 +142,7 @@ def _folds(drawing: Drawing, camera: Camera, random: np.random.Generator) -> np.
 
 
 def _backdrop(drawing: Drawing, cover: np.ndarray, look: Look) -> np.ndarray:
-    """The empty studio with the product's shadow: float32 (size, size, 3)."""
+    """The backdrop with the product's shadow; float32 (size, size, 3)."""
     size = len(cover)
     axis = np.linspace(-1, 1, size, dtype=np.float32)
     far = axis[None] ** 2 + axis[:, None] ** 2

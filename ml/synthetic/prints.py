@@ -1,4 +1,4 @@
-"""Pictures printed on a chest or a bag: each fills the square −1 … 1."""
+"""Pictures printed on a chest or a bag; each fills the square −1 … 1."""
 
 from collections.abc import Callable
 from functools import partial
@@ -14,21 +14,21 @@ NUMBERS = ("07", "24", "71", "95", "52")
 
 
 def star(reach: float = 1.0, corners: int = 5, inner: float = 0.42) -> np.ndarray:
-    """A star (2 · corners, 2) about the origin."""
+    """A star around the origin; points (2 · corners, 2)."""
     angle = np.arange(2 * corners) * np.pi / corners - np.pi / 2
     radius = reach * np.where(np.arange(2 * corners) % 2 == 0, 1, inner)
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
 
 
 def heart() -> np.ndarray:
-    """A heart (n, 2)."""
+    """A heart; points (32, 2)."""
     t = np.linspace(0, 2 * np.pi, 32, endpoint=False)
     y = -(13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t))
     return np.stack([16 * np.sin(t) ** 3, y], axis=1) / 16
 
 
 def leaf() -> np.ndarray:
-    """A pointed leaf (n, 2), upright."""
+    """A pointed, upright leaf; points (n, 2)."""
     return join(
         smooth([(0, -1), (0.42, -0.3), (0.3, 0.5), (0, 1)]),
         smooth([(0, 1), (-0.3, 0.5), (-0.42, -0.3), (0, -1)]),
@@ -69,8 +69,11 @@ def _smile() -> list[Shape]:
 
 
 def _palm() -> list[Shape]:
-    fronds = [band(smooth([(0.05, -0.35), (x * 0.55, y - 0.22), (x, y + 0.1)]), 0.2, 0.04)
-              for x, y in [(-0.9, -0.2), (-0.7, -0.7), (0.0, -0.9), (0.75, -0.65), (0.95, -0.1)]]  # fmt: skip
+    tips = [(-0.9, -0.2), (-0.7, -0.7), (0.0, -0.9), (0.75, -0.65), (0.95, -0.1)]
+    fronds = [
+        band(smooth([(0.05, -0.35), (x * 0.55, y - 0.22), (x, y + 0.1)]), 0.2, 0.04)
+        for x, y in tips
+    ]
     trunk = band(smooth([(0.05, -0.35), (0.1, 0.2), (-0.05, 0.9)]), 0.14, 0.22)
     return [*_plain(ellipse(0, 0.05, 0.75), role=Role.ACCENT), *_plain(trunk, *fronds)]
 
@@ -106,8 +109,11 @@ def _rings() -> list[Shape]:
 
 def _triangles() -> list[Shape]:
     roles = (Role.SECOND, Role.ACCENT, Role.SECOND)
-    return [Shape(np.array([(x, y - 0.6), (x + 0.55, y + 0.3), (x - 0.55, y + 0.3)]), role)
-            for (x, y), role in zip([(0, -0.35), (-0.45, 0.55), (0.45, 0.55)], roles, strict=True)]  # fmt: skip
+    centres = [(0, -0.35), (-0.45, 0.55), (0.45, 0.55)]
+    return [
+        Shape(np.array([(x, y - 0.6), (x + 0.55, y + 0.3), (x - 0.55, y + 0.3)]), role)
+        for (x, y), role in zip(centres, roles, strict=True)
+    ]
 
 
 def _cat() -> list[Shape]:
@@ -175,9 +181,10 @@ def _slogan(word: str) -> list[Shape]:
 
 
 PRINTS: dict[str, Callable[[], list[Shape]]] = {
-    "mountain": _mountain, "badge": _badge, "smile": _smile, "palm": _palm, "waves": _waves, "bolt": _bolt,
-    "rings": _rings, "triangles": _triangles, "cat": _cat, "bars": _bars, "flower": _flower, "skyline": _skyline,
-    "star": partial(_plain, star()), "heart": partial(_plain, heart()), "leaf": partial(_plain, leaf()),
+    "mountain": _mountain, "badge": _badge, "smile": _smile, "palm": _palm, "waves": _waves,
+    "bolt": _bolt, "rings": _rings, "triangles": _triangles, "cat": _cat, "bars": _bars,
+    "flower": _flower, "skyline": _skyline, "star": partial(_plain, star()),
+    "heart": partial(_plain, heart()), "leaf": partial(_plain, leaf()),
     **{word: partial(_word, word) for word in WORDS[:5]},
     **{word: partial(_slogan, word) for word in WORDS[5:]},
     **{number: partial(_number, number) for number in NUMBERS},

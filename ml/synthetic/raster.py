@@ -1,4 +1,4 @@
-"""From a drawing to pixels without colour: which role, how high, which seam."""
+"""Rasterises a drawing without colour: the role, the height and the seam of each pixel."""
 
 from typing import NamedTuple
 
@@ -10,16 +10,16 @@ from ml.synthetic.drawing import Drawing, Part, Role, Shape
 from ml.synthetic.geometry import Points
 from ml.synthetic.patterns import Pattern, shapes
 
-LIFT = 40  # grey levels for a layer of cloth
+LIFT = 40  # grey levels of a layer of cloth
 
 
 class Layers(NamedTuple):
     """A drawing in pixels: three square 8-bit images.
 
     Attributes:
-        roles: a Role each pixel.
-        lift: `LIFT` for each layer of cloth above the background.
-        seams: 128 is none, less is dark, more catches light.
+        roles: the `Role` of each pixel.
+        lift: the height of each pixel; `LIFT` for each layer of cloth above the background.
+        seams: 128 where there is no seam, less for a dark and more for a light one.
     """
 
     roles: Image.Image
@@ -28,7 +28,14 @@ class Layers(NamedTuple):
 
 
 def rasterise(drawing: Drawing, pattern: Pattern, pose: Pose, size: int) -> Layers:
-    """Paints all parts, back to front."""
+    """Paints all parts from back to front.
+
+    Args:
+        drawing: the product.
+        pattern: the pattern of the patterned parts.
+        pose: the pose of the product.
+        size: the side of the images in pixels.
+    """
     camera, motifs = Camera(drawing, pose, size), shapes(pattern)
     cut = pose.cut if pattern.repeats else (0.0, 0.0)
     layers = Layers(
@@ -40,9 +47,8 @@ def rasterise(drawing: Drawing, pattern: Pattern, pose: Pose, size: int) -> Laye
     for number, part in enumerate(drawing.parts, start=1):
         outline = camera.project(part.outline)
         corners = outline.ravel().tolist()
-        aside = (
-            part.turn != 0 and not pattern.repeats
-        )  # a print on the chest is not on the sleeves as well
+        # A print on the chest is not on the sleeves as well.
+        aside = part.turn != 0 and not pattern.repeats
         if part.patterned and motifs and not aside:
             _paint(layers.roles, outline, _moved(motifs, part, cut), camera, part.role)
         else:
@@ -61,7 +67,10 @@ def rasterise(drawing: Drawing, pattern: Pattern, pose: Pose, size: int) -> Laye
 
 
 def _moved(motifs: list[Shape], part: Part, cut: tuple[float, float]) -> list[Shape]:
-    """The pattern's shapes in the drawing's coordinates, as they lie on a part; `cut` moves them along the cloth."""
+    """The pattern's shapes on a part, in the drawing's coordinates.
+
+    `cut` shifts them along the cloth.
+    """
     angle = np.radians(part.turn)
     rotate = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     return [Shape((shape.points + cut) @ rotate + part.origin, shape.role) for shape in motifs]
@@ -70,7 +79,7 @@ def _moved(motifs: list[Shape], part: Part, cut: tuple[float, float]) -> list[Sh
 def _paint(
     roles: Image.Image, outline: Points, motifs: list[Shape], camera: Camera, ground: Role
 ) -> None:
-    """Paints a part's pattern through its outline."""
+    """Paints a part's pattern inside its outline."""
     low, high = (
         np.floor(outline.min(axis=0)).astype(int),
         np.ceil(outline.max(axis=0)).astype(int) + 1,

@@ -46,15 +46,17 @@ def generate_shop(
     shop after a delivery of new goods.
 
     Args:
-        folder: gets catalog.csv, pairs.csv and images/; new or empty.
-        products: at least 1.
+        folder: a new or empty folder; catalog.csv, pairs.csv and images/ are written into it.
+        products: number of products, at least 1.
         seed: at least 0.
-        progress: called with 1 after each picture.
-        recoloured: all colourways of a design are one photograph, recoloured, as some shops make
-            them: the same pose, folds and light. Otherwise each product is photographed on its own.
+        progress: it is called with 1 after each picture.
+        recoloured: whether all colourways of a design have the same pose, folds and light, like one
+            photograph that is recoloured, as some shops do it. Otherwise each product has a
+            photograph of its own.
 
     Raises:
-        UserError: the folder holds something or cannot be written, or a number is out of range.
+        UserError: the folder is not empty, is not a folder or cannot be written, or a number is out
+            of range.
     """
     if products < 1:
         raise UserError(f"a shop needs at least 1 product, not {products}")
@@ -68,7 +70,8 @@ def generate_shop(
     try:
         if folder.exists() and any(folder.iterdir()):
             raise UserError(
-                f"the folder '{folder}' is not empty: give a new or empty folder for the generated shop"
+                f"the folder '{folder}' is not empty: "
+                "give a new or empty folder for the generated shop"
             )
         with replacing(folder) as beside:
             (beside / "images").mkdir(parents=True)
@@ -112,15 +115,22 @@ def _write(
 
 
 def product_id(index: int, seed: int) -> str:
-    """The n-th product's id: seven digits or more that tell nothing about the order; unique within a shop."""
+    """The id of a product: seven digits or more, unique within a shop, in no order.
+
+    Args:
+        index: 0-based index of the product in the shop.
+        seed: the seed of the shop.
+    """
     million, rest = divmod(index, 1_000_000)
-    return str(
-        (1 + million) * 1_000_000 + (rest * 387_419 + seed * 7_919) % 1_000_000
-    )  # coprime: a permutation
+    # 387419 and a million have no common factor, so this is a permutation.
+    return str((1 + million) * 1_000_000 + (rest * 387_419 + seed * 7_919) % 1_000_000)
 
 
 def _blocks(products: int, seed: int) -> Iterator[tuple[int, int, Block]]:
-    """Blocks until there are enough products: the block's number, the index of its first product, and the block."""
+    """Yields blocks until there are enough products.
+
+    Each comes with its 0-based index and the index of its first product.
+    """
     number, first = 0, 0
     while first < products:
         block = make_block(number, seed)

@@ -18,18 +18,23 @@ from ml.synthetic.geometry import (
     straight,
 )
 
-SHAPES = {
+SHAPES = {  # half widths at hip and hem
     "pencil": (0.42, 0.36),
     "a-line": (0.5, 0.62),
     "flared": (0.54, 0.86),
     "straight": (0.44, 0.45),
-}  # hip, hem
+}
 LENGTHS = {"mini": 0.05, "knee": 0.35, "midi": 0.72}
 TOP = -0.78
 
 
 def skirt(cut: Mapping[str, str], limb: float) -> Drawing:
-    """Draws a skirt; `cut`: shape, length, front, waist, hem; `limb` −1 … 1 swings the hem."""
+    """Draws a skirt.
+
+    Args:
+        cut: the choices for shape, length, front, waist and hem.
+        limb: −1 … 1, how far the hem swings.
+    """
     drawing = Drawing(texture="poplin")
     (hip, bottom), end, swing = SHAPES[cut["shape"]], LENGTHS[cut["length"]], 0.03 * limb
     back = smooth([(0, -0.83), (0.2, -0.82), (0.31, TOP), (0.2, -0.7), (0, -0.68)], 3)

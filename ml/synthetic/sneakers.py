@@ -9,11 +9,16 @@ from ml.synthetic.geometry import Points, band, box, ellipse, join, moved, smoot
 
 COLLARS = {"low": -0.36, "mid": -0.56, "high": -0.82}
 STRIPES = {"two": 2, "three": 3, "four": 4}
-NOSE = [(-1.0, 0.24), (-0.98, 0.07), (-0.84, -0.04)]  # the outline's front, up from the sole
+NOSE = [(-1.0, 0.24), (-0.98, 0.07), (-0.84, -0.04)]  # front of the outline, upwards from the sole
 
 
 def sneaker(cut: Mapping[str, str], limb: float) -> Drawing:
-    """Draws a sneaker; `cut`: top, sole, toe, side, laces, heel, foxing; `limb` lifts the tongue."""
+    """Draws a sneaker.
+
+    Args:
+        cut: the choices for top, sole, toe, side, laces, heel and foxing.
+        limb: −1 … 1, how high the tongue stands.
+    """
     drawing = Drawing(texture="canvas", standing=True)
     collar = COLLARS[cut["top"]]
     tip = collar - (0.02 if cut["laces"] == "slip" else 0.11 + 0.03 * limb)

@@ -1,4 +1,4 @@
-"""What cloth looks like from near: a relief over the garment's own coordinates."""
+"""The surface of cloth: a relief over the coordinates of the garment."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,9 +13,10 @@ class Texture:
     """A material.
 
     Attributes:
-        relief: (x, y) in garment units, float32 arrays of one shape → height of the weave.
-        folds: how strongly it creases.
-        gloss: how much light changes with slope.
+        relief: the function from x and y in garment units, float32 arrays of one shape, to the
+            height of the weave.
+        folds: strength of its folds.
+        gloss: how strongly its brightness changes with the slope.
     """
 
     relief: Relief

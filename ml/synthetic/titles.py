@@ -1,4 +1,4 @@
-"""Titles as shops write them: they name the kind of pattern, never the design."""
+"""Titles as shops write them; they name the kind of pattern and never the design."""
 
 import numpy as np
 
@@ -6,14 +6,18 @@ from ml.synthetic.articles import Article
 from ml.synthetic.patterns import Pattern
 
 KINDS = {
-    "plain": ("Solid", "Plain", "Classic", "Essential"), "stripes": ("Striped",),
+    "plain": ("Solid", "Plain", "Classic", "Essential"),
+    "stripes": ("Striped",),
     "vertical": ("Striped", "Pinstripe"),
-    "diagonal": ("Striped",), "checks": ("Checked", "Check"), "dots": ("Dotted", "Spot Print"),
+    "diagonal": ("Striped",),
+    "checks": ("Checked", "Check"),
+    "dots": ("Dotted", "Spot Print"),
     "floral": ("Floral", "Printed"),
-    "motif": ("Printed", "Patterned"), "zigzag": ("Patterned", "Geometric"),
+    "motif": ("Printed", "Patterned"),
+    "zigzag": ("Patterned", "Geometric"),
     "blocks": ("Colourblocked", "Panelled"),
     "print": ("Printed", "Graphic"),
-}  # fmt: skip
+}
 OWNERS = {
     "Men": "Men's",
     "Women": "Women's",
@@ -22,8 +26,15 @@ OWNERS = {
     "Unisex": "Unisex",
 }
 ADDITIONS = (
-    '"Weekend" Edition', "(Limited)", "– New In", "100% Cotton", "Regular Fit", "<Web Exclusive>", "& Gift Bag", "Été",
-)  # fmt: skip
+    '"Weekend" Edition',
+    "(Limited)",
+    "– New In",
+    "100% Cotton",
+    "Regular Fit",
+    "<Web Exclusive>",
+    "& Gift Bag",
+    "Été",
+)
 HARD_GOODS = ("Handbags", "Backpacks", "Casual Shoes", "Heels", "Caps")
 
 
@@ -35,7 +46,7 @@ def title(
     pattern: Pattern,
     random: np.random.Generator,
 ) -> str:
-    """One product's title."""
+    """Draws a random title of one product; `colour` is the name of its ground colour."""
     words = [brand, OWNERS[gender], colour, str(random.choice(KINDS[pattern.kind])), article.noun]
     if random.random() < 0.2:
         addition = str(random.choice(ADDITIONS))

@@ -1,4 +1,4 @@
-"""T-shirts, polos, shirts, sweaters and hoodies: one upper body with different necks, sleeves and fronts."""
+"""T-shirts, polos, shirts, sweaters and hoodies: one upper body with different parts."""
 
 from collections.abc import Mapping
 
@@ -9,8 +9,9 @@ from ml.synthetic.fronts import NECK, collar, front, hood, pocket, ribs
 from ml.synthetic.geometry import Points, band, box, ellipse, flip, join, mirrored, moved, smooth
 
 PLAIN = {
-    "neck": "crew", "sleeve": "short", "fit": "regular", "length": "regular", "hem": "straight", "front": "none",
-    "collar": "none", "pocket": "none", "cuffs": "none", "sleeves": "same", "trim": "same", "cord": "none",
+    "neck": "crew", "sleeve": "short", "fit": "regular", "length": "regular", "hem": "straight",
+    "front": "none", "collar": "none", "pocket": "none", "cuffs": "none", "sleeves": "same",
+    "trim": "same", "cord": "none",
 }  # fmt: skip
 FITS = {"slim": 0.9, "regular": 1.0, "boxy": 1.14}
 HEMS = {"crop": 0.42, "regular": 0.74, "long": 1.02}
@@ -34,7 +35,7 @@ def top(cut: Mapping[str, str], limb: float) -> Drawing:
     """Draws an upper body.
 
     Args:
-        cut: any options of `PLAIN`; what is absent is as there.
+        cut: the choices for options of `PLAIN`; a missing option has the choice that it has there.
         limb: −1 … 1, how far the arms hang from the body.
     """
     cut = {**PLAIN, **cut}
@@ -53,9 +54,8 @@ def top(cut: Mapping[str, str], limb: float) -> Drawing:
     drawing.add(mirrored(back), Role.INSIDE, lift=0.2, edge=0.2)
     if cut["collar"] in ("none", "hood"):
         drawing.seam(smooth([(-neck, NECK), (0, NECK + 0.05), (neck, NECK)]), 0.6)
-        drawing.add(
-            box(-0.05, NECK + 0.005, 0.05, NECK + 0.05), Role.HARDWARE, lift=0.25, edge=0.2
-        )  # the label
+        label = box(-0.05, NECK + 0.005, 0.05, NECK + 0.05)
+        drawing.add(label, Role.HARDWARE, lift=0.25, edge=0.2)
     for side in (1, -1):
         _sleeve(drawing, cut, wide, side, limb)
     line = _body(drawing, cut, wide, hem)
@@ -68,7 +68,7 @@ def top(cut: Mapping[str, str], limb: float) -> Drawing:
 
 
 def _body(drawing: Drawing, cut: Mapping[str, str], wide: float, hem: float) -> Points:
-    """The torso; gives the chain of its neckline, left to right."""
+    """Draws the torso; returns the chain of its neckline from left to right."""
     neck, depth = NECKS[cut["neck"]]
     centre = (0.0, NECK + depth)
     if cut["neck"] == "v":

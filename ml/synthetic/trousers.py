@@ -22,7 +22,8 @@ def trousers(cut: Mapping[str, str], limb: float) -> Drawing:
     """Draws trousers or shorts.
 
     Args:
-        cut: leg, length, waist, pocket, cuffs, side; crease and knee may be absent.
+        cut: the choices for leg, length, waist, pocket, cuffs and side; crease and knee may be
+            missing.
         limb: −1 … 1, how far the legs spread.
     """
     cut = {**PLAIN, **cut}
@@ -60,7 +61,7 @@ def trousers(cut: Mapping[str, str], limb: float) -> Drawing:
 
 
 def _leg(cut: Mapping[str, str], spread: float) -> tuple[Points, Points]:
-    """The right leg's outer edge, downwards, and its inner edge, upwards."""
+    """The right leg's outer edge from top to bottom, and its inner edge from bottom to top."""
     thigh, knee, ankle = LEGS[cut["leg"]]
     end = LENGTHS[cut["length"]]
     share = (end - CROTCH) / (1.0 - CROTCH)
@@ -114,7 +115,7 @@ def _pocket(drawing: Drawing, kind: str, end: float, mirror: Points) -> None:
 
 
 def _shape(drawing: Drawing, cut: Mapping[str, str], hem: Points, mirror: Points) -> None:
-    """Pressed creases, knee patches, and where the leg folds."""
+    """Draws pressed creases and knee patches, and adds the folds of the leg."""
     (inside, end), (outside, _) = hem
     centre = (inside + outside) / 2
     if cut["crease"] == "pressed":
