@@ -1,1 +1,4 @@
-"""What is computed: shop → snapshot → validate → prepare → train → embed → evaluate. No Prefect, MLflow or DVC here."""
+"""The computation: shop → snapshot → validate → prepare → train → embed → evaluate.
+
+Nothing here imports Prefect, MLflow or DVC.
+"""

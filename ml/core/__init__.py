@@ -1,1 +1,1 @@
-"""What every room stands on: errors, files, params, progress, the command line of a stage, devices."""
+"""What every room uses: errors, files, params, progress, devices, a stage's command line."""

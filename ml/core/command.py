@@ -1,4 +1,4 @@
-"""How a stage runs alone: `python -m ml.STAGE --help`."""
+"""Runs a stage as a command: `python -m ml.STAGE --help`."""
 
 import errno
 import os
@@ -22,16 +22,19 @@ def run_stage(main: Callable[..., Any]) -> None:
 
 
 def run_app(app: typer.Typer) -> None:
-    """Runs a command line; what a person can mend (`UserError`, a full disk) is said in a line or a few, with exit code 1."""
+    """Runs a command line and ends it with exit code 1 after an error that the user can mend.
+
+    Such errors are `UserError` and a full disk. They are printed to standard error in a few lines,
+    without a traceback. Every other error is raised.
+    """
     try:
         app()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
     except OSError as error:
-        words = next(
-            (words for words in DISK_FULL if words in str(error)), None
-        )  # a copy of many files has no errno
+        # The words are compared since the error of a copy of many files has no errno.
+        words = next((words for words in DISK_FULL if words in str(error)), None)
         if words is None:
             raise
         print(

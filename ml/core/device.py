@@ -1,4 +1,4 @@
-"""Where and how exactly the computation runs."""
+"""The device of the computation, and the settings that make it repeatable."""
 
 import os
 
@@ -9,10 +9,13 @@ from ml.core.errors import UserError
 
 
 def pick_device(wanted: str) -> str:
-    """The device to use, "cuda" or "cpu": "auto" takes the GPU where there is one.
+    """Returns the device to use, "cuda" or "cpu".
+
+    Args:
+        wanted: "cuda", "cpu" or "auto", which takes the GPU if torch sees one.
 
     Raises:
-        UserError: "cuda" is wanted and there is none.
+        UserError: "cuda" is wanted and torch sees no GPU.
     """
     if wanted == "cuda" and not torch.cuda.is_available():
         raise UserError("train.device is 'cuda', but torch sees no GPU here: use 'auto' or 'cpu'")
@@ -20,10 +23,13 @@ def pick_device(wanted: str) -> str:
 
 
 def exact(threads: int) -> None:
-    """Makes torch repeatable: deterministic kernels and a fixed thread count, on which CPU results depend; and keeps memory."""
-    os.environ.setdefault(
-        "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
-    )  # what deterministic cuBLAS asks for
+    """Makes torch repeatable by deterministic kernels and a fixed thread count; keeps memory.
+
+    Args:
+        threads: number of CPU threads; CPU results depend on it.
+    """
+    # Deterministic cuBLAS asks for this workspace.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
     torch.set_num_threads(threads)
     keep_memory()

@@ -1,5 +1,8 @@
-"""The one error that a person can mend."""
+"""The error that a user can mend."""
 
 
 class UserError(Exception):
-    """Bad input: the message says what is wrong, where, and what to do. Shown without a traceback, exit code 1."""
+    """Bad input: the message says what is wrong, where, and what to do.
+
+    Commands print it without a traceback and end with exit code 1.
+    """

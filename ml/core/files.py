@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written beside their place, then renamed."""
+"""Writes files that are whole or absent: beside their place first, then renamed."""
 
 import json
 import os
@@ -15,7 +15,12 @@ import pyarrow.parquet as pq
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yields a path beside `path`; what the caller writes there (file or folder) takes its place on success only."""
+    """Replaces a file or folder, on success only.
+
+    Yields:
+        A path beside `path`. The caller writes a file or folder there. If the block ends without an
+        error, this replaces `path`; otherwise it is removed and `path` stays as it was.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     remove(beside)
@@ -29,16 +34,21 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def remove_parts(path: Path) -> None:
-    """Removes what writers of `path` that died left beside it; only where a lock keeps living ones away (see `replacing`)."""
+    """Removes the parts that killed writers of `path` left beside it (see `replacing`).
+
+    Only a caller whose lock keeps all other writers of `path` away may do so.
+    """
     for part in path.parent.glob(f".{path.name}.*.part*"):
         remove(part)
 
 
 def reserve(path: Path) -> None:
-    """Takes the room that a sparse file will need: writing to its memory map on a full disk would kill the process.
+    """Allocates the disk space of a sparse file.
+
+    On a full disk a write to the file's memory map would kill the process.
 
     Raises:
-        OSError: there is no room.
+        OSError: the disk has too little space.
     """
     if hasattr(os, "posix_fallocate"):
         with path.open("r+b") as file:
@@ -46,7 +56,7 @@ def reserve(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Removes a file, a link or a whole folder; silent where there is none."""
+    """Removes a file, a link or a whole folder, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -54,7 +64,11 @@ def remove(path: Path) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """JSON with stable layout (two spaces, keys as given, newline at the end); NaN is refused: ValueError."""
+    """Writes JSON in a stable layout: two spaces, keys in the given order, a newline at the end.
+
+    Raises:
+        ValueError: the content holds NaN or an infinity.
+    """
     with replacing(path) as beside:
         beside.write_text(
             json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
@@ -63,17 +77,17 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The parsed content of a JSON file."""
+    """Reads a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Parquet without pandas metadata, so that equal tables are equal bytes."""
+    """Writes Parquet without pandas metadata, so that equal tables give equal bytes."""
     with replacing(path) as beside:
         arrow = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
         pq.write_table(arrow, beside, compression="zstd")
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """A Parquet table as a frame; text columns are plain `str` with None for missing."""
+    """Reads a Parquet table; text columns hold plain `str`, and None for missing values."""
     return pd.read_parquet(path)

@@ -1,4 +1,4 @@
-"""The params: sections of params.yaml, checked against the model that the stage declares."""
+"""Params: sections of params.yaml, checked against the pydantic model of each stage."""
 
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,7 +10,7 @@ from ml.core.errors import UserError
 
 
 class Params(BaseModel):
-    """Base of every section: unknown params are refused, values do not change while a stage runs."""
+    """Base class of every section: it refuses unknown params, and its values are frozen."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -22,8 +22,8 @@ def load_params(section: str, model: type[Section], path: Path = Path("params.ya
     """Reads one section of params.yaml.
 
     Raises:
-        UserError: no such file or section, not YAML, or a param that is missing, unknown or out of
-            range; every mistake is named with its place.
+        UserError: the file or section does not exist, the file is not YAML, or a param is missing,
+            unknown or out of range. The message names every mistake and its place.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -42,10 +42,10 @@ def load_params(section: str, model: type[Section], path: Path = Path("params.ya
 
 
 def profile_params(name: str, path: Path = Path("params.yaml")) -> dict[str, Any]:
-    """The params of a profile, such as {"prepare.side": 224}.
+    """Returns the params of a profile, such as {"prepare.side": 224}.
 
     Raises:
-        UserError: there is no such profile.
+        UserError: the profile does not exist.
     """
     profiles = yaml.safe_load(path.read_text(encoding="utf-8")).get("profiles") or {}
     if name not in profiles:
@@ -56,7 +56,7 @@ def profile_params(name: str, path: Path = Path("params.yaml")) -> dict[str, Any
 
 
 def describe(error: ValidationError, root: str = "") -> str:
-    """All mistakes of a pydantic validation in one line each: place, what is wrong, what was given."""
+    """Describes all mistakes of a pydantic validation: place, fault and given value of each."""
     lines = []
     for mistake in error.errors():
         place = ".".join(str(part) for part in (root, *mistake["loc"]) if part != "")

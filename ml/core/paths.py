@@ -1,4 +1,4 @@
-"""Where each stage leaves its files, below the project's root. The same paths stand in dvc.yaml."""
+"""Paths of the files of each stage, relative to the project's root, as in dvc.yaml."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar where a person watches, a line now and then where a log does."""
+"""Shows the progress of long work: a bar in a terminal, and now and then a line in a log."""
 
 import sys
 import time
@@ -6,7 +6,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 EVERY = 10.0  # seconds between lines in a log
 
@@ -15,17 +24,48 @@ Advance = Callable[..., None]
 
 @contextmanager
 def progress(title: str, total: int, unit: str) -> Iterator[Advance]:
-    """Shows how far a piece of work is.
+    """Shows the progress of a piece of work on standard error.
+
+    Args:
+        title: what is done.
+        total: number of units.
+        unit: name of the units, a plural that ends in s.
 
     Yields:
         `advance(count=1)`: `count` more units are done. In a log each line reads
-        `TITLE: 42 % (1,300 of 3,100 UNIT, 51 UNIT/s, 35 s left)`, which the flows turn into a progress bar on Prefect's
-        page.
+        `TITLE: 42% (1,300 of 3,100 UNIT, 51 UNIT/s, 35 s left)`. The flows turn it into a progress
+        bar on Prefect's page.
     """
     if sys.stderr.isatty():
         yield from _bar(title, total, unit)
     else:
         yield from _lines(title, total, unit)
+
+
+def rate(speed: float, unit: str) -> str:
+    """Describes a speed in units per second; if it is below 1, in seconds per unit.
+
+    Args:
+        speed: units per second, above 0.
+        unit: as of `progress`: with "steps", the text is like "51 steps/s" or "2.5 s/step".
+    """
+    if speed >= 1:
+        return f"{_short(speed)} {unit}/s"
+    return f"{_short(1 / speed)} s/{unit.removesuffix('s')}"
+
+
+def _short(number: float) -> str:
+    return f"{number:.1f}" if number < 10 else f"{number:,.0f}"
+
+
+class _RateColumn(ProgressColumn):
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self.unit = unit
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(rate(speed, self.unit) if speed else "")
 
 
 def _bar(title: str, total: int, unit: str) -> Iterator[Advance]:
@@ -34,6 +74,7 @@ def _bar(title: str, total: int, unit: str) -> Iterator[Advance]:
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(unit),
+        _RateColumn(unit),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
@@ -53,11 +94,11 @@ def _lines(title: str, total: int, unit: str) -> Iterator[Advance]:
         nonlocal done, shown
         done += count
         now = time.monotonic()
-        if not total or (now - shown < EVERY and done < total):
+        if not done or not total or (now - shown < EVERY and done < total):
             return
         shown = now
         speed = done / max(now - start, 1e-9)
-        ending = f"{speed:,.0f} {unit}/s, {(total - done) / max(speed, 1e-9):,.0f} s left"
+        ending = f"{rate(speed, unit)}, {(total - done) / speed:,.0f} s left"
         line = f"{title}: {done / total:.0%} ({done:,} of {total:,} {unit}, {ending})"
         print(line, file=sys.stderr, flush=True)  # standard output is for results
 

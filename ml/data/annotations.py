@@ -1,4 +1,4 @@
-"""What the annotated pairs say: designs, hard pairs and block pairs.
+"""Derives designs, hard pairs and block pairs from the annotated pairs.
 
 A *usable* pair is not marked `low`. A *design* is a connected component of the positive usable
 pairs. *Hard pairs* are the usable pairs; *block pairs* are all pairs of products that occur in a
@@ -21,8 +21,8 @@ class PairSet:
     """Pairs of annotated products.
 
     Attributes:
-        left, right: int (pairs,), positions in the truth's products.
-        label: bool (pairs,), true where both are of one design.
+        left, right: int (pairs,), positions among the annotated products.
+        label: bool (pairs,), true if both products are of one design.
     """
 
     left: np.ndarray
@@ -35,7 +35,7 @@ class PairSet:
 
 @dataclass(frozen=True)
 class Annotations:
-    """The annotated products of a table and what is known of them.
+    """The annotated products of a table, with their designs, blocks and pairs.
 
     Attributes:
         indices: int (products,), the position of each annotated product in the table, and so in
@@ -43,7 +43,7 @@ class Annotations:
         design: int (products,), numbered from 0.
         block: int (products,), numbered from 0.
         hard, block_pairs: see the module.
-        usable: how many annotated pairs are behind it.
+        usable: number of usable pairs.
     """
 
     indices: np.ndarray
@@ -55,34 +55,31 @@ class Annotations:
 
     @property
     def complete(self) -> bool:
-        """Whether both kinds of pairs are there, hard and within blocks: without them no figure can be given."""
+        """Whether hard and block pairs both hold positives and negatives; every metric needs it."""
         return all(0 < pairs.label.sum() < len(pairs) for pairs in (self.hard, self.block_pairs))
 
 
 def build_annotations(products: pd.DataFrame, pairs: pd.DataFrame) -> Annotations:
-    """Works out the truth for the products of a table, such as one split.
+    """Derives the annotations of the products of a table, such as one split.
 
     Args:
-        products: product_id, brand, gender, article_type; the index does not matter, the order
-            does.
-        pairs: left, right, color_variants, confidence (may be absent). Pairs with a product outside
+        products: product_id, brand, gender, article_type; the order matters, the index does not.
+        pairs: left, right, color_variants, and optionally confidence. Pairs with a product outside
             the table are left out.
     """
-    row = pd.Series(np.arange(len(products)), index=products["product_id"].to_numpy())
-    pairs = pairs[pairs["left"].isin(row.index) & pairs["right"].isin(row.index)]
+    where = pd.Series(np.arange(len(products)), index=products["product_id"].to_numpy())
+    pairs = pairs[pairs["left"].isin(where.index) & pairs["right"].isin(where.index)]
     low = (
         (pairs["confidence"] == "low").fillna(False).astype(bool)
         if "confidence" in pairs
         else pd.Series(False, pairs.index)
     )
     usable, doubtful = pairs[~low], pairs[low]
-    indices = np.unique(np.concatenate([row[usable["left"]], row[usable["right"]]]).astype(int))
+    indices = np.unique(np.concatenate([where[usable["left"]], where[usable["right"]]]).astype(int))
     place = np.full(len(products), -1)
     place[indices] = np.arange(len(indices))
-    left, right = (
-        place[row[usable["left"]].to_numpy(int)],
-        place[row[usable["right"]].to_numpy(int)],
-    )
+    left = place[where[usable["left"]].to_numpy(int)]
+    right = place[where[usable["right"]].to_numpy(int)]
     label = usable["color_variants"].to_numpy(int) == 1
     design = components(len(indices), left[label], right[label])
     block = block_numbers(products.iloc[indices])
@@ -90,8 +87,8 @@ def build_annotations(products: pd.DataFrame, pairs: pd.DataFrame) -> Annotation
     excluded = {
         frozenset(ends)
         for ends in zip(
-            place[row[doubtful["left"]].to_numpy(int)],
-            place[row[doubtful["right"]].to_numpy(int)],
+            place[where[doubtful["left"]].to_numpy(int)],
+            place[where[doubtful["right"]].to_numpy(int)],
             strict=True,
         )
     }
@@ -110,13 +107,21 @@ def build_annotations(products: pd.DataFrame, pairs: pd.DataFrame) -> Annotation
 
 
 def components(count: int, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Numbers the connected components of a graph: int (count,), from 0; left, right: int (edges,), ends of its edges."""
+    """Numbers the connected components of a graph.
+
+    Args:
+        count: number of nodes.
+        left, right: int (edges,), the two nodes of each edge.
+
+    Returns:
+        int (count,), the component of each node, numbered from 0.
+    """
     graph = coo_array((np.ones(len(left)), (left, right)), shape=(count, count))
     return connected_components(graph, directed=False)[1]
 
 
 def _within(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """All pairs of positions that share a block, in a stable order."""
+    """Returns all pairs of positions that share a block, in a stable order."""
     lefts, rights = [np.zeros(0, int)], [np.zeros(0, int)]
     for value in np.unique(block):
         members = np.flatnonzero(block == value)

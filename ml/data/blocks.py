@@ -1,4 +1,7 @@
-"""Embeddings relative to their block: what all products of a brand and type have in common does not tell them apart."""
+"""Blocks, and embeddings relative to their block.
+
+What all products of one brand and article type have in common does not tell them apart.
+"""
 
 import numpy as np
 import pandas as pd
@@ -7,31 +10,31 @@ from ml.data.schema import BLOCK, KIND
 
 
 def block_numbers(products: pd.DataFrame) -> np.ndarray:
-    """The block (brand, gender, article type) of each product: int (products,), from 0 in order of appearance."""
+    """Numbers the blocks (brand, gender, article type): int (products,), from 0 as they appear."""
     return products.groupby(BLOCK, sort=False, dropna=False).ngroup().to_numpy(int)
 
 
 def kind_numbers(products: pd.DataFrame) -> np.ndarray:
-    """What each product is, whoever makes it (gender and article type): int (products,), from 0 in order of appearance."""
+    """Numbers the kinds (gender, article type): int (products,), from 0 as they appear."""
     return products.groupby(KIND, sort=False, dropna=False).ngroup().to_numpy(int)
 
 
 def relative_to_block(embeddings: np.ndarray, block: np.ndarray, prior: float) -> np.ndarray:
-    """Takes the block's own mean away from each embedding.
+    """Subtracts the block's mean from each embedding.
 
-    One brand photographs its shirts alike, another its shoes: such likeness makes whole blocks too
-    similar or too different for one threshold. The mean is shrunk to zero, the mean of all
-    products, as if `prior` more products of no particular look were in the block: a block of a few
-    products, which may all be variants, hardly moves.
+    One brand photographs all its shirts alike, another brand its shoes. Such likeness makes whole
+    blocks too similar or too different for one threshold. The mean is shrunk towards zero, which is
+    the mean of all products, as if the block held `prior` more products with an embedding of zero.
+    A block of a few products, which may all be variants, therefore hardly moves.
 
     Args:
-        embeddings: float (products, size), rows of length 1, centered on the train products; rows
-            of zeros stay zero.
+        embeddings: float (products, size), each of length 1, centered on the train products;
+            embeddings of zeros stay zero.
         block: int (products,), from 0. All products of a block should be there, annotated or not.
-        prior: products; with 0 the plain mean is taken away, with infinity nothing.
+        prior: number of products; 0 subtracts the plain mean, infinity subtracts nothing.
 
     Returns:
-        float32 (products, size), rows of length 1.
+        float32 (products, size), each embedding of length 1.
     """
     if not len(embeddings):
         return embeddings
@@ -45,14 +48,9 @@ def relative_to_block(embeddings: np.ndarray, block: np.ndarray, prior: float) -
 
 
 def block_mates(products: pd.DataFrame, indices: np.ndarray) -> np.ndarray:
-    """Finds all products that share a block with given ones.
+    """Returns the positions of all products of the blocks that the products at `indices` are in.
 
-    Args:
-        products: brand, gender, article_type.
-        indices: int (any,), positions of products in the table.
-
-    Returns:
-        int (any,), increasing: the positions of these products and of all others of their blocks.
+    They are int (any,) and increasing, and include `indices` (int (any,), positions in the table).
     """
     block = block_numbers(products)
     return np.flatnonzero(np.isin(block, block[indices]))

@@ -1,4 +1,4 @@
-"""Picture bytes to pixels, safely."""
+"""Decodes pictures from untrusted bytes."""
 
 import io
 import warnings
@@ -7,35 +7,29 @@ import numpy as np
 from PIL import Image, ImageFile, ImageOps
 
 MAX_PIXELS = 50_000_000  # a 7,000 × 7,000 photo; more is taken for a decompression bomb
-FORMATS = (
-    "JPEG",
-    "PNG",
-    "WEBP",
-    "GIF",
-    "BMP",
-    "TIFF",
-)  # decoders that take hostile input in the open web's browsers
+# Web browsers use decoders of these formats on hostile input.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 
 ImageFile.LOAD_TRUNCATED_IMAGES = False
 
 
 class UnreadablePicture(ValueError):
-    """The bytes are no usable picture; the message is the reason, in words for the quarantine table."""
+    """The bytes are no usable picture; the message gives the reason for the quarantine table."""
 
 
 def decode(content: bytes | None) -> np.ndarray:
     """Decodes one picture.
 
     Args:
-        content: the file's bytes, or None for a file that is missing.
+        content: the file's bytes, or None for a missing file.
 
     Returns:
-        uint8 array (height, width, 3), RGB, upright after its EXIF orientation; transparency lies
-        on white.
+        uint8 array (height, width, 3), RGB, turned upright by its EXIF orientation, on white where
+        it is transparent.
 
     Raises:
-        UnreadablePicture: missing, empty, no picture, truncated, or larger than `MAX_PIXELS` once
-            decoded.
+        UnreadablePicture: the file is missing, empty, no picture or truncated, or the decoded
+            picture would have more than `MAX_PIXELS` pixels.
     """
     if content is None:
         raise UnreadablePicture("the file is missing")
@@ -43,9 +37,7 @@ def decode(content: bytes | None) -> np.ndarray:
         raise UnreadablePicture("the file is empty (0 bytes)")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # Pillow's own bomb warning: the size is checked below, before decoding
+            warnings.simplefilter("ignore")  # of Pillow, on bombs: the size is checked below
             picture: Image.Image = Image.open(io.BytesIO(content), formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise UnreadablePicture(

@@ -1,9 +1,9 @@
-"""Calibration: how likely two products of one block are colour variants, given their similarity.
+"""Calibration: the probability that two products of one block are colour variants, by similarity.
 
-A cosine of 0.6 means nothing to a reader; "three times in four this is right" does. Platt scaling
-(Platt 1999, "Probabilistic outputs for support vector machines"), fitted on the block pairs of the
-dev split; the reliability diagram and the expected calibration error are those of Guo et al., arXiv
-1706.04599, section 2, with ten bins of equal width.
+A cosine of 0.6 means nothing to a reader; "three times in four this is right" does. The method is
+Platt scaling (Platt 1999, "Probabilistic outputs for support vector machines"), fitted on the block
+pairs of the dev split. The reliability diagram and the expected calibration error are those of Guo
+et al., arXiv 1706.04599, section 2, with ten bins of equal width.
 """
 
 from typing import NamedTuple
@@ -17,18 +17,23 @@ BINS = 10
 
 
 class Calibration(NamedTuple):
-    """probability = 1 / (1 + exp(−slope · cosine − intercept))."""
+    """The calibration: probability = 1 / (1 + exp(−slope · cosine − intercept))."""
 
     slope: float
     intercept: float
 
     def probability(self, similarity: np.ndarray) -> np.ndarray:
-        """Probability of being variants, float in 0 … 1, of cosine similarities of any shape."""
+        """Maps cosine similarities of any shape to probabilities of being variants, in 0 … 1."""
         return np.asarray(expit(self.slope * similarity + self.intercept))
 
 
 def fit_calibration(similarity: np.ndarray, label: np.ndarray) -> Calibration:
-    """Fits slope and intercept by maximum likelihood: float (pairs,) and bool (pairs,), both kinds of pairs among them."""
+    """Fits slope and intercept by maximum likelihood.
+
+    Args:
+        similarity: float (pairs,), cosines.
+        label: bool (pairs,), true for variants; both values must occur.
+    """
     model = LogisticRegression(C=np.inf, max_iter=1000).fit(similarity[:, None], label)
     return Calibration(float(model.coef_[0, 0]), float(model.intercept_[0]))
 
@@ -36,11 +41,12 @@ def fit_calibration(similarity: np.ndarray, label: np.ndarray) -> Calibration:
 def expected_calibration_error(
     probability: np.ndarray, label: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
-    """Mean distance of probability and truth over the bins, weighted by their pairs (equation 3).
+    """Averages |foreseen − found| over the bins, weighted by their pairs (equation 3).
 
     Args:
-        probability: float (pairs,); label: bool (pairs,); weights: float (resamples, pairs), see
-            `ml.evaluate.bootstrap.pair_weights`.
+        probability: float (pairs,).
+        label: bool (pairs,), true for variants.
+        weights: float (resamples, pairs), see `ml.evaluate.bootstrap.pair_weights`.
 
     Returns:
         float (resamples,), 0 at best.
@@ -52,7 +58,15 @@ def expected_calibration_error(
 
 
 def reliability(probability: np.ndarray, label: np.ndarray) -> pd.DataFrame:
-    """The reliability diagram: a row for each bin that holds pairs, with foreseen and found share of variants, and pairs."""
+    """Computes the reliability diagram.
+
+    Args:
+        probability: float (pairs,).
+        label: bool (pairs,), true for variants.
+
+    Returns:
+        One row for each bin that holds pairs: foreseen and found (shares of variants), and pairs.
+    """
     bins = _bins(probability)
     pairs = bins.sum(axis=0)
     full = pairs > 0

@@ -1,4 +1,4 @@
-"""Grouping: products are clustered within blocks, cut at one threshold (1 − cosine)."""
+"""Groups products: they are clustered within blocks and cut at one threshold (1 − cosine)."""
 
 from collections.abc import Callable
 from typing import Literal, Protocol
@@ -8,18 +8,18 @@ import numpy as np
 from ml.grouping.correlation import CorrelationClustering
 from ml.grouping.hierarchical import average, complete, mutual
 
-CANDIDATES = 400  # thresholds tried, at most
+CANDIDATES = 400  # thresholds to try, at most
 
 ClusteringName = Literal["average", "complete", "mutual", "correlation"]
 
 
 class Clustering(Protocol):
-    """What a method makes of the distances of one block."""
+    """A clustering of one block, made from the distances of its products."""
 
     heights: np.ndarray  # float (any,): distances between which the groups can change
 
     def cut(self, threshold: float) -> np.ndarray:
-        """The groups at a threshold: int (products,), any numbers."""
+        """Returns the groups at a threshold: int (products,), any numbers."""
 
 
 CLUSTERINGS: dict[ClusteringName, Callable[[np.ndarray], Clustering]] = {
@@ -31,12 +31,12 @@ CLUSTERINGS: dict[ClusteringName, Callable[[np.ndarray], Clustering]] = {
 
 
 class Grouping:
-    """The products of a table, clustered block by block; any threshold is one cut.
+    """Clusters the products of a table block by block; each threshold is then one cut.
 
     Args:
-        embeddings: float (products, size), rows of length 1; distance is 1 − cosine.
+        embeddings: float (products, size), each of length 1; the distance is 1 − cosine.
         block: int (products,); products of different blocks are never grouped.
-        clustering: the param `evaluate.grouping`, which a model keeps in its grouping.json.
+        clustering: the param `evaluate.grouping`, which a model keeps as "method" in grouping.json.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Grouping:
             self.blocks.append((members, CLUSTERINGS[clustering](_distance(embeddings, members))))
 
     def cut(self, threshold: float) -> np.ndarray:
-        """The groups at a threshold: int (products,), numbered from 0 by first member."""
+        """Returns the groups at a threshold: int (products,), numbered from 0 by first member."""
         group = np.zeros(self.count, dtype=int)
         used = 0
         for members, clustering in self.blocks:
@@ -60,7 +60,10 @@ class Grouping:
         return np.argsort(np.argsort(first))[inverse]
 
     def thresholds(self) -> np.ndarray:
-        """Thresholds worth trying, increasing: half way between successive heights, thinned out to `CANDIDATES`."""
+        """Returns the thresholds to try: float (any,), increasing.
+
+        They lie half way between successive heights; `CANDIDATES` of them are kept at most.
+        """
         heights = np.concatenate([[0.0], *(clustering.heights for _, clustering in self.blocks)])
         heights = np.unique(np.minimum(heights, 2))
         middles = (heights[:-1] + heights[1:]) / 2 if len(heights) > 1 else heights
@@ -70,9 +73,9 @@ class Grouping:
 
 
 def _distance(embeddings: np.ndarray, members: np.ndarray) -> np.ndarray:
-    """Cosine distances of some rows: float64 (members, members), exactly symmetric, 0 … 2."""
-    # Two copies on purpose: of one array with itself numpy asks BLAS for another product, whose
-    # last bits differ.
+    """Returns cosine distances of the members: float64 (members, members), symmetric, 0 … 2."""
+    # There are two copies on purpose: for one array with itself numpy calls another product of
+    # BLAS, whose last bits differ.
     distance = np.clip(1 - embeddings[members] @ embeddings[members].T, 0, 2).astype(np.float64)
     np.fill_diagonal(distance, 0)
     return np.asarray((distance + distance.T) / 2)

@@ -1,1 +1,1 @@
-"""The encoder: a backbone, its slices, and the embeddings of pictures."""
+"""The encoder (a backbone and its slices) and the embeddings of pictures."""

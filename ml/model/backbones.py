@@ -1,4 +1,4 @@
-"""Backbones from timm by name, with ImageNet weights that need no hub where a package carries them."""
+"""Backbones of timm by name, with ImageNet weights from a package or from timm's hub."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -19,31 +19,34 @@ PACKAGED = {
 
 
 def build_backbone(name: str, weights: str) -> nn.Module:
-    """A feature extractor without classifier; `forward_features` gives (batch, channels, height, width).
+    """Builds a feature extractor without a classifier.
 
     Args:
-        name: a timm model name with a convolutional feature map, such as "tf_efficientnet_lite0" or
-            "resnet18".
-        weights: "imagenet" (from an installed package where one carries them, else from timm's
-            hub), "random", or the path of a .safetensors or .pth file with timm's state dict.
+        name: name of a timm model with a convolutional feature map, such as "tf_efficientnet_lite0"
+            or "resnet18".
+        weights: "imagenet" (from an installed package that carries them, else from timm's hub),
+            "random", or the path of a .safetensors or .pth file with timm's state dict.
+
+    Returns:
+        A module whose `forward_features` gives float (batch, channels, height, width).
 
     Raises:
-        UserError: an unknown name, weights that cannot be had (no network, no such file) or do not
-            fit.
+        UserError: the name is unknown, or the weights cannot be had (no network, no such file) or
+            do not fit.
     """
     if name not in timm.list_models():
-        close = (
-            ", ".join(timm.list_models(f"*{name.split('_')[0]}*")[:5])
-            or "timm.list_models() lists them"
-        )
-        raise UserError(f"train.backbone: timm has no model '{name}'; there is {close}")
+        near = timm.list_models(f"*{name.split('_')[0]}*")[:5]
+        close = ", ".join(near) or "timm.list_models() lists them"
+        raise UserError(f"train.encoder.backbone: timm has no model '{name}'; there is {close}")
     if weights == "random":
         return timm.create_model(name, num_classes=0)
     if weights == "imagenet":
         return _from_package(name) if name in PACKAGED else _from_hub(name)
     path = Path(weights)
     if not path.is_file():
-        raise UserError(f"train.weights: '{weights}' is neither 'imagenet', 'random' nor a file")
+        raise UserError(
+            f"train.encoder.weights: '{weights}' is neither 'imagenet', 'random' nor a file"
+        )
     state = (
         load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)
     )
@@ -51,15 +54,17 @@ def build_backbone(name: str, weights: str) -> nn.Module:
 
 
 def channel_statistics(backbone: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and standard deviation the weights were trained with: float32 (3, 1, 1) each, for pixels in 0 … 1."""
+    """Returns the mean and standard deviation of pixels with which the weights were trained.
+
+    Both are float32 (3, 1, 1), for pixels in 0 … 1.
+    """
     config = backbone.pretrained_cfg
     return torch.tensor(config["mean"]).view(3, 1, 1), torch.tensor(config["std"]).view(3, 1, 1)  # type: ignore[index]
 
 
 def _from_package(name: str) -> nn.Module:
     package, file = PACKAGED[name]
-    # The package's names differ from timm's; its state dict is in the same order with the same
-    # shapes.
+    # The package's names differ from timm's; order and shapes of its state dict are the same.
     state = torch.load(str(files(package) / file), weights_only=True)
     names = timm.create_model(name).state_dict()
     return _load(name, dict(zip(names, state.values(), strict=True)), package)
@@ -70,8 +75,9 @@ def _from_hub(name: str) -> nn.Module:
         return timm.create_model(name, pretrained=True, num_classes=0)
     except Exception as error:  # hub clients raise many kinds: offline, unknown tag, bad token
         raise UserError(
-            f"ImageNet weights for '{name}' cannot be fetched ({type(error).__name__}). Without network use "
-            f"{' or '.join(PACKAGED)}, whose weights come as a package, or name a weights file in train.weights"
+            f"ImageNet weights for '{name}' cannot be fetched ({type(error).__name__}). Without "
+            f"network set train.encoder.backbone to {' or '.join(PACKAGED)}, whose weights come as "
+            "a package, or name a weights file in train.encoder.weights"
         ) from error
 
 

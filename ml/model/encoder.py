@@ -1,4 +1,4 @@
-"""The encoder: pictures to one embedding, made of the whole garment and of its slices."""
+"""The encoder joins features of the whole garment and of its slices into one embedding."""
 
 import json
 from pathlib import Path
@@ -21,8 +21,8 @@ SLICES: dict[str, list[Region]] = {
     "none": [],
     "halves": [(0, 0.5, 0, 1), (0.5, 1, 0, 1), (0, 1, 0, 0.5), (0, 1, 0.5, 1)],
     "quadrants": [(0, 0.5, 0, 0.5), (0, 0.5, 0.5, 1), (0.5, 1, 0, 0.5), (0.5, 1, 0.5, 1)],
-    # Drawn once, sides of 0.4 … 0.7 anywhere, and the same for every model, so that its embeddings
-    # can be compared.
+    # These were drawn once, with sides of 0.4 … 0.7 at any place. They are the same for every
+    # model, so that embeddings can be compared.
     "random": [
         (0.32, 0.97, 0.36, 0.92),
         (0.07, 0.58, 0.05, 0.63),
@@ -35,7 +35,9 @@ SLICES: dict[str, list[Region]] = {
 class EncoderParams(Params):
     """The params under `train.encoder` in params.yaml."""
 
-    input: Literal["luminance", "rgb"] = Field(description="what of a picture is looked at")
+    input: Literal["luminance", "rgb"] = Field(
+        description="whether the backbone gets the luminance of a picture or its colours"
+    )
     backbone: str = Field(description="timm name of a network with a convolutional feature map")
     weights: str = Field(description="'imagenet', 'random' or a weights file")
     frozen_batchnorm: bool = Field(
@@ -43,24 +45,24 @@ class EncoderParams(Params):
     )
     slices: Literal["none", "halves", "quadrants", "random"]
     slices_from: Literal["feature_map", "picture"] = Field(
-        description="where slices are cut; pictures cost a pass each"
+        description="where slices are cut; those of pictures cost a forward pass each"
     )
     join: Literal["concat", "mean"] = Field(description="how parts become one embedding")
     mirror: bool = Field(
-        description="embed a picture's mirror image too, and join both; doubles the time of embedding"
+        description="embed the mirror image too, and join both; doubles the time of embedding"
     )
 
 
 class Encoder(nn.Module):
-    """A backbone that looks at the whole picture and at its slices (PBCNet, arXiv 2104.08581, section 3).
+    """A backbone for the whole picture and its slices (PBCNet, arXiv 2104.08581, section 3).
 
-    Slices cut from the last feature map share one forward pass; cut from the picture they see
-    nothing of their neighbours, and cost a pass of their own size each. Embeddings are centered on
-    the mean embedding of the training products (`center`, zero until it is set): what all garments
-    have in common says nothing about which are variants, and crowds all cosines near 1.
+    Slices of the last feature map share one forward pass. Slices of the picture hold nothing of
+    their neighbours, and each costs a pass of its own size. Embeddings are centered on the mean
+    embedding of the training products (`center`, zero until it is set), since what all garments
+    have in common does not tell variants apart and brings all cosines near 1.
 
-    With `input: luminance` colour is dropped before the backbone: no training is spent on
-    forgetting it.
+    With `input: luminance` colour is dropped before the backbone, so that training need not remove
+    it.
     """
 
     mean: torch.Tensor
@@ -80,20 +82,20 @@ class Encoder(nn.Module):
 
     @property
     def part_count(self) -> int:
-        """The whole and its slices."""
+        """The number of parts: the whole and its slices."""
         return len(self.regions)
 
     @property
     def size(self) -> int:
-        """Length of the joined embedding."""
+        """The length of the joined embedding."""
         return self.part_size * (len(self.regions) if self.params.join == "concat" else 1)
 
     def train(self, mode: bool = True) -> "Encoder":
-        """Training mode, in which frozen batch normalisation stays in evaluation mode.
+        """Sets the mode; frozen batch normalisation stays in evaluation mode.
 
-        With statistics of each batch, a query and its key share what tells them from the queue (the
-        leak that MoCo's shuffled batch normalisation is for), and the embeddings of single pictures
-        would use other statistics still.
+        Statistics of each batch would be shared by a query and its key, and would so tell the key
+        from the queue (MoCo shuffles batch normalisation against this leak). The embeddings of
+        single pictures would use yet other statistics.
         """
         super().train(mode)
         if self.params.frozen_batchnorm:
@@ -103,15 +105,15 @@ class Encoder(nn.Module):
         return self
 
     def whole(self, pictures: torch.Tensor) -> torch.Tensor:
-        """The feature map pooled over the whole picture: float (batch, part_size); `pictures` as of `parts`."""
+        """Pools the feature map of whole `pictures` (see `parts`): float (batch, part_size)."""
         return _pool(self.feature_map(pictures), WHOLE)
 
     def feature_map(self, pictures: torch.Tensor) -> torch.Tensor:
-        """What is pooled: float (batch, part_size, rows, columns); `pictures` as of `parts`."""
+        """Maps `pictures` (see `parts`) to features: float (batch, part_size, rows, columns)."""
         return self._features(self._prepared(pictures))
 
     def parts(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Features of the whole and of each slice.
+        """Computes features of the whole and of each slice.
 
         Args:
             pictures: float (batch, 3, height, width), RGB in 0 … 1.
@@ -129,15 +131,14 @@ class Encoder(nn.Module):
             pictures: float (batch, 3, height, width), RGB in 0 … 1.
 
         Returns:
-            float32 (batch, size), each row of length 1.
+            float32 (batch, size), each embedding of length 1.
         """
         return functional.normalize(self.joined(pictures) - self.center, dim=1)
 
     def joined(self, pictures: torch.Tensor) -> torch.Tensor:
-        """What `forward` centers: float32 (batch, size), each row of length 1."""
+        """Joins the parts, before centering: float32 (batch, size), each of length 1."""
         if self.params.mirror and not self.training:
-            # One pass for both views; the mirror image of a slice is found at the slice's mirrored
-            # place.
+            # Both views share one pass. A slice's mirror image is at the mirrored place.
             mirrored = [
                 (top, bottom, 1 - right, 1 - left) for top, bottom, left, right in self.regions
             ]
@@ -180,7 +181,7 @@ class Encoder(nn.Module):
 
 
 def save_encoder(encoder: Encoder, facts: dict[str, Any], folder: Path) -> None:
-    """Writes encoder.safetensors, and encoder.json with what is needed to build the encoder again and `facts` besides."""
+    """Writes encoder.safetensors (weights) and encoder.json (the encoder's params, and `facts`)."""
     with replacing(folder / "encoder.safetensors") as beside:
         beside.write_bytes(
             save({name: value.cpu().contiguous() for name, value in encoder.state_dict().items()})
@@ -191,7 +192,7 @@ def save_encoder(encoder: Encoder, facts: dict[str, Any], folder: Path) -> None:
 
 
 def load_encoder(folder: Path) -> tuple[Encoder, dict[str, Any]]:
-    """The encoder that `save_encoder` wrote, and the whole content of its encoder.json."""
+    """Loads what `save_encoder` wrote: the encoder, and the whole content of encoder.json."""
     facts = read_json(folder / "encoder.json")
     encoder = Encoder(EncoderParams(**{**facts["encoder"], "weights": "random"}))
     encoder.load_state_dict(load_file(folder / "encoder.safetensors"))
@@ -203,12 +204,12 @@ def _pool(features: torch.Tensor, region: Region) -> torch.Tensor:
 
 
 def cut(picture: torch.Tensor, region: Region) -> torch.Tensor:
-    """A region of pictures or feature maps: a view of (batch, channels, height, width)."""
+    """Returns a region of pictures or feature maps (batch, channels, height, width), as a view."""
     top, bottom, left, right = region
     return picture[:, :, _span(top, bottom, picture.shape[2]), _span(left, right, picture.shape[3])]
 
 
 def _span(start: float, stop: float, length: int) -> slice:
-    """A share of `length` cells, at least one; halves of an odd length overlap in the middle cell."""
+    """Returns a share of `length` cells, at least one; odd halves overlap in the middle cell."""
     first = min(int(start * length), length - 1)
     return slice(first, max(first + 1, -int(-stop * length // 1)))

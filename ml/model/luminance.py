@@ -1,4 +1,4 @@
-"""What colours weigh."""
+"""The weights of colours in luminance, and gray levels."""
 
 import torch
 
@@ -7,7 +7,9 @@ PILLOW = (19595.0, 38470.0, 7471.0)  # the same in 65,536ths, as Pillow's conver
 
 
 def gray_levels(pictures: torch.Tensor) -> torch.Tensor:
-    """Luminance in whole levels, bit for bit Pillow's `convert("L")`: what is fed gray pictures sees no other ones.
+    """Computes luminance in whole levels, bit for bit as Pillow's `convert("L")` does.
+
+    Gray pictures that Pillow made therefore give the encoder the same input.
 
     Args:
         pictures: float32 (batch, 3, height, width) in 0 … 1.
@@ -16,7 +18,6 @@ def gray_levels(pictures: torch.Tensor) -> torch.Tensor:
         float32 (batch, 1, height, width) in 0 … 1.
     """
     weights = torch.tensor(PILLOW, device=pictures.device).view(3, 1, 1)
-    weighed = ((pictures * 255).round() * weights).sum(
-        dim=1, keepdim=True
-    )  # below 2 ** 24: exact in float32
+    # The sums are below 2 ** 24, where float32 is exact.
+    weighed = ((pictures * 255).round() * weights).sum(dim=1, keepdim=True)
     return ((weighed + 32768) / 65536).floor() / 255
