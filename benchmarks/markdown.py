@@ -1,14 +1,14 @@
-"""How figures are written in tables."""
+"""How metrics are written in tables."""
 
 from typing import Any
 
 
-def interval_words(figure: dict[str, Any]) -> str:
+def interval_words(metric: dict[str, Any]) -> str:
     """Value and interval; an empty cell where undefined."""
     return (
         ""
-        if figure["value"] is None
-        else f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
+        if metric["value"] is None
+        else f"{metric['value']:.3f} ({metric['low']:.3f} to {metric['high']:.3f})"
     )
 
 

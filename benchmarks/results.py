@@ -1,6 +1,8 @@
-"""`make results`: trains every row of rows.yaml on real photos and writes docs/results.md from the rows' JSON files.
+"""`make results`: trains every row of rows.yaml on real photos and writes the pages of results.
 
-A finished row is benchmarks/results/NAME.json (figures with intervals, params, commit, seconds);
+The pages, docs/results.md and docs/results-tables.md, are built from the rows' JSON files.
+
+A finished row is benchmarks/results/NAME.json (metrics with intervals, params, commit, seconds);
 rows that are there are not computed again, so an interrupted run goes on where it stopped.
 """
 
@@ -44,18 +46,12 @@ from ml.train.trainer import Trainer
 ROWS = Path(__file__).with_name("rows.yaml")
 FINISHED = Path(__file__).with_name("results")
 WORK = ROOT / ".variants/results"
-SHOPS = {
-    "generated": False,
-    "recoloured": True,
-}  # second shops, and whether their colourways are recoloured pictures
+# Second shops, and whether their colourways are recoloured pictures.
+SHOPS = {"generated": False, "recoloured": True}
 SHOP_SEED = 11
-SHOWN = (
-    "pbcnet_semi-*"  # rows of which the first whose weights are still here has its pictures drawn
-)
-WARMUP, TIMED = (
-    3,
-    12,
-)  # steps of which the first are not, the others are measured to foresee an epoch's time
+# The first of these rows whose weights are still here has its pictures drawn.
+SHOWN = "pbcnet_semi-*"
+WARMUP, TIMED = 3, 12  # steps: only the latter are measured, to foresee an epoch's time
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -73,7 +69,7 @@ def main(
         str, typer.Option(help="Rows to compute, comma-separated; default all that are missing.")
     ] = "",
 ) -> None:
-    """Computes the missing rows, then writes docs/results.md."""
+    """Computes the missing rows, then writes docs/results.md and docs/results-tables.md."""
     groups = yaml.safe_load(ROWS.read_text(encoding="utf-8"))
     wanted = [name.strip() for name in only.split(",") if name.strip()]
     unknown = set(wanted) - {name for rows in groups.values() for name in rows}
@@ -86,7 +82,8 @@ def main(
                 own = {param: value for param, value in params.items() if param != "minutes"}
                 row = compute(group, name, own, source, params.get("minutes", minutes), elsewhere)
                 write_json(FINISHED / f"{name}.json", row)
-    print(f"written: {write_results(FINISHED, ROOT / 'docs/results.md')}")
+    for page in write_results(FINISHED, ROOT / "docs"):
+        print(f"written: {page}")
     rows = [read_json(file) for file in sorted(FINISHED.glob("*.json"))]
     draw_curves([row for row in rows if row["group"] == "methods"], ROOT / "docs/images/curves.png")
     for weights in sorted(WORK.glob(f"{SHOWN}/encoder.json"))[:1]:
@@ -117,7 +114,10 @@ def draw(source: str, row: Path) -> None:
 def compute(
     group: str, name: str, params: dict[str, Any], source: str, minutes: float, elsewhere: int
 ) -> dict[str, Any]:
-    """One row: prepares, trains and judges. Ablations are judged on dev alone, so that no choice is made elsewhere."""
+    """Computes one row: prepares, trains and judges.
+
+    Ablations are judged on dev alone, so that no choice is made on test.
+    """
     folder, reported = WORK / name, group == "methods"
     folder.mkdir(parents=True, exist_ok=True)
     params_file = folder / "params.yaml"
@@ -150,14 +150,19 @@ def compute(
             for kind in SHOPS
             if reported
         },
-        "command": f"python -m benchmarks.results --source {source} --minutes {minutes:g} --only {name}",
+        "command": f"python -m benchmarks.results --source {source} --minutes {minutes:g} "
+        f"--only {name}",
         "commit": commit("docs", "benchmarks/results"),
         "machine": f"{platform.machine()}, {settings['train']['threads']} threads",
     }
 
 
 def prepare(source: str, params_file: Path, shop: str = "photos") -> Path:
-    """Imports, validates and prepares a shop once for each way of cropping; `shop` is what its folders are called."""
+    """Imports, validates and prepares a shop, once for each way of cropping it.
+
+    Args:
+        shop: what its folders are called.
+    """
     how = load_params("prepare", CropParams, params_file)
     snapshot, validated = WORK / f"{shop}-snapshot", WORK / f"{shop}-validated"
     if not snapshot.is_dir():
@@ -174,7 +179,14 @@ def prepare(source: str, params_file: Path, shop: str = "photos") -> Path:
 
 
 def affordable_epochs(prepared: Path, params_file: Path, budget: float) -> int:
-    """Whole epochs that fit into the budget (seconds), judged by a few measured steps: at least one, but none in no time."""
+    """Whole epochs that fit into the budget, foreseen from a few measured steps.
+
+    Args:
+        budget: seconds of training.
+
+    Returns:
+        At least one epoch; 0 where the budget is 0.
+    """
     if not budget:
         return 0
     params = load_train_params(params_file)

@@ -1,10 +1,11 @@
-"""docs/results.md, built from the finished rows' JSON files alone, between two marks of the page."""
+"""docs/results.md and docs/results-tables.md: what is built from the finished rows' JSON files."""
 
 from itertools import product
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from benchmarks.findings import REFERENCE, findings
 from benchmarks.goals import by_recipe, difference, goals
 from benchmarks.markdown import interval_words, table
 from ml.core.files import read_json, replacing
@@ -28,19 +29,28 @@ BASELINE = {
     "imagenet_gray": "ImageNet, gray",
 }
 OVER_SEEDS = list(product(("test", "dev"), ("block_ap", "recall_at_1", "cgacc")))
-REFERENCE = "reference"  # the ablation that changes nothing
 
 Row = dict[str, Any]
 
 
-def write_results(finished: Path, page: Path) -> Path:
-    """Puts the tables between the marks of the page; what people wrote around them stays."""
+def write_results(finished: Path, docs: Path) -> list[Path]:
+    """Puts the findings and the tables between the marks of their pages; the rest of a page stays.
+
+    Args:
+        finished: the folder of the rows' JSON files.
+        docs: the folder of results.md, which gets the findings, and of results-tables.md.
+
+    Returns:
+        Both pages.
+    """
     rows = [read_json(file) for file in sorted(finished.glob("*.json"))]
-    text = page.read_text(encoding="utf-8")
-    before, after = text.split(BEGIN)[0], text.split(END)[-1]
-    with replacing(page) as beside:
-        beside.write_text(f"{before}{BEGIN}\n\n{tables(rows)}\n{END}{after}", encoding="utf-8")
-    return page
+    built = {docs / "results.md": findings(rows), docs / "results-tables.md": tables(rows)}
+    for page, text in built.items():
+        old = page.read_text(encoding="utf-8")
+        before, after = old.split(BEGIN)[0], old.split(END)[-1]
+        with replacing(page) as beside:
+            beside.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", encoding="utf-8")
+    return list(built)
 
 
 def tables(rows: list[Row]) -> str:
@@ -92,11 +102,12 @@ def seeds_table(methods: list[Row]) -> str:
 
 def gains_table(methods: list[Row]) -> str:
     """Paired differences to the baselines, and what each row cost."""
-    lines = [
-        f"| {row['name']} | {interval_words(row['gains']['imagenet_gray']['test'])} | {interval_words(row['gains']['gray']['test'])} "
-        f"| {row['train_seconds']} | {row['kept_epoch']} of {row['epochs']} | {row['commit']} |"
-        for row in methods
-    ]
+    lines = []
+    for row in methods:
+        gains = [interval_words(row["gains"][name]["test"]) for name in ("imagenet_gray", "gray")]
+        epoch = f"{row['kept_epoch']} of {row['epochs']}"
+        cells = [row["name"], *gains, str(row["train_seconds"]), epoch, row["commit"]]
+        lines.append(f"| {' | '.join(cells)} |")
     columns = [
         "row",
         "over ImageNet, gray",
@@ -126,12 +137,11 @@ def elsewhere_table(methods: list[Row]) -> str:
         if place == 0 or not said.startswith(":")
     ]
     lines = [text.replace(f"| {methods[0]['name']}: ", "| baseline: ") for text in lines]
-    title = "Block AP on second shops, never seen: generated garments, and the same with recoloured pictures in one pose"
-    return headed(title, ["row", *kinds], lines)
+    return headed("Block AP on second shops, never seen", ["row", *kinds], lines)
 
 
 def ablations_table(ablations: list[Row]) -> str:
-    """One change each, on dev; differences are paired: all rows saw the same resamples of the same pairs."""
+    """One change each, on dev; differences are paired by resample."""
     reference = next((row for row in ablations if row["name"] == REFERENCE), None)
     lines = [
         f"| {row['name']} | {interval_words(row['figures']['dev']['block_ap'])} "
@@ -156,13 +166,13 @@ def headed(title: str, columns: list[str], lines: list[str]) -> str:
 
 
 def line(name: str, figures: Row) -> str:
-    """A Markdown row; block AP with its interval, as every figure has it in the JSON file."""
+    """A Markdown row: every metric with its interval."""
     cells = [interval_words(figures[column]) for column in COLUMNS]
     return f"| {name} | {' | '.join(cells)} |"
 
 
 def value(figures: Row, name: str) -> float:
-    """The figure without its interval."""
+    """The metric without its interval."""
     return float(figures[name]["value"])
 
 

@@ -3,15 +3,18 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from conftest import Clone
 
 from benchmarks.checkout import ROOT
-from benchmarks.goals import block_ap_draws, by_recipe, goals
+from benchmarks.findings import TOLD, findings
+from benchmarks.goals import block_ap_draws, by_recipe, difference, goals
 from benchmarks.markdown import interval_words
 from benchmarks.results import FINISHED
+from benchmarks.tables import BEGIN, END, tables
 from ml.evaluate.bootstrap import interval
 
 ROWS = {
@@ -49,7 +52,7 @@ def test_results_are_computed_row_by_row_and_resumed(
     second = clone.python(*command).stdout
     assert "== moco_v2-0" not in second
     assert (clone.root / "benchmarks/results/moco_v2-0.json").read_bytes() == kept
-    page = (clone.root / "docs/results.md").read_text()
+    page = (clone.root / "docs/results-tables.md").read_text()
     rows = {
         name: json.loads((clone.root / f"benchmarks/results/{name}.json").read_text())
         for name in ROWS["methods"]
@@ -58,6 +61,7 @@ def test_results_are_computed_row_by_row_and_resumed(
         value = row["figures"]["test"]["block_ap"]["value"]
         assert f"| {name} | {value:.3f} (" in page
     assert "### The goals" in page
+    assert "goals are met." in (clone.root / "docs/results.md").read_text()
     ablation = json.loads((clone.root / "benchmarks/results/no-parts.json").read_text())
     assert set(ablation["figures"]) == {"dev"}  # no choice is made on test
     for picture in (
@@ -74,7 +78,7 @@ def test_results_are_computed_row_by_row_and_resumed(
 
 
 def row(method: str, block_ap: float, draws: str) -> dict[str, object]:
-    """A finished row of figures made up."""
+    """A finished row of metrics made up."""
     figure = {"value": block_ap, "low": block_ap - 0.1, "high": block_ap + 0.1}
     figures = {"test": {"block_ap": figure, "recall_at_1": figure, "cgacc": figure}}
     return {
@@ -118,8 +122,12 @@ def test_goals_are_judged_by_the_mean_over_seeds_with_its_own_interval() -> None
     assert f"{above}means of 2 seeds and 1 seed | no |" in page
 
 
+def finished_rows() -> list[dict[str, Any]]:
+    return [json.loads(file.read_text()) for file in sorted(FINISHED.glob("*.json"))]
+
+
 def test_the_readme_says_what_the_finished_rows_say() -> None:
-    rows = [json.loads(file.read_text()) for file in sorted(FINISHED.glob("*.json"))]
+    rows = finished_rows()
     own = by_recipe([row for row in rows if row["group"] == "methods"])["pbcnet_semi"]
     recall = sum(row["figures"]["test"]["recall_at_1"]["value"] for row in own) / len(own)
     block_ap = interval_words(interval(block_ap_draws(own, "test")))
@@ -132,3 +140,41 @@ def test_the_readme_says_what_the_finished_rows_say() -> None:
         figures = own[0]["baselines"][name]["test"]
         recall = figures["recall_at_1"]["value"]
         assert f"| {words} | {interval_words(figures['block_ap'])} | {recall:.3f} |" in readme
+
+
+def test_the_pages_hold_what_the_finished_rows_make_of_them() -> None:
+    rows = finished_rows()
+    for page, built in {"results.md": findings(rows), "results-tables.md": tables(rows)}.items():
+        text = (ROOT / "docs" / page).read_text()
+        assert text.split(BEGIN)[1].split(END)[0].strip() == built.strip(), (
+            f"docs/{page} is not what the rows say: `python -m benchmarks.results` writes it anew"
+        )
+
+
+def test_the_claims_of_the_findings_hold_in_the_finished_rows() -> None:
+    rows = finished_rows()
+    methods = by_recipe([row for row in rows if row["group"] == "methods"])
+    ablations = {row["name"]: row for row in rows if row["group"] == "ablations"}
+    own, untrained = methods["pbcnet_semi"], methods["untrained"]
+    said = [line for line in findings(rows).splitlines() if line[:1].isdigit()]
+    assert len(said) == 5
+
+    assert "finds colour variants of brands that it has never seen" in said[0]
+    assert all(row["gains"]["imagenet_gray"]["test"]["low"] > 0 for row in own)
+
+    assert "Most of the gain needs no training" in said[1]
+    start = untrained[0]["baselines"]["imagenet_gray"]["test"]["block_ap"]["value"]
+    before, after = (interval(block_ap_draws(of, "test"))["value"] for of in (untrained, own))
+    assert start < after
+    assert before - start > (after - start) / 2
+
+    assert "Annotated pairs help" in said[2]
+    assert difference(own, methods["pbcnet"], "test")["low"] > 0
+
+    assert "What the network sees counts more than the params of its loss" in said[4]
+    changes = {
+        name: abs(difference([row], [ablations["reference"]], "dev")["value"])
+        for name, row in ablations.items()
+    }
+    of_the_loss = ("temperature-0.1", "rivals-off", "share-0.25", "rate-0.0003", "keep-query")
+    assert min(changes[name] for name in TOLD) > max(changes[name] for name in of_the_loss)
