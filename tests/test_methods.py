@@ -1,6 +1,8 @@
-"""Every method trains through one interface, computes what its source says, and learns on a generated shop."""
+"""Every training method has one form, computes what its source says, and learns."""
 
 import copy
+import importlib
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,8 +28,8 @@ from ml.model.embedding import embed_pictures, set_center
 from ml.snapshot.stage import import_shop
 from ml.synthetic import generate_shop
 from ml.train.augment import recolour
-from ml.train.batches import Batches
-from ml.train.methods import TRAINING_METHODS, TrainingMethod
+from ml.train.batches import AnnotatedBatches, Batches, VariantBatches
+from ml.train.methods import TRAINING_METHODS, Supervision, TrainingMethod
 from ml.train.methods.agreement import agreement
 from ml.train.methods.momentum import follow, momentum_copy
 from ml.train.methods.queue import KeyQueue
@@ -180,7 +182,9 @@ RECOLOURING = {
     "train.augment.gamma": 1.5,
     "train.augment.saturation": 1.5,
 }
-GAIN = 0.03  # by how much block AP rises above that of the initial weights, at least; over two to four seeds it was 0.036 or more
+# By how much block AP rises above that of the initial weights, at least; over two to four seeds it
+# was 0.036 or more.
+GAIN = 0.03
 
 
 @pytest.fixture(scope="module")
@@ -279,7 +283,10 @@ def test_a_recolouring_moves_the_embedding_less_than_another_design_does(
 
 
 def nearer_to_itself_recoloured(trainer: Trainer, shop: Shop) -> float:
-    """Share of annotated products that are more like a recolouring of themselves than like another design of their block."""
+    """Share of annotated products that are nearer to a recolouring of themselves than to others.
+
+    The others are products of another design in their block.
+    """
     annotations = build_annotations(shop.products, shop.pairs)
     pictures = (
         torch.from_numpy(shop.pictures[annotations.indices]).permute(0, 3, 1, 2).float() / 255
@@ -328,4 +335,87 @@ def test_the_supervised_method_refuses_a_shop_without_variants_in_words(
 
 def test_params_yaml_holds_the_params_of_every_method() -> None:
     section = yaml.safe_load((ROOT / "params.yaml").read_text())["train"]
-    assert set(METHODS) <= set(section)
+    assert set(TRAINING_METHODS) <= set(section)
+
+
+NEW_METHOD = '''
+"""Pulls two views of a product together, and nothing else."""
+
+from pydantic import Field
+from torch import Tensor
+
+from ml.train.methods.agreement import agreement
+from ml.train.methods.base import MethodParams, Supervision, TrainingMethod
+
+
+class PullParams(MethodParams):
+    """The params under `train.pull` in params.yaml."""
+
+    strength: float = Field(gt=0)
+    annotated_share: float = Field(ge=0, le=1)
+
+
+class Pull(TrainingMethod):
+    """The distance of two views is the loss."""
+
+    name = "pull"
+    params_class = PullParams
+    supervision = Supervision.PICTURES_AND_PAIRS
+
+    def forward(
+        self, first: Tensor, second: Tensor, ids: Tensor, kinds: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        views = [self.encoder.joined(view) for view in (first, second)]
+        return self.params.strength * (views[0] - views[1]).square().mean(), agreement(*views)
+'''
+
+
+def test_a_new_method_is_one_file_and_a_section_of_params_yaml(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pull_method.py").write_text(NEW_METHOD)
+    monkeypatch.syspath_prepend(tmp_path)
+    params = tmp_path / "params.yaml"
+    content = yaml.safe_load((prepared / "params.yaml").read_text())
+    content["train"] |= {"method": "pull", "epochs": 1, "batch": 64}
+    content["train"]["encoder"] |= {"backbone": "mobilenetv3_small_050", "weights": "random"}
+    params.write_text(yaml.safe_dump(content))
+    with pytest.raises(UserError, match="method: Input should be"):
+        load_train_params(params)
+    try:
+        importlib.import_module("pull_method")
+        with pytest.raises(UserError, match=r"train\.pull: Field required"):
+            load_train_params(params)
+        content["train"]["pull"] = {"strength": 2.0, "annotated_share": 0.5}
+        params.write_text(yaml.safe_dump(content))
+        ml.train.stage.main(prepared / "prepared", params, tmp_path / "trained")
+    finally:
+        TRAINING_METHODS.pop("pull", None)
+        sys.modules.pop("pull_method", None)
+    history = pd.read_csv(tmp_path / "trained/history.csv")
+    assert history["epoch"].tolist() == [0, 1]
+    assert history["loss"].iloc[1] > 0
+    assert (tmp_path / "trained/encoder.safetensors").is_file()
+
+
+def test_two_methods_of_one_name_are_refused() -> None:
+    with pytest.raises(TypeError, match=r"'simsiam' is ml\.train\.methods\.simsiam's already"):
+        type("Another", (TrainingMethod,), {"name": "simsiam", "__module__": __name__})
+    assert TRAINING_METHODS["simsiam"].__module__ == "ml.train.methods.simsiam"
+
+
+def test_every_method_says_what_it_learns_from_and_gets_batches_of_it(prepared: Path) -> None:
+    split = ml.train.stage.load_split(prepared / "prepared")
+    params = load_train_params(prepared / "params.yaml")
+    random = torch.Generator().manual_seed(0)
+    found = {
+        name: type(one.batches(split, 16, getattr(params, name), random))
+        for name, one in TRAINING_METHODS.items()
+    }
+    expected = {
+        Supervision.PICTURES: Batches,
+        Supervision.PICTURES_AND_PAIRS: VariantBatches,
+        Supervision.PAIRS: AnnotatedBatches,
+    }
+    assert found == {name: expected[one.supervision] for name, one in TRAINING_METHODS.items()}
+    assert set(found.values()) == set(expected.values())

@@ -1,4 +1,4 @@
-"""Augmentations that make colour variants: the product changes colour and stands a little differently, nothing else.
+"""Augmentations that make colour variants: colour and pose change a little, nothing else.
 
 Colour variants look like colour-jitter augmentations of one another (arXiv 2104.08581, section 1).
 Black, white and pastel colourways of one design differ in luminance far more than hue jitter makes,
@@ -18,7 +18,9 @@ from ml.model.luminance import LUMINANCE
 from ml.train.batches import Batch
 
 LIKE = 0.15  # distance in RGB (0 … 1 each) at which a colour begins to count as another
-TRIES = 16  # points of which the first on the product is taken; all miss a tenth of the picture once in five times
+# Points of which the first on the product is taken; all miss a tenth of the picture once in five
+# times.
+TRIES = 16
 KEEP = 0.3  # share of the parts that keep their colour
 
 
@@ -41,14 +43,16 @@ class AugmentParams(Params):
     shift: float = Field(ge=0, lt=1, description="largest shift, as a share of the side")
     rotate: float = Field(ge=0, le=180, description="largest rotation, in degrees")
     flip: bool = Field(
-        description="mirror left and right, the same in both views, so that slices keep their places"
+        description="mirror left and right, alike in both views, so that slices keep their places"
     )
 
 
 def make_views(
     batch: Batch, params: AugmentParams, random: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Two views of each product, the second of its variant: recoloured and moved independently, mirrored together.
+    """Makes two views of each product, the second of its variant.
+
+    They are recoloured and moved independently, and mirrored together.
 
     Args:
         batch: masks are 0 on the background and 255 on the product.
@@ -74,7 +78,9 @@ def make_views(
 def recolour(
     pictures: Tensor, masks: Tensor, params: AugmentParams, random: torch.Generator
 ) -> Tensor:
-    """Another colourway: hue, saturation, luminance and tint of the product change, the background stays.
+    """Makes another colourway: hue, saturation, luminance and tint of the product change.
+
+    The background stays.
 
     Where `params.parts` says so, what has the colour of some point of the product (a stripe, a
     print, a sole) changes on
@@ -98,7 +104,11 @@ def recolour(
 
 
 def _part(pictures: Tensor, masks: Tensor, random: torch.Generator) -> Tensor:
-    """How much each pixel has the colour of one point of the product, drawn evenly: float (batch, 1, height, width), 0 … 1."""
+    """Computes how much each pixel has the colour of one point of the product, drawn evenly.
+
+    Returns:
+        float (batch, 1, height, width) in 0 … 1.
+    """
     flat = masks.flatten(1)
     points = torch.randint(flat.shape[1], (len(flat), TRIES), generator=random, device=flat.device)
     first = (
@@ -111,12 +121,15 @@ def _part(pictures: Tensor, masks: Tensor, random: torch.Generator) -> Tensor:
 
 
 def _mix(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
-    """`share` of the way from the first to the second, which is overwritten; torch.lerp is slow where shares are broadcast."""
+    """Goes `share` of the way from the first to the second, which is overwritten.
+
+    torch.lerp is slow where shares are broadcast.
+    """
     return second.sub_(first).mul_(share).add_(first)
 
 
 def _tone(pictures: Tensor, params: AugmentParams, random: torch.Generator) -> Tensor:
-    """Pictures as of `recolour` with one change of colour each, everywhere: float (batch, 3, height, width) in 0 … 1."""
+    """Changes the colour of each whole picture once: float (batch, 3, height, width) in 0 … 1."""
 
     def uniform(low: float, high: float) -> Tensor:
         return (
@@ -164,7 +177,13 @@ def move(pictures: Tensor, sign: Tensor, params: AugmentParams, random: torch.Ge
 
 
 def hue_rotation(angle: Tensor) -> Tensor:
-    """Turns colours about the gray axis by `angle` (radians): Rodrigues' formula for axis (1, 1, 1)/√3, (batch, 3, 3)."""
+    """Builds matrices that turn colours about the gray axis by `angle` (radians).
+
+    Rodrigues' formula for the axis (1, 1, 1)/√3.
+
+    Returns:
+        float (batch, 3, 3).
+    """
     across = torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]], device=angle.device) / math.sqrt(
         3
     )

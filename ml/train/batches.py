@@ -35,7 +35,7 @@ class Batches:
 
     Args:
         pictures: uint8 (products, height, width, 3); masks: uint8 (products, height, width).
-        rows: int (n,), the products that train; batch: products in a batch, at most all of them.
+        indices: int (n,), the products that train; batch: products in a batch, at most all of them.
         random: CPU generator that shuffles; one permutation an epoch, and the last incomplete batch
             is dropped.
         kinds: int (products,), see `Batch`; default all of one kind.
@@ -43,7 +43,7 @@ class Batches:
 
     pictures: np.ndarray
     masks: np.ndarray
-    rows: np.ndarray
+    indices: np.ndarray
     batch: int
     random: torch.Generator
     kinds: np.ndarray | None = field(default=None, kw_only=True)
@@ -54,36 +54,38 @@ class Batches:
             if self.kinds is None
             else self.kinds.astype(np.int64)
         )
-        self.size = min(self.batch, len(self.rows))
+        self.size = min(self.batch, len(self.indices))
 
     def __len__(self) -> int:
-        return len(self.rows) // self.size
+        return len(self.indices) // self.size
 
     def __iter__(self) -> Iterator[Batch]:
         order = self.order()
         for step in range(len(self)):
-            yield self.load(
-                np.sort(order[step * self.size : (step + 1) * self.size])
-            )  # file order: fewer page faults
+            chosen = order[step * self.size : (step + 1) * self.size]
+            yield self.load(np.sort(chosen))  # in file order: fewer page faults
 
     def order(self) -> np.ndarray:
-        """The rows in this epoch's order."""
-        return self.shuffled(self.rows)
+        """The indices in this epoch's order."""
+        return self.shuffled(self.indices)
 
-    def shuffled(self, rows: np.ndarray) -> np.ndarray:
-        """A permutation of rows, drawn from `random`."""
-        return rows[torch.randperm(len(rows), generator=self.random).numpy()]
+    def shuffled(self, indices: np.ndarray) -> np.ndarray:
+        """A permutation of indices, drawn from `random`."""
+        return indices[torch.randperm(len(indices), generator=self.random).numpy()]
 
-    def load(self, rows: np.ndarray) -> Batch:
-        """The pictures of these rows, twice."""
-        pictures, masks = torch.from_numpy(self.pictures[rows]), torch.from_numpy(self.masks[rows])
+    def load(self, indices: np.ndarray) -> Batch:
+        """The pictures of these indices, twice."""
+        pictures, masks = (
+            torch.from_numpy(self.pictures[indices]),
+            torch.from_numpy(self.masks[indices]),
+        )
         return Batch(
             pictures,
             masks,
             pictures,
             masks,
-            torch.from_numpy(rows),
-            torch.from_numpy(self.kind[rows]),
+            torch.from_numpy(indices),
+            torch.from_numpy(self.kind[indices]),
         )
 
 
@@ -94,7 +96,7 @@ class VariantBatches(Batches):
     Args:
         labels: of the train split.
         share: of each batch, drawn from the products that have variants; they are gone through in a
-            shuffled order again and again. The rest comes from all `rows`, once an epoch.
+            shuffled order again and again. The rest comes from all `indices`, once an epoch.
     """
 
     labels: PairLabels
@@ -107,13 +109,13 @@ class VariantBatches(Batches):
         )
 
     def __len__(self) -> int:
-        return len(self.rows) // (self.size - self.drawn)
+        return len(self.indices) // (self.size - self.drawn)
 
     def order(self) -> np.ndarray:
-        """Per batch first the rows that have variants, then the others."""
+        """Per batch first the indices that have variants, then the others."""
         if not self.drawn:
             return super().order()
-        others = self.shuffled(self.rows)[: len(self) * (self.size - self.drawn)].reshape(
+        others = self.shuffled(self.indices)[: len(self) * (self.size - self.drawn)].reshape(
             len(self), -1
         )
         rounds = -(-len(self) * self.drawn // len(self.labels.paired))
@@ -122,25 +124,28 @@ class VariantBatches(Batches):
             [paired[: len(self) * self.drawn].reshape(len(self), -1), others], axis=1
         ).ravel()
 
-    def load(self, rows: np.ndarray) -> Batch:
-        """The pictures of these rows, and of a variant of each."""
-        variants = self.labels.variants(rows, self.random)
+    def load(self, indices: np.ndarray) -> Batch:
+        """The pictures of these indices, and of a variant of each."""
+        variants = self.labels.variants(indices, self.random)
         return Batch(
-            torch.from_numpy(self.pictures[rows]),
-            torch.from_numpy(self.masks[rows]),
+            torch.from_numpy(self.pictures[indices]),
+            torch.from_numpy(self.masks[indices]),
             torch.from_numpy(self.pictures[variants]),
             torch.from_numpy(self.masks[variants]),
-            torch.from_numpy(self.labels.design[rows]),
-            torch.from_numpy(self.kind[rows]),
+            torch.from_numpy(self.labels.design[indices]),
+            torch.from_numpy(self.kind[indices]),
         )
 
 
 class AnnotatedBatches(VariantBatches):
-    """Batches of annotated products only, block after block, so that a batch holds designs that are hard to tell apart."""
+    """Batches of annotated products only, block after block.
+
+    So a batch holds designs that are hard to tell apart.
+    """
 
     def order(self) -> np.ndarray:
-        """Blocks in a shuffled order, the rows of each in a shuffled order."""
-        rows = self.shuffled(self.rows)
-        blocks = self.labels.block[rows]
+        """Blocks in a shuffled order, the indices of each in a shuffled order."""
+        indices = self.shuffled(self.indices)
+        blocks = self.labels.block[indices]
         place = torch.rand(int(blocks.max()) + 1, generator=self.random).numpy()
-        return rows[np.argsort(place[blocks], kind="stable")]
+        return indices[np.argsort(place[blocks], kind="stable")]

@@ -10,7 +10,7 @@ from ml.core.files import replacing
 
 
 def save_checkpoint(path: Path, fingerprint: Any, content: dict[str, Any]) -> None:
-    """Writes a checkpoint beside its place and renames it. It is for this machine only and never leaves it."""
+    """Writes a checkpoint, whole or not at all. It is for this machine only."""
     written = io.BytesIO()  # torch hides why it could not write a file, such as a full disk
     torch.save({"fingerprint": fingerprint, **content}, written)
     with replacing(path) as beside:

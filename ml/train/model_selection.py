@@ -12,7 +12,7 @@ from ml.model.encoder import Encoder
 
 
 class DevCurve:
-    """Block AP on the dev split, computed after each epoch, so that overfitting shows while it happens."""
+    """Computes block AP on the dev split after each epoch, so that overfitting shows early."""
 
     def __init__(self, products: pd.DataFrame, pairs: pd.DataFrame, pictures: np.ndarray) -> None:
         rows = np.flatnonzero(products["split"] == "dev")
@@ -30,7 +30,7 @@ class DevCurve:
 
 
 class Best:
-    """The encoder as it was after the epoch with the best dev metric; the last one where there is no such metric.
+    """Keeps the encoder of the epoch with the best dev metric; without one, the last encoder.
 
     Contrastive training goes on to lower its loss long after brands it has not seen stop gaining,
     so the last epoch is seldom the best. Epoch 0, the initial weights, counts: a training that only

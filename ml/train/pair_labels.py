@@ -1,4 +1,4 @@
-"""What the annotated pairs of the train split say about its products: which are known to be variants of one another."""
+"""Which products of the train split are known to be variants of one another."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class PairLabels:
             unique.
         block: int64 (all products,), the block (brand, gender, article type) of each annotated
             product, −1 elsewhere.
-        annotated: int64, rows of the train split that occur in a usable pair.
+        annotated: int64 (n,), positions of the train split's products that occur in a usable pair.
         paired: int64, those of them that have a known variant.
     """
 
@@ -27,34 +27,43 @@ class PairLabels:
     annotated: np.ndarray
     paired: np.ndarray
 
-    def variants(self, rows: np.ndarray, random: torch.Generator) -> np.ndarray:
-        """For each row one other product of its design, drawn evenly; the row itself where none is known: int64 (rows,)."""
-        drawn = torch.rand(len(rows), generator=random).numpy()
-        found = rows.copy()
-        for place, row in enumerate(rows):
+    def variants(self, indices: np.ndarray, random: torch.Generator) -> np.ndarray:
+        """Draws one other product of the same design for each product, evenly.
+
+        Args:
+            indices: int64 (n,), positions in the products table.
+
+        Returns:
+            int64 (n,): positions of variants; the product's own where no variant is known.
+        """
+        drawn = torch.rand(len(indices), generator=random).numpy()
+        found = indices.copy()
+        for place, index in enumerate(indices):
             others = self.paired[
-                (self.design[self.paired] == self.design[row]) & (self.paired != row)
+                (self.design[self.paired] == self.design[index]) & (self.paired != index)
             ]
             if len(others):
                 found[place] = others[int(drawn[place] * len(others))]
         return found
 
 
-def build_pair_labels(products: pd.DataFrame, pairs: pd.DataFrame, rows: np.ndarray) -> PairLabels:
-    """Labels of the train split.
+def build_pair_labels(
+    products: pd.DataFrame, pairs: pd.DataFrame, indices: np.ndarray
+) -> PairLabels:
+    """Builds the labels of the train split.
 
     Args:
-        products, pairs: tables as `ml.prepare` leaves them; rows: int (n,), rows of the train
-            split. Pairs with a product of another split are not looked at.
+        products, pairs: tables as `ml.prepare` leaves them.
+        indices: int (n,), positions of the train split in products. A pair with a product of
+            another split is left out.
     """
-    annotations = build_annotations(products.iloc[rows], pairs)
-    annotated = rows[annotations.indices].astype(np.int64)
+    annotations = build_annotations(products.iloc[indices], pairs)
+    annotated = indices[annotations.indices].astype(np.int64)
     design = np.arange(len(products), dtype=np.int64)
     block = np.full(len(products), -1, dtype=np.int64)
     first = np.unique(annotations.design, return_index=True)[1]
-    design[annotated] = annotated[first][
-        annotations.design
-    ]  # named after the design's first row, so unique among all
+    # A design is named after its first product's position, so that it is unique among all.
+    design[annotated] = annotated[first][annotations.design]
     block[annotated] = annotations.block
     several = np.bincount(annotations.design, minlength=1)[annotations.design] >= 2
     return PairLabels(design, block, annotated, annotated[several])

@@ -1,4 +1,4 @@
-"""Batches on their way to the device: the next one is read and copied while the network works on this one."""
+"""Prefetching: the next batch is read and copied while the network works on this one."""
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -1,72 +1,27 @@
-"""The params of a training, and the trainer: a method with its optimizer, its schedule and the random numbers of its views."""
+"""The trainer: a training method with its optimizer, schedule and random numbers of views."""
 
 import time
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from lightning.fabric import Fabric
-from pydantic import Field
 from torch import nn
 
 from ml.core.device import pick_device
-from ml.core.params import Params
 from ml.core.progress import Advance
-from ml.model.encoder import Encoder, EncoderParams
-from ml.train.augment import AugmentParams, make_views
+from ml.model.encoder import Encoder
+from ml.train.augment import make_views
 from ml.train.batches import Batch, Batches
-from ml.train.methods import METHODS
-from ml.train.methods.byol import BYOLParams
-from ml.train.methods.moco_v2 import MoCoV2Params
-from ml.train.methods.pbcnet import PBCNetParams
-from ml.train.methods.pbcnet_semi import PBCNetSemiParams
-from ml.train.methods.simsiam import SimSiamParams
-from ml.train.methods.triplet import TripletParams
+from ml.train.methods import TrainingMethod
+from ml.train.params import TrainParams
 from ml.train.prefetch import prefetch
 
 
-class TrainParams(Params):
-    """The params under `train` in params.yaml."""
-
-    method: Literal["pbcnet", "pbcnet_semi", "moco_v2", "byol", "simsiam", "triplet"]
-    epochs: int = Field(ge=0, description="0: the initial weights")
-    batch: int = Field(gt=0, description="products in a step")
-    learning_rate: float = Field(gt=0, description="peak of the one-cycle schedule")
-    heads_rate: float = Field(
-        gt=0,
-        description="how many times as fast as the encoder the heads learn, which start from random weights",
-    )
-    warmup: float = Field(
-        gt=0, lt=1, description="share of the steps in which the learning rate rises"
-    )
-    weight_decay: float = Field(ge=0)
-    seed: int
-    threads: int = Field(gt=0, description="CPU threads; results on the CPU depend on it")
-    device: Literal["auto", "cpu", "cuda"]
-    compile: bool = Field(
-        description="torch.compile the backbone: worth its minute of compiling on a GPU"
-    )
-    keep: Literal["momentum", "query"] = Field(
-        description="which encoder is the result: the momentum one, where the method has one, or the one that has gradients"
-    )
-    blend: float = Field(
-        gt=0,
-        le=1,
-        description="share of the way from the initial to the trained weights; random ones are not blended",
-    )
-    encoder: EncoderParams
-    augment: AugmentParams
-    pbcnet: PBCNetParams
-    pbcnet_semi: PBCNetSemiParams
-    moco_v2: MoCoV2Params
-    byol: BYOLParams
-    simsiam: SimSiamParams
-    triplet: TripletParams
-
-
 class Trainer:
-    """A method, its optimizer and schedule, and the random numbers of the views: all that a checkpoint holds.
+    """A method, its optimizer and schedule, and the random numbers of its views.
 
     Args:
+        params: of the whole training.
         steps: optimizer steps of the whole training.
         shuffle: the generator that `Batches` draws from, kept with the rest.
     """
@@ -76,13 +31,10 @@ class Trainer:
         precision: Any = "bf16-mixed" if device == "cuda" else "32-true"
         self.params, self.shuffle = params, shuffle
         self.fabric = Fabric(accelerator=device, devices=1, precision=precision)
-        self.method = METHODS[params.method](
-            Encoder(params.encoder), getattr(params, params.method)
-        )
+        self.method = params.method_class(Encoder(params.encoder), params.method_params)
         self.method.to(memory_format=torch.channels_last)
-        self.kept: Encoder = getattr(self.method, "momentum_encoder", self.method.encoder)
-        if params.keep == "query":
-            self.kept = self.method.encoder
+        by_query = params.keep == "query"
+        self.kept = self.method.encoder if by_query else self.method.kept_encoder
         if params.compile:
             for module in [part for part in self.method.children() if isinstance(part, Encoder)]:
                 module.backbone.forward_features = torch.compile(module.backbone.forward_features)  # type: ignore
@@ -125,14 +77,18 @@ class Trainer:
         }
 
     def step(self, batch: Batch) -> torch.Tensor:
-        """One optimizer step on a batch that is on the device; returns loss and accuracy, float (2,), there."""
+        """Takes one optimizer step on a batch that is on the device.
+
+        Returns:
+            Loss and accuracy: float (2,), on the device.
+        """
         first, second = make_views(batch, self.params.augment, self.views)
         loss, accuracy = self.module(first, second, batch.ids, batch.kinds)
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
         self.optimizer.step()
         self.schedule.step()
-        self.method.after_step()
+        self.method.on_step_end()
         return torch.stack([loss.detach(), accuracy])
 
     def state(self) -> dict[str, Any]:
@@ -152,14 +108,18 @@ class Trainer:
         self.views.set_state(state["views"])
 
 
-def parameter_groups(method: nn.Module, rate: float, heads_rate: float) -> list[dict[str, Any]]:
-    """What the optimizer takes: the encoder's parameters at `rate`, then those of the heads at `heads_rate` times it.
+def parameter_groups(
+    method: TrainingMethod, rate: float, heads_rate: float
+) -> list[dict[str, Any]]:
+    """Sorts a method's parameters into groups for the optimizer: the encoder's, then the heads'.
 
     Behind random heads the first gradients are noise, which spoils pretrained weights most where
-    nothing but a predictor
-    holds the method together: the predictor of SimSiam and BYOL should learn faster (the relative
-        learning rate αp of Tian
-    et al., arXiv 2102.06810).
+    nothing but a predictor holds the method together: the predictor of SimSiam and BYOL should
+    learn faster (the relative learning rate αp of Tian et al., arXiv 2102.06810).
+
+    Args:
+        rate: learning rate of the encoder.
+        heads_rate: the heads' learning rate in multiples of it.
     """
     body: list[nn.Parameter] = []
     heads: list[nn.Parameter] = []

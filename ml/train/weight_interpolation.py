@@ -1,4 +1,4 @@
-"""Weights between the initial and the trained ones: what was learnt, without all that was forgotten for it."""
+"""Weights between the initial and the trained ones keep more of what pretraining knew."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,9 @@ from torch import Tensor
 def interpolate_weights(
     initial: dict[str, Tensor], trained: dict[str, Tensor], share: float
 ) -> dict[str, Tensor]:
-    """Goes a share of the straight way from the initial weights to the trained ones (WiSE-FT: arXiv 2109.01903, section 3).
+    """Interpolates linearly between initial and trained weights.
+
+    Source: WiSE-FT, arXiv 2109.01903, section 3.
 
     Args:
         initial, trained: state dicts with equal names and shapes; counters, which are no weights,

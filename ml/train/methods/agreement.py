@@ -1,4 +1,7 @@
-"""How often two views of a product find each other in a batch: the accuracy of methods that have no queue to be accurate in."""
+"""Agreement: how often two views of a product find each other in a batch.
+
+It is the accuracy of methods that have no queue.
+"""
 
 import torch
 from torch import Tensor
@@ -7,7 +10,7 @@ from torch.nn import functional
 
 @torch.no_grad()
 def agreement(first: Tensor, second: Tensor) -> Tensor:
-    """Share of rows of `first` whose most similar row of `second` is their own.
+    """Computes the share of rows of `first` whose most similar row of `second` is their own.
 
     Args:
         first, second: float (batch, width), of any length.

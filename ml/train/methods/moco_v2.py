@@ -1,23 +1,23 @@
-"""MoCo v2: contrast the whole picture against a queue of momentum keys (Chen et al., arXiv 2003.04297).
+"""MoCo v2: contrast the whole picture against a queue of momentum keys (arXiv 2003.04297).
 
-The head is lightly's. The queue is this project's, because lightly's memory bank is left out of
-checkpoints and counts a product's own older keys as negatives; on equal tensors the loss is that of
-lightly's `NTXentLoss` with a memory bank, and a test keeps it so.
+Chen et al. The head is lightly's. The queue is this project's, because lightly's memory bank is
+left out of checkpoints and counts a product's own older keys as negatives; on equal tensors the
+loss is that of lightly's `NTXentLoss` with a memory bank, and a test keeps it so.
 """
 
 import torch
 from lightly.models.modules.heads import MoCoProjectionHead
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from ml.core.params import Params
 from ml.model.encoder import Encoder
-from ml.train.methods.momentum import follow, momentum_copy
+from ml.train.methods.base import MethodParams
+from ml.train.methods.momentum import MomentumMethod
 from ml.train.methods.queue import KeyQueue
 
 
-class MoCoV2Params(Params):
+class MoCoV2Params(MethodParams):
     """The params under `train.moco_v2` in params.yaml."""
 
     hidden: int = Field(gt=0, description="width of the projection head's hidden layer")
@@ -29,40 +29,45 @@ class MoCoV2Params(Params):
     )
 
 
-class MoCoV2(nn.Module):
-    """Query encoder, momentum encoder and one queue of keys; it looks at the whole picture, whatever the slices are.
+class MoCoV2(MomentumMethod):
+    """Query encoder, momentum encoder and one queue of keys.
 
-    Args:
-        encoder: after training it, or the momentum encoder, is kept (`train.keep`).
+    It looks at the whole picture, whatever `train.encoder.slices` says.
     """
 
+    name = "moco_v2"
+    params_class = MoCoV2Params
+
     def __init__(self, encoder: Encoder, params: MoCoV2Params) -> None:
-        super().__init__()
-        self.params = params
-        self.encoder = encoder
-        self.head = MoCoProjectionHead(encoder.part_size, params.hidden, params.projection)
-        self.momentum_encoder, self.momentum_head = momentum_copy(encoder), momentum_copy(self.head)
+        head = MoCoProjectionHead(encoder.part_size, params.hidden, params.projection)
+        super().__init__(encoder, params, head)
         self.queue = KeyQueue(params.queue, 1, params.projection)
 
     def forward(
-        self, query_view: Tensor, key_view: Tensor, ids: Tensor, kinds: Tensor | None = None
+        self, first: Tensor, second: Tensor, ids: Tensor, kinds: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """One step's loss; arguments and answer as of `PBCNet.forward`, but all negatives count alike (kinds: not used)."""
+        """Computes InfoNCE of the whole picture; all negatives count alike.
+
+        Args:
+            first, second: float (batch, 3, height, width) in 0 … 1: the views of queries and keys.
+            ids: int64 (batch,), the product each picture shows; kinds: not used.
+
+        Returns:
+            The loss and the accuracy of `KeyQueue.info_nce`.
+        """
         with torch.no_grad():
             keys = functional.normalize(
-                self.momentum_head(self.momentum_encoder.whole(key_view)).float(), dim=1
+                self.momentum_head(self.momentum_encoder.whole(second)).float(), dim=1
             )
-        queries = functional.normalize(self.head(self.encoder.whole(query_view)).float(), dim=1)
-        self.pending = keys.unsqueeze(1), ids
+        queries = functional.normalize(
+            self.projection_head(self.encoder.whole(first)).float(), dim=1
+        )
+        self.pending = keys.unsqueeze(1), ids  # the queue may not change before backward
         return self.queue.info_nce(
             queries.unsqueeze(1), keys.unsqueeze(1), ids, self.params.temperature
         )
 
-    def after_step(self) -> None:
+    def on_step_end(self) -> None:
         """Moves the key encoder towards the query encoder, and the step's keys into the queue."""
-        follow(
-            [self.momentum_encoder, self.momentum_head],
-            [self.encoder, self.head],
-            self.params.momentum,
-        )
+        super().on_step_end()
         self.queue.push(*self.pending)

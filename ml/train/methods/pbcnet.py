@@ -4,18 +4,20 @@ Dutta et al., arXiv 2104.08581, section 3 (and 2112.02910); the momentum encoder
 MoCo's (He et al., arXiv 1911.05722, section 3.2 and algorithm 1).
 """
 
+from typing import ClassVar
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ml.core.params import Params
 from ml.model.encoder import Encoder
-from ml.train.methods.momentum import follow, momentum_copy
+from ml.train.methods.base import MethodParams
+from ml.train.methods.momentum import MomentumMethod
 from ml.train.methods.queue import KeyQueue
 
 
-class PBCNetParams(Params):
+class PBCNetParams(MethodParams):
     """The params under `train.pbcnet` in params.yaml."""
 
     projection: int = Field(gt=0, description="length of the projected vectors that are contrasted")
@@ -29,31 +31,25 @@ class PBCNetParams(Params):
     )
 
 
-class PBCNet(nn.Module):
-    """Query encoder, momentum encoder, and one queue of keys for each part.
+class PBCNet(MomentumMethod):
+    """Query encoder, momentum encoder, and one queue of keys for each part of the garment."""
 
-    Args:
-        encoder: gives the parts; after training it, or the momentum encoder, is kept
-            (`train.keep`).
-    """
+    name = "pbcnet"
+    params_class: ClassVar[type[MethodParams]] = PBCNetParams
 
     def __init__(self, encoder: Encoder, params: PBCNetParams) -> None:
-        super().__init__()
-        self.params = params
-        self.encoder = encoder
         # One linear projection for all parts: on dev it is better than a hidden layer, see
         # docs/results.md.
-        self.head = nn.Linear(encoder.part_size, params.projection)
-        self.momentum_encoder, self.momentum_head = momentum_copy(encoder), momentum_copy(self.head)
+        super().__init__(encoder, params, nn.Linear(encoder.part_size, params.projection))
         self.queue = KeyQueue(params.queue, encoder.part_count, params.projection)
 
     def forward(
-        self, query_view: Tensor, key_view: Tensor, ids: Tensor, kinds: Tensor | None = None
+        self, first: Tensor, second: Tensor, ids: Tensor, kinds: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """One step's loss; `after_step` then lets the keys replace the oldest in the queue.
+        """Computes InfoNCE of each part; `on_step_end` then lets the keys replace the oldest ones.
 
         Args:
-            query_view, key_view: float (batch, 3, height, width) in 0 … 1.
+            first, second: float (batch, 3, height, width) in 0 … 1: the views of queries and keys.
             ids: int64 (batch,), the product each picture shows, or its design where that is known.
             kinds: int64 (batch,), equal for rivals; default: there are none.
 
@@ -62,9 +58,11 @@ class PBCNet(nn.Module):
         """
         with torch.no_grad():
             keys = functional.normalize(
-                self.momentum_head(self.momentum_encoder.parts(key_view)).float(), dim=2
+                self.momentum_head(self.momentum_encoder.parts(second)).float(), dim=2
             )
-        queries = functional.normalize(self.head(self.encoder.parts(query_view)).float(), dim=2)
+        queries = functional.normalize(
+            self.projection_head(self.encoder.parts(first)).float(), dim=2
+        )
         self.pending = keys, ids, kinds  # the queue may not change before backward has read it
         return self.queue.info_nce(
             queries,
@@ -75,11 +73,7 @@ class PBCNet(nn.Module):
             rival_weight=self.params.rival_weight,
         )
 
-    def after_step(self) -> None:
+    def on_step_end(self) -> None:
         """Moves the key encoder towards the query encoder, and the step's keys into the queue."""
-        follow(
-            [self.momentum_encoder, self.momentum_head],
-            [self.encoder, self.head],
-            self.params.momentum,
-        )
+        super().on_step_end()
         self.queue.push(*self.pending)

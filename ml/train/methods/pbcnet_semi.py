@@ -1,12 +1,15 @@
-"""PBCNet plus the annotated pairs: where a product has known variants, its key is a picture of one of them.
+"""PBCNet plus annotated pairs: where a product has known variants, its key is a picture of one.
 
 So the network learns real colourways where they are known and made-up ones elsewhere; keys of known
 variants are no negatives. The supervised contrastive form of InfoNCE is Khosla et al., arXiv
 2004.11362, with one positive drawn at a time.
 """
 
+from typing import ClassVar
+
 from pydantic import Field
 
+from ml.train.methods.base import MethodParams, Supervision
 from ml.train.methods.pbcnet import PBCNet, PBCNetParams
 
 
@@ -19,6 +22,8 @@ class PBCNetSemiParams(PBCNetParams):
 
 
 class PBCNetSemi(PBCNet):
-    """PBCNet, fed with designs as ids and with variants as keys (see `ml.train.batches`)."""
+    """PBCNet, whose batches give designs as ids and known variants as second pictures."""
 
-    supervision = "annotated products as well"
+    name = "pbcnet_semi"
+    params_class: ClassVar[type[MethodParams]] = PBCNetSemiParams
+    supervision = Supervision.PICTURES_AND_PAIRS

@@ -1,4 +1,7 @@
-"""The queue of keys: first in, first out, one for each part (He et al., arXiv 1911.05722, section 3.2)."""
+"""The queue of keys: first in, first out, one for each part.
+
+Source: He et al., arXiv 1911.05722, section 3.2.
+"""
 
 import math
 
@@ -8,7 +11,10 @@ from torch.nn import functional
 
 
 class KeyQueue(nn.Module):
-    """Older keys, the negatives of InfoNCE. Unlike a plain memory bank it is part of the checkpoint and knows whose key is whose.
+    """Older keys, the negatives of InfoNCE.
+
+    Unlike a plain memory bank the queue is part of the checkpoint, and stores which product each
+    key is of.
 
     Args:
         size: keys remembered; parts: vectors of each key; width: their length.
@@ -35,7 +41,9 @@ class KeyQueue(nn.Module):
         kinds: Tensor | None = None,
         rival_weight: float = 1.0,
     ) -> tuple[Tensor, Tensor]:
-        """InfoNCE of each part against its own queue (arXiv 1911.05722, equation 1), mean over parts.
+        """Computes InfoNCE of each part against its own queue, mean over parts.
+
+        Source: arXiv 1911.05722, equation 1.
 
         Args:
             queries, keys: float (batch, parts, width), rows of length 1; a query's positive is the
@@ -66,7 +74,12 @@ class KeyQueue(nn.Module):
 
     @torch.no_grad()
     def push(self, keys: Tensor, ids: Tensor, kinds: Tensor | None = None) -> None:
-        """Replaces the oldest keys: float (batch, parts, width), int64 (batch,) and int64 (batch,), default nobody's rivals."""
+        """Replaces the oldest keys.
+
+        Args:
+            keys: float (batch, parts, width), rows of length 1.
+            ids: int64 (batch,); kinds: int64 (batch,), default nobody's rivals.
+        """
         places = (self.position + torch.arange(len(keys), device=keys.device)) % len(self.keys)
         self.keys[places], self.ids[places] = keys, ids
         self.kinds[places] = torch.full_like(ids, -1) if kinds is None else kinds
