@@ -1,4 +1,4 @@
-"""Training and embedding do not spend their time on getting the same memory from the system again and again."""
+"""Training and embedding keep freed memory instead of asking the system for it again."""
 
 import subprocess
 import sys

@@ -1,4 +1,7 @@
-"""Test pairs are known again although a few have changed, and no number of comparisons spends more than the level."""
+"""Alpha spending: test pairs are recognised although a few have changed.
+
+No number of comparisons spends more than the level.
+"""
 
 from itertools import combinations
 

@@ -1,4 +1,4 @@
-"""What the annotated pairs mean is what the data format says."""
+"""Annotated pairs mean what the data format says."""
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from ml.evaluate.evaluation import FIGURES, nearest_is_variant, resampled_figure
 def shop(
     pairs: list[tuple[str, str, int, str]], **blocks: str
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Products a, b, c … (all of one block unless said otherwise) and annotated pairs."""
+    """Products a to h and annotated pairs; `blocks` gives brands other than x to some products."""
     names = list("abcdefgh")
     products = pd.DataFrame(
         {"product_id": names, "brand": [blocks.get(name, "x") for name in names]}
@@ -23,9 +23,9 @@ def shop(
 
 
 def names_of(
-    products: pd.DataFrame, rows: np.ndarray, left: np.ndarray, right: np.ndarray
+    products: pd.DataFrame, indices: np.ndarray, left: np.ndarray, right: np.ndarray
 ) -> set[frozenset[str]]:
-    ids = products["product_id"].to_numpy()[rows]
+    ids = products["product_id"].to_numpy()[indices]
     return {frozenset((ids[a], ids[b])) for a, b in zip(left, right, strict=True)}
 
 
@@ -47,7 +47,7 @@ def test_a_design_is_a_connected_component_of_positive_usable_pairs() -> None:
     assert annotations.usable == 3
 
 
-def test_pairs_marked_low_are_in_no_figure() -> None:
+def test_pairs_marked_low_are_in_no_metric() -> None:
     products, pairs = shop(
         [("a", "b", 1, "high"), ("a", "c", 0, "low"), ("c", "d", 0, "high"), ("g", "h", 1, "low")]
     )
@@ -57,9 +57,8 @@ def test_pairs_marked_low_are_in_no_figure() -> None:
     block = names_of(
         products, annotations.indices, annotations.block_pairs.left, annotations.block_pairs.right
     )
-    assert block == {
-        frozenset(p) for p in ("ab", "ad", "bc", "bd", "cd")
-    }  # every pair but the low one
+    every_pair_but_the_low_one = {frozenset(pair) for pair in ("ab", "ad", "bc", "bd", "cd")}
+    assert block == every_pair_but_the_low_one
     assert len(annotations.hard) == 2
 
 
@@ -77,20 +76,13 @@ def test_pairs_of_products_outside_the_table_are_left_out() -> None:
     assert build_annotations(products, pairs).usable == 1
 
 
-def test_without_pairs_the_truth_is_empty_and_incomplete() -> None:
+def test_without_pairs_the_annotations_are_empty_and_incomplete() -> None:
     products, pairs = shop([])
     annotations = build_annotations(products, pairs)
-    assert (
-        len(annotations.indices),
-        len(annotations.hard),
-        len(annotations.block_pairs),
-        annotations.complete,
-    ) == (
-        0,
-        0,
-        0,
-        False,
-    )
+    assert len(annotations.indices) == 0
+    assert len(annotations.hard) == 0
+    assert len(annotations.block_pairs) == 0
+    assert annotations.complete is False
 
 
 def test_a_pair_table_without_confidence_counts_whole() -> None:
@@ -118,7 +110,7 @@ def test_an_interval_covers_the_true_mean_about_as_often_as_it_says() -> None:
     assert 0.88 <= covered / 200 <= 0.99
 
 
-def test_figures_of_perfect_embeddings_are_one_with_intervals_that_touch_it() -> None:
+def test_metrics_of_perfect_embeddings_are_one_with_intervals_that_touch_it() -> None:
     products, pairs = shop(
         [
             ("a", "b", 1, "high"),
@@ -139,19 +131,19 @@ def test_figures_of_perfect_embeddings_are_one_with_intervals_that_touch_it() ->
         assert figure["high"] == pytest.approx(1.0)
 
 
-def test_figures_do_not_depend_on_how_resamples_are_chunked(
+def test_metrics_do_not_depend_on_how_resamples_are_chunked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     products, pairs = shop(
         [("a", "b", 1, "high"), ("c", "d", 1, "high"), ("a", "c", 0, "high"), ("e", "f", 0, "high")]
     )
     annotations = build_annotations(products, pairs)
-    rows = np.random.default_rng(0).normal(size=(len(annotations.indices), 3))
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    embeddings = np.random.default_rng(0).normal(size=(len(annotations.indices), 3))
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
     weight = resample(int(annotations.design.max()) + 1, 40, 0)
-    whole = resampled_figures(rows, annotations, 0.3, weight)
+    whole = resampled_figures(embeddings, annotations, 0.3, weight)
     monkeypatch.setattr("ml.evaluate.evaluation.CHUNK", 1)
-    for name, values in resampled_figures(rows, annotations, 0.3, weight).items():
+    for name, values in resampled_figures(embeddings, annotations, 0.3, weight).items():
         np.testing.assert_allclose(values, whole[name])
 
 

@@ -53,11 +53,8 @@ def verdict(
             "rejected",
             "Ada rejected it",
         ),
-        (
-            [event("approval", "Rita", 1), DECIDED],
-            "waiting",
-            "1 more",
-        ),  # the gate has judged it anew since
+        # The gate has judged the candidate again since the approval.
+        ([event("approval", "Rita", 1), DECIDED], "waiting", "1 more"),
     ],
 )
 def test_enough_people_approve_and_one_rejects(

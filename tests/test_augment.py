@@ -1,4 +1,4 @@
-"""Augmented views look like other colourways of the same product, and of nothing else."""
+"""Augmented views look like other colourways of the same product."""
 
 import numpy as np
 import pytest
@@ -70,7 +70,7 @@ def test_with_every_param_off_a_picture_stays_as_it_is() -> None:
     pictures, masks = batch()
     plain = pictures.permute(0, 3, 1, 2).float() / 255
     still = AugmentParams(**{**OFF, **STILL, "hue": 0.0})
-    # Saturation is drawn from 0 … 1 even then, so compare luminance, which is what saturation
+    # Saturation is drawn from 0 … 1 even then, so the test compares luminance, which saturation
     # keeps.
     view, _ = make_views(twice(pictures, masks), still, generator())
     weights = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
@@ -120,9 +120,8 @@ def test_a_stripe_may_keep_its_colour_while_the_rest_changes_and_else_all_change
     assert one_kept(1.0) > 0.15
     turned = recolour(striped, everywhere, params(parts=1.0), generator())
     apart = (turned[:, :, 0, 0] - turned[:, :, 1, 0]).mean(1)
-    assert (
-        float((apart > 0.1).float().mean()) > 0.1
-    )  # light on dark has become dark on light, and the other way round
+    # Light on dark became dark on light in some pictures, and stayed so in others.
+    assert float((apart > 0.1).float().mean()) > 0.1
     assert float((apart < -0.1).float().mean()) > 0.1
 
 

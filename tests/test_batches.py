@@ -1,4 +1,4 @@
-"""Batches hold what a method may learn from: train products, their known variants, and nothing of other splits."""
+"""Batches hold train products and their annotated variants, and nothing of other splits."""
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,10 @@ def products() -> pd.DataFrame:
 
 @pytest.fixture
 def labels(products: pd.DataFrame) -> PairLabels:
-    """p0 and p1 are variants, p2 is another design; p4, p5, p6 are variants; p8 and p9 too, but of the test split."""
+    """p0 and p1 are variants, p2 is another design; p4, p5 and p6 are variants.
+
+    p8 and p9 are variants too, but belong to the test split.
+    """
     pairs = pd.DataFrame(
         [("p0", "p1", 1), ("p0", "p2", 0), ("p4", "p5", 1), ("p5", "p6", 1), ("p8", "p9", 1)],
         columns=["left", "right", "color_variants"],
@@ -36,11 +39,10 @@ def labels(products: pd.DataFrame) -> PairLabels:
 
 
 def arrays() -> tuple[np.ndarray, np.ndarray]:
-    """Pictures whose every pixel is the product's row."""
-    rows = np.arange(COUNT, dtype=np.uint8)
-    return np.broadcast_to(rows[:, None, None, None], (COUNT, 4, 4, 3)).copy(), np.zeros(
-        (COUNT, 4, 4), np.uint8
-    )
+    """Pictures whose every pixel is the product's index, and masks."""
+    indices = np.arange(COUNT, dtype=np.uint8)
+    pictures = np.broadcast_to(indices[:, None, None, None], (COUNT, 4, 4, 3)).copy()
+    return pictures, np.zeros((COUNT, 4, 4), np.uint8)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -52,9 +54,8 @@ def test_labels_know_designs_of_the_train_split_only(labels: PairLabels) -> None
     assert labels.paired.tolist() == [0, 1, 4, 5, 6]
     assert labels.design[0] == labels.design[1]
     assert labels.design[4] == labels.design[5] == labels.design[6]
-    assert (
-        len({int(labels.design[row]) for row in (0, 2, 3, 4, 7, 8, 9, 10, 11)}) == 9
-    )  # all others are their own
+    # Every other product is a design of its own.
+    assert len({int(labels.design[one]) for one in (0, 2, 3, 4, 7, 8, 9, 10, 11)}) == 9
     assert labels.block[[0, 1, 2]].tolist() == [labels.block[0]] * 3
     assert labels.block[3] == labels.block[8] == -1
 
@@ -62,8 +63,8 @@ def test_labels_know_designs_of_the_train_split_only(labels: PairLabels) -> None
 def test_a_variant_is_another_product_of_the_design_or_the_product_itself(
     labels: PairLabels,
 ) -> None:
-    rows = np.array([0, 2, 3, 4] * 50)
-    found = labels.variants(rows, seeded())
+    indices = np.array([0, 2, 3, 4] * 50)
+    found = labels.variants(indices, seeded())
     assert set(found[0::4]) == {1}
     assert set(found[1::4]) == {2}
     assert set(found[2::4]) == {3}
@@ -76,7 +77,7 @@ def test_without_labels_every_train_product_comes_once_an_epoch_and_is_its_own_s
     batches = Batches(*arrays(), np.arange(8), 4, seeded())
     epoch = list(batches)
     assert len(epoch) == len(batches) == 2
-    assert sorted(int(row) for batch in epoch for row in batch.ids) == list(range(8))
+    assert sorted(int(one) for batch in epoch for one in batch.ids) == list(range(8))
     assert all(torch.equal(batch.pictures, batch.variants) for batch in epoch)
 
 
@@ -85,15 +86,14 @@ def test_a_share_of_each_batch_is_drawn_from_products_with_variants(labels: Pair
     epoch = list(batches)
     assert len(epoch) == len(batches) == 4
     seen = np.concatenate([batch.pictures[:, 0, 0, 0].numpy() for batch in epoch])
-    assert set(seen) == set(
-        range(8)
-    )  # each comes once as one of all, some more often as annotated ones
+    # Each comes once as one of all products, and those with variants come more often.
+    assert set(seen) == set(range(8))
     for batch in epoch:
         shown, second = batch.pictures[:, 0, 0, 0].tolist(), batch.variants[:, 0, 0, 0].tolist()
-        assert sum(row in labels.paired for row in shown) >= 2
-        for row, other, known in zip(shown, second, batch.ids.tolist(), strict=True):
-            assert labels.design[other] == labels.design[row] == known
-            assert (other != row) == (row in labels.paired)
+        assert sum(index in labels.paired for index in shown) >= 2
+        for index, other, known in zip(shown, second, batch.ids.tolist(), strict=True):
+            assert labels.design[other] == labels.design[index] == known
+            assert (other != index) == (index in labels.paired)
 
 
 def test_the_supervised_batches_hold_whole_blocks_of_annotated_products(labels: PairLabels) -> None:

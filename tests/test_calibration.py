@@ -1,4 +1,4 @@
-"""The score that users see is a probability that keeps its word."""
+"""The score that users see is a calibrated probability."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def test_the_error_is_the_mean_gap_of_bins_and_weights_count_as_copies() -> None
     np.testing.assert_allclose(again, expected[2:])
 
 
-def test_calibrated_scores_keep_their_word_on_new_pairs_and_overconfident_ones_do_not() -> None:
+def test_calibrated_scores_are_right_on_new_pairs_and_overconfident_ones_are_wrong() -> None:
     good = fit_calibration(*pairs(4000))
     similarity, label = pairs(4000, seed=1)
     one = np.ones((1, 4000))

@@ -1,4 +1,4 @@
-"""Pictures are decoded safely and alike, and the product is found in them."""
+"""Pictures are decoded safely and in one way, and the product is found in them."""
 
 import io
 import struct
