@@ -37,7 +37,6 @@ def run_app(app: typer.Typer) -> None:
         words = next((words for words in DISK_FULL if words in str(error)), None)
         if words is None:
             raise
-        print(
-            f"error: {words}: '{error.filename or Path.cwd()}' cannot be written", file=sys.stderr
-        )
+        place = error.filename or Path.cwd()
+        print(f"error: {words}: '{place}' cannot be written", file=sys.stderr)
         raise SystemExit(1) from None

@@ -5,16 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import rich.progress
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from rich.text import Text
 
 EVERY = 10.0  # seconds between lines in a log
@@ -58,26 +50,26 @@ def _short(number: float) -> str:
     return f"{number:.1f}" if number < 10 else f"{number:,.0f}"
 
 
-class _RateColumn(ProgressColumn):
+class _RateColumn(rich.progress.ProgressColumn):
     def __init__(self, unit: str) -> None:
         super().__init__()
         self.unit = unit
 
-    def render(self, task: Task) -> Text:
+    def render(self, task: rich.progress.Task) -> Text:
         speed = task.finished_speed or task.speed
         return Text(rate(speed, self.unit) if speed else "")
 
 
 def _bar(title: str, total: int, unit: str) -> Iterator[Advance]:
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit),
+        rich.progress.TextColumn("{task.description}"),
+        rich.progress.BarColumn(),
+        rich.progress.MofNCompleteColumn(),
+        rich.progress.TextColumn(unit),
         _RateColumn(unit),
-        TimeRemainingColumn(),
+        rich.progress.TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with rich.progress.Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(title, total=total)
 
         def advance(count: int = 1) -> None:

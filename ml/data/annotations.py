@@ -78,22 +78,18 @@ def build_annotations(products: pd.DataFrame, pairs: pd.DataFrame) -> Annotation
     indices = np.unique(np.concatenate([where[usable["left"]], where[usable["right"]]]).astype(int))
     place = np.full(len(products), -1)
     place[indices] = np.arange(len(indices))
-    left = place[where[usable["left"]].to_numpy(int)]
-    right = place[where[usable["right"]].to_numpy(int)]
+
+    def ends(of: pd.DataFrame) -> list[np.ndarray]:
+        return [place[where[of[side]].to_numpy(int)] for side in ("left", "right")]
+
+    left, right = ends(usable)
     label = usable["color_variants"].to_numpy(int) == 1
     design = components(len(indices), left[label], right[label])
     block = block_numbers(products.iloc[indices])
     first, second = _within(block)
-    excluded = {
-        frozenset(ends)
-        for ends in zip(
-            place[where[doubtful["left"]].to_numpy(int)],
-            place[where[doubtful["right"]].to_numpy(int)],
-            strict=True,
-        )
-    }
+    excluded = {frozenset(pair) for pair in zip(*ends(doubtful), strict=True)}
     keep = np.array(
-        [frozenset(ends) not in excluded for ends in zip(first, second, strict=True)], dtype=bool
+        [frozenset(pair) not in excluded for pair in zip(first, second, strict=True)], dtype=bool
     )
     first, second = first[keep], second[keep]
     return Annotations(

@@ -1,4 +1,4 @@
-"""Contact sheets: rows of product pictures, as PNG files that any viewer shows."""
+"""Draws contact sheets: lines of product pictures in a PNG file."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,21 +9,21 @@ from PIL import Image
 from ml.core.files import replacing
 
 THUMBNAIL, GAP = 112, 8  # pixels
-ROWS, COLUMNS = 12, 10  # pictures a sheet, at most
+LINES, COLUMNS = 12, 10  # of pictures on a sheet, at most
 
 
 def draw_sheet(path: Path, bundles: Iterable[list[int]], pictures: np.ndarray) -> None:
-    """Draws bundles of products (a group, a pair) side by side, a gap between bundles.
+    """Draws bundles of products (a group, a pair) side by side, with a gap between bundles.
 
     Args:
-        bundles: rows of `pictures`, in the order in which they are drawn; a bundle longer than a
-            line is cut.
+        bundles: indices into `pictures`, in the order of drawing; a bundle longer than a line is
+            cut.
         pictures: uint8 (products, height, width, 3).
     """
     lines: list[list[list[int]]] = [[]]
     for bundle in bundles:
         if sum(map(len, lines[-1])) + min(len(bundle), COLUMNS) > COLUMNS:
-            if len(lines) == ROWS:
+            if len(lines) == LINES:
                 break
             lines.append([])
         lines[-1].append(bundle[:COLUMNS])
@@ -32,8 +32,8 @@ def draw_sheet(path: Path, bundles: Iterable[list[int]], pictures: np.ndarray) -
     for line, bundles_of_line in enumerate(lines):
         left = GAP
         for bundle in bundles_of_line:
-            for row in bundle:
-                picture = Image.fromarray(pictures[row]).resize(
+            for index in bundle:
+                picture = Image.fromarray(pictures[index]).resize(
                     (THUMBNAIL, THUMBNAIL), Image.Resampling.BICUBIC
                 )
                 sheet.paste(picture, (left, GAP + line * (THUMBNAIL + GAP)))

@@ -1,4 +1,4 @@
-"""Self-contained HTML pages with product pictures."""
+"""Writes self-contained HTML pages with product pictures."""
 
 import base64
 import io
@@ -17,10 +17,12 @@ THUMBNAIL = 112  # pixels a side, at most
 
 
 def product_card(product: pd.Series, picture: np.ndarray) -> dict[str, Any]:
-    """A product as the templates' macro `card` shows it: its picture as data URL, and its words (text, not markup).
+    """Returns a product for the templates' macro `card`.
+
+    The entries are picture (a data URL), id, title and block (plain text, not markup).
 
     Args:
-        product: product_id, brand, gender, article_type, and title if the shop has one.
+        product: product_id, brand, gender, article_type, and title if the shop has titles.
         picture: uint8 (height, width, 3).
     """
     small = Image.fromarray(picture)
@@ -35,14 +37,14 @@ def product_card(product: pd.Series, picture: np.ndarray) -> dict[str, Any]:
 
 
 def picture_url(picture: Image.Image) -> str:
-    """A picture as a data URL, so that the page stays one file."""
+    """Returns a picture as a data URL, so that the page stays one file."""
     content = io.BytesIO()
     picture.save(content, "JPEG", quality=80)
     return "data:image/jpeg;base64," + base64.b64encode(content.getvalue()).decode()
 
 
 def write_page(path: Path, template: str, **content: Any) -> None:
-    """Renders a template of ml/pages/templates; every text is escaped unless it is Markup."""
+    """Renders a template of ml/pages/templates; it escapes every text that is not Markup."""
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     environment = jinja2.Environment(
         loader=loader, autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined

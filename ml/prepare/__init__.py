@@ -1,1 +1,1 @@
-"""Stage prepare: every product is found, cropped and resized once."""
+"""Stage prepare: it finds, crops and resizes every product once."""

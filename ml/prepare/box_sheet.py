@@ -1,4 +1,4 @@
-"""A contact sheet of where products were found: their pictures as the shop shows them, with the box drawn."""
+"""Draws a contact sheet of the shop's own pictures with the box of each product."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ COLOUR, LINE = (214, 40, 57), 2  # of the box; pixels of the thumbnail
 
 
 def draw_boxes(path: Path, products: pd.DataFrame, images: Path) -> None:
-    """Draws products, as many of each article type as there is room for, in the order of article types.
+    """Draws as many products of each article type as fit, in the order of article types.
 
     Args:
         products: sha256, article_type, and box_left, box_top, box_right, box_bottom in pixels of
@@ -24,23 +24,27 @@ def draw_boxes(path: Path, products: pd.DataFrame, images: Path) -> None:
     chosen = pick(products)
     tiles = np.zeros((len(chosen), THUMBNAIL, THUMBNAIL, 3), np.uint8)
     edges = chosen[["box_left", "box_top", "box_right", "box_bottom"]].to_numpy()
-    for row, (name, box) in enumerate(zip(chosen["sha256"], edges, strict=True)):
-        tiles[row] = tile(decode((images / name).read_bytes()), box)
-    draw_sheet(path, [[row] for row in range(len(tiles))], tiles)
+    for index, (name, box) in enumerate(zip(chosen["sha256"], edges, strict=True)):
+        tiles[index] = tile(decode((images / name).read_bytes()), box)
+    draw_sheet(path, [[index] for index in range(len(tiles))], tiles)
 
 
 def pick(products: pd.DataFrame) -> pd.DataFrame:
-    """The first product of each article type, then the second of each, until the sheet is full; sorted by article type."""
+    """Picks the first product of each article type, then the second, until the sheet is full.
+
+    The result is sorted by article type.
+    """
     turn = products.groupby("article_type").cumcount()
     order = products.assign(turn=turn).sort_values(["turn", "article_type"], kind="stable").index
     return products.loc[order[:PRODUCTS]].sort_values("article_type", kind="stable")
 
 
 def tile(picture: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """A picture with its box, in its own proportions on a square.
+    """Draws a picture and its box on a square, in the proportions of the picture.
 
     Args:
-        picture: uint8 (height, width, 3); box: left, top, right, bottom in its pixels.
+        picture: uint8 (height, width, 3).
+        box: left, top, right, bottom in pixels of the picture.
 
     Returns:
         uint8 (THUMBNAIL, THUMBNAIL, 3).

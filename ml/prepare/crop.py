@@ -1,4 +1,4 @@
-"""How a picture becomes what the encoder sees."""
+"""Crops a picture to the square that the encoder gets."""
 
 from pathlib import Path
 
@@ -23,14 +23,14 @@ def crop_product(
 
     Args:
         picture: uint8 (height, width, 3).
-        article_type: what the product is; some localizers look for it.
+        article_type: what the product is; some localizers search for it.
 
     Returns:
         The crop, uint8 (side, side, 3); its mask, uint8 (side, side), 255 on the product; and the
-        box in the picture.
+        product's box in the picture, in pixels.
 
     Raises:
-        UserError: the detector cannot be had (see `ml.prepare.detector`).
+        UserError: the detector cannot be loaded (see `ml.prepare.detector`).
     """
     product = localize(picture, how, article_type=article_type)
     left, top, right, bottom = product.box
@@ -41,7 +41,7 @@ def crop_product(
 
 
 def with_weights(how: CropParams, file: Path) -> CropParams:
-    """The same way of cropping where the detector's weights, if one is used, are in `file`."""
+    """Returns the same params, with the detector's weights (if a detector is used) in `file`."""
     if how.localizer != "detector" or how.detector is None:
         return how
     return how.model_copy(

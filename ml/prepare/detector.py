@@ -1,4 +1,4 @@
-"""The product as a detection network sees it: any of torchvision's detection models, by name."""
+"""Finds the product by a detection network: any of torchvision's detection models, by name."""
 
 import threading
 from argparse import Namespace
@@ -19,9 +19,7 @@ from ml.core.params import Params
 from ml.prepare.foreground import Box, Product, foreground
 
 HUB = "hub"  # in place of a weights file
-LOADING = (
-    threading.Lock()
-)  # pictures are cropped in threads; the first one loads the network for all
+LOADING = threading.Lock()  # pictures are cropped in threads; the first loads the network for all
 
 
 class DetectorParams(Params):
@@ -34,25 +32,25 @@ class DetectorParams(Params):
     classes: int = Field(
         ge=2, description="number of classes of the weights, the background included"
     )
-    score: float = Field(ge=0, le=1, description="boxes that score less are not looked at")
+    score: float = Field(ge=0, le=1, description="boxes with a lower score are not used")
     fits: dict[int | str, Literal["any"] | tuple[str, ...]] = Field(
-        description="class (index, or a name that torchvision's own weights give it) → article types that it may show"
+        description="class (index, or name in torchvision's own weights) → article types of it"
     )
 
 
 def detect(picture: np.ndarray, how: DetectorParams, *, article_type: str) -> Product:
-    """The best-scoring box of a class that fits the article type, and the foreground inside it.
+    """Finds the box with the best score of a class that fits the article type.
 
     Args:
         picture: uint8 (height, width, 3), RGB.
 
     Returns:
-        The box rounded to pixels, with a mask that is true on the foreground inside it (on all of
-        it where none of the foreground is inside); the foreground alone where no box fits.
+        The box rounded to pixels, with a mask that is true on the foreground inside the box, or on
+        the whole box if no foreground is inside. If no box fits, the foreground alone.
 
     Raises:
-        UserError: the network cannot be had (see `load_detector`), or a class in `fits` is none of
-            its classes.
+        UserError: the network cannot be loaded (see `load_detector`), or it lacks a class of
+            `fits`.
     """
     found = foreground(picture)
     box = best_box(picture, how, article_type)
@@ -66,7 +64,7 @@ def detect(picture: np.ndarray, how: DetectorParams, *, article_type: str) -> Pr
 
 
 def best_box(picture: np.ndarray, how: DetectorParams, article_type: str) -> Box | None:
-    """The box that `detect` takes, or None."""
+    """Returns the box of `detect`, or None if no box fits."""
     network = load_detector(how.model, how.weights, how.classes)
     shows = {class_index(name, how): types for name, types in how.fits.items()}
     fitting = [
@@ -78,7 +76,7 @@ def best_box(picture: np.ndarray, how: DetectorParams, article_type: str) -> Box
     with torch.inference_mode():
         seen = network([pixels])[0]
     height, width, _ = picture.shape
-    # torchvision gives boxes in descending order of their scores.
+    # torchvision sorts boxes by descending score.
     for edges, label, score in zip(
         seen["boxes"].tolist(), seen["labels"].tolist(), seen["scores"].tolist(), strict=True
     ):
@@ -90,10 +88,10 @@ def best_box(picture: np.ndarray, how: DetectorParams, article_type: str) -> Box
 
 
 def class_index(name: int | str, how: DetectorParams) -> int:
-    """The index of a class that is given by index or, where the weights' classes are torchvision's own, by name.
+    """Returns the index of a class, given as an index or, for torchvision's own classes, a name.
 
     Raises:
-        UserError: there is no such class.
+        UserError: the class does not exist.
     """
     if str(name).isdigit() and 0 < int(name) < how.classes:
         return int(name)
@@ -101,8 +99,9 @@ def class_index(name: int | str, how: DetectorParams) -> int:
     if len(names) == how.classes and name in names:
         return int(names.index(name))
     raise UserError(
-        f"prepare.detector.fits: the detector has no class '{name}': give its index, 1 … {how.classes - 1} (0 is the "
-        f"background), or, with torchvision's own {len(names)} classes, one of: {', '.join(names[1:])}"
+        f"prepare.detector.fits: the detector has no class '{name}': give its index, 1 … "
+        f"{how.classes - 1} (0 is the background), or, with torchvision's own {len(names)} "
+        f"classes, one of: {', '.join(names[1:])}"
     )
 
 
@@ -120,32 +119,33 @@ def _load(model: str, weights: str, classes: int) -> nn.Module:
     except RuntimeError as error:
         wrong = "\n".join(str(error).splitlines()[:4])
         raise UserError(
-            f"prepare.detector.weights: '{weights}' does not fit the model '{model}' with {classes} classes; correct "
-            f"prepare.detector.model or .classes (background included). torch says: {wrong}"
+            f"prepare.detector.weights: '{weights}' does not fit the model '{model}' with "
+            f"{classes} classes; correct prepare.detector.model or prepare.detector.classes "
+            f"(background included). Message of torch: {wrong}"
         ) from error
     return network.eval()
 
 
 def load_detector(model: str, weights: str, classes: int) -> nn.Module:
-    """The network with its weights, loaded once a process, on the CPU.
+    """Loads the network with its weights on the CPU, once per process.
 
     Raises:
-        UserError: an unknown model, weights that cannot be had (no network, no such file), are
-            damaged or do not fit.
+        UserError: the model is unknown, or the weights cannot be had (no network, no such file),
+            are damaged or do not fit.
     """
     with LOADING:
         return _load(model, weights, classes)
 
 
 def save_detector(how: DetectorParams | None, path: Path) -> None:
-    """Writes the weights as safetensors, so that they can travel with a model; a file without tensors for None."""
+    """Writes the weights as safetensors, to be kept with a model; for None, without tensors."""
     state = load_detector(how.model, how.weights, how.classes).state_dict() if how else {}
     with replacing(path) as beside:
         save_file({name: value.contiguous() for name, value in state.items()}, beside)
 
 
 def own_weights(model: str) -> Any:
-    """torchvision's own weights of a model: where they are, and the names of their classes (`meta["categories"]`)."""
+    """Returns torchvision's own weights of a model, with `url` and class names in `meta`."""
     return get_model_weights(model)["DEFAULT"]
 
 
@@ -154,14 +154,16 @@ def _from_hub(model: str, classes: int) -> dict[str, torch.Tensor]:
     count = len(own.meta["categories"])
     if count != classes:
         raise UserError(
-            f"prepare.detector.classes is {classes}, but torchvision's weights of '{model}' have {count}"
+            f"prepare.detector.classes is {classes}, but torchvision's weights of '{model}' "
+            f"have {count}"
         )
     try:
         return own.get_state_dict(progress=False, check_hash=True)
     except Exception as error:  # no network, a proxy's page instead of the file, a full disk
         raise UserError(
-            f"weights for '{model}' cannot be fetched from {own.url} ({type(error).__name__}). Without network, download "
-            "that file elsewhere and name it in prepare.detector.weights, or use prepare.localizer: foreground"
+            f"weights for '{model}' cannot be fetched from {own.url} ({type(error).__name__}). "
+            "Without network, download that file elsewhere and name it in "
+            "prepare.detector.weights, or use prepare.localizer: foreground"
         ) from error
 
 
@@ -169,19 +171,14 @@ def _from_file(path: Path) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise UserError(f"prepare.detector.weights: '{path}' is neither '{HUB}' nor a file")
     try:
-        with torch.serialization.safe_globals(
-            [Namespace]
-        ):  # what the reference training was called with is in there too
-            state: Any = (
-                load_file(path)
-                if path.suffix == ".safetensors"
-                else torch.load(path, "cpu", weights_only=True)
-            )
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        # Checkpoints of torchvision's reference training also hold its arguments.
+        with torch.serialization.safe_globals([Namespace]):
+            state: Any = torch.load(path, "cpu", weights_only=True)
     except Exception as error:  # cut short, another format, a pickle of something else
         raise UserError(
             f"prepare.detector.weights: '{path}' cannot be read as a state dict: save one with "
             "torch.save(model.state_dict(), FILE)"
         ) from error
-    return state.get(
-        "model", state
-    )  # torchvision's reference training wraps the state dict in its checkpoint
+    return state.get("model", state)  # such a checkpoint holds the state dict as "model"

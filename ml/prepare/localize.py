@@ -1,4 +1,7 @@
-"""Finding the product in its picture (step 1 of the paper's pipeline: crop, then embed), in the way that the params name."""
+"""Finds the product in its picture, in the way that the params name.
+
+This is step 1 of the paper's pipeline: crop, then embed (PBCNet, arXiv 2104.08581).
+"""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -13,7 +16,7 @@ from ml.prepare.regions import RegionParams, find_region
 
 
 class LocalizeParams(Params):
-    """The params under `prepare` in params.yaml that say how a product is found in its picture."""
+    """The params under `prepare` in params.yaml that choose how a product is found."""
 
     localizer: Literal["foreground", "region", "detector", "none"] = Field(
         description="how the product is found"
@@ -50,17 +53,17 @@ def localize(picture: np.ndarray, how: LocalizeParams, *, article_type: str) -> 
 
     Args:
         picture: uint8 (height, width, 3), RGB.
-        article_type: what the product is, which says what of a person to keep and which detected
-            classes fit it.
+        article_type: what the product is. It decides which part of a person is kept, and which
+            detected classes fit.
 
     Raises:
-        UserError: the detector cannot be had (see `ml.prepare.detector`).
+        UserError: the detector cannot be loaded (see `ml.prepare.detector`).
     """
     return LOCALIZERS[how.localizer](picture, how, article_type)
 
 
 def _detected(picture: np.ndarray, how: LocalizeParams, article_type: str) -> Product:
-    assert how.detector is not None  # the params' own check
+    assert how.detector is not None  # LocalizeParams checks it
     return detect(picture, how.detector, article_type=article_type)
 
 

@@ -1,4 +1,4 @@
-"""The part of a person that shows the product: shirts are worn above, trousers below, shoes at the feet."""
+"""Finds the part of a person that shows the product, such as the feet for shoes."""
 
 from collections.abc import Mapping
 
@@ -8,15 +8,13 @@ from pydantic import Field, model_validator
 from ml.core.params import Params
 from ml.prepare.foreground import Product, box_around, extent, foreground
 
-# Seen on 1,100 real photos: heads are 0.3 … 0.46 as wide as the figure, the tops of tall garments
-# 0.6 and more. What is as narrow on a garment is a hood, on one that is not tall, or the two straps
-# of a dress, with air between them.
-SEEN = 0.5  # of a standing person's height, at least, is in the picture
-HEAD = (
-    0.08  # of a standing person's height, from its crown: the rows that hold a head and no shoulder
-)
-NARROW = 0.5  # of the figure's width, at most: a head
-SOLID = 0.7  # of a head's rows, at least, between its left and right edge
+# Measured on 1,100 real photos: heads are 0.3 … 0.46 as wide as the silhouette, the tops of tall
+# garments 0.6 and more. Garments are as narrow at a hood, if they are not tall, or at the two
+# straps of a dress, with a gap between them.
+SEEN = 0.5  # the picture shows at least this share of a standing person's height
+HEAD = 0.08  # this share of the height, from the crown down, holds the head and no shoulder
+NARROW = 0.5  # a head is at most this share of the silhouette's width
+SOLID = 0.7  # a head fills at least this share of its lines between their left and right edges
 
 
 class RegionParams(Params):
@@ -25,11 +23,11 @@ class RegionParams(Params):
     top: float = Field(
         ge=0,
         lt=1,
-        description="where it begins, as a share of a standing person's height from the crown",
+        description="its upper edge, as a share of a standing person's height from the crown",
     )
-    bottom: float = Field(gt=0, le=1, description="where it ends, likewise")
+    bottom: float = Field(gt=0, le=1, description="its lower edge, likewise")
     article_types: tuple[str, ...] = Field(
-        description="what is worn there; upper and lower case are alike"
+        description="article types that are worn there; upper and lower case are alike"
     )
 
     @model_validator(mode="after")
@@ -46,16 +44,16 @@ def find_region(
     *,
     article_type: str,
 ) -> Product:
-    """The foreground, cut to the part of a person on which the article type is worn.
+    """Finds the foreground and cuts it to the part of a person on which the article type is worn.
 
-    It is cut only where it looks like a person, upright and with a head, of whom that part is in
-    the picture. Everything else, such as a garment alone, a wearer without head, or an article type
-    of no region, stays whole.
+    The foreground is cut only if it looks like a person, upright and with a head, and holds that
+    part. Everything else stays whole, such as a garment alone, a wearer without a head, or an
+    article type of no region.
 
     Args:
         picture: uint8 (height, width, 3).
-        person_ratio: height of a standing person over its width. With it the figure's width tells
-            how much of a person that is cut off by the picture's edge would measure whole.
+        person_ratio: height of a standing person over its width. It gives the whole height of a
+            person that the picture's edge cuts off, from the silhouette's width.
     """
     found = foreground(picture)
     worn = [
@@ -74,10 +72,14 @@ def find_region(
 
 
 def person_height(mask: np.ndarray, person_ratio: float) -> float | None:
-    """Height in pixels that the figure has or, cut off below, would have as a whole; None where it is no person's.
+    """Estimates the height of a person, in pixels.
 
     Args:
-        mask: bool (height, width), not empty.
+        mask: bool (height, width), the silhouette; not empty.
+
+    Returns:
+        The height that the silhouette has or, if it is cut off below, would have as a whole; None
+        if it is no person.
     """
     left, top, right, bottom = extent(mask)
     whole = max(bottom - top, person_ratio * (right - left))

@@ -1,4 +1,4 @@
-"""Stage prepare: finds, crops and resizes every product once, into memory-mapped arrays, and splits them by brand."""
+"""Stage prepare: crops every product once, into memory-mapped arrays, and splits them by brand."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -27,15 +27,16 @@ def main(
     params_file: Path = PARAMS,
     out: Path = PREPARED,
 ) -> None:
-    """Crops every accepted product; writes images.npy, masks.npy, boxes.png, tables, prepare.json, detector.safetensors."""
+    """Crops every accepted product.
+
+    Writes images.npy, masks.npy, boxes.png, products.parquet, pairs.parquet, prepare.json and
+    detector.safetensors.
+    """
     how = load_params("prepare", CropParams, params_file)
     detects = how.localizer == "detector"
     if detects:
-        exact(
-            1
-        )  # pictures are looked at side by side already, and boxes do not depend on the number of cores
-    # Without a detector the file holds no tensors: the same files whatever the params, as DVC wants
-    # them.
+        exact(1)  # pictures are cropped in parallel anyway; boxes then do not depend on the cores
+    # Without a detector the file holds no tensors: DVC needs the same files for all params.
     save_detector(how.detector if detects else None, out / "detector.safetensors")
     products = read_table(validated / "products.parquet")
     boxes = write_arrays(products, snapshot / "images", how, out)
@@ -50,7 +51,14 @@ def main(
 
 
 def write_arrays(products: pd.DataFrame, images: Path, how: CropParams, out: Path) -> list[Box]:
-    """Writes images.npy (uint8, products × side × side × 3) and masks.npy (uint8, products × side × side); returns boxes."""
+    """Crops products in parallel.
+
+    Writes images.npy, uint8 (products, side, side, 3), and masks.npy, uint8 (products, side, side),
+    255 on the product.
+
+    Returns:
+        The box of each product in its picture.
+    """
     count, side = len(products), how.side
     boxes = []
 
@@ -64,8 +72,8 @@ def write_arrays(products: pd.DataFrame, images: Path, how: CropParams, out: Pat
         reserve(masks_part)
         with progress("prepare", count, "pictures") as advance, ThreadPoolExecutor() as pool:
             results = pool.map(crop, products["sha256"], products["article_type"])
-            for row, (picture, mask, box) in enumerate(results):
-                crops[row], masks[row] = picture, mask
+            for index, (picture, mask, box) in enumerate(results):
+                crops[index], masks[index] = picture, mask
                 boxes.append(box)
                 advance()
         crops.flush()

@@ -1,1 +1,1 @@
-"""A trained model answers: groups or embeddings of a table of products."""
+"""Serves a trained model: it gives groups or embeddings of a table of products."""

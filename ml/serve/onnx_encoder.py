@@ -1,6 +1,7 @@
-"""The encoder as an ONNX file: how models are served, since ONNX Runtime is faster than torch on a CPU (docs/speed.md).
+"""The encoder as an ONNX file, with which models are served.
 
-It also embeds a picture into the same bytes whatever else is in its batch, which torch does not.
+ONNX Runtime is faster than torch on a CPU (docs/speed.md). It also embeds a picture into the same
+bytes whatever else is in its batch, which torch does not.
 """
 
 from pathlib import Path
@@ -15,22 +16,20 @@ from ml.core.files import replacing
 from ml.model.embedding import embed_pictures
 from ml.model.encoder import Encoder
 
-ALIKE = 1e-4  # how far a number of an embedding (length 1) may be from torch's
-BATCH = (
-    8  # pictures: their feature maps stay in the processor's cache; larger batches are no faster
-)
+ALIKE = 1e-4  # a number of an embedding (length 1) may differ from torch's by this at most
+BATCH = 8  # pictures: their feature maps fit the processor's cache; larger ones are no faster
 PICTURES, EMBEDDINGS = "pictures", "embeddings"  # the graph's input and output
 
 
 class NotExportable(RuntimeError):
-    """The encoder cannot be written as ONNX, or embeds differently there; the message says which."""
+    """The encoder cannot be written as ONNX, or it embeds differently; the message says which."""
 
 
 class OnnxEncoder:
-    """An exported encoder that embeds on the CPU, with as many threads as torch has.
+    """An exported encoder that embeds on the CPU, with torch's number of threads.
 
     Attributes:
-        size: length of an embedding.
+        size: the length of an embedding.
     """
 
     def __init__(self, file: Path) -> None:
@@ -45,24 +44,25 @@ class OnnxEncoder:
         """Embeds cropped pictures in order, as `ml.model.embedding.embed_pictures` does.
 
         Args:
-            pictures: uint8 (products, side, side, 3), of the side that the encoder was exported
-                for.
+            pictures: uint8 (products, side, side, 3), with the side of the exported encoder.
 
         Returns:
-            float32 (products, size), rows of length 1.
+            float32 (products, size), each embedding of length 1.
         """
-        rows = np.empty((len(pictures), self.size), np.float32)
+        embeddings = np.empty((len(pictures), self.size), np.float32)
         for start in range(0, len(pictures), BATCH):
             batch = np.ascontiguousarray(pictures[start : start + BATCH])
-            rows[start : start + BATCH] = self.session.run([EMBEDDINGS], {PICTURES: batch})[0]
-        return rows
+            embeddings[start : start + BATCH] = self.session.run([EMBEDDINGS], {PICTURES: batch})[0]
+        return embeddings
 
 
 def export_encoder(encoder: Encoder, file: Path, pictures: np.ndarray) -> float:
-    """Writes an encoder as an ONNX file and compares what both make of some pictures. Equal weights give equal bytes.
+    """Writes an encoder as an ONNX file, and compares the embeddings of both on some pictures.
+
+    Equal weights give equal bytes.
 
     Args:
-        encoder: on the CPU; is put in evaluation mode.
+        encoder: on the CPU; it is put in evaluation mode.
         pictures: uint8 (products, side, side, 3), at least one; the file is for pictures of this
             side only.
 
@@ -70,8 +70,8 @@ def export_encoder(encoder: Encoder, file: Path, pictures: np.ndarray) -> float:
         The largest difference between two numbers of an embedding, at most `ALIKE`.
 
     Raises:
-        NotExportable: the backbone has an operation that ONNX lacks, or an embedding differs by
-            more than `ALIKE`. No file is left then.
+        NotExportable: ONNX lacks an operation of the backbone, or an embedding differs by more than
+            `ALIKE`. No file is left then.
     """
     try:
         program: Any = torch.onnx.export(
@@ -99,7 +99,7 @@ def export_encoder(encoder: Encoder, file: Path, pictures: np.ndarray) -> float:
 
 
 class _FromBytes(nn.Module):
-    """An encoder that takes pictures as they lie in images.npy: uint8 (products, side, side, 3)."""
+    """An encoder that takes pictures in the form of images.npy: uint8 (products, side, side, 3)."""
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
@@ -110,16 +110,9 @@ class _FromBytes(nn.Module):
 
 
 def _without_traces(model: Any) -> bytes:
-    """The bytes of an onnx.ModelProto without the exporter's notes, which name the source files of this checkout."""
+    """Returns an onnx.ModelProto's bytes without metadata, which names files of this checkout."""
     graph = model.graph
-    for part in (
-        model,
-        graph,
-        *graph.node,
-        *graph.input,
-        *graph.output,
-        *graph.value_info,
-        *graph.initializer,
-    ):
+    values = (*graph.input, *graph.output, *graph.value_info, *graph.initializer)
+    for part in (model, graph, *graph.node, *values):
         del part.metadata_props[:]
     return model.SerializeToString(deterministic=True)

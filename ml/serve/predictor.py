@@ -1,4 +1,4 @@
-"""Predicting with a trained model: pictures of products to embeddings, or to groups of colour variants."""
+"""Predicts with a trained model: embeddings of products, or groups of colour variants."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +23,7 @@ from ml.model.encoder import load_encoder
 from ml.prepare.crop import CropParams, crop_product, with_weights
 from ml.serve.onnx_encoder import OnnxEncoder
 
-CHUNK = 256  # pictures decoded at once
+CHUNK = 256  # pictures that are decoded at once
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Embedded:
     """Embeddings of a table's pictures.
 
     Attributes:
-        embeddings: float32 (products, size), length 1; zero where there is a problem.
-        problems: for each product why its picture could not be read, or None.
+        embeddings: float32 (products, size), each of length 1; zero if there is a problem.
+        problems: for each product the reason why its picture could not be read, or None.
     """
 
     embeddings: np.ndarray
@@ -40,12 +40,12 @@ class Embedded:
 
 
 class Predictor:
-    """A trained model, ready to look at pictures.
+    """A loaded model.
 
     Args:
-        folder: encoder.safetensors, encoder.json and grouping.json, as the stages train and
-            evaluate left them, and detector.safetensors of the stage prepare where products are
-            found by a detector; encoder.onnx, where the model is packaged; without it torch embeds.
+        folder: it holds encoder.safetensors and encoder.json of the stage train, grouping.json of
+            the stage evaluate, and, if products are found by a detector, detector.safetensors of
+            the stage prepare. A packaged model also has encoder.onnx; without it torch embeds.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -56,7 +56,7 @@ class Predictor:
         self.clustering: ClusteringName = grouping["method"]
         self.threshold: float = grouping["threshold"]
         self.block_prior: float = grouping["block_prior"]
-        calibration = grouping["calibration"]  # None: trained on a shop without annotated pairs
+        calibration = grouping["calibration"]  # None: the shop of training had no annotated pairs
         self.calibration = Calibration(**calibration) if calibration else None
 
     def embed(
@@ -68,9 +68,9 @@ class Predictor:
         """Crops and embeds pictures chunk by chunk, so that memory does not grow with their number.
 
         Args:
-            pictures: the bytes of each picture's file (None: missing).
-            article_types: what each shows.
-            advance: called with the number of pictures done.
+            pictures: the bytes of each picture's file, or None for a missing file.
+            article_types: the article type of each product.
+            advance: called after each chunk with the number of its pictures.
         """
         embeddings, problems = [np.zeros((0, self.size), np.float32)], []
         source = zip(pictures, article_types, strict=True)
@@ -93,13 +93,15 @@ class Predictor:
             return str(error)
 
     def relative(self, products: pd.DataFrame, embedded: Embedded) -> np.ndarray:
-        """Embeddings relative to the blocks of this table (`ml.data.blocks`), which is how they are compared.
+        """Computes embeddings relative to the blocks of this table (see `ml.data.blocks`).
+
+        Embeddings are compared in this form.
 
         Args:
-            products: brand, gender, article_type. Give whole blocks where you can.
+            products: brand, gender, article_type; of whole blocks, if possible.
 
         Returns:
-            float32 (products, size), rows of length 1; zero where the picture is unreadable.
+            float32 (products, size), each of length 1; zero if the picture is unreadable.
         """
         good = np.array([problem is None for problem in embedded.problems], dtype=bool)
         relative = np.zeros_like(embedded.embeddings)
@@ -117,14 +119,15 @@ class Predictor:
         Args:
             products: brand, gender, article_type; optionally product_id, which then names the
                 groups.
-            threshold: 1 − cosine; default the model's own.
+            threshold: 1 − cosine; by default the model's own.
 
         Returns:
-            One row a product, in order: group (named after the group's first product_id or, without
-                ids, its first row;
-            None where the picture is unreadable), score (probability that it is a variant of
-            another member, mean over the group; NaN for one alone, and where no annotated pairs
-            were there to calibrate it) and problem (text or None).
+            One row per product, in order:
+            group: the first product_id of the group in sorted order or, without ids, its first
+                position in the table; None if the picture is unreadable.
+            score: probability that the product is a variant of another member, averaged over the
+                group; NaN for a product alone, and for a model without a calibration.
+            problem: why the picture is unreadable, or None.
         """
         numbers = pd.Series(range(len(products))).astype(str).str.zfill(len(str(len(products))))
         names = (
@@ -143,21 +146,18 @@ class Predictor:
 
     def _score(self, label: np.ndarray, embeddings: np.ndarray) -> np.ndarray:
         score = np.full(len(label), np.nan)
-        for members in np.split(
-            np.argsort(label, kind="stable"), np.cumsum(np.bincount(label))[:-1]
-        ):
+        order, ends = np.argsort(label, kind="stable"), np.cumsum(np.bincount(label))
+        for members in np.split(order, ends[:-1]):
             if self.calibration and len(members) > 1:
-                probability = self.calibration.probability(
-                    embeddings[members] @ embeddings[members].T
-                )
-                score[members] = (probability.sum(axis=1) - probability.diagonal()) / (
-                    len(members) - 1
-                )
+                cosine = embeddings[members] @ embeddings[members].T
+                probability = self.calibration.probability(cosine)
+                others = probability.sum(axis=1) - probability.diagonal()
+                score[members] = others / (len(members) - 1)
         return score
 
 
 def _open_encoder(folder: Path) -> tuple[Callable[[np.ndarray], np.ndarray], int, dict[str, Any]]:
-    """What embeds cropped pictures, the length of its embeddings, and the content of encoder.json."""
+    """Returns a function that embeds crops, the length of embeddings, and encoder.json."""
     if (folder / "encoder.onnx").is_file():
         exported = OnnxEncoder(folder / "encoder.onnx")
         return exported.embed, exported.size, read_json(folder / "encoder.json")
@@ -166,5 +166,5 @@ def _open_encoder(folder: Path) -> tuple[Callable[[np.ndarray], np.ndarray], int
 
 
 def _name(label: np.ndarray, names: np.ndarray) -> np.ndarray:
-    """Each product's group, named after the group's first product in order of names: the order of rows does not matter."""
+    """Names groups after their first name in sorted order, whatever the order of products."""
     return np.asarray(pd.Series(names).groupby(label).transform("min"), dtype=object)
