@@ -1,4 +1,6 @@
-"""The gate on real photos: a first model, a better one, one with fewer epochs, a rollback, and the promoted one made again.
+"""The gate on real photos, command by command: docs/release-example.md.
+
+A first model, a better one, one with fewer epochs, a rollback, and the promoted one made again.
 
 Runs the commands that a release manager would, in a clone of this checkout's commit, and writes
 them with what they said to docs/release-example.md. The pictures stay in the clone,
@@ -12,6 +14,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from textwrap import fill
 from typing import Annotated
 
 import typer
@@ -52,7 +55,11 @@ class Session:
         self.lines += ["", words, ""]
 
     def run(self, *arguments: str, fails: bool = False) -> None:
-        """Runs `variants ARGUMENTS`, keeps command, output, exit code and seconds, and stops where it ends otherwise than expected."""
+        """Runs `variants ARGUMENTS` and keeps command, output, exit code and seconds.
+
+        Raises:
+            SystemExit: the command ended otherwise than `fails` expects.
+        """
         shown = " ".join(f'"{one}"' if " " in one else one for one in arguments)
         print(f"$ variants {shown}", flush=True)
         started = time.monotonic()
@@ -88,7 +95,10 @@ class Session:
             str(client.get_model_version("color-variants-candidates", str(number)).run_id)
         )
         page = str(load_text(f"{run.info.artifact_uri}/gate/decision.md"))
-        return re.sub("^#", "###", page, flags=re.MULTILINE)  # below the headings of this page
+        page = re.sub("^#", "###", page, flags=re.MULTILINE)  # below the headings of this page
+        return "\n".join(
+            line if line.startswith("|") else fill(line, 100) for line in page.split("\n")
+        )
 
 
 @app.command()
@@ -110,7 +120,8 @@ def main(
     session = Session(clone)
     retrain = ("retrain", "--source", photos)
     session.tell(
-        "## A first model: no training at all, at 64 px. Without a champion it goes by the floors alone"
+        "## A first model: no training at all, at 64 px. "
+        "Without a champion it goes by the floors alone"
     )
     session.run(*retrain, "--set", "prepare.side=64", "--set", "train.epochs=0")
     session.run("approve", "1", "--by", MANAGER, "--comment", "a beginning")
@@ -146,8 +157,9 @@ def main(
     begin = [
         "# A release on real photos, command by command",
         "",
-        f"Written by `python -m benchmarks.release` at {session.head}, on {os.cpu_count()} CPU cores: what the commands said, without their progress lines.",
-        "The figures are of the test brands of the annotated photos; see [results](results.md) for what they mean.",
+        f"`python -m benchmarks.release` wrote this at {session.head}, on {os.cpu_count()} CPU cores:",
+        "what the commands printed, without their progress lines. The metrics are of the test",
+        "brands of the annotated photos; see [results](results.md) for what they mean.",
     ]
     text = "\n".join(begin + session.lines).replace(photos, "PHOTOS").replace(str(clone), "CLONE")
     PAGE.write_text(re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n", encoding="utf-8")

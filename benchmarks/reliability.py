@@ -7,6 +7,7 @@ is given `--record`:
 """
 
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from benchmarks.checkout import ROOT, commit
@@ -15,6 +16,7 @@ from ml.core.files import read_json, write_json
 
 ROWS = Path(__file__).with_name("reliability")
 PAGE = ROOT / "docs/reliability.md"
+WIDTH = 100  # columns of a line of prose
 START = "<!-- the table is written by `make reliability` -->"
 
 
@@ -47,25 +49,26 @@ def record(
 
 
 def write_page() -> None:
-    """Writes the table of all rows below the page's text."""
+    """Writes the table of all rows below the page's text, and a section for each row."""
     rows = [read_json(file) for file in sorted(ROWS.glob("*.json"))]
     text = PAGE.read_text(encoding="utf-8").partition(START)[0]
-    columns = [
-        "fault",
-        "how it is done",
-        "times",
-        "what was lost",
-        "checked afterwards",
-        "seconds",
-        "commit",
-    ]
-    PAGE.write_text(
-        f"{text}{START}\n\n{table(columns, [_line(row) for row in rows])}", encoding="utf-8"
-    )
+    columns = ["fault", "times", "what was lost", "seconds", "commit"]
+    parts = [table(columns, [_line(row) for row in rows]), *(_section(row) for row in rows)]
+    PAGE.write_text(f"{text}{START}\n\n" + "\n".join(parts), encoding="utf-8")
 
 
 def _line(row: dict[str, Any]) -> str:
-    times, lost = row["times"], "; ".join(row["lost"]) or "nothing"
-    where = ", ".join(f"{place} {count}" for place, count in times.items())
-    cells = [row["fault"], row["how"], f"{sum(times.values())} ({where})", lost, row["after"]]
+    lost = "; ".join(row["lost"]) or "nothing"
+    cells = [row["fault"], str(sum(row["times"].values())), lost]
     return f"| {' | '.join(cells)} | {row['seconds']} | {row['commit']} |"
+
+
+def _section(row: dict[str, Any]) -> str:
+    """How the fault is done, where it struck, and what is checked afterwards, as a list."""
+    where = ", ".join(f"{place} {count}" for place, count in row["times"].items())
+    items = {"done": row["how"], "struck": where, "checked afterwards": row["after"]}
+    lines = [
+        fill(f"- *{name}*: {words}", WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+        for name, words in items.items()
+    ]
+    return "\n".join([f"### {row['fault']}", "", *lines, ""])
