@@ -1,1 +1,1 @@
-"""Stage embed: every product gets its embedding."""
+"""Stage embed: it computes the embedding of every product."""

@@ -1,4 +1,4 @@
-"""Stage embed: L2-normalised embeddings of all products."""
+"""Stage embed: computes L2-normalised embeddings of all products."""
 
 from pathlib import Path
 
@@ -13,12 +13,15 @@ from ml.model.encoder import load_encoder
 
 
 def main(prepared: Path = PREPARED, model: Path = TRAINED, out: Path = EMBEDDED) -> None:
-    """Embeds every prepared product with the trained encoder."""
+    """Embeds every prepared product with the trained encoder.
+
+    Writes embeddings.npy, float32 (products, size), in the order of products.parquet.
+    """
     pictures = np.load(prepared / "images.npy", mmap_mode="r")
     encoder, facts = load_encoder(model)
     exact(facts["threads"])
     encoder = encoder.to(pick_device("auto"))
     with progress("embed", len(pictures), "products") as advance:
-        rows = embed_pictures(encoder, pictures, advance)
+        embeddings = embed_pictures(encoder, pictures, advance)
     with replacing(out / "embeddings.npy") as beside, beside.open("wb") as file:
-        np.save(file, rows)
+        np.save(file, embeddings)

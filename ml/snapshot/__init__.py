@@ -1,1 +1,1 @@
-"""A shop is imported: pictures under their SHA-256, tables as Parquet."""
+"""Stage snapshot: it imports a shop, pictures under their SHA-256 and tables as Parquet."""

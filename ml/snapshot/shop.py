@@ -1,4 +1,7 @@
-"""The public data format: a shop is a folder or fsspec URL with a catalogue, pictures and, optionally, annotated pairs."""
+"""Reads shops in the public data format.
+
+A shop is a folder or fsspec URL with a catalogue, pictures and, optionally, annotated pairs.
+"""
 
 import io
 from dataclasses import dataclass
@@ -16,13 +19,13 @@ FORMAT = "see docs/data-format.md"
 
 @dataclass(frozen=True)
 class Shop:
-    """A shop opened for reading.
+    """A shop that is open for reading.
 
     Attributes:
-        source: the folder or URL as the user gave it.
-        catalog: one row a product; every column is text, missing values are None.
-        pairs: annotated pairs (left, right: text; color_variants: Int8; the rest text), or None if
-            the shop has none.
+        source: the folder or URL, as the user gave it.
+        catalog: one row per product; every column is text, and missing values are None.
+        pairs: annotated pairs (left, right: text; color_variants: Int8; all others text), or None
+            if the shop has no pairs.
     """
 
     source: str
@@ -32,7 +35,7 @@ class Shop:
     root: str
 
     def read_picture(self, image: str) -> bytes | None:
-        """The bytes of one picture, or None where the file is missing.
+        """Reads the bytes of one picture, or None if the file is missing.
 
         Raises:
             UserError: the path leaves the shop's folder, or is or passes through a symbolic link.
@@ -48,14 +51,14 @@ class Shop:
 
 
 def open_shop(source: str) -> Shop:
-    """Reads the tables of a shop and checks what must hold before anything can be imported from it.
+    """Reads the tables of a shop and checks what an import needs.
 
     Args:
         source: a folder, or any fsspec URL (s3://bucket/shop, https://…, memory://…).
 
     Raises:
-        UserError: no such folder, no catalogue or two of them, unreadable tables, missing columns,
-            no rows, or picture paths that leave the shop.
+        UserError: the folder does not exist, has no catalogue or two of them, a table is unreadable
+            or lacks columns, the catalogue has no rows, or a picture's path leaves the shop.
     """
     try:
         fs, root = fsspec.core.url_to_fs(source)
@@ -69,7 +72,8 @@ def open_shop(source: str) -> Shop:
         raise UserError(f"the shop '{source}' cannot be reached: {error}") from error
     if not exists:
         raise UserError(
-            f"there is no shop at '{source}': give a folder or URL that holds catalog.csv ({FORMAT})"
+            f"there is no shop at '{source}': give a folder or URL that holds catalog.csv "
+            f"({FORMAT})"
         )
     catalog = _read(fs, root, "catalog", source)
     if catalog is None:
@@ -90,18 +94,22 @@ def open_shop(source: str) -> Shop:
 
 
 def inside(image: str, source: str) -> str:
-    """The picture's path in normal form, if it stays in the shop; else UserError."""
+    """Returns a picture's path in normal form.
+
+    Raises:
+        UserError: the path leaves the shop.
+    """
     path = PurePosixPath(image.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or ":" in path.parts[0] if path.parts else True:
         raise UserError(
-            f"the catalogue of '{source}' names the picture '{image}', which is not inside the shop: "
-            "paths are relative to the shop's folder and hold no '..'"
+            f"the catalogue of '{source}' names the picture '{image}', which is not inside the "
+            "shop: paths are relative to the shop's folder and hold no '..'"
         )
     return str(path)
 
 
 def refuse_links(root: Path, path: Path, source: str) -> None:
-    """Raises UserError where `path`, or a folder between it and `root`, is a symbolic link."""
+    """Raises UserError if `path`, or a folder between it and `root`, is a symbolic link."""
     step = path
     while step != root:
         if step.is_symlink():
@@ -139,9 +147,7 @@ def _read(fs: Any, root: str, name: str, source: str) -> pd.DataFrame | None:
         if found[0] == "parquet":
             return pd.read_parquet(content)
         return pd.read_csv(content, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (
-        Exception
-    ) as error:  # pandas and pyarrow raise many kinds; all of them mean an unreadable table
+    except Exception as error:  # of many kinds, in pandas and pyarrow: the table is unreadable
         raise UserError(
             f"{name}.{found[0]} of the shop '{source}' cannot be read: {error}"
         ) from error
@@ -150,7 +156,8 @@ def _read(fs: Any, root: str, name: str, source: str) -> pd.DataFrame | None:
 def _need_columns(table: pd.DataFrame, needed: tuple[str, ...], name: str, source: str) -> None:
     missing = [column for column in needed if column not in table.columns]
     if missing:
+        lacking = f"column{'s' if len(missing) > 1 else ''} {', '.join(missing)}"
         raise UserError(
-            f"the {name} table of '{source}' lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}; "
+            f"the {name} table of '{source}' lacks the {lacking}; "
             f"it has {', '.join(map(str, table.columns))} ({FORMAT})"
         )

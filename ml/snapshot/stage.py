@@ -1,4 +1,7 @@
-"""Imports a shop into a snapshot: pictures under their SHA-256, tables as Parquet, equal shops to equal bytes."""
+"""Stage snapshot: imports a shop; pictures under their SHA-256, tables as Parquet.
+
+Equal shops give equal bytes.
+"""
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
@@ -13,20 +16,19 @@ from ml.snapshot.shop import open_shop
 
 
 def main(source: str, out: Path = SNAPSHOT) -> None:
-    """Imports the shop SOURCE (a folder or fsspec URL) into the snapshot folder, which it replaces as a whole."""
+    """Imports the shop SOURCE (a folder or fsspec URL) and replaces the whole snapshot folder."""
     import_shop(source, out)
 
 
 def import_shop(source: str, out: Path) -> None:
     """Copies a shop into a snapshot.
 
-    Writes catalog.parquet (the shop's columns and sha256, sorted by product_id; sha256 is None
-    where the picture is missing, which the contract reports), pairs.parquet if the shop has pairs
-    (sorted), and images/SHA256. The order of rows in the shop does not matter.
+    It writes catalog.parquet (the shop's columns and sha256, sorted by product_id), pairs.parquet
+    (sorted; only if the shop has pairs), and images/SHA256. If a picture is missing, its sha256 is
+    None, which the data contract reports. The order of rows in the shop does not matter.
 
     Raises:
-        UserError: what `open_shop` refuses, or symbolic links among the pictures. Nothing is
-            written then.
+        UserError: see `open_shop`; or a picture is a symbolic link. Nothing is written then.
     """
     shop = open_shop(source)
     catalog = shop.catalog.sort_values(["product_id", "image"], kind="stable", ignore_index=True)

@@ -1,1 +1,1 @@
-"""Stage validate: the snapshot is held against the data contract."""
+"""Stage validate: it checks the snapshot against the data contract."""

@@ -1,4 +1,4 @@
-"""The data contract: runs the Great Expectations suites under data/gx and says in words what failed."""
+"""Runs the Great Expectations suites below data/gx and describes what failed."""
 
 import html
 import logging
@@ -13,9 +13,8 @@ from typing import Any
 import pandas as pd
 
 EXAMPLES = 10  # offending rows named for each broken rule
-WHEN = datetime(
-    2000, 1, 1, tzinfo=UTC
-)  # results name the snapshot, not the hour, so that equal data give equal pages
+# Results bear this date instead of the time of the run, so that equal data give equal pages.
+WHEN = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def check_contract(
@@ -28,17 +27,16 @@ def check_contract(
     """Checks each table against the suite of its name and builds Data Docs.
 
     Args:
-        tables: suite name → table; suites without a table are not run.
-        naming: suite name → the columns that name an offending row.
-        limits: values for the suites' `$PARAMETER`s.
-        context: folder of the GX file context (its files are read only).
-        docs: where the Data Docs go (a folder, replaced).
+        tables: suite name → table; suites without a table do not run.
+        naming: suite name → the columns that identify an offending row in messages.
+        limits: values of the suites' `$PARAMETER`s.
+        context: folder of the GX file context; its files are only read.
+        docs: folder for the Data Docs, which is replaced.
 
     Returns:
-        One entry a rule: table, rule and hint (words), severity ("critical" or "warning"), success,
-            failing (rows, or None
-        for rules about the whole table), rows, observed (text or None) and examples (offending rows
-        as text).
+        One entry per rule: table, rule and hint (texts), severity ("critical" or "warning"),
+        success, failing (number of rows, or None for rules about the whole table), rows (number),
+        observed (text or None) and examples (offending rows as texts).
     """
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     import great_expectations as gx  # takes seconds, and only this stage needs it
@@ -72,7 +70,7 @@ def check_contract(
 
 
 def broken(rules: list[dict[str, Any]], severity: str) -> list[str]:
-    """The failed rules of one severity, in words with the offending rows, one text a rule."""
+    """Describes the failed rules of one severity, with offending rows, in one text per rule."""
     texts = []
     for rule in rules:
         if rule["success"] or rule["severity"] != severity:
@@ -84,13 +82,17 @@ def broken(rules: list[dict[str, Any]], severity: str) -> list[str]:
         rows = f": {'; '.join(rule['examples'])}" if rule["examples"] else ""
         more = ", …" if (rule["failing"] or 0) > len(rule["examples"]) else ""
         texts.append(
-            f"{rule['table']}: not so: {rule['rule']}{count}{observed}{rows}{more}\n    → {rule['hint']}"
+            f"{rule['table']}: not so: {rule['rule']}{count}{observed}{rows}{more}"
+            f"\n    → {rule['hint']}"
         )
     return texts
 
 
 def settle(page: str) -> str:
-    """Takes out of a Data Docs page what differs from run to run, and the logo that reports each view to its maker."""
+    """Makes a Data Docs page the same in each run.
+
+    It replaces dates and random ids, and removes a logo that reports each view to its maker.
+    """
     page = re.sub(r"<img[^>]*great-expectations-web-assets[^>]*>", "", page)
     page = re.sub(r"20\d{6}T\d{6}\.\d{6}Z", WHEN.strftime("%Y%m%dT%H%M%S.%fZ"), page)
     seen: dict[str, str] = {}
@@ -99,7 +101,7 @@ def settle(page: str) -> str:
 
 
 def _escaped(table: pd.DataFrame) -> pd.DataFrame:
-    """The table as Data Docs must see it: they write values into their pages as they are, markup and all."""
+    """Escapes all texts of a table, since Data Docs write values into their pages unescaped."""
     return table.map(lambda value: html.escape(value) if isinstance(value, str) else value)
 
 
@@ -134,7 +136,7 @@ def _describe(table: str, rows: int, entry: Any, naming: list[str]) -> dict[str,
 
 
 def _nested(error: Any) -> list[dict[str, Any]]:
-    """GX gives exception_info flat or keyed by metric; either way the entries."""
+    """Returns the entries of GX's exception_info, which is flat or keyed by metric."""
     if not isinstance(error, dict):
         return []
     return (

@@ -1,4 +1,4 @@
-"""Facts about every picture of a catalogue, for the data contract."""
+"""Inspects every picture of a catalogue for the data contract."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,30 +12,26 @@ from ml.core.progress import progress
 from ml.data.images import UnreadablePicture, decode
 from ml.data.schema import BLOCK
 
-BLANK = 2.0  # of 255: a picture whose luminance varies less than this (standard deviation) shows nothing
+BLANK = 2.0  # of 255: a picture with a smaller standard deviation of its luminance is blank
 THUMBNAIL = 8  # pixels a side, in colour: colour variants must not count as duplicates
-SAME = (
-    2.0  # of 255: mean difference of two thumbnails up to which their pictures are near-duplicates
-)
+SAME = 2.0  # of 255: pictures up to this mean difference of their thumbnails are near-duplicates
 
 
 def inspect_pictures(catalog: pd.DataFrame, images: Path) -> pd.DataFrame:
-    """Decodes every picture once and looks at it.
+    """Decodes every picture once and checks it.
 
     Args:
-        catalog: product_id, image, sha256 (None where the file was missing) and the block's
-            columns.
+        catalog: product_id, image, sha256 (None if the file was missing) and the block's columns.
         images: the snapshot's folder of pictures, named by SHA-256.
 
     Returns:
-        One row a product: product_id, image, usable (bool), reason (text or None), width, height,
-            side (the shorter of
-        both; pixels, missing where unreadable) and duplicate_of (product_id of the first
-        near-duplicate of its block, or None).
+        One row per product: product_id, image, usable (bool), reason (text or None), width, height
+        and side (the shorter of both; pixels, missing if unreadable) and duplicate_of (product_id
+        of the nearest earlier near-duplicate in its block, or None).
     """
     files = [None if pd.isna(name) else images / name for name in catalog["sha256"]]
     with (
-        progress("look at pictures", len(files), "pictures") as advance,
+        progress("check pictures", len(files), "pictures") as advance,
         ThreadPoolExecutor() as pool,
     ):
         facts = []
@@ -69,16 +65,20 @@ def _inspect(file: Path | None) -> dict[str, Any]:
 
 
 def _near_duplicates(catalog: pd.DataFrame, facts: pd.DataFrame) -> list[str | None]:
-    """For each product the first other of its block that shows the same picture; only within blocks, to stay linear."""
+    """Finds for each product the nearest earlier near-duplicate in its block, or None.
+
+    Only products of one block are compared, so that the time stays linear.
+    """
     first: list[str | None] = [None] * len(facts)
     usable = facts["usable"].to_numpy(bool)
     for members in catalog.reset_index(drop=True).groupby(BLOCK, dropna=False).indices.values():
-        rows = np.asarray(members)[usable[members]]
-        if len(rows) < 2:
+        indices = np.asarray(members)[usable[members]]
+        if len(indices) < 2:
             continue
-        thumbnails = np.stack(list(facts["thumbnail"].to_numpy()[rows]))
-        for place in range(1, len(rows)):
+        thumbnails = np.stack(list(facts["thumbnail"].to_numpy()[indices]))
+        for place in range(1, len(indices)):
             distance = np.abs(thumbnails[:place] - thumbnails[place]).mean(axis=1)
             if distance.min() <= SAME:
-                first[rows[place]] = facts["product_id"].iloc[rows[int(distance.argmin())]]
+                nearest = indices[int(distance.argmin())]
+                first[indices[place]] = facts["product_id"].iloc[nearest]
     return first

@@ -1,4 +1,4 @@
-"""Stage validate: holds the snapshot against the data contract and passes on what can be used."""
+"""Stage validate: checks the snapshot against the data contract and passes on what is usable."""
 
 from pathlib import Path
 
@@ -24,13 +24,13 @@ NO_PAIRS = pd.DataFrame(
 class ValidateParams(Params):
     """The params under `validate` in params.yaml."""
 
-    genders: list[str] = Field(min_length=1, description="vocabulary; other words are warned of")
-    smallest_side: int = Field(gt=0, description="pixels; smaller pictures are warned of")
+    genders: list[str] = Field(min_length=1, description="vocabulary; other words cause a warning")
+    smallest_side: int = Field(gt=0, description="pixels; smaller pictures cause a warning")
     quarantine_share: float = Field(
         ge=0, le=1, description="share of pictures that may be unusable"
     )
     duplicate_share: float = Field(
-        ge=0, le=1, description="share of near-duplicate pictures above which to warn"
+        ge=0, le=1, description="a larger share of near-duplicate pictures causes a warning"
     )
     unknown_pairs_share: float = Field(
         ge=0, le=1, description="share of pairs that may name unknown products"
@@ -50,7 +50,10 @@ def main(
     params_file: Path = PARAMS,
     out: Path = VALIDATED,
 ) -> None:
-    """Checks the snapshot against the Great Expectations suites; critical failures stop here, with the rows named."""
+    """Checks the snapshot against the Great Expectations suites, and stops at critical failures.
+
+    Writes data_docs, contract.json, products.parquet, pairs.parquet and quarantine.parquet.
+    """
     params = load_params("validate", ValidateParams, params_file)
     if not (snapshot / "catalog.parquet").is_file():
         raise UserError(
@@ -84,7 +87,10 @@ def main(
 
 
 def accept(catalog: pd.DataFrame, pairs: pd.DataFrame, pictures: pd.DataFrame, out: Path) -> None:
-    """Writes products.parquet and pairs.parquet (what goes on) and quarantine.parquet (what does not, and why)."""
+    """Writes the usable products and pairs to products.parquet and pairs.parquet.
+
+    Products with unusable pictures, and the reasons, go to quarantine.parquet.
+    """
     usable = pictures["usable"].to_numpy(bool)
     write_table(out / "products.parquet", catalog[usable])
     known = set(catalog.loc[usable, "product_id"])
@@ -97,7 +103,7 @@ def accept(catalog: pd.DataFrame, pairs: pd.DataFrame, pictures: pd.DataFrame, o
 
 
 def contract_limits(params: ValidateParams, previous: int | None) -> dict[str, object]:
-    """Values for the suites' parameters; without a previous snapshot any volume is fine."""
+    """Returns the suites' parameters; without a previous snapshot any volume is accepted."""
     return {
         "genders": params.genders,
         "smallest_side": params.smallest_side,
@@ -115,7 +121,10 @@ def contract_limits(params: ValidateParams, previous: int | None) -> dict[str, o
 
 
 def describe_products(catalog: pd.DataFrame) -> pd.DataFrame:
-    """The catalogue with two columns that the suite looks at: split, and spellings (most of its brand's or its type's)."""
+    """Adds two columns that the suite checks: split and spellings.
+
+    Spellings is the number of spellings of the product's brand or article type, the larger of both.
+    """
     table = catalog.copy()
     table["split"] = [None if pd.isna(brand) else split_of(brand) for brand in table["brand"]]
     spellings = [
@@ -127,11 +136,11 @@ def describe_products(catalog: pd.DataFrame) -> pd.DataFrame:
 
 
 def describe_pairs(pairs: pd.DataFrame, catalog: pd.DataFrame, known: set[str]) -> pd.DataFrame:
-    """The pairs with columns that the suite looks at.
+    """Adds the columns that the suite checks.
 
-    Adds confidence if it is absent ("high"), self_pair, known (both products are usable),
-    same_block, repeated and contradiction (a usable negative pair whose products a chain of usable
-    positive pairs joins, or a pair with both labels).
+    They are confidence ("high" if it is absent), self_pair, known (both products are usable),
+    same_block, repeated, and contradiction: a chain of usable positive pairs joins the two products
+    of a usable negative pair, or the pair has both labels.
     """
     table = pairs.copy()
     table["confidence"] = table["confidence"].fillna("high") if "confidence" in table else "high"
