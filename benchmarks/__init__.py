@@ -1,1 +1,1 @@
-"""Measurements, which take minutes to hours: quality on real photos, and speed against named peers."""
+"""Measurements of minutes to hours: quality on real photos, and speed against named peers."""

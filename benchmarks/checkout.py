@@ -1,4 +1,4 @@
-"""This checkout: where it is, which commit its figures are of, and where benchmarks keep what they make."""
+"""This checkout: its folder, the commit of its measurements, and the benchmarks' own folder."""
 
 import subprocess
 from pathlib import Path
@@ -11,7 +11,11 @@ PRODUCTS = 360  # of the generated shop
 
 
 def commit(*written: str) -> str:
-    """The commit that the figures are of; a dirty tree is marked, whatever state the files are in that the benchmark writes."""
+    """Returns the commit that is measured, with "-dirty" if tracked files were changed.
+
+    Args:
+        written: files that the benchmark itself writes; changes of them do not count.
+    """
     head = _git("rev-parse", "--short", "HEAD")
     changed = _git(
         "status",
@@ -31,7 +35,7 @@ def _git(*arguments: str) -> str:
 
 
 def shop_images() -> Path:
-    """The folder of a generated shop's JPEG files; made once."""
+    """Returns the folder of a generated shop's JPEG files, which it makes once."""
     shop = WORK / "shop"
     if not shop.is_dir():
         generate_shop(shop, PRODUCTS, seed=0)

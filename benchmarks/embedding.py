@@ -1,14 +1,15 @@
-"""Embedding speed: products a second from JPEG files to embeddings, against the plain PyTorch loop, and ONNX Runtime against torch.
+"""Embedding speed in products per second, from JPEG files to embeddings.
 
-The loop is what people write: a Dataset that opens files with Pillow, a DataLoader, `model(batch)`
-    under `no_grad`, no memory
-format, no allocator settings. It crops as we do, since products would be embedded differently
-otherwise. All others are this project's `Predictor` with one network or another.
+It compares this project with the plain PyTorch loop, and ONNX Runtime with torch. The loop is what
+people write: a Dataset that opens files with Pillow, a DataLoader, and `model(batch)` under
+`no_grad`, without a memory format or allocator settings. It crops as this project does, since
+products would otherwise be embedded differently. All other contestants are this project's
+`Predictor` with one network or another.
 
-Each contestant lives in a process of its own, because how glibc keeps memory is settled for a whole
-process. They take turns, so that a slow moment of the machine meets them all; figures are medians
-over the rounds, and ratios are medians of the rounds' ratios. Embeddings are those of the turn that
-warms up; their differences are to torch as the stage `embed` runs it.
+Each contestant has its own process, because glibc's settings for memory hold for a whole process.
+The contestants take turns, so that a slow moment of the machine affects all of them. Speeds are
+medians over the rounds, and ratios are medians of the rounds' ratios. Embeddings are those of the
+warm-up; their differences are to torch as the stage `embed` runs it.
 """
 
 import copy
@@ -43,14 +44,16 @@ from ml.serve.onnx_encoder import export_encoder
 from ml.serve.predictor import Predictor
 
 OUT = Path(__file__).with_name("embedding.json")
-CENTERED = 32  # products whose mean the model is centered on, as a trained one is: differences count for more then
+# The model is centered on the mean of this many products, as a trained one is: this makes
+# differences between embeddings larger.
+CENTERED = 32
 Embed = Callable[[], np.ndarray]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 class Job(NamedTuple):
-    """What every contestant is given."""
+    """The input of every contestant."""
 
     files: list[Path]
     model: Path
@@ -73,13 +76,12 @@ def main(
     job = Job(files, WORK / "embedding-model", size, threads)
     make_model(job)
     table = compare(job, rounds)
-    print(
-        "| | products/s | × the faster loop | largest difference | largest 1 − cosine |\n|---|---|---|---|---|"
-    )
-    for name, figures in table.items():
+    print("| | products/s | × the faster loop | largest difference | largest 1 − cosine |")
+    print("|---|---|---|---|---|")
+    for name, result in table.items():
         print(
-            f"| {name} | {figures['products_per_second']:.0f} | {figures['to_loop']:.2f} "
-            f"| {figures['difference']:.1g} | {figures['cosine_distance']:.1g} |"
+            f"| {name} | {result['products_per_second']:.0f} | {result['to_loop']:.2f} "
+            f"| {result['difference']:.1g} | {result['cosine_distance']:.1g} |"
         )
     settings = {
         "source": source or "generated shop",
@@ -100,33 +102,44 @@ def main(
 
 
 def compare(job: Job, rounds: int) -> dict[str, dict[str, float]]:
-    """Products a second of each, its ratio to the faster of the loops, and how far its embeddings are from torch's."""
+    """Measures each contestant.
+
+    Returns:
+        For each contestant: products_per_second, to_loop (ratio to the faster loop), difference
+        (largest of two numbers of an embedding, to torch) and cosine_distance (largest 1 − cosine,
+        to torch).
+    """
     contestants = {name: Contestant(partial(compete, name, job), warmup=1) for name in CONTESTANTS}
-    rows = {name: contestant.answer for name, contestant in contestants.items()}
+    found = {name: contestant.answer for name, contestant in contestants.items()}
     seconds = race(contestants, rounds, steps=1)
     loop = min(LOOPS, key=lambda name: statistics.median(seconds[name]))
     return {
         name: {
             "products_per_second": len(job.files) / statistics.median(own),
             "to_loop": ratio(seconds[loop], own),
-            "difference": float(np.abs(rows[name] - rows[REFERENCE]).max()),
-            "cosine_distance": cosine_distance(rows[name], rows[REFERENCE]),
+            "difference": float(np.abs(found[name] - found[REFERENCE]).max()),
+            "cosine_distance": cosine_distance(found[name], found[REFERENCE]),
         }
         for name, own in seconds.items()
     }
 
 
-def cosine_distance(rows: np.ndarray, others: np.ndarray) -> float:
-    """The largest 1 − cosine of a product's two embeddings; in float64, since rows are of length 1 to 1e-7 only."""
+def cosine_distance(embeddings: np.ndarray, others: np.ndarray) -> float:
+    """Returns the largest 1 − cosine of two embeddings of one product.
+
+    Args:
+        embeddings, others: float32 (products, size). Their lengths are 1 only to 1e-7, so that the
+            computation is in float64.
+    """
     left, right = (
         each / np.linalg.norm(each, axis=1, keepdims=True)
-        for each in (rows.astype(float), others.astype(float))
+        for each in (embeddings.astype(float), others.astype(float))
     )
     return max(0.0, float((1 - (left * right).sum(axis=1)).max()))
 
 
 def compete(name: str, job: Job) -> Embed:
-    """A contestant in its own process."""
+    """Makes a contestant, in its own process."""
     torch.set_num_threads(job.threads)
     return CONTESTANTS[name](job)
 
@@ -155,7 +168,7 @@ class PlainEncoder(Encoder):
 
 
 def loop(workers: int, job: Job) -> Embed:
-    """The plain loop; its workers, if any, stay between turns."""
+    """Makes the plain loop; its workers, if any, are kept between turns."""
     trained = load_encoder(job.model)[0]
     model = PlainEncoder(trained.params.model_copy(update={"weights": "random"}))
     model.load_state_dict(trained.state_dict())
@@ -172,7 +185,7 @@ def loop(workers: int, job: Job) -> Embed:
 
 
 def ours(change: Callable[[Predictor, Job], None], job: Job) -> Embed:
-    """The predictor, its network changed."""
+    """Makes this project's predictor with another network."""
     predictor = Predictor(job.model)
     change(predictor, job)
     return lambda: (
@@ -181,21 +194,21 @@ def ours(change: Callable[[Predictor, Job], None], job: Job) -> Embed:
 
 
 def onnx_network(predictor: Predictor, job: Job) -> None:
-    """As served."""
+    """ONNX Runtime, as models are served."""
 
 
 def torch_network(predictor: Predictor, job: Job) -> None:
-    """channels_last, as the stage `embed` runs it."""
+    """torch in channels_last, as in the stage `embed`."""
     predictor.look = partial(embed_pictures, load_encoder(job.model)[0])
 
 
 def folded_network(predictor: Predictor, job: Job) -> None:
-    """Batch normalisation folded into the convolutions before it."""
+    """torch, with batch normalisation folded into the convolutions before it."""
     predictor.look = partial(embed_pictures, folded(load_encoder(job.model)[0]))
 
 
 def bfloat16_network(predictor: Predictor, job: Job) -> None:
-    """Convolutions in bfloat16: other embeddings."""
+    """torch with convolutions in bfloat16, which changes the embeddings."""
     torch_network(predictor, job)
     exact_look = predictor.look
 
@@ -219,7 +232,10 @@ CONTESTANTS: dict[str, Callable[[Job], Embed]] = {
 
 
 def folded(encoder: Encoder) -> Encoder:
-    """An encoder whose batch normalisations are part of the convolutions; timm's also hold the activation, which stays."""
+    """Returns an encoder whose convolutions include the batch normalisations.
+
+    Those of timm also hold the activation, which stays.
+    """
     encoder = copy.deepcopy(encoder)
     for parent in list(encoder.modules()):
         for (before, convolution), (name, norm) in pairwise(list(parent.named_children())):
@@ -230,7 +246,11 @@ def folded(encoder: Encoder) -> Encoder:
 
 
 def pictures(source: str) -> list[Path]:
-    """The pictures of a folder and its subfolders, or of a generated shop."""
+    """Returns the pictures of a folder and its subfolders, or of a generated shop.
+
+    Raises:
+        UserError: the folder has no pictures.
+    """
     folder = Path(source) if source else shop_images()
     endings = {".jpg", *(f".{name.lower()}" for name in FORMATS)}
     found = sorted(file for file in folder.rglob("*") if file.suffix.lower() in endings)
@@ -240,12 +260,14 @@ def pictures(source: str) -> list[Path]:
 
 
 def make_model(job: Job) -> None:
-    """A model's folder with ImageNet weights and the params of params.yaml, as `flows.registry.package` leaves it."""
+    """Writes a model's folder with ImageNet weights and the params of params.yaml.
+
+    It has the form that `flows.registry.package` gives it.
+    """
     exact(job.threads)
-    params: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))[
-        "train"
-    ]["encoder"]
-    encoder = Encoder(EncoderParams.model_validate(params)).to(memory_format=torch.channels_last)
+    content: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    params = EncoderParams.model_validate(content["train"]["encoder"])
+    encoder = Encoder(params).to(memory_format=torch.channels_last)
     how = crop_params(job)
     crops = np.stack(
         [
@@ -263,12 +285,12 @@ def make_model(job: Job) -> None:
 
 
 def crop_params(job: Job) -> CropParams:
-    """How all contestants crop."""
+    """Returns the crop of all contestants."""
     return CropParams.model_validate({"side": job.size, "localizer": "foreground"})
 
 
 def processor() -> str:
-    """The processor's name and how many cores of it this machine has."""
+    """Returns the processor's name and the number of its cores."""
     names = [
         line.partition(":")[2].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()

@@ -1,8 +1,8 @@
-"""What each part of the encoder looks at when it finds two pictures alike.
+"""Maps of the cells that make two pictures similar, for each part of the encoder.
 
-Parts are means over cells of the feature map, so their similarity to another picture's part is a
-sum over cells: each cell's share of it can be drawn as a map (Stylianou et al., "Visualizing deep
-similarity networks", arXiv 1901.00536, section 3).
+A part is the mean over cells of the feature map. Its similarity to another picture's part is
+therefore a sum over cells, and each cell's share can be drawn as a map (Stylianou et al.,
+"Visualizing deep similarity networks", arXiv 1901.00536, section 3).
 """
 
 import torch
@@ -13,10 +13,10 @@ from ml.model.encoder import Encoder, cut
 
 @torch.inference_mode()
 def relevance(encoder: Encoder, pictures: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
-    """Each cell's share of the similarity of every part of `pictures` to the same part of `others`.
+    """Computes each cell's share of the similarity of each part to the same part of `others`.
 
     Args:
-        encoder: with `slices_from: feature_map`.
+        encoder: one with `slices_from: feature_map`; it is put in evaluation mode.
         pictures, others: float (batch, 3, height, width), RGB in 0 … 1.
 
     Returns:
@@ -24,7 +24,7 @@ def relevance(encoder: Encoder, pictures: torch.Tensor, others: torch.Tensor) ->
         over cells is the cosine of the two parts.
 
     Raises:
-        ValueError: slices are cut from the picture, so that there is no common map.
+        ValueError: the encoder cuts slices from the picture, so that there is no common map.
     """
     if encoder.params.slices_from != "feature_map":
         raise ValueError("slices are cut from the picture: there is no common feature map")

@@ -1,10 +1,10 @@
-"""Training speed: our MoCo v2 and PBCNet against lightly's MoCo v2 as its docs build it, and against the pure step.
+"""Training speed: our MoCo v2 and PBCNet against lightly's MoCo v2, and against the pure step.
 
-All share backbone (random weights), picture size, batch and threads, and take turns in processes of
-their own; figures are medians of pictures a second over the rounds, and ratios are medians of the
-rounds' ratios. lightly runs twice: as its docs build it, and with this project's allocator settings
-(`ml.core.allocator`), so that these can be told from the rest. The pure step trains on random views
-that lie in memory: no step can be faster.
+All contestants have the same backbone (random weights), picture size, batch and threads, and take
+turns in processes of their own. Speeds are medians of pictures per second over the rounds, and
+ratios are medians of the rounds' ratios. lightly's MoCo v2 runs twice: as its docs build it, and
+with this project's allocator settings (`ml.core.allocator`), to measure their part. The pure step
+trains on random views that lie in memory: no step can be faster.
 """
 
 import copy
@@ -88,10 +88,10 @@ def main(
             }
             for name, own in seconds.items()
         }
-        for name, figures in table[backbone].items():
+        for name, result in table[backbone].items():
             print(
-                f"{backbone}  {name}: {figures['pictures_per_second']:.1f} pictures/s, {figures['to_lightly']:.2f} × lightly, "
-                f"{figures['to_pure']:.2f} of the pure step",
+                f"{backbone}  {name}: {result['pictures_per_second']:.1f} pictures/s, "
+                f"{result['to_lightly']:.2f} × lightly, {result['to_pure']:.2f} of the pure step",
                 flush=True,
             )
         moco, pbcnet = (seconds[name] for name in list(seconds)[2:4])
@@ -106,7 +106,10 @@ def main(
 
 
 def shop_pictures(size: int) -> tuple[Path, Path]:
-    """The folder of a generated shop's JPEG files, and that of the same pictures cropped once, as `ml.prepare` does."""
+    """Returns two folders: a generated shop's JPEG files, and the same pictures cropped once.
+
+    The second one is made as the stage prepare does.
+    """
     images, cache = shop_images(), WORK / f"cache-{size}"
     how = load_params("prepare", CropParams, ROOT / "params.yaml").model_copy(update={"side": size})
     if not cache.is_dir():
@@ -117,7 +120,7 @@ def shop_pictures(size: int) -> tuple[Path, Path]:
 
 
 def pictures_of(shop: Path) -> pd.DataFrame:
-    """The shop's catalogue in the form that `write_arrays` takes, where pictures are named by `sha256`."""
+    """Returns the shop's catalogue for `write_arrays`, with the pictures' names as `sha256`."""
     catalogue = pd.read_csv(shop / "catalog.csv")
     return catalogue.assign(sha256=catalogue["image"].map(lambda image: Path(image).name))
 
@@ -125,7 +128,7 @@ def pictures_of(shop: Path) -> pd.DataFrame:
 def ours(
     backbone: str, batch: int, threads: int, cache: Path, method: str, slices: str, slices_from: str
 ) -> Step:
-    """A step of this project's trainer, augmentation and data path included."""
+    """Makes a step of this project's trainer, with its augmentation and data path."""
     exact(threads)
     pictures, masks = (
         np.load(cache / f"{name}.npy", mmap_mode="r") for name in ("images", "masks")
@@ -144,7 +147,7 @@ def ours(
 
 
 def pure(backbone: str, batch: int, threads: int, size: int) -> Step:
-    """The same network, loss, optimizer and momentum update on views that are made once."""
+    """Makes a step of the same network, loss, optimizer and momentum update, on fixed views."""
     exact(threads)
     trainer = Trainer(
         train_params("moco_v2", "none", "feature_map", backbone, batch, threads),
@@ -169,10 +172,12 @@ def pure(backbone: str, batch: int, threads: int, size: int) -> Step:
 def train_params(
     method: str, slices: str, slices_from: str, backbone: str, batch: int, threads: int
 ) -> TrainParams:
-    """params.yaml with what is compared: batch statistics are trained, as lightly's example does."""
-    section: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))[
-        "train"
-    ]
+    """Returns params.yaml with the compared settings.
+
+    Batch statistics are trained, as in lightly's example.
+    """
+    content: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    section = content["train"]
     section |= {"method": method, "batch": batch, "threads": threads}
     section["encoder"] |= {
         "backbone": backbone,
@@ -187,7 +192,7 @@ def train_params(
 
 
 class LightlyMoCo(nn.Module):
-    """MoCo v2 as lightly's documentation builds it (docs.lightly.ai, examples: MoCo v2, PyTorch)."""
+    """MoCo v2 as lightly's docs build it (docs.lightly.ai, examples: MoCo v2, PyTorch)."""
 
     def __init__(self, backbone: nn.Module, features: int) -> None:
         super().__init__()
@@ -199,11 +204,11 @@ class LightlyMoCo(nn.Module):
         deactivate_requires_grad(self.projection_head_momentum)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Queries."""
+        """Returns the queries of pictures: float (batch, WIDTH)."""
         return self.projection_head(self.backbone(pictures).flatten(start_dim=1))
 
     def forward_momentum(self, pictures: Tensor) -> Tensor:
-        """Keys."""
+        """Returns the keys of pictures: float (batch, WIDTH)."""
         return self.projection_head_momentum(
             self.backbone_momentum(pictures).flatten(start_dim=1)
         ).detach()
@@ -219,14 +224,17 @@ def lightly_moco(
     device: str,
     memory: bool,
 ) -> Step:
-    """A step of lightly's example: JPEG files, its transform, DataLoader, memory bank and SGD; `memory`: see `ml.core.allocator`."""
+    """Makes a step of lightly's example: JPEG files, its transform, DataLoader, memory bank, SGD.
+
+    Args:
+        memory: whether to use the settings of `ml.core.allocator`.
+    """
     torch.set_num_threads(threads)
     if memory:
         keep_memory()
     network = build_backbone(backbone, "random")
-    features = network.eval()(torch.zeros(1, 3, size, size)).shape[
-        1
-    ]  # of some networks more than of the feature map
+    # Some networks have more features than their feature map has channels.
+    features = network.eval()(torch.zeros(1, 3, size, size)).shape[1]
     model = LightlyMoCo(network, features).to(device).train()
     dataset = LightlyDataset(str(images), transform=MoCoV2Transform(input_size=size))
     loader = DataLoader(
@@ -254,7 +262,7 @@ def lightly_moco(
 
 
 def forever(epochs: Any) -> Iterator[Any]:
-    """Epoch after epoch."""
+    """Yields the batches of one epoch after another, without end."""
     for epoch in cycle([epochs]):
         yield from epoch
 

@@ -1,4 +1,7 @@
-"""Contestants that take turns: each lives in a process of its own, since threads and allocator are settings of a process."""
+"""Contestants that take turns, each in a process of its own.
+
+Threads and the allocator are settings of a whole process.
+"""
 
 import contextlib
 import multiprocessing
@@ -18,11 +21,12 @@ class Contestant:
     """A process that makes its step once and waits for its turns.
 
     Args:
-        make: picklable; called in the new process, gives the step that is timed.
-        warmup: steps before the first turn: allocations and kernel choices.
+        make: a picklable function. It is called in the new process and returns the step to time.
+        warmup: number of steps before the first turn, in which memory is allocated and kernels are
+            chosen.
 
     Attributes:
-        answer: what the last of these steps gave, where that is an array.
+        answer: the result of the last warm-up step if it is an array, else None.
     """
 
     def __init__(self, make: Callable[[], Step], warmup: int = 2) -> None:
@@ -34,7 +38,7 @@ class Contestant:
         self.answer: Any = self.pipe.recv()
 
     def seconds(self, steps: int) -> float:
-        """Lets it take its turn: mean seconds of a step."""
+        """Runs one turn and returns the mean seconds of its steps."""
         self.pipe.send(steps)
         return float(self.pipe.recv())
 
@@ -59,7 +63,11 @@ def _serve(make: Callable[[], Step], warmup: int, pipe: Connection) -> None:
 
 
 def race(contestants: dict[str, Contestant], rounds: int, steps: int) -> dict[str, list[float]]:
-    """Seconds a step of each contestant, in each round; a slow moment of the machine meets them all."""
+    """Runs all contestants in turns, so that a slow moment of the machine affects all of them.
+
+    Returns:
+        For each contestant the seconds per step of each round.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(rounds):
         for name, contestant in contestants.items():
@@ -70,5 +78,9 @@ def race(contestants: dict[str, Contestant], rounds: int, steps: int) -> dict[st
 
 
 def ratio(other: list[float], own: list[float]) -> float:
-    """How many times faster than the other: the median of the rounds' ratios."""
+    """Returns how many times faster `own` is than `other`: the median of the rounds' ratios.
+
+    Args:
+        other, own: seconds per step of each round.
+    """
     return statistics.median(a / b for a, b in zip(other, own, strict=True))
