@@ -2,8 +2,8 @@
 
 A first model, a better one, one with fewer epochs, a rollback, and the promoted one made again.
 
-Runs the commands that a release manager would, in a clone of this checkout's commit, and writes
-them with what they said to docs/release-example.md. The pictures stay in the clone,
+The module runs the commands of a release manager in a clone of this checkout's commit, and writes
+the commands and what they printed to docs/release-example.md. The pictures stay in the clone,
 .variants/benchmarks/release.
 """
 
@@ -30,7 +30,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 class Session:
-    """A clone, the commands that were given in it, and what they said."""
+    """A clone, the commands that were run in it, and what they printed."""
 
     def __init__(self, clone: Path) -> None:
         self.clone = clone
@@ -44,13 +44,13 @@ class Session:
 
     @property
     def head(self) -> str:
-        """The commit that the commands are of."""
+        """The clone's commit."""
         run = ["git", "rev-parse", "--short", "main"]
         return subprocess.run(
             run, cwd=self.clone, capture_output=True, text=True, check=True
         ).stdout.strip()
 
-    def tell(self, words: str) -> None:
+    def write(self, words: str) -> None:
         """Adds a paragraph of text."""
         self.lines += ["", words, ""]
 
@@ -73,19 +73,19 @@ class Session:
             check=False,
         )
         seconds = time.monotonic() - started
-        said = [
+        printed = [
             line
             for line in (done.stdout + done.stderr).splitlines()
             if line.strip() and not PROGRESS.search(line)
         ]
-        print("\n".join(said), f"[exit code {done.returncode}, {seconds:.0f} s]", flush=True)
+        print("\n".join(printed), f"[exit code {done.returncode}, {seconds:.0f} s]", flush=True)
         if (done.returncode != 0) != fails:
             raise SystemExit(f"not as expected:\n{done.stdout}\n{done.stderr}")
-        self.lines += [f"    $ variants {shown}", *(f"    {line}" for line in said)]
+        self.lines += [f"    $ variants {shown}", *(f"    {line}" for line in printed)]
         self.lines += [f"    [exit code {done.returncode}, {seconds:.0f} s]", ""]
 
     def decision(self, number: int) -> str:
-        """The page of the gate's decision on a candidate, as its run in MLflow keeps it."""
+        """Returns the gate's decision on a candidate as a page, from its run in MLflow."""
         from mlflow.artifacts import load_text
         from mlflow.tracking import MlflowClient
 
@@ -110,7 +110,7 @@ def main(
         bool, typer.Option(help="Make the promoted version again from its registry entry.")
     ] = True,
 ) -> None:
-    """Gives the commands and writes docs/release-example.md."""
+    """Runs the commands and writes docs/release-example.md."""
     clone = WORK / "release"
     shutil.rmtree(clone, ignore_errors=True)
     subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
@@ -119,32 +119,32 @@ def main(
     photos = str(source.resolve())
     session = Session(clone)
     retrain = ("retrain", "--source", photos)
-    session.tell(
+    session.write(
         "## A first model: no training at all, at 64 px. "
         "Without a champion it goes by the floors alone"
     )
     session.run(*retrain, "--set", "prepare.side=64", "--set", "train.epochs=0")
     session.run("approve", "1", "--by", MANAGER, "--comment", "a beginning")
     session.run("promote", "1", "--by", MANAGER)
-    session.tell("## A better one: the default parameters")
+    session.write("## A better one: the default parameters")
     session.run(*retrain)
-    session.tell(session.decision(2))
+    session.write(session.decision(2))
     session.run("approve", "2", "--by", MANAGER, "--comment", "fewer designs torn apart")
     session.run("promote", "2", "--by", MANAGER)
-    session.tell("## A challenger with fewer epochs (none): refused, with the reason")
+    session.write("## A challenger with fewer epochs (none): refused, with the reason")
     session.run(*retrain, "--set", "train.epochs=0")
-    session.tell(session.decision(3))
+    session.write(session.decision(3))
     session.run("approve", "3", "--by", MANAGER, "--comment", "please", fails=True)
     session.run("promote", "3", "--by", MANAGER, fails=True)
-    session.tell("## Back, and forth again")
+    session.write("## Back, and forth again")
     session.run("rollback", "--reason", "trying the way back", "--by", MANAGER)
     session.run("rollback", "--to", "2", "--reason", "it works", "--by", MANAGER)
     if again:
-        session.tell(
+        session.write(
             "## Made again from the registry entry alone, in an empty folder, with an empty cache"
         )
         session.run("reproduce", "models:/color-variants/2", "--by", MANAGER)
-    session.tell("## The whole history")
+    session.write("## The whole history")
     session.run("history")
     tags = subprocess.run(
         ["git", "for-each-ref", "--format=%(refname:short) %(objectname:short)", "refs/tags"],
@@ -157,7 +157,7 @@ def main(
     begin = [
         "# A release on real photos, command by command",
         "",
-        f"`python -m benchmarks.release` wrote this at {session.head}, on {os.cpu_count()} CPU cores:",
+        f"`python -m benchmarks.release` wrote this at {session.head}, on {os.cpu_count()} cores:",
         "what the commands printed, without their progress lines. The metrics are of the test",
         "brands of the annotated photos; see [results](results.md) for what they mean.",
     ]
