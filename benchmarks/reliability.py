@@ -1,7 +1,7 @@
-"""The page docs/reliability.md: what was done to running commands, how often, and what was lost.
+"""Writes docs/reliability.md: the faults of running commands, their number, and what was lost.
 
-Its rows are JSON files in benchmarks/reliability, written by tests/test_reliability.py when pytest
-is given `--record`:
+Each fault is a JSON file in benchmarks/reliability. tests/test_reliability.py writes these files if
+pytest runs with `--record`:
 
     make reliability
 """
@@ -29,12 +29,16 @@ def record(
     after: str,
     seconds: float,
 ) -> None:
-    """Keeps one row and writes the page's table anew.
+    """Keeps one fault as a JSON file and writes the page anew.
 
     Args:
-        times: how often, by where it struck.
+        name: name of the JSON file, without its suffix.
+        fault: what happened to the command.
+        how: how the test causes it.
+        times: how often it happened, by place.
         lost: what was missing or left over afterwards.
-        after: what was checked.
+        after: what was checked afterwards.
+        seconds: duration of the test.
     """
     row = {"fault": fault, "how": how, "times": times, "lost": lost, "after": after}
     write_json(
@@ -49,7 +53,7 @@ def record(
 
 
 def write_page() -> None:
-    """Writes the table of all rows below the page's text, and a section for each row."""
+    """Writes a table of all faults, and a section for each of them, below the page's text."""
     rows = [read_json(file) for file in sorted(ROWS.glob("*.json"))]
     text = PAGE.read_text(encoding="utf-8").partition(START)[0]
     columns = ["fault", "times", "what was lost", "seconds", "commit"]
@@ -64,7 +68,7 @@ def _line(row: dict[str, Any]) -> str:
 
 
 def _section(row: dict[str, Any]) -> str:
-    """How the fault is done, where it struck, and what is checked afterwards, as a list."""
+    """Lists how a fault is caused, where it happened, and what is checked afterwards."""
     where = ", ".join(f"{place} {count}" for place, count in row["times"].items())
     items = {"done": row["how"], "struck": where, "checked afterwards": row["after"]}
     lines = [
