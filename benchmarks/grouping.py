@@ -25,8 +25,8 @@ from ml.core.progress import progress
 from ml.data.annotations import Annotations, build_annotations
 from ml.data.blocks import block_numbers, relative_to_block
 from ml.evaluate.bootstrap import interval, resample
-from ml.evaluate.evaluation import group_figures
-from ml.evaluate.stage import EvaluateParams
+from ml.evaluate.evaluation import group_metrics
+from ml.evaluate.params import EvaluateParams
 from ml.evaluate.threshold import Choice, ari_by_threshold, pick_threshold
 from ml.grouping.grouping import CLUSTERINGS, Grouping
 
@@ -163,7 +163,7 @@ def judge(
     mean of CGacc.
     """
     found = [
-        group_figures(design, grouping.cut(threshold), weight * ~half)
+        group_metrics(design, grouping.cut(threshold), weight * ~half)
         for threshold, half in zip(thresholds, halves, strict=True)
     ]
     return {name: np.nanmean([figures[name] for figures in found], axis=0) for name in FIGURES}

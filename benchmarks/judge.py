@@ -13,11 +13,9 @@ from ml.core.params import load_params
 from ml.data.annotations import build_annotations
 from ml.data.blocks import block_mates, block_numbers, relative_to_block
 from ml.evaluate.baselines import BASELINES, gray_pictures
-from ml.evaluate.bootstrap import interval, resample
-from ml.evaluate.evaluation import over_resamples, resampled_figures, similarities, with_intervals
-from ml.evaluate.metrics import average_precision
-from ml.evaluate.stage import EvaluateParams
-from ml.evaluate.threshold import choose_threshold
+from ml.evaluate.bootstrap import Resamples, interval
+from ml.evaluate.evaluation import METRICS, Evaluation
+from ml.evaluate.params import EvaluateParams
 from ml.grouping.grouping import ClusteringName
 from ml.model.embedding import embed_pictures
 from ml.model.encoder import load_encoder
@@ -40,10 +38,10 @@ def judge(prepared: Path, model: Path, params_file: Path, splits: list[str]) -> 
 
     def embed(annotated: np.ndarray) -> np.ndarray:
         mates = block_mates(products, annotated)
-        rows = relative_to_block(
+        embeddings = relative_to_block(
             embed_pictures(encoder, pictures[mates]), block[mates], params.block_prior
         )
-        return np.asarray(rows[np.searchsorted(mates, annotated)])
+        return np.asarray(embeddings[np.searchsorted(mates, annotated)])
 
     ordered = ("dev", *(name for name in splits if name != "dev"))
     how = (ordered, params.grouping, params.resamples, params.seed)
@@ -73,23 +71,25 @@ def draws(
     resamples: int,
     seed: int,
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Every figure of every resample, {split: {figure: float (1 + resamples,)}}; the first split chooses the threshold.
+    """Computes every metric for every resample; the first split chooses the threshold.
 
     Args:
-        embed: from rows of products, int (n,), to embeddings, float (n, size), rows of length 1.
+        embed: from positions of products, int (n,), to embeddings, float (n, size), each of length
+            1.
+
+    Returns:
+        {split: {metric: float (1 + resamples,)}}.
     """
     products, pairs, _ = prepared_shop(prepared)
     found: dict[str, dict[str, np.ndarray]] = {}
     threshold: float | None = None
     for split in splits:
-        rows = np.flatnonzero(products["split"] == split)
-        annotations = build_annotations(products.iloc[rows], pairs)
-        embedded = embed(rows[annotations.indices])
-        threshold = (
-            choose_threshold(embedded, annotations, grouping) if threshold is None else threshold
-        )
-        weight = resample(int(annotations.design.max()) + 1, resamples, seed)
-        found[split] = resampled_figures(embedded, annotations, threshold, weight, grouping)
+        indices = np.flatnonzero(products["split"] == split)
+        annotations = build_annotations(products.iloc[indices], pairs)
+        embedded = embed(indices[annotations.indices])
+        one = Evaluation(embedded, Resamples(annotations, resamples, seed), grouping)
+        threshold = one.best_threshold if threshold is None else threshold
+        found[split] = {name: one.draws(name, threshold) for name in METRICS}
     return found
 
 
@@ -97,14 +97,17 @@ def draws(
 def baseline_draws(prepared: Path, name: str, *how: Any) -> dict[str, dict[str, np.ndarray]]:
     """`draws` of a naive baseline, computed once for all rows of the same crops."""
     pictures = prepared_shop(prepared)[2]
-    return draws(prepared, lambda rows: BASELINES[name](pictures[rows]), *how)
+    return draws(prepared, lambda indices: BASELINES[name](pictures[indices]), *how)
 
 
 def intervals(
     found: dict[str, dict[str, np.ndarray]],
 ) -> dict[str, dict[str, dict[str, float | None]]]:
-    """Value, low and high of each figure of each split."""
-    return {split: with_intervals(figures) for split, figures in found.items()}
+    """Value, low and high of each metric of each split."""
+    return {
+        split: {name: interval(one) for name, one in metrics.items()}
+        for split, metrics in found.items()
+    }
 
 
 def judge_elsewhere(
@@ -126,8 +129,8 @@ def judge_elsewhere(
     )
 
     def block_ap(pictures: np.ndarray) -> dict[str, float | None]:
-        rows = relative_to_block(embed_pictures(encoder, pictures), block, params.block_prior)
-        return block_ap_of_all(prepared, rows, *how)
+        embeddings = relative_to_block(embed_pictures(encoder, pictures), block, params.block_prior)
+        return block_ap_of_all(prepared, embeddings, *how)
 
     return {
         "model": block_ap(pictures),
@@ -150,19 +153,8 @@ def block_ap_of_all(
     """Block AP over all products, whatever their split; embedded: float (products, size), rows of length 1."""
     products, pairs, _ = prepared_shop(prepared)
     annotations = build_annotations(products, pairs)
-    asked, score = (
-        annotations.block_pairs,
-        similarities(embedded[annotations.indices], annotations.block_pairs),
-    )
-    weight = resample(int(annotations.design.max()) + 1, resamples, seed)
-    return interval(
-        over_resamples(
-            lambda one: average_precision(asked.label, score, one),
-            asked,
-            annotations.design,
-            weight,
-        )
-    )
+    one = Evaluation(embedded[annotations.indices], Resamples(annotations, resamples, seed))
+    return interval(one.draws("block_ap", 0.0))  # metrics of pairs need no threshold
 
 
 def prepared_shop(prepared: Path) -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:

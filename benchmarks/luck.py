@@ -22,10 +22,10 @@ from ml.core.command import run_app
 from ml.core.files import write_json
 from ml.core.progress import progress
 from ml.data.annotations import Annotations, build_annotations
-from ml.evaluate.bootstrap import resample
-from ml.evaluate.evaluation import over_resamples, similarities
-from ml.evaluate.metrics import average_precision
-from ml.promote.gate import Evidence, decide
+from ml.evaluate.bootstrap import Resamples
+from ml.evaluate.evaluation import Evaluation
+from ml.promote.evidence import Evidence
+from ml.promote.gate import decide
 from ml.promote.policy import GatePolicy, load_policy
 
 OUT = Path(__file__).with_name("luck.json")
@@ -88,7 +88,7 @@ def passes(
 ) -> bool:
     """The gate's word on two models' resamples."""
     evidence = Evidence(False, None, challenger, champion, {}, comparison)
-    return bool(decide(policy, evidence)["passed"])
+    return decide(policy, evidence).passed
 
 
 def lucky_promotions(models: np.ndarray, judge: Judge) -> int:
@@ -103,8 +103,8 @@ def lucky_promotions(models: np.ndarray, judge: Judge) -> int:
 def equal_models(count: int, resamples: int, seed: int) -> np.ndarray:
     """Block AP of equal models on one made-up test set, for paired resamples: float (count, 1 + resamples)."""
     random = np.random.default_rng(seed)
-    annotations = made_up_truth()
-    weight = resample(int(annotations.design.max()) + 1, resamples, seed)
+    annotations = made_up_annotations()
+    drawn = Resamples(annotations, resamples, seed)
     look = random.normal(size=(int(annotations.design.max()) + 1, SIZE))[annotations.design]
     shared = random.normal(size=look.shape)
     found = []
@@ -112,20 +112,11 @@ def equal_models(count: int, resamples: int, seed: int) -> np.ndarray:
         own = random.normal(size=look.shape)
         seen = look + NOISE * (np.sqrt(SHARED) * shared + np.sqrt(1 - SHARED) * own)
         seen /= np.linalg.norm(seen, axis=1, keepdims=True)
-        found.append(block_ap(seen, annotations, weight))
+        found.append(Evaluation(seen, drawn).draws("block_ap", 0.0))
     return np.stack(found)
 
 
-def block_ap(embeddings: np.ndarray, annotations: Annotations, weight: np.ndarray) -> np.ndarray:
-    """The figure that the policy decides by, for each resample."""
-    pairs = annotations.block_pairs
-    score = similarities(embeddings, pairs)
-    return over_resamples(
-        lambda one: average_precision(pairs.label, score, one), pairs, annotations.design, weight
-    )
-
-
-def made_up_truth() -> Annotations:
+def made_up_annotations() -> Annotations:
     """Blocks of designs, each in some colours, all annotated."""
     places = [(b, d, c) for b in range(BLOCKS) for d in range(DESIGNS) for c in range(COLOURS)]
     rows = [

@@ -20,9 +20,10 @@ from benchmarks.similarity_maps import relevance
 from ml.core.files import replacing
 from ml.data.annotations import build_annotations
 from ml.data.blocks import block_numbers, relative_to_block
-from ml.evaluate.error_analysis import find
-from ml.evaluate.stage import EvaluateParams
-from ml.evaluate.threshold import choose_threshold
+from ml.evaluate.bootstrap import Resamples
+from ml.evaluate.error_analysis import analyse_errors
+from ml.evaluate.evaluation import Evaluation
+from ml.evaluate.params import EvaluateParams
 from ml.model.embedding import embed_pictures
 from ml.model.encoder import Encoder, EncoderParams, load_encoder
 from ml.pages.contact_sheet import draw_sheet
@@ -77,22 +78,27 @@ def draw_products(
     encoder, facts = load_encoder(model)
     before = Encoder(EncoderParams(**facts["encoder"])).to(memory_format=torch.channels_last)
     annotations, block = build_annotations(products, pairs), block_numbers(products)
+    resamples = Resamples(annotations, params.resamples, params.seed)
     for name, one in (("before", before), ("after", encoder)):
-        rows = relative_to_block(embed_pictures(one, pictures), block, params.block_prior)
-        threshold = choose_threshold(rows[annotations.indices], annotations, params.grouping)
-        findings = find(products, rows, threshold, params.grouping, annotations)
-        mistakes = [*findings.false_positives, *findings.false_negatives]
+        embeddings = relative_to_block(embed_pictures(one, pictures), block, params.block_prior)
+        evaluation = Evaluation(embeddings[annotations.indices], resamples, params.grouping)
+        errors = analyse_errors(
+            products,
+            embeddings,
+            evaluation.best_threshold,
+            params.grouping,
+            annotations,
+            evaluation.block_similarity,
+        )
+        mistakes = [*errors.false_positives, *errors.false_negatives]
         draw_sheet(
             out / f"mistakes-{name}.png",
             [[one.left, one.right] for one in mistakes if one.wrong],
             pictures,
         )
-    draw_map(rows[annotations.indices], pictures[annotations.indices], out / "map.jpg")
+    draw_map(embeddings[annotations.indices], pictures[annotations.indices], out / "map.jpg")
     if encoder.params.slices_from == "feature_map":
-        score = (
-            rows[annotations.indices[annotations.hard.left]]
-            * rows[annotations.indices[annotations.hard.right]]
-        ).sum(axis=1)
+        score = evaluation.hard_similarity
         variants = np.flatnonzero(annotations.hard.label)
         variants = variants[np.argsort(-score[variants], kind="stable")][
             :: max(1, len(variants) // PAIRS)

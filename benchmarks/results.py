@@ -28,13 +28,13 @@ from benchmarks.checkout import ROOT, commit
 from benchmarks.judge import judge, judge_elsewhere, prepared_shop
 from benchmarks.pictures import draw_curves, draw_products
 from benchmarks.tables import write_results
-from flows.retrain import apply_overrides
+from flows.local.overrides import apply_overrides
 from ml.core.command import run_app
 from ml.core.device import exact
 from ml.core.errors import UserError
 from ml.core.files import read_json, write_json
 from ml.core.params import load_params
-from ml.evaluate.stage import EvaluateParams
+from ml.evaluate.params import EvaluateParams
 from ml.prepare.crop import CropParams
 from ml.snapshot.stage import import_shop
 from ml.synthetic import generate_shop

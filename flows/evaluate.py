@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from mlflow.artifacts import download_artifacts
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
@@ -19,6 +18,7 @@ from flows.registry.versions import (
     CHAMPION,
     find_version,
     grouping_of,
+    model_file,
     policy_of,
     uri_of,
     version_by_alias,
@@ -31,7 +31,9 @@ from ml.data.blocks import block_mates
 from ml.data.images import UnreadablePicture, decode
 from ml.data.split import split_of
 from ml.evaluate.baselines import BASELINES
-from ml.evaluate.stage import EvaluateParams, figures_of
+from ml.evaluate.bootstrap import Resamples
+from ml.evaluate.evaluation import Evaluation
+from ml.evaluate.params import EvaluateParams
 from ml.grouping.grouping import ClusteringName
 from ml.prepare.crop import CropParams, crop_product, with_weights
 
@@ -104,14 +106,14 @@ def evaluate(
             embeddings = embed_with(project, uri_of(judged.version), whole_blocks, log)[place]
         else:
             embeddings = BASELINES[judged.name](crops)
-        metrics = figures_of(embeddings, annotations, judged.threshold, judged.clustering, params)
+        resamples = Resamples(annotations, params.resamples, params.seed)
+        metrics = Evaluation(embeddings, resamples, judged.clustering).metrics(judged.threshold)
         baselines = {}
         for name in names:
             log(f"baseline {name}")
             threshold = judged.baselines.get(name, params.default_threshold)
-            baselines[name] = figures_of(
-                BASELINES[name](crops), annotations, threshold, judged.clustering, params
-            )
+            beside = Evaluation(BASELINES[name](crops), resamples, judged.clustering)
+            baselines[name] = beside.metrics(threshold)
     return {
         "model": model,
         "source": source,
@@ -174,12 +176,7 @@ def crop_annotated(
 
 def _crop_of(client: MlflowClient, version: ModelVersion) -> CropParams:
     """How the model crops, which it holds itself."""
-
-    def fetched(file: str) -> Path:
-        uri = f"{uri_of(version)}/artifacts/model/{file}"
-        return Path(download_artifacts(artifact_uri=uri, tracking_uri=client.tracking_uri))
-
-    how = CropParams(**read_json(fetched("encoder.json"))["prepare"])
-    return (
-        with_weights(how, fetched("detector.safetensors")) if how.localizer == "detector" else how
-    )
+    how = CropParams(**read_json(model_file(client, version, "encoder.json"))["prepare"])
+    if how.localizer != "detector":
+        return how
+    return with_weights(how, model_file(client, version, "detector.safetensors"))

@@ -4,7 +4,6 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import yaml
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 from prefect import flow, get_run_logger, runtime, task
@@ -13,19 +12,20 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
-from flows.display.prefect_artifacts import decision_page, figure_table, stage_log
-from flows.gate.evidence import judge
+from flows.display.prefect_artifacts import decision_page, metric_table, stage_log
+from flows.gate.evidence import gather_evidence
 from flows.local.environment import set_up
-from flows.local.outages import outage, unanswered
+from flows.local.overrides import apply_overrides
 from flows.local.pipeline import Stage, load_stages, run_stage
 from flows.local.project import Project, find_project
 from flows.local.recipe import recipe
 from flows.local.snapshots import absolute, import_shop_into, restore_snapshot, track_snapshot
-from flows.local.worktree import Worktree, open_worktree
+from flows.local.worktree import Worktree
 from flows.registry.audit_trail import note_event
 from flows.registry.dead_runs import salvage
+from flows.registry.retraining import alone_with, retraining
 from flows.registry.run_record import lineage_tags, log_model, model_card, model_id, record
-from flows.registry.tracking import EXPERIMENT, LiveHistory, answers, connect, run_page
+from flows.registry.tracking import EXPERIMENT, LiveHistory, connect, run_page
 from flows.registry.versions import (
     CHAMPION,
     challenge,
@@ -38,7 +38,8 @@ from flows.registry.versions import (
 )
 from ml.core.errors import UserError
 from ml.core.paths import TRAINED
-from ml.promote.gate import SERVED
+from ml.promote.decision import Decision
+from ml.promote.gate import decide
 from ml.promote.policy import ModelNames, Policy
 
 RETRY_DELAY = 10  # seconds before a crashed stage is tried again
@@ -55,7 +56,7 @@ def retrain(
     overrides: dict[str, Any] = {},  # noqa: B006 (never changed; a form shows what it may hold)
     allow_dirty: bool = False,
 ) -> dict[str, Any]:
-    """Trains a model on a shop, registers it as a candidate and asks the gate whether it may replace the champion.
+    """Trains a model on a shop, registers it as a candidate and lets the gate decide about it.
 
     Args:
         source: Folder or fsspec URL of the shop. Empty: the snapshot that the current commit points
@@ -69,94 +70,55 @@ def retrain(
         "run": MLflow run id}.
     """
     set_up()
-    logger = get_run_logger()
+    log = get_run_logger().info
     project = find_project()
     client = connect(project)
     policy = policy_of(project)
-    names = policy.models
-    worktree = open_worktree(project, allow_dirty)
-    keep_branch = False
-    lost = False
-    run_id = None
-    try:
+    with retraining(project, client, allow_dirty, show_refusal) as made:
+        worktree = made.worktree
         apply_overrides(worktree.root, overrides)
         snapshot = take_snapshot(project, worktree, absolute(source))
         worktree.commit(f"data: snapshot {snapshot[:12]} of {source or 'this commit'}")
         made_by = recipe(worktree.root)
         worktree.note(recipe=made_by)
-        salvage(project, client, worktree, made_by, logger.info)
-        existing = None if worktree.dirty else version_of_recipe(client, names.candidates, made_by)
-        if existing:
-            logger.info("nothing has changed since %s was made: it is the result", uri_of(existing))
-            challenge(
-                client, existing
-            )  # a run that was killed right after registering has not come to it
-            passed = standing_of(project, client, policy, worktree.root, existing)
-            return {
-                "model": uri_of(existing),
-                "new": False,
-                "passed": passed,
-                "run": run_of(existing),
-            }
-        run_id = start_run(client, worktree)
-        worktree.note(recipe=made_by, run=run_id)
-        run_stages(client, worktree.root, run_id)
-        worktree.commit(f"retrain: {worktree.name}")
-        tags = lineage_tags(worktree.root, made_by, snapshot, worktree.dirty)
-        version = enlist(
-            project, client, names, worktree.root, run_id, source or str(project.root), tags
-        )
-        keep_branch = True
-        decision = gate(project, client, policy, worktree.root, version)
-        client.set_terminated(run_id)
-        create_link_artifact(
-            run_page(project, client, run_id), key="mlflow-run", link_text="the run in MLflow"
-        )
-        return {"model": uri_of(version), "new": True, "passed": decision["passed"], "run": run_id}
-    except UserError as refusal:
-        if outage(refusal):
-            lost = True
-            raise
-        create_markdown_artifact(f"# Refused\n\n```\n{refusal}\n```\n", key="refusal")
-        if run_id:
-            client.delete_run(run_id)
-        raise
-    except BaseException as error:
-        gone = isinstance(error, Exception) and not answers(project)
-        words = unanswered() if gone else outage(error)
-        lost = words is not None
-        if words:
-            raise UserError(words) from error
-        if run_id:
-            client.set_terminated(run_id, "FAILED")
-        raise
-    finally:
-        if lost:
-            worktree.leave()  # the next run of this recipe ends the run in MLflow, and clears up
-        else:
-            worktree.close(keep_branch)
-
-
-def apply_overrides(root: Path, overrides: dict[str, Any]) -> None:
-    """Changes params in the checkout's params.yaml.
-
-    Raises:
-        UserError: there is no such param.
-    """
-    if not overrides:
-        return
-    params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
-    for name, value in overrides.items():
-        *path, last = name.split(".")
-        place = params
-        for part in path:
-            place = place.get(part) if isinstance(place, dict) else None
-        if not isinstance(place, dict) or last not in place:
-            raise UserError(
-                f"params.yaml has no param '{name}'; a param is named like train.epochs"
+        with alone_with(project, made_by, log):
+            salvage(project, client, worktree, made_by, log)
+            known = None if worktree.dirty else find_made(client, policy.models, made_by)
+            if known:
+                log(f"nothing has changed since {uri_of(known)} was made: it is the result")
+                passed = standing_of(project, client, policy, worktree.root, known)
+                return result(known, False, passed)
+            made.run_id = start_run(client, worktree)
+            worktree.note(recipe=made_by, run=made.run_id)
+            run_stages(client, worktree.root, made.run_id)
+            worktree.commit(f"retrain: {worktree.name}")
+            tags = lineage_tags(worktree.root, made_by, snapshot, worktree.dirty)
+            made.version = record_and_register(
+                project, client, policy.models, worktree.root, made.run_id, source, tags
             )
-        place[last] = value
-    (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+            decision = gate(project, client, policy, worktree.root, made.version)
+        client.set_terminated(made.run_id)
+        link = run_page(project, client, made.run_id)
+        create_link_artifact(link, key="mlflow-run", link_text="the run in MLflow")
+        return result(made.version, True, decision.passed)
+
+
+def result(version: ModelVersion, new: bool, passed: bool) -> dict[str, Any]:
+    """What the flow returns."""
+    return {"model": uri_of(version), "new": new, "passed": passed, "run": run_of(version)}
+
+
+def show_refusal(refusal: UserError) -> None:
+    """Leaves a refusal of bad input on the flow run's page."""
+    create_markdown_artifact(f"# Refused\n\n```\n{refusal}\n```\n", key="refusal")
+
+
+def find_made(client: MlflowClient, names: ModelNames, made_by: str) -> ModelVersion | None:
+    """The candidate that this recipe has made before; it is the challenger if none is newer."""
+    known = version_of_recipe(client, names.candidates, made_by)
+    if known:
+        challenge(client, known)  # a run that was killed right after registering did not do it
+    return known
 
 
 @task(task_run_name="snapshot", cache_policy=NO_CACHE)
@@ -221,7 +183,7 @@ def start_run(client: MlflowClient, worktree: Worktree) -> str:
 
 
 @task(task_run_name="record and register", cache_policy=NO_CACHE)
-def enlist(
+def record_and_register(
     project: Project,
     client: MlflowClient,
     names: ModelNames,
@@ -233,42 +195,47 @@ def enlist(
     """Records the finished pipeline in its run and registers its model as a candidate."""
     log = get_run_logger().info
     log("packaging the model")
-    model = log_model(
-        project, client, run_id, root, log
-    )  # first: MLflow asks for every metric that a run has by then
-    metrics = record(client, run_id, model, root, source, tags)
-    table = figure_table(metrics)
-    create_table_artifact(
-        table, key="figures", description="Test split: unseen brands, beside naive baselines"
-    )
+    # The model comes first: MLflow asks for every metric that a run has by then.
+    model = log_model(project, client, run_id, root, log)
+    metrics = record(client, run_id, model, root, source or str(project.root), tags)
+    words = "Test split: unseen brands, beside naive baselines"
+    create_table_artifact(metric_table(metrics), key="metrics", description=words)
     card = model_card(root, names.production, metrics, tags)
     client.log_text(run_id, card, "model_card.md")
-    tags = tags | {"threshold": repr(metrics["threshold"])}
+    tags = tags | {"threshold": repr(metrics["model"]["threshold"])}
     return register(client, names.candidates, model_id(model), run_id, tags, card)
 
 
 @task(task_run_name="gate", cache_policy=NO_CACHE)
 def gate(
     project: Project, client: MlflowClient, policy: Policy, root: Path, version: ModelVersion
-) -> dict[str, Any]:
-    """Asks the gate whether the version may be promoted, and leaves the decision wherever people look."""
+) -> Decision:
+    """Decides whether the version may be promoted, and leaves the decision wherever people look.
+
+    It is kept in the version's run, on the version as tags, in the audit trail and on Prefect's
+    page.
+    """
     logger = get_run_logger()
     champion = version_by_alias(client, policy.models.production, CHAMPION)
-    decision = judge(project, policy, root, version, champion, logger.info)
-    page = decision_page(decision)
-    client.log_dict(run_of(version), decision, "gate/decision.json")
+    evidence = gather_evidence(project, policy, root, version, champion, logger.info)
+    decision = decide(policy.gate, evidence)
+    page, against = decision_page(decision), decision.champion_model or "none"
+    client.log_dict(run_of(version), decision.to_json(), "gate/decision.json")
     client.log_text(run_of(version), page, "gate/decision.md")
-    verdict = "passed" if decision["passed"] else "refused"
-    failed = [check for check in decision["checks"] if not check["passed"]]
-    against = decision["champion_model"] or "none"
-    refusing = ", ".join(check["name"] for check in failed) or "none"
-    for name, value in {"gate": verdict, "gate_champion": against, "gate_failed": refusing}.items():
+    tags = {
+        "gate": decision.verdict,
+        "gate_champion": against,
+        "gate_failed": ", ".join(check.name for check in decision.failed) or "none",
+        "gate_retriable": str(decision.retriable).lower(),
+    }
+    for name, value in tags.items():
         client.set_model_version_tag(version.name, version.version, name, value)
-    note_event(
-        client, version, "decision", "gate", verdict=verdict, champion=against, run=run_of(version)
-    )
-    create_markdown_artifact(page, key="gate-decision", description=f"{uri_of(version)}: {verdict}")
-    logger.info("gate: %s%s", verdict, "".join(f"; not so: {check['words']}" for check in failed))
+    facts = {"verdict": decision.verdict, "champion": against, "run": run_of(version)}
+    note_event(client, version, "decision", "gate", **facts)
+    described = f"{uri_of(version)}: {decision.verdict}"
+    create_markdown_artifact(page, key="gate-decision", description=described)
+    reasons = "".join(f"; not so: {check.words}" for check in decision.failed)
+    logger.info("gate: %s%s", decision.verdict, reasons)
     return decision
 
 
@@ -277,16 +244,16 @@ def standing_of(
 ) -> bool:
     """Whether the gate lets an existing version pass.
 
-    It is asked anew where the champion has changed since, or where the version could not be served
-    as it should, which may have been the machine's fault.
+    It decides anew where the champion has changed since, or where a check failed that another time
+    or machine may pass, such as one of the serving check.
     """
     champion = version_by_alias(client, policy.models.production, CHAMPION)
     today = uri_of(champion) if champion else "none"
     serves = champion is not None and champion.tags.get("candidate") == uri_of(version)
-    unserved = SERVED & set(version.tags.get("gate_failed", "").split(", "))
-    if not serves and (unserved or version.tags.get("gate_champion") != today):
-        run_stages(
-            client, root, run_of(version)
-        )  # all from the cache: they bring the test pairs back
-        return bool(gate(project, client, policy, root, version)["passed"])
+    # Versions from before this tag was written are asked about again if they were refused.
+    refused = version.tags.get("gate") == "refused"
+    retriable = refused and version.tags.get("gate_retriable", "true") == "true"
+    if not serves and (retriable or version.tags.get("gate_champion") != today):
+        run_stages(client, root, run_of(version))  # from the cache: they bring the pairs back
+        return bool(gate(project, client, policy, root, version).passed)
     return version.tags.get("gate") == "passed"

@@ -1,13 +1,17 @@
 """Annotated pairs mean what the data format says."""
 
+import importlib
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from ml.data.annotations import build_annotations
 from ml.data.split import split_of
-from ml.evaluate.bootstrap import interval, pair_weights, resample
-from ml.evaluate.evaluation import FIGURES, nearest_is_variant, resampled_figures, with_intervals
+from ml.evaluate.bootstrap import Resamples, interval, pair_weights, resample
+from ml.evaluate.evaluation import METRICS, Evaluation
+from ml.grouping.calibration import Calibration
 
 
 def shop(
@@ -122,13 +126,11 @@ def test_metrics_of_perfect_embeddings_are_one_with_intervals_that_touch_it() ->
     )
     annotations = build_annotations(products, pairs)
     embeddings = np.eye(int(annotations.design.max()) + 1)[annotations.design]
-    figures = with_intervals(
-        resampled_figures(embeddings, annotations, 0.5, resample(len(embeddings[0]), 50, 0))
-    )
-    assert set(figures) == set(FIGURES)
-    for figure in figures.values():
-        assert figure["value"] == pytest.approx(1.0)
-        assert figure["high"] == pytest.approx(1.0)
+    metrics = Evaluation(embeddings, Resamples(annotations, 50, 0)).metrics(0.5)
+    assert list(metrics) == list(METRICS)
+    for metric in metrics.values():
+        assert metric["value"] == pytest.approx(1.0)
+        assert metric["high"] == pytest.approx(1.0)
 
 
 def test_metrics_do_not_depend_on_how_resamples_are_chunked(
@@ -140,18 +142,59 @@ def test_metrics_do_not_depend_on_how_resamples_are_chunked(
     annotations = build_annotations(products, pairs)
     embeddings = np.random.default_rng(0).normal(size=(len(annotations.indices), 3))
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-    weight = resample(int(annotations.design.max()) + 1, 40, 0)
-    whole = resampled_figures(embeddings, annotations, 0.3, weight)
-    monkeypatch.setattr("ml.evaluate.evaluation.CHUNK", 1)
-    for name, values in resampled_figures(embeddings, annotations, 0.3, weight).items():
-        np.testing.assert_allclose(values, whole[name])
+    whole = Evaluation(embeddings, Resamples(annotations, 40, 0))
+    error = whole.calibration_error(Calibration(4.0, -2.0))
+    monkeypatch.setattr("ml.evaluate.bootstrap.CHUNK", 1)
+    monkeypatch.setattr("ml.evaluate.bootstrap.KEPT", 0)
+    chunked = Evaluation(embeddings, Resamples(annotations, 40, 0))
+    for name in METRICS:
+        np.testing.assert_allclose(chunked.draws(name, 0.3), whole.draws(name, 0.3))
+    assert chunked.calibration_error(Calibration(4.0, -2.0)) == pytest.approx(error)
+
+
+def test_an_evaluation_computes_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    products, pairs = shop(
+        [("a", "b", 1, "high"), ("c", "d", 1, "high"), ("a", "c", 0, "high"), ("e", "f", 0, "high")]
+    )
+    annotations = build_annotations(products, pairs)
+    embeddings = np.random.default_rng(0).normal(size=(len(annotations.indices), 3))
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    calls: Counter[str] = Counter()
+
+    def count(module: str, name: str) -> None:
+        original = getattr(importlib.import_module(module), name)
+
+        def counted(*arguments: object, **options: object) -> object:
+            calls[name] += 1
+            return original(*arguments, **options)
+
+        monkeypatch.setattr(f"{module}.{name}", counted)
+
+    for name in ("similarities", "Grouping", "group_metrics"):
+        count("ml.evaluate.evaluation", name)
+    count("ml.evaluate.bootstrap", "resample")
+    count("ml.evaluate.bootstrap", "pair_weights")
+    resamples = Resamples(annotations, 40, 0)
+    for _ in range(2):  # a model and a baseline
+        one = Evaluation(embeddings, resamples)
+        for _ in range(2):
+            one.metrics(one.best_threshold)
+            one.calibration_error(one.calibration)
+            one.precision_recall()
+    assert calls == {
+        "similarities": 4,  # of block pairs and of hard pairs, for each of both
+        "Grouping": 2,
+        "group_metrics": 2,
+        "resample": 1,
+        "pair_weights": 2,  # of block pairs and of hard pairs, for both together
+    }
 
 
 def test_recall_at_1_asks_products_with_a_variant_and_a_tie_is_no_hit() -> None:
     products, pairs = shop([("a", "b", 1, "high"), ("a", "c", 0, "high")])
     annotations = build_annotations(products, pairs)
-    same = np.ones((3, 1))
-    asked, found = nearest_is_variant(same, annotations)
+    one = Evaluation(np.ones((3, 1)), Resamples(annotations, 1, 0))
+    asked, found = one.nearest_is_variant
     assert asked.tolist() == [0, 1]
     assert not found.any()
 

@@ -1,5 +1,6 @@
 """The gate holds evidence against the policy file, and every check can fail."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,9 @@ import yaml
 from conftest import ROOT
 
 from ml.core.errors import UserError
-from ml.promote.gate import Evidence, Segment, Serving, decide, lower_bound
+from ml.promote.decision import Decision, Reuse
+from ml.promote.evidence import Evidence, Segment, Serving
+from ml.promote.gate import decide, lower_bound
 from ml.promote.policy import GatePolicy, load_policy
 
 POLICY = GatePolicy(
@@ -46,25 +49,31 @@ def evidence(**changes: object) -> Evidence:
 
 def failed(**changes: object) -> list[str]:
     decision = decide(POLICY, evidence(**changes))
-    assert decision["passed"] == (
-        not [check for check in decision["checks"] if not check["passed"]]
-    )
-    return [check["name"] for check in decision["checks"] if not check["passed"]]
+    assert decision.passed == (not decision.failed)
+    assert decision.verdict == ("refused" if decision.failed else "passed")
+    return [check.name for check in decision.failed]
 
 
-def test_a_better_model_passes_with_every_figure_and_threshold_told() -> None:
+def reuse(policy: GatePolicy, **changes: object) -> Reuse:
+    found = decide(policy, evidence(**changes)).reuse
+    assert found is not None
+    return found
+
+
+def test_a_better_model_passes_with_every_value_and_threshold_named() -> None:
     decision = decide(POLICY, evidence())
-    assert decision["passed"] is True
-    assert decision["difference"]["value"] == pytest.approx(0.1)
-    assert {check["name"] for check in decision["checks"]} == {
+    assert decision.passed
+    assert decision.difference is not None
+    assert decision.difference["value"] == pytest.approx(0.1)
+    assert {check.name for check in decision.checks} == {
         "committed",
         "evaluable",
         "floor",
         "above gray",
         "gain",
-        "not luck",
+        "significant",
     }
-    assert all(check["words"] for check in decision["checks"])
+    assert all(check.words for check in decision.checks)
 
 
 def test_the_first_model_goes_by_the_floors_alone() -> None:
@@ -83,8 +92,8 @@ def test_the_first_model_goes_by_the_floors_alone() -> None:
         ({"baselines": {"gray": 0.71}}, ["above gray"]),
         ({"champion": samples(0.72)}, ["gain"]),
         ({"champion": samples(0.7)}, ["gain"]),  # the same again is no gain
-        ({"champion": samples(0.8)}, ["gain", "not luck"]),
-        ({"champion": samples(0.69, 0.2, seed=1)}, ["not luck"]),
+        ({"champion": samples(0.8)}, ["gain", "significant"]),
+        ({"champion": samples(0.69, 0.2, seed=1)}, ["significant"]),
         ({"challenger": samples(0.29), "champion": None, "baselines": {"gray": 0.1}}, ["floor"]),
     ],
 )
@@ -95,30 +104,28 @@ def test_each_check_refuses_what_it_is_for(changes: dict[str, object], names: li
 def test_models_are_compared_resample_by_resample() -> None:
     noisy = samples(0.7, spread=0.2)
     decision = decide(POLICY, evidence(challenger=noisy + 0.01, champion=noisy))
-    assert decision["difference"]["low"] == pytest.approx(0.01)
-    assert decision["passed"] is True
+    assert decision.difference is not None
+    assert decision.difference["low"] == pytest.approx(0.01)
+    assert decision.passed
 
 
 def test_the_same_evidence_is_refused_once_the_pairs_have_decided_too_often() -> None:
     slight = {"challenger": samples(0.7, 0.02, seed=1), "champion": samples(0.69, 0.01)}
     assert failed(comparison=1, **slight) == []
-    assert failed(comparison=20, **slight) == ["not luck"]
-    levels = [
-        decide(POLICY, evidence(comparison=k, **slight))["reuse"]["significance"]
-        for k in range(1, 400)
-    ]
+    assert failed(comparison=20, **slight) == ["significant"]
+    levels = [reuse(POLICY, comparison=k, **slight).significance for k in range(1, 400)]
     assert levels == sorted(levels, reverse=True)
     assert sum(levels) < POLICY.significance
-    told = decide(POLICY, evidence(comparison=9, **slight))["reuse"]
-    assert told["left"] == pytest.approx(POLICY.significance - sum(levels[:9]))
+    assert reuse(POLICY, comparison=9, **slight).left == pytest.approx(
+        POLICY.significance - sum(levels[:9])
+    )
 
 
 def test_the_smallest_gain_that_is_told_is_found_with_the_stated_power() -> None:
     policy = POLICY.model_copy(update={"margin": 0.0})
     champion, noise = samples(0.6, 0.0), samples(0.0, 0.03, seed=2)
-    gain = decide(policy, evidence(challenger=champion + noise, champion=champion, comparison=4))[
-        "reuse"
-    ]["smallest_gain"]
+    told = reuse(policy, challenger=champion + noise, champion=champion, comparison=4)
+    gain = told.smallest_gain
     draws = np.random.default_rng(3).normal(
         gain, 0.03, 4000
     )  # figures that a model with this gain may show
@@ -139,10 +146,9 @@ def test_a_segment_that_is_provably_worse_refuses_a_model_that_is_better_on_the_
         "segment article type Shirts"
     ]
     few = decide(POLICY, evidence(segments=[on("article type Shirts", -0.2, positives=19)]))
-    assert few["passed"] is True
-    assert few["segments"] == [
-        {"name": "article type Shirts", "positives": 19, "guarded": False, **few["segments"][0]}
-    ]
+    assert few.passed
+    (told,) = few.segments
+    assert (told.name, told.positives, told.guarded) == ("article type Shirts", 19, False)
 
 
 def test_many_segments_raise_no_more_false_alarms_than_one() -> None:
@@ -164,7 +170,7 @@ def test_many_segments_raise_no_more_false_alarms_than_one() -> None:
         (Serving(None, [], 1e-5, 40, 30), []),
         (Serving("no answer", [], None, None, 30), ["serves"]),
         (Serving(None, ["torch==1.0: 2.14.1 is installed"], 1e-5, 40, 30), ["pinned versions"]),
-        (Serving(None, [], 0.01, 40, 30), ["serves alike"]),
+        (Serving(None, [], 0.01, 40, 30), ["same embeddings served"]),
         (Serving(None, [], 1e-5, 600, 30), ["latency"]),
         (Serving(None, [], 1e-5, 40, 201), ["size"]),
     ],
@@ -179,8 +185,45 @@ def test_a_candidate_that_does_not_serve_as_it_was_judged_is_refused(
 def test_a_dry_run_tells_the_same_verdict() -> None:
     worse = evidence(champion=samples(0.8))
     dry = decide(POLICY.model_copy(update={"mode": "dry-run"}), worse)
-    assert (dry["mode"], dry["passed"]) == ("dry-run", False)
-    assert dry["checks"] == decide(POLICY, worse)["checks"]
+    assert (dry.mode, dry.passed) == ("dry-run", False)
+    assert dry.checks == decide(POLICY, worse).checks
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"champion": None},
+        {"reason": "no pairs", "challenger": None, "champion": None, "baselines": {}},
+        {
+            "segments": [Segment("gender Men", 30, samples(0.6), samples(0.7))],
+            "serving": Serving("no answer", ["x==1: not installed"], None, None, 30),
+            "challenger_model": "models:/a/2",
+            "champion_model": "models:/b/1",
+        },
+    ],
+)
+def test_a_decision_is_read_as_it_was_written(changes: dict[str, object]) -> None:
+    decision = decide(POLICY, evidence(**changes))
+    written = json.dumps(decision.to_json(), allow_nan=False)
+    assert Decision.from_json(json.loads(written)) == decision
+    assert json.loads(written)["passed"] == decision.passed
+
+
+@pytest.mark.parametrize(
+    ("serving", "retriable"),
+    [
+        (Serving("no answer", [], None, None, 30), True),
+        (Serving(None, ["torch==1.0: 2.14.1 is installed"], 1e-5, 40, 30), True),
+        (Serving(None, [], 0.01, 40, 30), True),
+        (Serving(None, [], 1e-5, 600, 30), True),
+        (Serving(None, [], 1e-5, 40, 201), False),  # its files will not get smaller
+        (Serving(None, [], 1e-5, 40, 30), False),
+    ],
+)
+def test_what_another_time_or_machine_may_pass_is_known(serving: Serving, retriable: bool) -> None:
+    assert decide(POLICY, evidence(serving=serving)).retriable is retriable
+    assert decide(POLICY, evidence(champion=samples(0.8))).retriable is False
 
 
 def test_the_committed_policy_is_readable_and_names_known_figures() -> None:

@@ -10,7 +10,9 @@ from sklearn.metrics import adjusted_rand_score
 
 from benchmarks.grouping import choose, halve, judge
 from ml.data.annotations import components
-from ml.evaluate.threshold import ari_by_threshold, choose_threshold, pick_threshold
+from ml.evaluate.bootstrap import Resamples
+from ml.evaluate.evaluation import Evaluation
+from ml.evaluate.threshold import ari_by_threshold, pick_threshold
 from ml.grouping.calibration import Calibration
 from ml.grouping.correlation import contract_greedily
 from ml.grouping.grouping import (
@@ -260,8 +262,8 @@ def test_the_chosen_threshold_is_the_lowest_of_those_with_the_best_ari(
     clustering: ClusteringName,
 ) -> None:
     embeddings, block, design = shop(2)
-    annotations = _Annotations(block, design)
-    chosen = choose_threshold(embeddings, annotations, clustering)  # type: ignore[arg-type]
+    resamples = Resamples(_Annotations(block, design), 1, 0)  # type: ignore[arg-type]
+    chosen = Evaluation(embeddings, resamples, clustering).best_threshold
     grouping = Grouping(embeddings, block, clustering)
     thresholds = grouping.thresholds()
     ari = ari_by_threshold(grouping, design, np.ones((1, design.max() + 1)))[:, 0]

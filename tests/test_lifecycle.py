@@ -18,7 +18,7 @@ from servers import free_port, post, prefect_server
 
 from flows.local.pipeline import load_stages
 from flows.local.servers import running
-from ml.evaluate.evaluation import FIGURES
+from ml.evaluate.evaluation import METRICS
 
 
 @dataclass
@@ -107,7 +107,7 @@ def test_a_run_holds_parameters_lineage_figures_with_intervals_and_every_curve_o
         "prefect_flow_run",
     ):
         assert run.data.tags[tag]
-    for name in FIGURES:
+    for name in METRICS:
         for key in (
             f"test.{name}",
             f"test.{name}.low",
@@ -191,7 +191,7 @@ def test_prefect_keeps_the_log_of_each_stage_and_the_artifacts_of_the_run(life: 
     flow_run = life.client.get_run(life.version(CANDIDATES).run_id).data.tags["prefect_flow_run"]
     artifacts = life.api("/artifacts/filter", artifacts={"flow_run_id": {"any_": [flow_run]}})
     keys = {one["key"]: one for one in artifacts}
-    assert {"figures", "gate-decision", "mlflow-run"} <= set(keys)
+    assert {"metrics", "gate-decision", "mlflow-run"} <= set(keys)
     assert "block_ap" in str(keys["figures"]["data"])
     assert "# Gate: passed" in str(keys["gate-decision"]["data"])
     assert life.version(CANDIDATES).run_id in str(keys["mlflow-run"]["data"])
@@ -280,9 +280,9 @@ def test_the_gate_has_the_candidate_served_and_compares_its_answers_with_the_rec
     checks = {check["name"]: check for check in decision["checks"]}
     assert checks["serves"]["passed"]
     assert checks["pinned versions"]["passed"]
-    assert 0 <= checks["serves alike"]["figure"] <= checks["serves alike"]["threshold"] == 0.001
-    assert checks["latency"]["figure"] > 0
-    assert 1 < checks["size"]["figure"] < 100  # megabytes: weights, ONNX and code
+    assert 0 <= checks["same embeddings served"]["value"] <= checks["same embeddings served"]["threshold"] == 0.001
+    assert checks["latency"]["value"] > 0
+    assert 1 < checks["size"]["value"] < 100  # megabytes: weights, ONNX and code
 
 
 def test_a_version_is_made_again_from_its_registry_entry_alone_byte_for_byte(life: Life) -> None:
@@ -453,11 +453,11 @@ def test_evaluate_gives_the_figures_of_the_run_on_the_same_split_beside_every_ba
         ).stdout
     )
     assert set(result) == {"model", "source", "pairs", "threshold", "metrics", "baselines"}
-    assert set(result["metrics"]) == set(FIGURES)
+    assert set(result["metrics"]) == set(METRICS)
     assert set(result["baselines"]) == {"pixels", "gray", "imagenet", "imagenet_gray"}
     recorded = life.client.get_run(life.version(CANDIDATES).run_id).data.metrics
     assert result["threshold"] == pytest.approx(recorded["threshold"])
-    for name in FIGURES:
+    for name in METRICS:
         for part, ending in (("value", ""), ("low", ".low"), ("high", ".high")):
             assert result["metrics"][name][part] == pytest.approx(
                 recorded[f"test.{name}{ending}"], abs=2e-3

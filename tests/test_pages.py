@@ -131,7 +131,7 @@ def test_a_retraining_started_on_prefects_page_completes_and_shows_its_stages_an
     for stage in ("validate", "prepare", "train", "embed", "evaluate", "gate"):
         expect(page.locator("body")).to_contain_text(stage)
     page.get_by_role("tablist").get_by_text("Artifacts", exact=True).click()
-    for key in ("figures", "gate-decision", "mlflow-run"):
+    for key in ("metrics", "gate-decision", "mlflow-run"):
         expect(page.locator("body")).to_contain_text(key)
 
 

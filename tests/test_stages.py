@@ -1,4 +1,7 @@
-"""The stages turn a snapshot into figures, alike each time, and an interrupted training ends in the same bytes."""
+"""The stages turn a snapshot into metrics, with the same bytes each time.
+
+An interrupted training ends in the same bytes too.
+"""
 
 import json
 import shutil
@@ -53,7 +56,7 @@ def digests(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory, shop: Path) -> Path:
-    """All stages, run once."""
+    """The folder in which all stages ran once. Read only: copy it to change it."""
     folder = workplace(tmp_path_factory.mktemp("stages"), shop)
     with pytest.MonkeyPatch.context() as patch:
         run(folder, patch, "validate", "prepare", "train", "embed", "evaluate")
@@ -85,9 +88,8 @@ def test_an_interrupted_training_goes_on_and_ends_in_the_same_bytes(
     monkeypatch.setattr("ml.train.stage.save_checkpoint", stop_after)
     with pytest.raises(KeyboardInterrupt):
         run(folder, monkeypatch, "train")
-    assert (
-        len((folder / "artifacts/train/history.csv").read_text().splitlines()) == 3
-    )  # header, initial weights, one epoch
+    lines = (folder / "artifacts/train/history.csv").read_text().splitlines()
+    assert len(lines) == 3  # header, initial weights, one epoch
     monkeypatch.setattr("ml.train.stage.save_checkpoint", saved)
     run(folder, monkeypatch, "train")
     assert digests(folder / "artifacts/train") == digests(done / "artifacts/train")
@@ -124,28 +126,28 @@ def test_no_design_is_in_two_splits(done: Path) -> None:
     ).all()
 
 
-def test_embeddings_are_one_row_of_length_one_a_product(done: Path) -> None:
-    rows = np.load(done / "artifacts/embed/embeddings.npy")
-    assert rows.dtype == np.float32
-    assert len(rows) == len(read_table(done / "artifacts/prepare/products.parquet"))
-    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
+def test_embeddings_are_one_vector_of_length_one_a_product(done: Path) -> None:
+    embeddings = np.load(done / "artifacts/embed/embeddings.npy")
+    assert embeddings.dtype == np.float32
+    assert len(embeddings) == len(read_table(done / "artifacts/prepare/products.parquet"))
+    np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
 
 
-def test_metrics_hold_every_figure_with_its_interval_for_the_model_and_each_baseline(
+def test_every_metric_has_its_interval_for_the_model_and_each_baseline(
     done: Path,
 ) -> None:
     metrics = read_json(done / "artifacts/evaluate/metrics.json")
     assert metrics["evaluable"] is True
     assert set(metrics["baselines"]) == {"pixels", "gray", "imagenet", "imagenet_gray"}
-    for entry in (metrics, *metrics["baselines"].values()):
+    for entry in (metrics["model"], *metrics["baselines"].values()):
         for split in ("test", "dev"):
-            for name, figure in entry[split].items():
+            for name, metric in entry[split].items():
                 # Resampling adds noise to every bin of the calibration error, which is a sum of
-                # distances: it lies higher.
-                assert figure["low"] <= figure["value"] + (0.05 if name == "ece" else 1e-9), name
-                assert figure["high"] >= figure["value"] - 0.2, name
+                # distances, so its interval lies higher.
+                assert metric["low"] <= metric["value"] + (0.05 if name == "ece" else 1e-9), name
+                assert metric["high"] >= metric["value"] - 0.2, name
     grouping = read_json(done / "artifacts/evaluate/grouping.json")
-    assert grouping["threshold"] == metrics["threshold"]
+    assert grouping["threshold"] == metrics["model"]["threshold"]
     assert grouping["calibration"] == metrics["calibration"]
     assert set(grouping["baselines"]) == set(metrics["baselines"])
 
@@ -195,7 +197,7 @@ def test_a_threshold_of_zero_groups_nothing_and_of_two_whole_blocks(
 
 
 @pytest.mark.parametrize("clustering", [name for name in CLUSTERINGS if name != "average"])
-def test_a_model_groups_by_the_method_that_its_threshold_was_chosen_for(
+def test_a_model_groups_by_the_clustering_that_its_threshold_was_chosen_for(
     done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clustering: ClusteringName
 ) -> None:
     for name in ("prepare", "embed", "train"):
@@ -210,13 +212,11 @@ def test_a_model_groups_by_the_method_that_its_threshold_was_chosen_for(
     predictor = predictor_of(tmp_path / "artifacts", tmp_path / "model")
     embedded = predictor.embed(pictures_of(done, products), products["article_type"])
     found = pd.factorize(predictor.group(products, embedded)["group"])[0]
-    rows = predictor.relative(products, embedded)
-    assert (
-        found == Grouping(rows, block_numbers(products), clustering).cut(stored["threshold"])
-    ).all()
+    grouping = Grouping(predictor.relative(products, embedded), block_numbers(products), clustering)
+    assert (found == grouping.cut(stored["threshold"])).all()
 
 
-def test_ways_of_grouping_are_compared_on_the_dev_split_of_a_finished_run(
+def test_clusterings_are_compared_on_the_dev_split_of_a_finished_run(
     done: Path, tmp_path: Path
 ) -> None:
     folders = done / "artifacts/prepare", done / "artifacts/embed", done / "params.yaml"
@@ -229,20 +229,18 @@ def test_ways_of_grouping_are_compared_on_the_dev_split_of_a_finished_run(
     assert len(rows) == len(CLUSTERINGS) * 3
     for row in rows:
         assert len(row["thresholds"]) == 4
-        for figure in row["figures"].values():
-            assert figure["low"] <= figure["high"]
+        for metric in row["figures"].values():
+            assert metric["low"] <= metric["high"]
     with pytest.raises(UserError, match=r"embeddings\.npy"):
         benchmark.main(folders[0], tmp_path, folders[2], out=written)
 
 
-def test_training_learns_on_the_generated_shop(done: Path) -> None:
+def test_the_weights_of_the_epoch_that_is_best_on_dev_are_kept(done: Path) -> None:
     history = pd.read_csv(done / "artifacts/train/history.csv")
     assert list(history.columns) == ["epoch", "loss", "accuracy", "learning_rate", "dev_block_ap"]
     assert history["epoch"].tolist() == [0, 1, 2]  # 0: the initial weights
     best = int(history["dev_block_ap"].argmax())
-    assert (
-        read_json(done / "artifacts/train/encoder.json")["epoch"] == best
-    )  # what was best on dev is what is kept
+    assert read_json(done / "artifacts/train/encoder.json")["epoch"] == best
     assert history["dev_block_ap"].between(0, 1).all()
 
 
@@ -274,9 +272,7 @@ def test_without_pairs_a_shop_trains_and_groups_but_says_that_it_cannot_be_evalu
     assert "cannot be evaluated" in capsys.readouterr().out
     grouping = read_json(folder / "artifacts/evaluate/grouping.json")
     assert grouping["threshold"] > 0
-    assert (
-        grouping["calibration"] is None
-    )  # so groups get no score rather than one that means nothing
+    assert grouping["calibration"] is None  # so groups have no score, which would mean nothing
     report = (folder / "artifacts/evaluate/report.html").read_text()
     assert "cannot be evaluated" in report
 

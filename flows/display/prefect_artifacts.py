@@ -7,7 +7,8 @@ from typing import Any
 from prefect import get_run_logger
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
-from ml.evaluate.evaluation import FIGURES
+from ml.evaluate.evaluation import METRICS
+from ml.promote.decision import Decision
 
 PROGRESS = re.compile(r"^[\w ]+: +(\d+)% \(")
 
@@ -39,13 +40,13 @@ def stage_log(stage: str) -> Callable[[str], None]:
     return log
 
 
-def figure_table(metrics: dict[str, Any]) -> list[dict[str, str]]:
-    """The figures of the test split beside the baselines, as rows for a table artifact."""
+def metric_table(metrics: dict[str, Any]) -> list[dict[str, str]]:
+    """The metrics of the test split beside the baselines, as rows for a table artifact."""
     if not metrics["evaluable"]:
-        return [{"figure": "none", "model": str(metrics["reason"])}]
+        return [{"metric": "none", "model": str(metrics["reason"])}]
     rows = []
-    for name in FIGURES:
-        row = {"figure": name, "model": _text(metrics["test"][name])}
+    for name in METRICS:
+        row = {"metric": name, "model": _text(metrics["model"]["test"][name])}
         row |= {
             baseline: _text(entry["test"][name]) for baseline, entry in metrics["baselines"].items()
         }
@@ -53,51 +54,53 @@ def figure_table(metrics: dict[str, Any]) -> list[dict[str, str]]:
     return rows
 
 
-def decision_page(decision: dict[str, Any]) -> str:
-    """A gate decision as Markdown."""
-    verdict = "passed" if decision["passed"] else "refused"
-    against = (
-        decision["champion_model"] or "no champion yet: the first model goes by the floors alone"
-    )
-    if decision["mode"] == "dry-run":
+def decision_page(decision: Decision) -> str:
+    """Renders a decision of the gate as Markdown."""
+    verdict = decision.verdict
+    against = decision.champion_model or "no champion yet: the first model goes by the floors alone"
+    if decision.mode == "dry-run":
         verdict += " (dry run: refuses nothing)"
     lines = [
         f"# Gate: {verdict}",
         "",
-        f"Challenger `{decision['challenger_model']}` against `{against}`.",
+        f"Challenger `{decision.challenger_model}` against `{against}`.",
         "",
+        "| check | verdict | value | threshold | what it asks |",
+        "|---|---|---|---|---|",
     ]
-    lines += ["| check | verdict | figure | threshold | what it asks |", "|---|---|---|---|---|"]
-    for check in decision["checks"]:
-        figure, threshold = (_number(check[key]) for key in ("figure", "threshold"))
-        lines.append(
-            f"| {check['name']} | {'pass' if check['passed'] else '**fail**'} | {figure} | {threshold} | {check['words']} |"
-        )
-    if decision["difference"]:
+    for check in decision.checks:
+        value, threshold = _number(check.value), _number(check.threshold)
+        passed = "pass" if check.passed else "**fail**"
+        lines.append(f"| {check.name} | {passed} | {value} | {threshold} | {check.words} |")
+    if decision.difference:
+        difference = _text(decision.difference)
         lines += [
             "",
-            f"Difference in {decision['metric']}: {_text(decision['difference'])} (paired bootstrap by design).",
+            f"Difference in {decision.metric}: {difference} (paired bootstrap by design).",
             *_reuse_lines(decision),
-            *_segment_lines(decision["segments"]),
+            *_segment_lines(decision),
         ]
     return "\n".join(lines) + "\n"
 
 
-def _reuse_lines(decision: dict[str, Any]) -> list[str]:
-    reuse, policy = decision["reuse"], decision["policy"]
+def _reuse_lines(decision: Decision) -> list[str]:
+    reuse = decision.reuse
+    assert reuse is not None  # there is a difference
     return [
         "",
         "## How much these test pairs can still tell",
         "",
-        f"This was comparison {reuse['comparison']} on these test pairs. It used a significance of {reuse['significance']:.2g} of the "
-        f"policy's {policy['significance']:g}; {reuse['left']:.2g} is left for all later ones together. The next one can prove a gain of "
-        f"{reuse['smallest_gain']:.3f} or more, in {reuse['power']:.0%} of the cases in which it is there. Fresh pairs restore the level: "
-        "annotate products of test brands (docs/promotion.md, “Fresh test pairs”).",
+        f"This was comparison {reuse.comparison} on these test pairs. It used a significance of "
+        f"{reuse.significance:.2g} of the policy's {decision.policy['significance']:g}; "
+        f"{reuse.left:.2g} is left for all later ones together. The next one can prove a gain of "
+        f"{reuse.smallest_gain:.3f} or more, in {reuse.power:.0%} of the cases in which it is "
+        "there. Fresh pairs restore the level: annotate products of test brands "
+        "(docs/promotion.md, “Fresh test pairs”).",
     ]
 
 
-def _segment_lines(segments: list[dict[str, Any]]) -> list[str]:
-    if not segments:
+def _segment_lines(decision: Decision) -> list[str]:
+    if not decision.segments:
         return []
     lines = [
         "",
@@ -106,9 +109,9 @@ def _segment_lines(segments: list[dict[str, Any]]) -> list[str]:
         "| segment | pairs of variants | difference in block AP | guarded |",
         "|---|---|---|---|",
     ]
-    for one in segments:
-        guarded = "yes" if one["guarded"] else "too few pairs"
-        lines.append(f"| {one['name']} | {one['positives']} | {_text(one)} | {guarded} |")
+    for one in decision.segments:
+        guarded = "yes" if one.guarded else "too few pairs"
+        lines.append(f"| {one.name} | {one.positives} | {_text(one.difference)} | {guarded} |")
     return lines
 
 

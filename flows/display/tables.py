@@ -5,7 +5,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ml.evaluate.evaluation import FIGURES
+from ml.evaluate.evaluation import METRICS
 
 
 def figures_table(result: dict[str, Any]) -> None:
@@ -17,7 +17,7 @@ def figures_table(result: dict[str, Any]) -> None:
     table.add_column("figure")
     for name in columns:
         table.add_column(name, justify="right")
-    for figure, words in FIGURES.items():
+    for figure, words in METRICS.items():
         table.add_row(
             f"{figure}\n[dim]{words}[/dim]", *(_cell(entry[figure]) for entry in columns.values())
         )

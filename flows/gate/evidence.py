@@ -1,7 +1,6 @@
-"""The gate's evidence: challenger and champion, both as registered, on the same test pairs."""
+"""The gate's evidence: challenger and champion, as registered, on the same test pairs."""
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,34 +16,32 @@ from flows.registry.tracking import connect
 from flows.registry.versions import grouping_of, uri_of
 from ml.core.files import read_json, read_table
 from ml.core.paths import EVALUATED, PREPARED, SNAPSHOT
-from ml.data.annotations import Annotations, PairSet, build_annotations
+from ml.data.annotations import build_annotations
 from ml.data.blocks import block_mates
 from ml.data.schema import BLOCK
-from ml.evaluate.bootstrap import resample
-from ml.evaluate.evaluation import over_resamples, resampled_figures, similarities
+from ml.evaluate.bootstrap import Resamples
+from ml.evaluate.evaluation import Evaluation
 from ml.evaluate.metrics import average_precision
 from ml.promote.alpha_spending import sketch
-from ml.promote.gate import Evidence, Segment, decide
+from ml.promote.evidence import Evidence, Segment
 from ml.promote.policy import GatePolicy, Policy
 from ml.promote.segments import segments
 
 
-def judge(
+def gather_evidence(
     project: Project,
     policy: Policy,
     root: Path,
     challenger: ModelVersion,
     champion: ModelVersion | None,
     log: Callable[[str], None],
-) -> dict[str, Any]:
-    """Compares two registered models on the test split of the challenger's own snapshot and decides.
+) -> Evidence:
+    """Measures two registered models on the test split of the challenger's own snapshot.
 
     Args:
         root: the checkout with the challenger's snapshot and prepared products.
-
-    Returns:
-        The decision (see `ml.promote.gate.decide`) with challenger_model, champion_model (URIs) and
-        policy.
+        champion: None where nothing serves yet.
+        log: called with a line for each step.
     """
     metrics = read_json(root / EVALUATED / "metrics.json")
     known: dict[str, Any] = {"challenger": None, "champion": None, "baselines": {}}
@@ -53,63 +50,55 @@ def judge(
         known["baselines"] = {
             name: entry["test"][metric]["value"] for name, entry in metrics["baselines"].items()
         }
-        embeddings = {}
+        measured = {}
         for name, version in (("challenger", challenger), ("champion", champion)):
             if version is not None:
-                log(f"{name} {uri_of(version)} looks at the test pairs of this snapshot")
-                embeddings[name] = embed_with(project, uri_of(version), pairs.products, log)[
-                    pairs.annotated
-                ]
-                own = grouping_of(client, version)
-                known[name] = resampled_figures(
-                    embeddings[name],
-                    pairs.annotations,
-                    own["threshold"],
-                    pairs.weight,
-                    own["method"],
-                )[metric]
+                log(f"{name} {uri_of(version)} embeds the test pairs of this snapshot")
+                grouping = grouping_of(client, version)
+                embeddings = embed_with(project, uri_of(version), pairs.products, log)
+                measured[name] = Evaluation(
+                    embeddings[pairs.annotated], pairs.resamples, grouping["method"]
+                )
+                known[name] = measured[name].draws(metric, grouping["threshold"])
         if champion is not None:
             note_comparison(client, challenger, champion, pairs.sketch)
             known["comparison"] = count_comparisons(
                 client, challenger.name, pairs.sketch, policy.gate.same_pairs
             )
-            known["segments"] = _segments(pairs, embeddings["challenger"], embeddings["champion"])
+            known["segments"] = _segments(pairs, measured["challenger"], measured["champion"])
     if policy.gate.serving.canaries:
         known["serving"] = try_serving(project, policy.gate.serving, root, challenger, log)
-    evidence = Evidence(
-        dirty=challenger.tags.get("dirty") != "false", reason=metrics["reason"], **known
+    return Evidence(
+        dirty=challenger.tags.get("dirty") != "false",
+        reason=metrics["reason"],
+        challenger_model=uri_of(challenger),
+        champion_model=uri_of(champion) if champion else None,
+        **known,
     )
-    return {
-        **decide(policy.gate, evidence),
-        "challenger_model": uri_of(challenger),
-        "champion_model": uri_of(champion) if champion else None,
-        "policy": policy.gate.model_dump(),
-    }
 
 
 class _TestPairs(NamedTuple):
     """What both models are asked.
 
     Attributes:
-        products: the blocks of the test split that hold annotated products, whole; annotated:
-            places of these in them.
-        truth: of the annotated products; weight: of each resample.
-        parts: name → which of the truth's block pairs are in this segment.
+        products: the whole blocks of the test split that hold annotated products.
+        annotated: positions of the annotated products in them.
+        resamples: of the annotated products.
+        parts: segment → which of the block pairs are in it.
         sketch: by which these pairs are known again (see `ml.promote.alpha_spending`).
     """
 
     products: pd.DataFrame
     annotated: np.ndarray
-    annotations: Annotations
-    weight: np.ndarray
+    resamples: Resamples
     parts: dict[str, np.ndarray]
     sketch: str
 
 
 def _test_pairs(root: Path, policy: GatePolicy) -> _TestPairs:
     products = read_table(root / PREPARED / "products.parquet")
-    rows = np.flatnonzero(products["split"] == "test")
-    test = products.iloc[rows].reset_index(drop=True)
+    indices = np.flatnonzero(products["split"] == "test")
+    test = products.iloc[indices].reset_index(drop=True)
     annotations = build_annotations(test, read_table(root / PREPARED / "pairs.parquet"))
     mates = block_mates(test, annotations.indices)
     asked = test.iloc[mates].reset_index(drop=True)
@@ -120,29 +109,23 @@ def _test_pairs(root: Path, policy: GatePolicy) -> _TestPairs:
     images, masks = (
         np.load(root / PREPARED / f"{name}.npy", mmap_mode="r") for name in ("images", "masks")
     )
-    here, pairs = rows[annotations.indices], annotations.block_pairs
+    here, pairs = indices[annotations.indices], annotations.block_pairs
     digest = judged["sha256"].to_numpy()
     return _TestPairs(
         products=table,
         annotated=np.searchsorted(mates, annotations.indices),
-        annotations=annotations,
-        weight=resample(int(annotations.design.max()) + 1, policy.resamples, policy.seed),
+        resamples=Resamples(annotations, policy.resamples, policy.seed),
         parts=dict(segments(judged, annotations, images[here], masks[here])),
         sketch=sketch(zip(digest[pairs.left], digest[pairs.right], pairs.label, strict=True)),
     )
 
 
-def _segments(pairs: _TestPairs, challenger: np.ndarray, champion: np.ndarray) -> list[Segment]:
-    """Both models on every segment that holds pairs of variants and of other designs."""
-    whole, found = pairs.annotations.block_pairs, []
+def _segments(pairs: _TestPairs, challenger: Evaluation, champion: Evaluation) -> list[Segment]:
+    """Measures both models on every segment that holds pairs of variants and of other designs."""
+    label, found = pairs.resamples.annotations.block_pairs.label, []
     for name, chosen in pairs.parts.items():
-        part = PairSet(whole.left[chosen], whole.right[chosen], whole.label[chosen])
-        if 0 < part.label.sum() < len(part):
-            both = [_block_ap(embeddings, part, pairs) for embeddings in (challenger, champion)]
-            found.append(Segment(name, int(part.label.sum()), *both))
+        positives = int(label[chosen].sum())
+        if 0 < positives < chosen.sum():
+            both = [one.over_part(average_precision, chosen) for one in (challenger, champion)]
+            found.append(Segment(name, positives, *both))
     return found
-
-
-def _block_ap(embeddings: np.ndarray, part: PairSet, pairs: _TestPairs) -> np.ndarray:
-    ranked = partial(average_precision, part.label, similarities(embeddings, part))
-    return over_resamples(ranked, part, pairs.annotations.design, pairs.weight)

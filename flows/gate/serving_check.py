@@ -28,7 +28,7 @@ from ml.core.files import read_json, read_table
 from ml.core.paths import EMBEDDED, EVALUATED, PREPARED, SNAPSHOT
 from ml.data.blocks import block_numbers, relative_to_block
 from ml.data.schema import BLOCK
-from ml.promote.gate import Serving
+from ml.promote.evidence import Serving
 from ml.promote.policy import ServingPolicy
 
 ROUNDS = 5  # requests whose median is the latency

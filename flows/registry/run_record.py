@@ -70,14 +70,13 @@ def record(
         The content of metrics.json.
     """
     metrics: dict[str, Any] = read_json(root / EVALUATED / "metrics.json")
-    figures: dict[str, float] = {}
+    values = {"threshold": metrics["model"]["threshold"]}
     if metrics["evaluable"]:
         for split in ("test", "dev"):
-            figures |= _figures(metrics[split], split)
+            values |= flat_intervals(metrics["model"][split], split)
             for name, entry in metrics["baselines"].items():
-                figures |= _figures(entry[split], f"baseline_{name}.{split}")
-    figures["threshold"] = metrics["threshold"]
-    log_values(client, run_id, model_id(model), figures, flat_params(root), tags)
+                values |= flat_intervals(entry[split], f"baseline_{name}.{split}")
+    log_values(client, run_id, model_id(model), values, flat_params(root), tags)
     for file, folder in FILES.items():
         log = client.log_artifacts if (root / file).is_dir() else client.log_artifact
         log(run_id, str(root / file), folder or None)
@@ -123,10 +122,16 @@ def model_id(uri: str) -> str:
 
 
 def model_card(root: Path, production: str, metrics: dict[str, Any], tags: dict[str, str]) -> str:
-    """The model card, as Markdown."""
-    template = jinja2.Environment(trim_blocks=True, autoescape=False).from_string(
-        (root / CARD).read_text(encoding="utf-8")
+    """Renders the model card as Markdown.
+
+    Args:
+        root: the checkout that made the model; production: name of the production model.
+        metrics: the content of metrics.json; tags: of the version.
+    """
+    environment = jinja2.Environment(
+        trim_blocks=True, autoescape=False, undefined=jinja2.StrictUndefined
     )
+    template = environment.from_string((root / CARD).read_text(encoding="utf-8"))
     products = len(read_table(root / PREPARED / "products.parquet"))
     return template.render(
         metrics=metrics,
@@ -137,12 +142,12 @@ def model_card(root: Path, production: str, metrics: dict[str, Any], tags: dict[
     )
 
 
-def _figures(entry: dict[str, dict[str, float | None]], prefix: str) -> dict[str, float]:
-    """Figures as flat MLflow metrics: PREFIX.NAME for the value, PREFIX.NAME.low and .high for the interval."""
+def flat_intervals(entry: dict[str, dict[str, float | None]], prefix: str) -> dict[str, float]:
+    """Flattens metrics for MLflow: PREFIX.NAME is the value, .low and .high its interval."""
     flat = {}
-    for name, figure in entry.items():
+    for name, interval in entry.items():
         for part, ending in (("value", ""), ("low", ".low"), ("high", ".high")):
-            value = figure[part]
+            value = interval[part]
             if value is not None:
                 flat[f"{prefix}.{name}{ending}"] = value
     return flat

@@ -152,12 +152,22 @@ def run_of(version: ModelVersion) -> str:
     return version.run_id
 
 
+def model_file(client: MlflowClient, version: ModelVersion, name: str) -> Path:
+    """Downloads a file of the model itself, which outlives the run that made it.
+
+    Args:
+        name: below the model's folder of weights and JSON, such as grouping.json.
+    """
+    uri = f"{uri_of(version)}/artifacts/model/{name}"
+    return Path(download_artifacts(artifact_uri=uri, tracking_uri=client.tracking_uri))
+
+
 def grouping_of(client: MlflowClient, version: ModelVersion) -> dict[str, Any]:
-    """The grouping.json of a version; models from before other methods were there are grouped by average linkage."""
-    file = download_artifacts(
-        run_id=run_of(version), artifact_path="grouping.json", tracking_uri=client.tracking_uri
-    )
-    return {"method": "average", **read_json(Path(file))}
+    """The grouping.json of a version.
+
+    Models from before there was a choice of clusterings are grouped by average linkage.
+    """
+    return {"method": "average", **read_json(model_file(client, version, "grouping.json"))}
 
 
 def uri_of(version: ModelVersion) -> str:

@@ -24,17 +24,30 @@ IMAGENET = EncoderParams(
 
 
 def pixels(pictures: np.ndarray) -> np.ndarray:
-    """Colour pixels: the crop at 32 × 32, mean-centred. uint8 (n, h, w, 3) → float32 (n, 3072), rows of length 1."""
+    """Embeds colour pixels: the crop at 32 × 32, mean-centred.
+
+    Args:
+        pictures: uint8 (products, height, width, 3).
+
+    Returns:
+        float32 (products, 3072), each of length 1.
+    """
     return _rows(_thumbnails(pictures))
 
 
 def gray(pictures: np.ndarray) -> np.ndarray:
-    """Gray pixels: as `pixels`, of the luminance. A strong baseline wherever variants are photographed in one pose."""
+    """Embeds gray pixels: as `pixels`, of the luminance, float32 (products, 1024).
+
+    It is a strong baseline wherever variants are photographed in one pose.
+    """
     return _rows(_thumbnails(pictures) @ np.array(LUMINANCE, np.float32))
 
 
 def imagenet(pictures: np.ndarray) -> np.ndarray:
-    """Globally pooled features of an ImageNet classifier (EfficientNet-Lite0) at the model's own resolution."""
+    """Embeds with globally pooled features of an ImageNet classifier, EfficientNet-Lite0.
+
+    The pictures have the model's own resolution.
+    """
     return embed_pictures(Encoder(IMAGENET).to(memory_format=torch.channels_last), pictures)
 
 

@@ -1,16 +1,22 @@
-"""Confidence intervals by resampling whole designs, since pairs that share a product are not independent.
+"""Confidence intervals: whole designs are resampled, since pairs that share a product depend.
 
 Cluster bootstrap: Davison and Hinkley, "Bootstrap methods and their application" (1997), section
-    3.8; percentile interval.
+3.8; percentile interval.
 """
+
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from ml.data.annotations import Annotations, PairSet
+
+CHUNK = 20_000_000  # weights held at once, so that memory stays bounded on large shops
+KEPT = 5_000_000  # weights of a set of pairs that are kept for the next metric
 LEVEL = 0.95
 
 
 def resample(designs: int, resamples: int, seed: int) -> np.ndarray:
-    """How often each design is drawn.
+    """Draws how often each resample holds each design.
 
     Returns:
         float (1 + resamples, designs); the first row is all ones: the sample itself.
@@ -21,7 +27,7 @@ def resample(designs: int, resamples: int, seed: int) -> np.ndarray:
 
 
 def pair_weights(weight: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Weights of pairs from the weights of the designs at both ends.
+    """Computes weights of pairs from the weights of the designs at both ends.
 
     Args:
         weight: float (resamples, designs); left, right: int (pairs,), design at each end.
@@ -33,24 +39,88 @@ def pair_weights(weight: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.
     return np.where(left == right, weight[:, left], weight[:, left] * weight[:, right])
 
 
-def interval(figures: np.ndarray, level: float = LEVEL) -> dict[str, float | None]:
-    """Value and percentile interval.
+class Resamples:
+    """Bootstrap resamples of the designs of annotated products.
+
+    Embeddings that are measured with one object are paired, resample by resample.
 
     Args:
-        figures: float (1 + resamples,), the sample's own figure first. Resamples in which it is
+        annotations: of the products that are measured.
+        count: resamples, besides the sample itself.
+        seed: of the draws.
+
+    Attributes:
+        weight: float (1 + count, designs), see `resample`.
+    """
+
+    def __init__(self, annotations: Annotations, count: int, seed: int) -> None:
+        self.annotations = annotations
+        self.weight = resample(int(annotations.design.max()) + 1, count, seed)
+        self._kept: dict[int, np.ndarray] = {}
+
+    def over_designs(self, metric: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Computes metrics of designs for each resample, chunk by chunk: float (…, 1 + count).
+
+        Args:
+            metric: from weights, float (some resamples, designs), to float (…, some resamples).
+        """
+        step = _resamples_at_once(self.annotations.block_pairs)
+        starts = range(0, len(self.weight), step)
+        parts = [metric(self.weight[start : start + step]) for start in starts]
+        return np.concatenate(parts, axis=-1)
+
+    def over_pairs(self, metric: Callable[[np.ndarray], np.ndarray], pairs: PairSet) -> np.ndarray:
+        """Computes a metric of pairs for each resample, chunk by chunk: float (1 + count,).
+
+        Args:
+            metric: from weights, float (some resamples, pairs), to float (some resamples,).
+            pairs: of the annotated products.
+        """
+        return np.concatenate([metric(weights) for weights in self._pair_weights(pairs)])
+
+    def _pair_weights(self, pairs: PairSet) -> Iterator[np.ndarray]:
+        known = self.annotations.block_pairs, self.annotations.hard
+        small = len(pairs) * len(self.weight) <= KEPT
+        if not (small and any(pairs is one for one in known)):
+            yield from self._computed_weights(pairs)
+            return
+        if id(pairs) not in self._kept:
+            self._kept[id(pairs)] = np.concatenate(list(self._computed_weights(pairs)))
+        yield self._kept[id(pairs)]
+
+    def _computed_weights(self, pairs: PairSet) -> Iterator[np.ndarray]:
+        design, step = self.annotations.design, _resamples_at_once(pairs)
+        left, right = design[pairs.left], design[pairs.right]
+        for start in range(0, len(self.weight), step):
+            yield pair_weights(self.weight[start : start + step], left, right)
+
+
+def interval(draws: np.ndarray, level: float = LEVEL) -> dict[str, float | None]:
+    """Computes value and percentile interval of a metric.
+
+    Args:
+        draws: float (1 + resamples,), the sample's own value first. Resamples in which it is
             undefined are left out.
 
     Returns:
         {"value", "low", "high"}; None where undefined.
     """
-    defined = figures[1:][~np.isnan(figures[1:])]
-    value = None if np.isnan(figures[0]) else float(figures[0])
+    defined = draws[1:][~np.isnan(draws[1:])]
+    value = None if np.isnan(draws[0]) else float(draws[0])
     if value is None or not len(defined):
         return {"value": value, "low": None, "high": None}
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
     return {"value": value, "low": float(low), "high": float(high)}
 
 
-def spread(figures: np.ndarray) -> float:
-    """Standard deviation over the resamples in which the figure is defined; figures as `interval` takes them."""
-    return float(np.nanstd(figures[1:], ddof=1))
+def spread(draws: np.ndarray) -> float:
+    """Computes the standard deviation of a metric over the resamples in which it is defined.
+
+    Args:
+        draws: float (1 + resamples,), the sample's own value first.
+    """
+    return float(np.nanstd(draws[1:], ddof=1))
+
+
+def _resamples_at_once(pairs: PairSet) -> int:
+    return max(1, CHUNK // max(len(pairs), 1))

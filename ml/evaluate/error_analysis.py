@@ -1,4 +1,4 @@
-"""What is worth showing of an evaluation: the groups found, the worst false positives and the worst false negatives."""
+"""Error analysis: the groups found, the worst false positives and the worst false negatives."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,6 @@ import pandas as pd
 
 from ml.data.annotations import Annotations
 from ml.data.blocks import block_numbers
-from ml.evaluate.evaluation import similarities
 from ml.grouping.grouping import ClusteringName, Grouping
 
 PAIRS = 24  # of each kind of mistake, at most
@@ -18,7 +17,7 @@ class Mistake:
     """A pair of products on or near the wrong side of the threshold.
 
     Attributes:
-        left, right: rows of the products table; similarity: cosine.
+        left, right: positions in the products table; similarity: cosine.
         wrong: whether the threshold decides it wrongly (the list goes on with the nearest right
             ones).
     """
@@ -30,8 +29,8 @@ class Mistake:
 
 
 @dataclass(frozen=True)
-class Findings:
-    """Rows of the products table, by what was found.
+class ErrorAnalysis:
+    """Positions in the products table, by what was found.
 
     Attributes:
         groups: the groups of two or more products, the largest first.
@@ -44,32 +43,37 @@ class Findings:
     false_negatives: list[Mistake]
 
 
-def find(
+def analyse_errors(
     products: pd.DataFrame,
     embeddings: np.ndarray,
     threshold: float,
     clustering: ClusteringName,
     annotations: Annotations,
-) -> Findings:
-    """Groups all products of a table and looks for the worst mistakes among its annotated block pairs.
+    similarity: np.ndarray,
+) -> ErrorAnalysis:
+    """Groups all products of a table and finds the worst mistakes among its block pairs.
 
     Args:
-        embeddings: float (products, size), rows of length 1; threshold: 1 − cosine; clustering: see
-            `ml.grouping.grouping`.
+        embeddings: float (products, size), each of length 1.
+        threshold: 1 − cosine.
+        clustering: see `ml.grouping.grouping`.
+        annotations: of these products.
+        similarity: float (block pairs,), their cosine similarity.
     """
     groups: list[np.ndarray] = []
     if len(products):
         group = Grouping(embeddings, block_numbers(products), clustering).cut(threshold)
         order = np.argsort(group, kind="stable")
         groups = [
-            rows for rows in np.split(order, np.cumsum(np.bincount(group))[:-1]) if len(rows) >= 2
+            indices
+            for indices in np.split(order, np.cumsum(np.bincount(group))[:-1])
+            if len(indices) >= 2
         ]
-        groups.sort(key=lambda rows: (-len(rows), int(rows[0])))
-    score = similarities(embeddings[annotations.indices], annotations.block_pairs)
-    return Findings(
+        groups.sort(key=lambda indices: (-len(indices), int(indices[0])))
+    return ErrorAnalysis(
         groups,
-        _worst(annotations, score, threshold, False),
-        _worst(annotations, score, threshold, True),
+        _worst(annotations, similarity, threshold, False),
+        _worst(annotations, similarity, threshold, True),
     )
 
 

@@ -1,11 +1,14 @@
-"""All figures of one set of embeddings against the truth, with every bootstrap resample kept."""
+"""One set of embeddings against the annotations of one split: every metric, with all resamples."""
 
 from collections.abc import Callable
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
+from sklearn.metrics import precision_recall_curve
 
-from ml.data.annotations import Annotations, PairSet
-from ml.evaluate.bootstrap import interval, pair_weights
+from ml.data.annotations import PairSet
+from ml.evaluate.bootstrap import Resamples, interval
 from ml.evaluate.metrics import (
     Confusion,
     adjusted_rand,
@@ -17,9 +20,23 @@ from ml.evaluate.metrics import (
     roc_auc,
     tpr_at_fpr,
 )
+from ml.evaluate.threshold import ari_by_threshold, pick_threshold
+from ml.grouping.calibration import Calibration, expected_calibration_error, fit_calibration
 from ml.grouping.grouping import ClusteringName, Grouping
 
-FIGURES = {
+Interval = dict[str, float | None]  # "value", "low" and "high"; None where undefined
+PairMetric = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]  # see `ml.evaluate.metrics`
+
+
+PAIR_METRICS: dict[str, tuple[Literal["block", "hard"], PairMetric]] = {
+    "block_ap": ("block", average_precision),
+    "block_auc": ("block", roc_auc),
+    "hard_ap": ("hard", average_precision),
+    "hard_auc": ("hard", roc_auc),
+    "tpr_at_1_fpr": ("block", tpr_at_fpr),
+}
+GROUP_METRICS = ("ari", "fms", "nmi", "cgacc", "cg_precision")  # as `group_metrics` gives them
+METRICS = {  # every metric that is reported, in order, and what it is
     "block_ap": "average precision over block pairs",
     "block_auc": "ROC AUC over block pairs",
     "hard_ap": "average precision over annotated pairs",
@@ -32,92 +49,172 @@ FIGURES = {
     "cgacc": "designs recovered exactly",
     "cg_precision": "groups that are exactly a design",
 }
-CHUNK = 20_000_000  # weights held at once, so that memory stays bounded on large shops
+
+
+class Evaluation:
+    """The embeddings of a split's annotated products, measured. Nothing is computed twice.
+
+    Args:
+        embeddings: float (annotated products, size), each of length 1, in the order of
+            `resamples.annotations.indices`.
+        resamples: of these products; evaluations that share them are paired.
+        clustering: how products become groups.
+    """
+
+    def __init__(
+        self,
+        embeddings: np.ndarray,
+        resamples: Resamples,
+        clustering: ClusteringName = "average",
+    ) -> None:
+        self.embeddings, self.resamples, self.clustering = embeddings, resamples, clustering
+        self.annotations = resamples.annotations
+        self._groups: dict[float, np.ndarray] = {}
+        self._pair_draws: dict[str, np.ndarray] = {}
+        self._group_draws: dict[float, dict[str, np.ndarray]] = {}
+
+    @cached_property
+    def block_similarity(self) -> np.ndarray:
+        """Cosine similarity of each block pair: float (block pairs,)."""
+        return similarities(self.embeddings, self.annotations.block_pairs)
+
+    @cached_property
+    def hard_similarity(self) -> np.ndarray:
+        """Cosine similarity of each annotated pair: float (hard pairs,)."""
+        return similarities(self.embeddings, self.annotations.hard)
+
+    @cached_property
+    def grouping(self) -> Grouping:
+        """The clusterings of all blocks."""
+        return Grouping(self.embeddings, self.annotations.block, self.clustering)
+
+    @cached_property
+    def best_threshold(self) -> float:
+        """The threshold (1 − cosine) in the middle of the plateau of the best ARI.
+
+        It is chosen on the split that this evaluation is of: use that of dev on test.
+        """
+        everything = self.resamples.weight[:1]
+        ari = ari_by_threshold(self.grouping, self.annotations.design, everything)
+        return pick_threshold(self.grouping.thresholds(), ari, "plateau")
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        """From cosine similarity to the probability of being variants, by the block pairs."""
+        return fit_calibration(self.block_similarity, self.annotations.block_pairs.label)
+
+    def groups(self, threshold: float) -> np.ndarray:
+        """Cuts the groups at a threshold (1 − cosine): int (annotated products,)."""
+        if threshold not in self._groups:
+            self._groups[threshold] = self.grouping.cut(threshold)
+        return self._groups[threshold]
+
+    def draws(self, name: str, threshold: float) -> np.ndarray:
+        """Computes a metric of `METRICS` for each resample.
+
+        Args:
+            threshold: 1 − cosine; metrics of pairs do not depend on it.
+
+        Returns:
+            float (1 + resamples,), the sample's own value first.
+        """
+        if name in GROUP_METRICS:
+            return self.group_draws(threshold)[name]
+        if name not in self._pair_draws:
+            self._pair_draws[name] = self._computed_draws(name)
+        return self._pair_draws[name]
+
+    def group_draws(self, threshold: float) -> dict[str, np.ndarray]:
+        """Computes `group_metrics` for each resample: name → float (1 + resamples,)."""
+        if threshold not in self._group_draws:
+            design, group = self.annotations.design, self.groups(threshold)
+
+            def stacked(weight: np.ndarray) -> np.ndarray:
+                return np.stack([*group_metrics(design, group, weight).values()])
+
+            found = self.resamples.over_designs(stacked)
+            self._group_draws[threshold] = dict(zip(GROUP_METRICS, found, strict=True))
+        return self._group_draws[threshold]
+
+    def _computed_draws(self, name: str) -> np.ndarray:
+        if name == "recall_at_1":
+            asked, found = self.nearest_is_variant
+            design = self.annotations.design[asked]
+            return self.resamples.over_designs(lambda weight: recall_at_1(found, weight[:, design]))
+        kind, metric = PAIR_METRICS[name]
+        block = kind == "block"
+        pairs = self.annotations.block_pairs if block else self.annotations.hard
+        similarity = self.block_similarity if block else self.hard_similarity
+        return self.resamples.over_pairs(
+            lambda weights: metric(pairs.label, similarity, weights), pairs
+        )
+
+    def metrics(self, threshold: float) -> dict[str, Interval]:
+        """Computes every metric of `METRICS` with its 95 % interval, at a threshold."""
+        return {name: interval(self.draws(name, threshold)) for name in METRICS}
+
+    def over_part(self, metric: PairMetric, chosen: np.ndarray) -> np.ndarray:
+        """Computes a metric of some of the block pairs for each resample: float (1 + resamples,).
+
+        Args:
+            metric: from label, similarity and weights to a value for each resample.
+            chosen: bool (block pairs,).
+        """
+        whole, similarity = self.annotations.block_pairs, self.block_similarity[chosen]
+        part = PairSet(whole.left[chosen], whole.right[chosen], whole.label[chosen])
+        return self.resamples.over_pairs(
+            lambda weights: metric(part.label, similarity, weights), part
+        )
+
+    def calibration_error(self, calibration: Calibration) -> Interval:
+        """Computes the expected calibration error over block pairs, with its interval."""
+        pairs = self.annotations.block_pairs
+        probability = calibration.probability(self.block_similarity)
+        return interval(
+            self.resamples.over_pairs(
+                lambda weights: expected_calibration_error(probability, pairs.label, weights), pairs
+            )
+        )
+
+    def precision_recall(self) -> tuple[np.ndarray, np.ndarray]:
+        """Computes precision and recall over block pairs: float (points,) each."""
+        label = self.annotations.block_pairs.label
+        precision, recall, _ = precision_recall_curve(label, self.block_similarity)
+        return precision, recall
+
+    @cached_property
+    def nearest_is_variant(self) -> tuple[np.ndarray, np.ndarray]:
+        """The products that have a variant in their block, and whether it is the nearest one.
+
+        A tie between a variant and another design counts as not found.
+
+        Returns:
+            int (products with a variant,), positions among the annotated products, and bool (the
+            same,).
+        """
+        pairs = self.annotations.block_pairs
+        best = {label: np.full(len(self.embeddings), -np.inf) for label in (True, False)}
+        for label, highest in best.items():
+            chosen = pairs.label == label
+            for ends in (pairs.left, pairs.right):
+                np.maximum.at(highest, ends[chosen], self.block_similarity[chosen])
+        asked = np.flatnonzero(best[True] > -np.inf)
+        return asked, best[True][asked] > best[False][asked]
 
 
 def similarities(embeddings: np.ndarray, pairs: PairSet) -> np.ndarray:
-    """Cosine similarity of each pair: float (pairs,); embeddings: float (annotated products, size), rows of length 1."""
+    """Computes the cosine similarity of each pair: float (pairs,).
+
+    Args:
+        embeddings: float (annotated products, size), each of length 1.
+    """
     return np.asarray(np.einsum("nd,nd->n", embeddings[pairs.left], embeddings[pairs.right]))
 
 
-def resampled_figures(
-    embeddings: np.ndarray,
-    annotations: Annotations,
-    threshold: float,
-    weight: np.ndarray,
-    clustering: ClusteringName = "average",
-) -> dict[str, np.ndarray]:
-    """Every figure of `FIGURES`, for each resample.
-
-    Args:
-        embeddings: float (annotated products, size), in the order of `annotations.indices`.
-        threshold, clustering: how products are grouped, see `ml.grouping.grouping.Grouping`.
-        weight: float (resamples, designs), see `ml.evaluate.bootstrap.resample`.
-
-    Returns:
-        float (resamples,) for each name; two calls with equal weights are paired, resample by
-        resample.
-    """
-    group = Grouping(embeddings, annotations.block, clustering).cut(threshold)
-    step = _resamples_at_once(annotations.block_pairs)
-    parts = [
-        _figures(embeddings, annotations, group, weight[start : start + step])
-        for start in range(0, len(weight), step)
-    ]
-    return {name: np.concatenate([part[name] for part in parts]) for name in FIGURES}
-
-
-def over_resamples(
-    figure: Callable[[np.ndarray], np.ndarray],
-    pairs: PairSet,
-    design: np.ndarray,
-    weight: np.ndarray,
-) -> np.ndarray:
-    """One figure of pairs for each resample, chunk by chunk: float (resamples,).
-
-    Args:
-        figure: from weights, float (some resamples, pairs), to float (some resamples,).
-        design: int (annotated products,); weight: float (resamples, designs).
-    """
-    ends, step = (design[pairs.left], design[pairs.right]), _resamples_at_once(pairs)
-    return np.concatenate(
-        [
-            figure(pair_weights(weight[start : start + step], *ends))
-            for start in range(0, len(weight), step)
-        ]
-    )
-
-
-def with_intervals(figures: dict[str, np.ndarray]) -> dict[str, dict[str, float | None]]:
-    """Value, low and high of each figure; the first resample is the sample itself."""
-    return {name: interval(values) for name, values in figures.items()}
-
-
-def _resamples_at_once(pairs: PairSet) -> int:
-    return max(1, CHUNK // max(len(pairs), 1))
-
-
-def _figures(
-    embeddings: np.ndarray, annotations: Annotations, group: np.ndarray, weight: np.ndarray
-) -> dict[str, np.ndarray]:
-    design = annotations.design
-    figures: dict[str, np.ndarray] = {}
-    for name, pairs in (("block", annotations.block_pairs), ("hard", annotations.hard)):
-        score = similarities(embeddings, pairs)
-        weights = pair_weights(weight, design[pairs.left], design[pairs.right])
-        figures[f"{name}_ap"] = average_precision(pairs.label, score, weights)
-        figures[f"{name}_auc"] = roc_auc(pairs.label, score, weights)
-        if name == "block":
-            figures["tpr_at_1_fpr"] = tpr_at_fpr(pairs.label, score, weights)
-    asked, found = nearest_is_variant(embeddings, annotations)
-    figures["recall_at_1"] = recall_at_1(found, weight[:, design[asked]])
-    return figures | group_figures(design, group, weight)
-
-
-def group_figures(
+def group_metrics(
     design: np.ndarray, group: np.ndarray, weight: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """The figures of `FIGURES` that are about groups: float (resamples,) for each name.
+    """Computes the metrics of groups: name → float (resamples,).
 
     Args:
         design, group: int (products,), true and found; weight: float (resamples, designs).
@@ -131,21 +228,3 @@ def group_figures(
         "cgacc": accuracy,
         "cg_precision": precision,
     }
-
-
-def nearest_is_variant(
-    embeddings: np.ndarray, annotations: Annotations
-) -> tuple[np.ndarray, np.ndarray]:
-    """The products that have a variant among the block pairs (int), and whether their nearest one there is it (bool).
-
-    A tie between a variant and another design counts as not found.
-    """
-    pairs = annotations.block_pairs
-    score = similarities(embeddings, pairs)
-    best = {label: np.full(len(annotations.indices), -np.inf) for label in (True, False)}
-    for label, highest in best.items():
-        chosen = pairs.label == label
-        for ends in (pairs.left, pairs.right):
-            np.maximum.at(highest, ends[chosen], score[chosen])
-    asked = np.flatnonzero(best[True] > -np.inf)
-    return asked, best[True][asked] > best[False][asked]

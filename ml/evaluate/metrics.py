@@ -1,13 +1,12 @@
-"""The figures that this project reports, each defined once.
+"""The metrics that this project reports, each defined once.
 
-Every function takes weights of shape (resamples, items) and gives one figure a resample, so that
+Every function takes weights of shape (resamples, items) and gives one value a resample, so that
 the value (one row of ones) and its bootstrap interval (`ml.evaluate.bootstrap`) come from the same
 lines. Higher is better everywhere.
 
 Sources: average precision, ROC AUC: Fawcett, "An introduction to ROC analysis" (2006) and
-    scikit-learn's definitions,
-against which the tests check these; ARI: Hubert and Arabie (1985) in the pair-counting form of
-Steinley (2004); FMS: Fowlkes and Mallows (1983); NMI with arithmetic mean: Strehl and Ghosh (2002);
+scikit-learn's definitions, against which the tests check these; ARI: Hubert and Arabie (1985) in
+the pair-counting form of Steinley (2004); FMS: Fowlkes and Mallows (1983); NMI with arithmetic mean: Strehl and Ghosh (2002);
 CGacc: arXiv 2104.08581, section 4.
 """
 
@@ -34,7 +33,10 @@ def average_precision(label: np.ndarray, score: np.ndarray, weight: np.ndarray) 
 
 
 def roc_auc(label: np.ndarray, score: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Probability that a positive scores above a negative, ties counted half; shapes as `average_precision`."""
+    """Probability that a positive scores above a negative, ties counted half.
+
+    Shapes are those of `average_precision`.
+    """
     hits, misses = _counts(label, score, weight)
     middle = hits - np.diff(hits, axis=1, prepend=0) / 2
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -47,7 +49,10 @@ def roc_auc(label: np.ndarray, score: np.ndarray, weight: np.ndarray) -> np.ndar
 def tpr_at_fpr(
     label: np.ndarray, score: np.ndarray, weight: np.ndarray, fpr: float = FPR
 ) -> np.ndarray:
-    """Largest share of positives found by a threshold that lets through at most `fpr` of the negatives."""
+    """Largest share of positives found while at most `fpr` of the negatives are let through.
+
+    Shapes are those of `average_precision`.
+    """
     hits, misses = _counts(label, score, weight)
     with np.errstate(invalid="ignore", divide="ignore"):
         allowed = misses / misses[:, -1:] <= fpr
@@ -92,7 +97,7 @@ class Confusion:
 
 
 def adjusted_rand(pairs: Confusion) -> np.ndarray:
-    """Adjusted Rand index from pair counts: 1 for the true grouping, 0 on average for a random one."""
+    """Adjusted Rand index from pair counts: 1 for the true grouping, about 0 for a random one."""
     tp, fp, fn, tn = (
         pairs.true_positive,
         pairs.false_positive,
@@ -114,7 +119,9 @@ def fowlkes_mallows(pairs: Confusion) -> np.ndarray:
 def normalized_mutual_information(
     design: np.ndarray, group: np.ndarray, weight: np.ndarray
 ) -> np.ndarray:
-    """Mutual information over the mean of both entropies; near 1 for any fine grouping, so never decide on it.
+    """Mutual information over the mean of both entropies.
+
+    It is near 1 for any fine grouping, so nothing should be decided by it.
 
     Args:
         design, group: int (products,); weight: float (resamples, designs).
@@ -168,7 +175,7 @@ def group_accuracy(
 def _counts(
     label: np.ndarray, score: np.ndarray, weight: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cumulated weights of positives and of negatives at each distinct score, from the highest score down."""
+    """Cumulates weights of positives and of negatives from the highest distinct score down."""
     order = np.argsort(-score, kind="stable")
     last = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)
     ordered = weight[:, order]

@@ -1,4 +1,7 @@
-"""One self-contained HTML page: the figures beside their baselines, the groups found, and the worst mistakes as pictures."""
+"""The report of an evaluation, one self-contained HTML page.
+
+It shows the metrics beside their baselines, the groups found, and the worst mistakes as pictures.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -12,8 +15,8 @@ from PIL import Image
 from plotly.offline import get_plotlyjs
 
 from ml.data.annotations import Annotations
-from ml.evaluate.error_analysis import Findings, Mistake
-from ml.evaluate.evaluation import FIGURES, similarities
+from ml.evaluate.error_analysis import ErrorAnalysis, Mistake
+from ml.evaluate.evaluation import METRICS
 from ml.grouping.calibration import Calibration, reliability
 from ml.pages.html import picture_url, product_card, write_page
 
@@ -33,10 +36,11 @@ TITLES = {
     "imagenet_gray": "ImageNet, gray pictures",
 }
 
-RULES = {  # of each method of `ml.grouping.grouping`; the least similarity follows
+RULES = {  # of each clustering of `ml.grouping.grouping`; the least similarity follows
     "average": "where their average similarity is at least",
     "complete": "where the similarity of every two of them is at least",
-    "mutual": "where they are linked, one by one, by being nearest to each other, with a similarity of at least",
+    "mutual": "where they are linked, one by one, by being nearest to each other, with a similarity "
+    "of at least",
     "correlation": "where most pairs speak for it, the more the further their similarity is above",
 }
 
@@ -47,20 +51,24 @@ def write_report(
     curves: pd.DataFrame,
     products: pd.DataFrame,
     pictures: np.ndarray,
-    embeddings: np.ndarray,
     annotations: Annotations,
-    findings: Findings,
+    similarity: np.ndarray,
+    errors: ErrorAnalysis,
     boxes: Path,
 ) -> None:
-    """Writes the report of one evaluation; equal inputs give equal bytes, and every text of the shop is escaped.
+    """Writes the report of one evaluation.
+
+    Equal inputs give equal bytes, and every text of the shop is escaped.
 
     Args:
-        metrics: the content of metrics.json; curves: embedding, recall, precision.
-        products: the test split; pictures: uint8 (products, height, width, 3) and embeddings: float
-            (products, size), its.
+        metrics: the content of metrics.json.
+        curves: columns embedding, recall, precision.
+        products: the test split; pictures: uint8 (products, height, width, 3), its crops.
+        annotations: of the test split; similarity: float (block pairs,), the model's.
+        errors: of the model.
         boxes: the contact sheet of where products were found.
     """
-    threshold = metrics["threshold"]
+    threshold = metrics["model"]["threshold"]
 
     def card(row: int) -> dict[str, Any]:
         return product_card(products.iloc[row], pictures[row])
@@ -75,26 +83,26 @@ def write_report(
         "report.html.j2",
         metrics=metrics,
         tables=_tables(metrics),
-        figures=FIGURES,
+        columns=METRICS,
         chart=_precision_recall(curves) if len(curves) else None,
-        histogram=_histogram(embeddings, annotations, threshold)
+        histogram=_histogram(annotations.block_pairs.label, similarity, threshold)
         if len(annotations.block_pairs)
         else None,
-        reliability=_reliability(embeddings, annotations, metrics)
+        reliability=_reliability(annotations.block_pairs.label, similarity, metrics["model"])
         if metrics["evaluable"]
         else None,
         groups=[
             {"size": len(rows), "cards": [card(row) for row in rows[:MEMBERS]]}
-            for rows in findings.groups[:GROUPS]
+            for rows in errors.groups[:GROUPS]
         ],
-        group_count=len(findings.groups),
-        grouped=sum(map(len, findings.groups)),
+        group_count=len(errors.groups),
+        grouped=sum(map(len, errors.groups)),
         mistakes={
             "Worst false positives: different designs that look alike to the model": cards(
-                findings.false_positives
+                errors.false_positives
             ),
             "Worst false negatives: variants that the model does not see": cards(
-                findings.false_negatives
+                errors.false_negatives
             ),
         },
         boxes=picture_url(Image.open(boxes).convert("RGB")),
@@ -106,21 +114,21 @@ def write_report(
 
 
 def _tables(metrics: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """For each split one row an embedding, the best value of each figure marked."""
+    """For each split one row an embedding, the best value of each metric marked."""
     if not metrics["evaluable"]:
         return {}
-    entries = {"model": metrics, **metrics["baselines"]}
+    entries = {"model": metrics["model"], **metrics["baselines"]}
     tables = {}
     for split in ("test", "dev"):
         best = {
-            name: max(entry[split][name]["value"] for entry in entries.values()) for name in FIGURES
+            name: max(entry[split][name]["value"] for entry in entries.values()) for name in METRICS
         }
         tables[split] = [
             {
                 "name": TITLES[name],
                 "cells": [
-                    {**entry[split][figure], "best": entry[split][figure]["value"] == best[figure]}
-                    for figure in FIGURES
+                    {**entry[split][metric], "best": entry[split][metric]["value"] == best[metric]}
+                    for metric in METRICS
                 ],
             }
             for name, entry in entries.items()
@@ -140,12 +148,8 @@ def _precision_recall(curves: pd.DataFrame) -> Markup:
     return _html(figure, "precision-recall")
 
 
-def _histogram(embeddings: np.ndarray, annotations: Annotations, threshold: float) -> Markup:
-    label, score = (
-        annotations.block_pairs.label,
-        similarities(embeddings[annotations.indices], annotations.block_pairs),
-    )
-    edges = np.linspace(min(float(score.min()), 1 - threshold) - 1e-6, 1 + 1e-6, 61)
+def _histogram(label: np.ndarray, similarity: np.ndarray, threshold: float) -> Markup:
+    edges = np.linspace(min(float(similarity.min()), 1 - threshold) - 1e-6, 1 + 1e-6, 61)
     figure = go.Figure(
         layout={"barmode": "overlay", "title": "Similarity of block pairs, test split"}
     )
@@ -153,7 +157,7 @@ def _histogram(embeddings: np.ndarray, annotations: Annotations, threshold: floa
         (False, "other design", "#b0b0b0"),
         (True, "colour variants", COLOURS["model"]),
     ):
-        share = np.histogram(score[label == kind], edges)[0] / max((label == kind).sum(), 1)
+        share = np.histogram(similarity[label == kind], edges)[0] / max((label == kind).sum(), 1)
         figure.add_bar(
             x=(edges[:-1] + edges[1:]) / 2, y=share, name=name, marker_color=colour, opacity=0.7
         )
@@ -162,14 +166,10 @@ def _histogram(embeddings: np.ndarray, annotations: Annotations, threshold: floa
     return _html(figure, "similarity")
 
 
-def _reliability(
-    embeddings: np.ndarray, annotations: Annotations, metrics: dict[str, Any]
-) -> Markup:
-    pairs, calibration = annotations.block_pairs, Calibration(**metrics["calibration"])
-    bins = reliability(
-        calibration.probability(similarities(embeddings[annotations.indices], pairs)), pairs.label
-    )
-    error = metrics["test"]["ece"]["value"]
+def _reliability(label: np.ndarray, similarity: np.ndarray, entry: dict[str, Any]) -> Markup:
+    calibration = Calibration(**entry["calibration"])
+    bins = reliability(calibration.probability(similarity), label)
+    error = entry["test"]["ece"]["value"]
     figure = go.Figure(layout={"title": f"Calibration of scores, test split (ECE {error:.3f})"})
     figure.add_scatter(
         x=[0, 1], y=[0, 1], mode="lines", name="perfect", line={"dash": "dot", "color": "#b0b0b0"}

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from ml.core.errors import UserError
 from ml.core.params import Params, describe
-from ml.evaluate.evaluation import FIGURES
+from ml.evaluate.evaluation import METRICS
 
 
 class ModelNames(Params):
@@ -56,8 +56,8 @@ class GatePolicy(Params):
     @field_validator("metric")
     @classmethod
     def _known(cls, name: str) -> str:
-        if name not in FIGURES:
-            raise ValueError(f"is none of {', '.join(FIGURES)}")
+        if name not in METRICS:
+            raise ValueError(f"is none of {', '.join(METRICS)}")
         return name
 
 

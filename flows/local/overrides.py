@@ -1,0 +1,30 @@
+"""Params of params.yaml that are changed for a single retraining."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ml.core.errors import UserError
+
+
+def apply_overrides(root: Path, overrides: dict[str, Any]) -> None:
+    """Changes params in the checkout's params.yaml.
+
+    Raises:
+        UserError: there is no such param.
+    """
+    if not overrides:
+        return
+    params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
+    for name, value in overrides.items():
+        *path, last = name.split(".")
+        place = params
+        for part in path:
+            place = place.get(part) if isinstance(place, dict) else None
+        if not isinstance(place, dict) or last not in place:
+            raise UserError(
+                f"params.yaml has no param '{name}'; a param is named like train.epochs"
+            )
+        place[last] = value
+    (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
