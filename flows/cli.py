@@ -313,7 +313,7 @@ def ui(
     prefect_port: Annotated[int, typer.Option(help="Port of Prefect's page.")] = 4200,
 ) -> None:
     """Starts the MLflow and Prefect pages on this machine and prints their addresses; Ctrl-C ends them."""
-    from flows.local.servers import forget_pages, start_pages, stop, until_told
+    from flows.local.servers import forget_pages, start_pages, stop, wait_for_end
     from flows.registry.tracking import connect
 
     project = find_project()
@@ -329,7 +329,7 @@ def ui(
             "To trigger flows from Prefect's page, run `variants serve` in another shell. Ctrl-C ends the pages.",
             flush=True,
         )
-        until_told()
+        wait_for_end()
         print("ending …")
     finally:
         stop(pages)

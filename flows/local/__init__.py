@@ -1,1 +1,1 @@
-"""The clone, its worktrees, its DVC, and the processes on this machine."""
+"""The local side of the flows: the clone, its worktrees, DVC, and the processes on this machine."""

@@ -1,4 +1,4 @@
-"""The environment that the tools run in: quiet, local, and with refusals that are logged as plain words."""
+"""The environment of the tools: no telemetry, Prefect's state in the project, and plain logs."""
 
 import logging
 import os
@@ -17,31 +17,30 @@ QUIET = {
     "GX_ANALYTICS_ENABLED": "false",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
-STARTED_BY = (
-    "VARIANTS_STARTED_BY"  # environment variable that names the command which started a process
-)
+PATIENT = {
+    # Seconds. A busy machine needs more than Prefect's default of 20.
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    # 2 + 4 + … + 128 seconds: Prefect's client then waits about as long as MLflow's.
+    "PREFECT_CLIENT_MAX_RETRIES": "7",
+}
+# The environment variable that identifies the command which started a process.
+STARTED_BY = "VARIANTS_STARTED_BY"
 
 
 def set_up() -> None:
-    """Keeps the tools from reporting to their makers, Prefect's state in the project, and their logs plain.
+    """Turns off telemetry, puts Prefect's state into the project and filters the logs.
 
     The command line and every flow call it first; a second call changes nothing. A variable that is
-    set already stays. Prefect reads its settings when it is imported, so the command line calls
-    this before it imports a flow.
+    set already keeps its value. Prefect reads its settings when it is imported, so the command line
+    calls this before it imports a flow.
     """
-    for name, value in QUIET.items():
+    for name, value in (QUIET | PATIENT).items():
         os.environ.setdefault(name, value)
-    os.environ.setdefault(
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120"
-    )  # busy machines need more than 20
-    os.environ.setdefault(
-        "PREFECT_CLIENT_MAX_RETRIES", "7"
-    )  # 2 + 4 + … + 128 s, about as patient as MLflow's client
     _filter_logs()
     try:
         room = find_project().room
     except UserError:
-        return  # commands that need the project say so themselves
+        return  # a command that needs the project raises this error itself
     os.environ[STARTED_BY] = f"{os.getpid()} {psutil.Process().create_time()} {room}"
     if "PREFECT_HOME" not in os.environ:
         os.environ["PREFECT_HOME"] = str(room / "prefect")
@@ -49,10 +48,10 @@ def set_up() -> None:
 
 
 class PlainRefusals(logging.Filter):
-    """Takes the traceback off a logged UserError or outage: it is a message to a person, not a crash."""
+    """Removes the traceback of a logged UserError or outage: it is a message to a person."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Never drops a record."""
+        """Returns true for every record, and replaces the text of those errors by their message."""
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, UserError) or outage(error):
             record.exc_info, record.exc_text = None, None
@@ -60,20 +59,19 @@ class PlainRefusals(logging.Filter):
         return True
 
 
-class NoServerTalk(logging.Filter):
-    """Drops Prefect's lines about the temporary server, whose last one would hide the error above it."""
+class NoTemporaryServer(logging.Filter):
+    """Drops Prefect's lines about its temporary server; the last one would hide an error above."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is about something else."""
+        """Returns whether the record is about something else."""
         return "temporary server" not in record.getMessage()
 
 
 def _filter_logs() -> None:
-    # MLflow announces each table that it creates, and logs the traceback of each error that it also
-    # raises.
+    # MLflow logs each table that it creates, and the traceback of each error that it also raises.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     filters = {
-        "prefect": NoServerTalk,
+        "prefect": NoTemporaryServer,
         "prefect.flow_runs": PlainRefusals,
         "prefect.task_runs": PlainRefusals,
     }

@@ -1,4 +1,4 @@
-"""Trouble that comes from outside, told apart from crashes of our own: whoever sees it can mend it."""
+"""Outages, unlike crashes, can be mended by a person: a full disk, a server that is away."""
 
 import errno
 import os
@@ -8,25 +8,28 @@ import httpx
 
 from ml.core.command import DISK_FULL
 
-FULL = (
-    "No space left on device: make room, and give the same command again; what was finished is kept"
-)
+FULL = "No space left on device: make room, and give the same command again; finished work is kept"
 AWAY = (
-    "Prefect's server does not answer any more. Nothing is lost: what the stages made is in DVC's cache, and the same command "
-    "goes on once the server is back (or without it: unset PREFECT_API_URL)"
+    "Prefect's server does not answer any more. Nothing is lost: DVC's cache holds the results of "
+    "the finished stages. Give the same command again once the server is back, or unset "
+    "PREFECT_API_URL to go on without it"
 )
-DISK = (*DISK_FULL, "database or disk is full")  # the system's words, and sqlite's
-REACH = "Failed to reach API at"  # Prefect's words
+DISK = (*DISK_FULL, "database or disk is full")  # the messages of the system and of sqlite
+REACH = "Failed to reach API at"  # Prefect's message
 
 
 def outage(error: BaseException | None) -> str | None:
-    """What is wrong and what to do, where a full disk or a server that is away is behind an error; None otherwise."""
+    """Returns what is wrong and what to do if an outage caused the error; otherwise None.
+
+    The causes and contexts of the error are searched too.
+    """
     for one in _causes(error):
         if getattr(one, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or says_full([str(one)]):
             return FULL
         if isinstance(one, httpx.TransportError) or REACH in str(one):
             return AWAY
-        import requests  # here: MLflow, which asks with it, has imported it by then, and no command starts later for it
+        # Imported here so that no command starts later for it: MLflow has imported it by then.
+        import requests
 
         if isinstance(one, (requests.ConnectionError, requests.Timeout)):
             return unanswered()
@@ -34,15 +37,16 @@ def outage(error: BaseException | None) -> str | None:
 
 
 def unanswered() -> str:
-    """What to do where MLflow's server, which only MLFLOW_TRACKING_URI can name, is away."""
+    """Returns what to do if MLflow's server, which only MLFLOW_TRACKING_URI can name, is away."""
     return (
-        f"MLflow at {os.environ.get('MLFLOW_TRACKING_URI')} does not answer any more. Nothing is lost: what the stages made is in "
-        "DVC's cache, and the same command records it once the server is back"
+        f"MLflow at {os.environ.get('MLFLOW_TRACKING_URI')} does not answer any more. Nothing is "
+        "lost: DVC's cache holds the results of the finished stages. Give the same command again "
+        "once the server is back"
     )
 
 
 def says_full(lines: Iterable[str]) -> bool:
-    """Whether a command's output tells of a full disk."""
+    """Returns whether the output of a command reports a full disk."""
     return any(words in line for line in lines for words in DISK)
 
 

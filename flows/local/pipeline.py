@@ -1,4 +1,4 @@
-"""The stage graph, read from dvc.yaml: the one definition of the pipeline."""
+"""The graph of stages, read from dvc.yaml, which is the only definition of the pipeline."""
 
 import re
 import sys
@@ -13,11 +13,11 @@ from flows.local.process import CommandError, stream
 from ml.core.errors import UserError
 
 CACHED = re.compile(r"^Stage '.*' (is cached|didn't change)")
-HINTS = re.compile(  # DVC's advice to someone who runs it by hand; the flow commits by itself
-    r"^\s*(To track the changes|git add|To enable auto staging|dvc config core.autostage|Use `dvc push`|"
-    r"(Generating|Updating) lock file)"
+HINTS = re.compile(  # DVC's advice to a person who runs it by hand; the flow commits by itself
+    r"^\s*(To track the changes|git add|To enable auto staging|dvc config core.autostage|"
+    r"Use `dvc push`|(Generating|Updating) lock file)"
 )
-RETRIES, TIMEOUT_MINUTES = 0, 60  # where a stage's `meta` says nothing
+RETRIES, TIMEOUT_MINUTES = 0, 60  # defaults for a stage whose `meta` has no such entry
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,12 @@ class Stage:
     """One stage of dvc.yaml.
 
     Attributes:
-        deps, outs: paths below the project's root; params: sections of params.yaml.
-        upstream: the stages whose outs it reads.
-        retries: how often a crash (not a refusal) is tried again; timeout: seconds.
+        name, desc, cmd: as in dvc.yaml; `desc` is the name if the stage has none.
+        deps, outs: paths below the project's root; metrics and plots count as outs.
+        params: sections of params.yaml.
+        upstream: names of the stages whose outs this stage reads.
+        retries: how often the flow repeats the stage after a crash; it never repeats a refusal.
+        timeout: seconds.
     """
 
     name: str
@@ -42,7 +45,10 @@ class Stage:
 
 
 def load_stages(root: Path) -> list[Stage]:
-    """The stages in an order in which each comes after those it reads from.
+    """Returns the stages, sorted so that each stage follows the stages whose outs it reads.
+
+    Args:
+        root: top folder of a checkout.
 
     Raises:
         UserError: dvc.yaml is not readable, or its stages wait for each other in a circle.
@@ -61,14 +67,17 @@ def load_stages(root: Path) -> list[Stage]:
             if not _upstream(entry, outs, name) & set(waiting)
         ]
         if not ready:
-            raise UserError(f"dvc.yaml: the stages {', '.join(waiting)} wait for each other")
+            raise UserError(
+                f"{root / 'dvc.yaml'}: the stages {', '.join(waiting)} wait for each other: "
+                "remove a dependency that closes the circle"
+            )
         for name in ready:
             stages.append(_stage(name, waiting.pop(name), outs))
     return stages
 
 
 def used_params(root: Path, stages: list[Stage]) -> dict[str, Any]:
-    """The sections of a checkout's params.yaml that its stages read; None for one that is not there."""
+    """Returns the sections of params.yaml that the stages read; a missing section is None."""
     params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
     return {
         section: params.get(section)
@@ -80,13 +89,15 @@ def run_stage(root: Path, stage: Stage, log: Callable[[str], None]) -> bool:
     """Runs one stage with DVC in a checkout, or takes its outputs from the cache.
 
     Args:
-        log: called with each line that the stage prints, as it is printed.
+        root: top folder of the checkout.
+        log: called with each line as soon as the stage prints it, without DVC's hints.
 
     Returns:
-        Whether the cache had it.
+        Whether the outputs came from the cache.
 
     Raises:
-        UserError: the stage refused its input, in the stage's own words. CommandError: it crashed.
+        UserError: the stage refused its input; the message is the stage's own.
+        CommandError: the stage crashed.
     """
     lines: list[str] = []
 
@@ -100,15 +111,20 @@ def run_stage(root: Path, stage: Stage, log: Callable[[str], None]) -> bool:
 
 
 def dvc(root: Path, arguments: list[str], log: Callable[[str], None]) -> None:
-    """Runs DVC in a checkout; raises as `run_module`."""
+    """Runs DVC in a checkout; it raises the same errors as `run_module`."""
     run_module(root, "dvc", arguments, log)
 
 
 def run_module(root: Path, module: str, arguments: list[str], log: Callable[[str], None]) -> None:
-    """Runs a Python module in a checkout, with that checkout's code, line by line.
+    """Runs a Python module in a checkout, with the code of that checkout.
+
+    Args:
+        root: top folder of the checkout.
+        log: called with each line as soon as the module prints it.
 
     Raises:
-        UserError: a stage refused its input (`error: …`). CommandError: it failed otherwise.
+        UserError: the module printed a refusal (`error: …`), or the disk is full.
+        CommandError: the module failed otherwise.
     """
     try:
         stream([sys.executable, "-m", module, *arguments], root, log)
@@ -120,13 +136,13 @@ def run_module(root: Path, module: str, arguments: list[str], log: Callable[[str
 
 
 def refusal_in(lines: list[str]) -> str | None:
-    """The message of a UserError among the lines of a failed stage, all its lines; None if it crashed otherwise."""
+    """Returns the whole message of the last UserError in a failed stage's output, or None."""
     starts = [place for place, line in enumerate(lines) if line.startswith("error: ")]
     if not starts:
         return None
     message = [lines[starts[-1]].removeprefix("error: ")]
     for line in lines[starts[-1] + 1 :]:
-        if line.startswith("ERROR:"):  # DVC's own words begin
+        if line.startswith("ERROR:"):  # here DVC's own message begins
             break
         message.append(line)
     return "\n".join(message).rstrip()

@@ -1,4 +1,4 @@
-"""Running a command and streaming what it prints."""
+"""Runs a command and logs its output line by line."""
 
 import os
 import signal
@@ -12,11 +12,16 @@ from pathlib import Path
 from flows.local.outages import FULL, says_full
 from ml.core.errors import UserError
 
-TAIL = 60  # lines kept for an error message
+TAIL = 60  # last lines of the output that an error keeps
 
 
 class CommandError(RuntimeError):
-    """A command failed. `tail` holds its last lines."""
+    """A command failed.
+
+    Attributes:
+        code: exit code.
+        tail: the last lines of its output, at most 60.
+    """
 
     def __init__(self, command: Sequence[str], code: int, tail: list[str]) -> None:
         super().__init__(f"`{' '.join(command)}` exited with {code}")
@@ -24,7 +29,7 @@ class CommandError(RuntimeError):
 
 
 def program_path() -> str:
-    """PATH with this interpreter's programs first, as in an activated environment."""
+    """Returns PATH with this interpreter's programs first, as in an activated environment."""
     return f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
 
 
@@ -34,15 +39,19 @@ def stream(
     log: Callable[[str], None],
     environment: Mapping[str, str] | None = None,
 ) -> None:
-    """Runs a command with this interpreter's programs first on PATH, and tells each line as it is printed.
+    """Runs a command with this interpreter's programs first on PATH.
 
-    The command gets a process group of its own, which is killed whatever ends this call.
+    The command gets a process group of its own. However this call ends, the whole group is killed.
 
     Args:
-        environment: variables besides those of this process.
+        command: program and arguments.
+        folder: the command's working folder.
+        log: called with each line as soon as the command prints it, on either stream.
+        environment: variables to set in addition to those of this process.
 
     Raises:
-        CommandError: it failed. UserError: the disk is full.
+        CommandError: the command failed.
+        UserError: the command failed because the disk is full.
     """
     variables = (
         os.environ

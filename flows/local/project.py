@@ -1,4 +1,7 @@
-"""The project that commands work on: its clone, and the folder `.variants` that holds everything runs leave behind."""
+"""The project that a command works on: the clone, and its folder `.variants`.
+
+The folder holds everything that runs create outside of git and DVC.
+"""
 
 import os
 import shutil
@@ -10,8 +13,9 @@ from pathlib import Path
 from flows.local.outages import FULL
 from ml.core.errors import UserError
 
-NOTHING = 2**20  # bytes: a disk with less is full
-AUTHOR = {"name": "color-variants", "email": "color-variants@localhost"}  # where git knows nobody
+NOTHING = 2**20  # bytes; a disk with less free space counts as full
+# The author of commits on a machine whose git has no user.
+AUTHOR = {"name": "color-variants", "email": "color-variants@localhost"}
 
 
 @dataclass(frozen=True)
@@ -26,24 +30,24 @@ class Project:
 
     @property
     def room(self) -> Path:
-        """Where everything that runs leave goes; ignored by git."""
+        """The folder `.variants` for everything that runs create; git ignores it."""
         return self.root / ".variants"
 
     @cached_property
     def mlflow_uri(self) -> str:
-        """The tracking server: MLFLOW_TRACKING_URI, else an embedded sqlite store."""
+        """The URI of MLflow: MLFLOW_TRACKING_URI if set, otherwise an embedded sqlite store."""
         return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.room / 'mlflow.db'}"
 
     def git(self, *arguments: str) -> str:
-        """What git prints; raises UserError with git's own words where it fails."""
+        """Runs git in the clone; see the function `git`."""
         return git(self.root, *arguments)
 
 
 def find_project(start: Path | None = None) -> Project:
-    """The project around a folder (default: the current one).
+    """Finds the project that contains a folder (default: the current folder).
 
     Raises:
-        UserError: the folder is in no git clone, or in a clone of something else.
+        UserError: the folder is not in a git clone, or the clone is not one of this project.
     """
     start = (start or Path.cwd()).resolve()
     found = subprocess.run(
@@ -55,14 +59,15 @@ def find_project(start: Path | None = None) -> Project:
     )
     if found.returncode:
         raise UserError(
-            f"'{start}' is not in a git clone: run `variants` inside a clone of this project; a retraining is made "
-            "from a commit, so that it can be reproduced"
+            f"'{start}' is not in a git clone: run `variants` inside a clone of this project; a "
+            "retraining starts from a commit, so that it can be reproduced"
         )
     root = Path(found.stdout.strip())
     for needed in ("dvc.yaml", "params.yaml"):
         if not (root / needed).is_file():
             raise UserError(
-                f"the git clone '{root}' is not one of this project: it has no {needed}"
+                f"the git clone '{root}' is not one of this project, since it has no {needed}: run "
+                "`variants` inside a clone of this project"
             )
     return Project(root)
 
@@ -70,11 +75,14 @@ def find_project(start: Path | None = None) -> Project:
 def git(folder: Path, *arguments: str, environment: dict[str, str] | None = None) -> str:
     """Runs git in a folder.
 
+    Args:
+        environment: all variables of the process; None: those of this process.
+
     Returns:
-        Its output without the line end.
+        What git prints, without the last line end.
 
     Raises:
-        UserError: with what git said.
+        UserError: git failed; the message holds git's own, or says that the disk is full.
     """
     result = subprocess.run(
         ["git", *arguments],
@@ -84,9 +92,8 @@ def git(folder: Path, *arguments: str, environment: dict[str, str] | None = None
         check=False,
         env=environment or dict(os.environ),
     )
-    if (
-        result.returncode and shutil.disk_usage(folder).free < NOTHING
-    ):  # of which git does not always speak
+    # Git does not always say that the disk is full.
+    if result.returncode and shutil.disk_usage(folder).free < NOTHING:
         raise UserError(FULL)
     if result.returncode:
         raise UserError(
@@ -96,7 +103,10 @@ def git(folder: Path, *arguments: str, environment: dict[str, str] | None = None
 
 
 def author(folder: Path) -> dict[str, str]:
-    """The environment for a commit, with an author for machines on which git knows nobody."""
+    """Returns the environment for a commit: this process's, with an author and a committer.
+
+    Both are git's user, or `AUTHOR` where git has none. Variables that are set already stay.
+    """
     environment = dict(os.environ)
     for part, value in AUTHOR.items():
         known = git(folder, "config", "--default", "", "--get", f"user.{part}")

@@ -1,4 +1,4 @@
-"""The recipe of a model: everything that decides its bytes, in one hash."""
+"""The recipe of a model: one hash of everything that determines its bytes."""
 
 import hashlib
 import json
@@ -14,11 +14,17 @@ SERVING = ("mlflow/serving.py", "ml/serve", "flows/registry/package.py")
 
 
 def recipe(root: Path) -> str:
-    """Hash of a checkout's code, parameters and snapshot, as the stages of dvc.yaml name them.
+    """Returns the SHA-256 of the code, params and snapshot that a checkout's stages name.
 
-    Two checkouts with one recipe make the same model, so the second need not be trained. Which
-    snapshot came before decides only whether the contract passes, not what the model is, and is
-    left out.
+    Two checkouts with the same recipe make the same model, so the second one need not be trained.
+    The hash leaves out which snapshot was the previous one, since that affects only whether the
+    contract passes.
+
+    Args:
+        root: top folder of the checkout.
+
+    Raises:
+        UserError: the checkout has no snapshot, or its dvc.yaml is not usable.
     """
     stages = load_stages(root)
     made = {out for stage in stages for out in stage.outs}
@@ -34,7 +40,7 @@ def recipe(root: Path) -> str:
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file, or of a folder's names and files; what running Python leaves in a folder is left out."""
+    """Returns the SHA-256 of a file, or of the names and files in a folder without __pycache__."""
     if not path.is_dir():
         return hashlib.sha256(path.read_bytes()).hexdigest()
     files = [

@@ -1,4 +1,4 @@
-"""Pinned requirements, held against what is installed here."""
+"""Compares pinned requirements with the installed packages."""
 
 from importlib.metadata import PackageNotFoundError, version
 
@@ -6,10 +6,12 @@ from packaging.requirements import Requirement
 
 
 def differing_versions(requirements: str, needed: bool = True) -> list[str]:
-    """Of pinned requirements, those that are not installed in this version, in words.
+    """Returns one line of text for each pinned requirement that is not met here.
 
     Args:
-        needed: whether all must be installed; of constraints only those matter that are.
+        requirements: text of a requirements file; comments and options are skipped.
+        needed: whether a package that is not installed counts as differing. True for requirements;
+            false for constraints, which only restrict the packages that are installed.
     """
     differing = []
     for line in requirements.splitlines():

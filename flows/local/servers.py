@@ -1,4 +1,4 @@
-"""The two pages, MLflow's and Prefect's, on this machine."""
+"""Starts and stops servers on this machine, among them the pages of MLflow and Prefect."""
 
 import json
 import os
@@ -30,21 +30,21 @@ def start_pages(
 ) -> list[subprocess.Popen[bytes]]:
     """Starts both servers and waits until they answer; their logs go to .variants/logs.
 
+    If MLFLOW_TRACKING_URI names a server, only Prefect's is started.
+
     Raises:
-        UserError: a port is taken, or a server does not come up.
+        UserError: a port is taken, or a server does not start.
     """
     for name, port in (("MLflow", mlflow_port), ("Prefect", prefect_port)):
         if _answers(port):
             raise UserError(
                 f"port {port} is taken: choose another one for {name} (see `variants ui --help`)"
             )
-    environment = (
-        os.environ
-        | {
-            "PREFECT_UI_API_URL": f"http://127.0.0.1:{prefect_port}/api",
-            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # half a dozen worker processes that nothing here uses
-        }
-    )
+    environment = os.environ | {
+        "PREFECT_UI_API_URL": f"http://127.0.0.1:{prefect_port}/api",
+        # Job execution would start half a dozen worker processes, which nothing here uses.
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
     mlflow = [
         sys.executable,
         "-m",
@@ -90,10 +90,15 @@ def start_pages(
 def running(
     command: list[str], log: Path, environment: dict[str, str], url: str
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Runs a server until the block ends, once it answers at `url`.
+    """Starts a server, waits until it answers at `url`, and stops it when the block ends.
+
+    Args:
+        command: program and arguments.
+        log: file for the server's output; its folder is the server's working folder.
+        environment: all variables of the server's process.
 
     Raises:
-        UserError: it does not come up; with the end of its log.
+        UserError: the server does not start; the message holds the end of its log.
     """
     process = _start(command, log, environment)
     try:
@@ -104,22 +109,22 @@ def running(
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """Returns a port that no process listens on at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def until_told() -> None:
-    """Waits for Ctrl-C, or for the end that a process manager asks for."""
-    told = threading.Event()
+def wait_for_end() -> None:
+    """Waits for Ctrl-C (SIGINT), or for the signal of a process manager (SIGTERM)."""
+    ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: told.set())
-    told.wait()
+        signal.signal(number, lambda *_: ended.set())
+    ended.wait()
 
 
 def stop(processes: list[subprocess.Popen[bytes]]) -> None:
-    """Ends servers and everything they started."""
+    """Ends servers and all processes that they started."""
     for process in processes:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
@@ -133,12 +138,12 @@ def stop(processes: list[subprocess.Popen[bytes]]) -> None:
 
 
 def forget_pages(project: Project) -> None:
-    """Takes back the note by which other commands find the pages."""
+    """Removes the note through which other commands find the pages."""
     remove(_note(project))
 
 
 def running_prefect(project: Project) -> str | None:
-    """The API address of the Prefect server that `variants ui` runs for this project, if it answers."""
+    """Returns the API address of this project's `variants ui` if it answers, otherwise None."""
     try:
         address = str(json.loads(_note(project).read_text(encoding="utf-8"))["prefect"])
         with urllib.request.urlopen(f"{address}/health", timeout=2):
@@ -148,9 +153,10 @@ def running_prefect(project: Project) -> str | None:
 
 
 def make_prefect_database(project: Project) -> None:
-    """Makes the database that the temporary servers of all commands share, whole or not at all.
+    """Makes the database that the temporary servers of all commands share.
 
-    Prefect makes it by itself, but several first commands at once would race in doing so.
+    Prefect would make it too, but several first commands at once would race. The database appears
+    whole or not at all, even if this process is killed.
     """
     project.room.mkdir(exist_ok=True)
     database = Path(os.environ["PREFECT_HOME"]) / "prefect.db"

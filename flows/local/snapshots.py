@@ -1,4 +1,4 @@
-"""Snapshots in a checkout: imported, tracked by DVC, committed by git."""
+"""Imports shops into a checkout as snapshots, which DVC tracks and git commits."""
 
 import json
 from collections.abc import Callable
@@ -16,7 +16,7 @@ POINTER = SNAPSHOT.with_suffix(".dvc")
 
 
 def snapshot_id(root: Path) -> str:
-    """The id of the snapshot in a checkout: DVC's own hash of the folder.
+    """Returns the id of the snapshot in a checkout: DVC's own hash of the folder.
 
     Raises:
         UserError: the checkout has no snapshot.
@@ -25,27 +25,46 @@ def snapshot_id(root: Path) -> str:
         return str(yaml.safe_load((root / POINTER).read_text(encoding="utf-8"))["outs"][0]["md5"])
     except FileNotFoundError as error:
         raise UserError(
-            "this commit has no snapshot: name a shop with --source, or import one first with `variants snapshot SHOP`"
+            "this commit has no snapshot: name a shop with --source, or import one first with "
+            "`variants snapshot SHOP`"
         ) from error
 
 
 def import_shop_into(root: Path, source: str, log: Callable[[str], None]) -> int:
-    """Imports a shop into the data/snapshot of a checkout, with that checkout's code; returns the number of products.
+    """Imports a shop into the data/snapshot of a checkout, with the code of that checkout.
+
+    Args:
+        root: top folder of the checkout.
+        source: folder or fsspec URL of the shop.
+        log: called with each line that the import prints.
+
+    Returns:
+        The number of products.
 
     Raises:
-        UserError: the shop is refused.
+        UserError: the import refuses the shop.
     """
     run_module(root, "ml.snapshot", [source], log)
     return len(read_table(root / SNAPSHOT / "catalog.parquet"))
 
 
 def absolute(source: str) -> str:
-    """A folder's absolute path, since stages run elsewhere; URLs (and none) stay as they are."""
+    """Returns a folder's absolute path, since stages run elsewhere; a URL or "" as it is."""
     return source if not source or "://" in source else str(Path(source).resolve())
 
 
 def import_here(project: Project, source: str, commit: bool, log: Callable[[str], None]) -> str:
-    """`variants snapshot`: imports a shop into the user's own checkout; returns the snapshot's id."""
+    """Imports a shop into the user's own checkout, for `variants snapshot`.
+
+    Args:
+        commit: whether to commit the changed pointer files.
+
+    Returns:
+        The snapshot's id.
+
+    Raises:
+        UserError: the import refuses the shop.
+    """
     source = absolute(source)
     products = import_shop_into(project.root, source, log)
     identity = track_snapshot(project, project.root, source, products, log)
@@ -69,7 +88,12 @@ def import_here(project: Project, source: str, commit: bool, log: Callable[[str]
 def track_snapshot(
     project: Project, root: Path, source: str, products: int, log: Callable[[str], None]
 ) -> str:
-    """Puts the imported data/snapshot of a checkout under DVC, and notes which snapshot of the same source came before.
+    """Puts data/snapshot of a checkout under DVC and notes the previous snapshot of its source.
+
+    Args:
+        root: top folder of the checkout, which may be a worktree of the project.
+        source: folder or URL of the shop, stored in the pointer.
+        products: number of products, stored in the pointer.
 
     Returns:
         The snapshot's id.
@@ -85,17 +109,20 @@ def track_snapshot(
 
 
 def restore_snapshot(root: Path, log: Callable[[str], None]) -> str:
-    """Brings the snapshot that a commit points to into its checkout; returns its id."""
+    """Fetches the snapshot that a checkout's commit points to; returns the snapshot's id."""
     identity = snapshot_id(root)
     dvc(root, ["checkout", "--quiet", str(POINTER)], log)
     return identity
 
 
 def previous_snapshot(project: Project, source: str, identity: str) -> dict[str, object] | None:
-    """The snapshot of the same source before this one, among all branches of the clone.
+    """Finds the previous snapshot of the same source on all branches of the clone.
 
-    A snapshot that was imported before keeps the predecessor it had then, so that importing it
-    again changes nothing.
+    A snapshot that was imported before keeps its predecessor of that time, so that a second import
+    changes nothing.
+
+    Returns:
+        {"source", "snapshot": id, "products": number of products}, or None.
     """
     newest: dict[str, object] | None = None
     for commit in project.git("log", "--branches", "--format=%H", "--", str(POINTER)).splitlines():

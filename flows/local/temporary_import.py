@@ -1,4 +1,4 @@
-"""A shop's products and pictures as a table that registered models take, wherever the shop is."""
+"""Imports a shop for the duration of a command, as a table that registered models accept."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,12 +17,12 @@ from ml.snapshot.stage import import_shop
 
 @dataclass(frozen=True)
 class ShopTable:
-    """A shop on this machine for a while.
+    """A shop that is imported temporarily.
 
     Attributes:
-        products: the catalogue; image is the path of the stored picture, or None where it is
-            missing.
-        pairs: annotated pairs, or None.
+        products: the catalogue, with the column image: path of the stored picture, or None if the
+            picture is missing.
+        pairs: annotated pairs, or None if the shop has none.
     """
 
     products: pd.DataFrame
@@ -31,11 +31,14 @@ class ShopTable:
 
 @contextmanager
 def borrowed(project: Project, source: str) -> Iterator[ShopTable]:
-    """Imports a shop for the time of a command.
+    """Imports a shop, and removes the copy when the block ends.
+
+    Args:
+        source: folder or fsspec URL of the shop.
 
     Raises:
-        UserError: what an import refuses, ids that come twice, or a product without brand, gender
-            or article type.
+        UserError: the import refuses the shop, an id is missing or not unique, or a product has no
+            brand, gender or article type.
     """
     (project.room / "tmp").mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=project.room / "tmp") as folder:
@@ -47,13 +50,15 @@ def borrowed(project: Project, source: str) -> Iterator[ShopTable]:
         ]
         if len(twice):
             raise UserError(
-                f"the catalogue of '{source}' has ids that are missing or come twice: {', '.join(map(str, twice[:10]))}"
+                f"the catalogue of '{source}' has ids that are missing or come twice: "
+                f"{', '.join(map(str, twice[:10]))}; give each product an id of its own"
             )
         for column in BLOCK:
             empty = products.loc[products[column].isna(), "product_id"]
             if len(empty):
                 raise UserError(
-                    f"the catalogue of '{source}' lacks the {column} of {', '.join(empty[:10])}"
+                    f"the catalogue of '{source}' lacks the {column} of {', '.join(empty[:10])}: "
+                    "fill it in, since only products of the same block are compared"
                 )
         names = products["sha256"]
         products["image"] = [

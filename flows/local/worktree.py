@@ -1,4 +1,4 @@
-"""A git worktree and branch of its own for each retraining, so that the user's checkout is never touched."""
+"""Gives each retraining a git worktree and a branch, so that the user's checkout stays as it is."""
 
 import configparser
 import os
@@ -17,13 +17,13 @@ from ml.core.files import remove, write_json
 
 @dataclass(frozen=True)
 class Worktree:
-    """A worktree at `.variants/worktrees/ID` on the branch `retrain/ID`; its DVC cache is the clone's.
+    """A worktree at `.variants/worktrees/ID` on the branch `retrain/ID`, using the clone's cache.
 
     Attributes:
-        base: the commit it began with; dirty: whether that commit holds uncommitted changes of the
-            user's checkout.
-        alive: a lock that is held as long as the run lives, and that the system frees however it
-            ends.
+        name: the ID: UTC time and four hexadecimal digits.
+        base: the commit that the worktree starts from.
+        dirty: whether `base` holds uncommitted changes of the user's checkout.
+        alive: a lock that the run holds while it lives; the system frees it however the run ends.
     """
 
     project: Project
@@ -39,11 +39,11 @@ class Worktree:
 
     @property
     def branch(self) -> str:
-        """The branch that keeps what the retraining commits."""
+        """The branch that keeps the commits of the retraining."""
         return f"retrain/{self.name}"
 
     def commit(self, message: str) -> str:
-        """Commits everything that git does not ignore, if there is any; returns the branch's commit."""
+        """Commits all changes, if there are any; returns the id of the branch's last commit."""
         git(self.root, "add", "--all")
         if git(self.root, "status", "--porcelain"):
             git(
@@ -58,15 +58,15 @@ class Worktree:
         return git(self.root, "rev-parse", "HEAD")
 
     def note(self, **facts: Any) -> None:
-        """Notes beside the worktree what whoever finds it after a crash needs to know; replaces what was noted before."""
+        """Writes facts for whoever finds the worktree after a crash; replaces earlier notes."""
         write_json(notes_file(self.project, self.name), facts)
 
     def leave(self) -> None:
-        """Leaves everything as it is, as a run does that is killed."""
+        """Releases the lock and leaves everything else in place, like a run that is killed."""
         self.alive.release()
 
     def close(self, keep_branch: bool) -> None:
-        """Removes the worktree; the branch stays as the run's record, or goes too."""
+        """Removes the worktree, and the branch unless it stays as the record of the run."""
         remove_worktree(self.project, self.name, keep_branch)
         self.alive.release()
         remove(Path(self.alive.lock_file))
@@ -75,13 +75,18 @@ class Worktree:
 def open_worktree(project: Project, allow_dirty: bool) -> Worktree:
     """Makes a worktree of the current commit.
 
+    Args:
+        allow_dirty: whether a checkout with uncommitted changes is allowed; they are then part of
+            the worktree.
+
     Raises:
         UserError: the clone has no commit, or the checkout holds changes and `allow_dirty` is
             false.
     """
     if not _has_commit(project):
         raise UserError(
-            "this clone has no commit yet: commit something first; a retraining is made from a commit"
+            "this clone has no commit yet: commit something first, since a retraining starts from a "
+            "commit"
         )
     changes = project.git("status", "--porcelain")
     if changes and not allow_dirty:
@@ -107,7 +112,7 @@ def open_worktree(project: Project, allow_dirty: bool) -> Worktree:
 
 
 def remove_worktree(project: Project, name: str, keep_branch: bool) -> None:
-    """Removes a worktree with what is noted beside it, and its branch unless that is a version's record."""
+    """Removes a worktree and its notes, and its branch unless `keep_branch`."""
     root, branch = project.room / "worktrees" / name, f"retrain/{name}"
     with _lock(project):
         remove(root)
@@ -118,30 +123,30 @@ def remove_worktree(project: Project, name: str, keep_branch: bool) -> None:
 
 
 def worktrees(project: Project) -> list[str]:
-    """Names of all runs that have a worktree, alive or dead, oldest first."""
+    """Returns the names of all runs that have a worktree, alive or dead, oldest first."""
     return sorted(one.name for one in (project.room / "worktrees").glob("*") if one.is_dir())
 
 
 def notes_file(project: Project, name: str) -> Path:
-    """Where a run's notes are."""
+    """Returns the path of a run's notes."""
     return project.room / "worktrees" / f"{name}.json"
 
 
 def life(project: Project, name: str) -> FileLock:
-    """The lock that the run of a worktree holds while it lives."""
+    """Returns the lock that the run of a worktree holds while it lives."""
     folder = project.room / "worktrees"
     folder.mkdir(parents=True, exist_ok=True)
     return FileLock(folder / f"{name}.lock")
 
 
 def share_cache(project: Project, worktree: Path) -> None:
-    """Points the worktree's DVC at the clone's cache, in the config file that git ignores."""
+    """Sets the clone's cache in the worktree's DVC config file, which git ignores."""
     text = f"[cache]\n    dir = {cache_of(project)}\n"
     (worktree / ".dvc/config.local").write_text(text, encoding="utf-8")
 
 
 def cache_of(project: Project) -> Path:
-    """The DVC cache of the clone, which all its worktrees share."""
+    """Returns the folder of the clone's DVC cache, which all its worktrees share."""
     cache = project.root / ".dvc/cache"
     for file in (project.root / ".dvc/config", project.root / ".dvc/config.local"):
         config = configparser.ConfigParser(interpolation=None)
@@ -152,9 +157,8 @@ def cache_of(project: Project) -> Path:
 
 def _lock(project: Project) -> FileLock:
     project.room.mkdir(exist_ok=True)
-    return FileLock(
-        project.room / "worktrees.lock"
-    )  # git's own list of worktrees is not safe to change in parallel
+    # Git's list of worktrees must not be changed by two processes at once.
+    return FileLock(project.room / "worktrees.lock")
 
 
 def _has_commit(project: Project) -> bool:
@@ -162,7 +166,7 @@ def _has_commit(project: Project) -> bool:
 
 
 def _commit_of_changes(project: Project) -> str:
-    """A commit of the checkout as it is, untracked files included; neither the user's index nor any branch moves."""
+    """Commits the checkout as it is, untracked files too, without moving an index or a branch."""
     project.room.mkdir(exist_ok=True)
     index = project.room / f"index.{os.getpid()}"
     environment = author(project.root) | {"GIT_INDEX_FILE": str(index)}
