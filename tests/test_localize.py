@@ -1,4 +1,7 @@
-"""The product is found by its article type or by a detector, the same wherever it is cropped, and the boxes are shown."""
+"""The product is found by its article type or by a detector, and the boxes are shown.
+
+Every step that crops a picture finds the same box.
+"""
 
 import io
 import urllib.request
@@ -39,7 +42,10 @@ REGION = load_params("prepare", CropParams, ROOT / "params.yaml").model_copy(
 
 
 def person(size: tuple[int, int] = (400, 240), cut: int = 400) -> np.ndarray:
-    """A standing person, 114 wide and 341 high from row 30: skin, red above, blue below, black shoes; uint8 (cut, 240, 3)."""
+    """A standing person, 114 pixels wide and 341 high from row 30, on white; uint8 (cut, 240, 3).
+
+    The skin is light brown, the shirt red, the trousers blue and the shoes are black.
+    """
     height, width = size
     image = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(image)
@@ -52,7 +58,7 @@ def person(size: tuple[int, int] = (400, 240), cut: int = 400) -> np.ndarray:
 
 
 def shares(picture: np.ndarray, article_type: str, how: CropParams = REGION) -> dict[str, float]:
-    """How much of each garment's pixels is in the box."""
+    """The share of the pixels of each garment, and of the head, that is in the box."""
     left, top, right, bottom = localize(picture, how, article_type=article_type).box
     colours = {
         "shirt": (255, 0, 0),
@@ -84,9 +90,8 @@ def test_of_a_person_cut_off_at_the_hips_the_same_part_is_kept_as_of_the_whole_o
     whole, half = (
         localize(person(cut=cut), REGION, article_type="Tshirts").box for cut in (400, 220)
     )
-    assert (
-        np.abs(np.subtract(whole[:3], half[:3])).max() <= 4
-    )  # pixels: whole and half have other margins
+    # A few pixels differ, since the whole and the half have different margins.
+    assert np.abs(np.subtract(whole[:3], half[:3])).max() <= 4
     assert half[3] == 220
 
 
@@ -179,17 +184,18 @@ def test_the_detector_without_its_section_is_refused() -> None:
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A detector that sees class 1 in one box around the picture's middle, and class 2 in another, less surely."""
+    """The weights of a detector with two boxes around the middle of every picture.
+
+    Class 1 is in one box, and class 2 is in the other one with a lower score.
+    """
     torch.manual_seed(0)
     network = get_model(MODEL, weights=None, weights_backbone=None, num_classes=CLASSES)
-    coarsest = network.state_dict()["head.classification_head.module_list.5.1.bias"].view(
-        6, CLASSES
-    )  # boxes × classes
+    bias = network.state_dict()["head.classification_head.module_list.5.1.bias"]
+    coarsest = bias.view(6, CLASSES)  # boxes × classes
     coarsest[0, 1], coarsest[3, 2] = 6, 4
     file = tmp_path_factory.mktemp("detector") / "weights.pth"
-    torch.save(
-        {"model": network.state_dict(), "epoch": 3, "args": Namespace(lr=0.1)}, file
-    )  # as torchvision's reference training does
+    # The file has the form that torchvision's reference training writes.
+    torch.save({"model": network.state_dict(), "epoch": 3, "args": Namespace(lr=0.1)}, file)
     return file
 
 
@@ -257,9 +263,8 @@ def test_the_hub_without_network_is_refused_with_what_to_do(
     for name in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nobody answers
     monkeypatch.setenv("no_proxy", "")
-    monkeypatch.setattr(
-        urllib.request, "_opener", None
-    )  # the proxies of the first call are kept for all later ones
+    # The first call of urllib sets the proxies for all later calls.
+    monkeypatch.setattr(urllib.request, "_opener", None)
     with pytest.raises(
         UserError, match=r"cannot be fetched from https://.*download\s+that file elsewhere"
     ):
@@ -268,7 +273,7 @@ def test_the_hub_without_network_is_refused_with_what_to_do(
 
 @pytest.fixture(scope="module")
 def detected(tmp_path_factory: pytest.TempPathFactory, shop: Path, weights: Path) -> Path:
-    """The stage prepare with the detector, on twelve products."""
+    """The folder in which the stage `prepare` ran with the detector on twelve products."""
     return prepare(tmp_path_factory.mktemp("detected"), shop, weights)
 
 

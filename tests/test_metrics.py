@@ -1,4 +1,4 @@
-"""Every figure equals what the field's libraries and definitions say."""
+"""Every metric equals the value of scikit-learn or of its definition."""
 
 import itertools
 
@@ -72,7 +72,7 @@ def test_tpr_at_fpr_is_the_best_point_of_the_roc_curve_within_the_rate(
 
 @given(groupings)
 @settings(deadline=None, max_examples=150)
-def test_clustering_figures_equal_scikit_learn(rows: list[tuple[int, int]]) -> None:
+def test_clustering_metrics_equal_scikit_learn(rows: list[tuple[int, int]]) -> None:
     design, group = (renumber(list(column)) for column in zip(*rows, strict=True))
     pairs = Confusion(design, group, ones(design.max() + 1))
     assert adjusted_rand(pairs)[0] == pytest.approx(sk.adjusted_rand_score(design, group))

@@ -1,6 +1,10 @@
-"""A model is served by ONNX Runtime: the same embeddings as torch's, the same file each time, and torch where that cannot be."""
+"""A model is served by ONNX Runtime, with the embeddings that torch computes.
+
+The export gives the same file each time; torch serves where there is no export.
+"""
 
 import io
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -21,16 +25,14 @@ PICTURES = np.random.default_rng(0).integers(0, 256, (20, SIDE, SIDE, 3), dtype=
 
 
 def centered(**params: object) -> Encoder:
-    encoder = tiny_encoder(
-        backbone="test_resnet", **params
-    )  # few operations: it is exported quickly
+    encoder = tiny_encoder(backbone="test_resnet", **params)  # its few operations export quickly
     set_center(encoder, PICTURES)
     return encoder
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A packaged model."""
+    """A packaged model. Read only: copy it to change it."""
     folder = tmp_path_factory.mktemp("model")
     encoder = centered()
     save_encoder(encoder, {"prepare": {"side": SIDE, "localizer": "none"}}, folder)
@@ -42,16 +44,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_embeddings_are_torchs_and_rows_of_length_one(folder: Path) -> None:
+def test_embeddings_are_torchs_and_of_length_one(folder: Path) -> None:
     exported = OnnxEncoder(folder / "encoder.onnx")
-    rows = exported.embed(PICTURES)
-    assert (rows.shape, rows.dtype) == ((len(PICTURES), exported.size), np.float32)
-    np.testing.assert_allclose(rows, embed_pictures(centered(), PICTURES), atol=ALIKE)
-    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
+    embeddings = exported.embed(PICTURES)
+    assert (embeddings.shape, embeddings.dtype) == ((len(PICTURES), exported.size), np.float32)
+    np.testing.assert_allclose(embeddings, embed_pictures(centered(), PICTURES), atol=ALIKE)
+    np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
     assert exported.embed(PICTURES[:0]).shape == (0, exported.size)
 
 
-def test_whatever_the_encoder_looks_at_is_exported(tmp_path: Path) -> None:
+def test_other_inputs_joins_and_mirroring_are_exported(tmp_path: Path) -> None:
     encoder = centered(input="luminance", join="mean", mirror=True)
     assert export_encoder(encoder, tmp_path / "encoder.onnx", PICTURES[:3]) <= ALIKE
 
@@ -97,14 +99,16 @@ def test_a_backbone_that_onnx_cannot_express_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_predictor_uses_the_export_where_there_is_one_and_torch_else(folder: Path) -> None:
+def test_the_predictor_uses_the_export_where_there_is_one_and_torch_else(
+    folder: Path, tmp_path: Path
+) -> None:
     files = [png(picture) for picture in PICTURES[:5]]
-    (weights := folder / "encoder.safetensors").rename(folder / "hidden")
-    served = Predictor(folder).embed([*files, b"", None], [""] * 7)
-    (folder / "hidden").rename(weights)
-    (export := folder / "encoder.onnx").rename(folder / "hidden")
-    expected = Predictor(folder).embed([*files, b"", None], [""] * 7)
-    (folder / "hidden").rename(export)
+    shutil.copytree(folder, exported := tmp_path / "exported")
+    (exported / "encoder.safetensors").unlink()
+    served = Predictor(exported).embed([*files, b"", None], [""] * 7)
+    shutil.copytree(folder, plain := tmp_path / "plain")
+    (plain / "encoder.onnx").unlink()
+    expected = Predictor(plain).embed([*files, b"", None], [""] * 7)
     assert served.problems == expected.problems
     assert [bool(problem) for problem in served.problems] == [False] * 5 + [True] * 2
     np.testing.assert_allclose(served.embeddings, expected.embeddings, atol=ALIKE)

@@ -1,4 +1,4 @@
-"""A full disk, or a server that is away, is told in a line, wherever it is met."""
+"""A full disk or an unreachable server is reported in one line, wherever it is met."""
 
 import errno
 import shutil

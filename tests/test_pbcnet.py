@@ -1,4 +1,4 @@
-"""PBCNet computes what the papers say: InfoNCE by part, a momentum encoder, a first-in-first-out queue."""
+"""PBCNet follows its papers: InfoNCE by part, a momentum encoder, a first-in-first-out queue."""
 
 from pathlib import Path
 
@@ -33,9 +33,9 @@ def views(count: int = 4, size: int = 64) -> tuple[torch.Tensor, torch.Tensor, t
 @pytest.mark.parametrize("join", ["concat", "mean"])
 def test_embeddings_have_length_one_and_the_announced_size(slices: str, join: str) -> None:
     made = tiny_encoder(slices=slices, join=join).eval()
-    rows = made(views()[0])
-    assert rows.shape == (4, made.size)
-    torch.testing.assert_close(rows.norm(dim=1), torch.ones(4))
+    embeddings = made(views()[0])
+    assert embeddings.shape == (4, made.size)
+    torch.testing.assert_close(embeddings.norm(dim=1), torch.ones(4))
     assert made.parts(views()[0]).shape == (4, 1 + len(SLICES[slices]), made.part_size)
 
 
@@ -70,13 +70,15 @@ def test_with_luminance_input_nothing_is_gained_by_feeding_gray_pictures() -> No
 def test_with_luminance_input_a_recolouring_of_equal_luminance_changes_nothing() -> None:
     picture = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1)) * 0.5 + 0.2
     shift = torch.tensor([0.2, 0.0, -0.2]).view(3, 1, 1)
-    shift = (
-        shift - (shift * torch.tensor(LUMINANCE).view(3, 1, 1)).sum()
-    )  # other colours, as light as before
+    # The shift changes the colours and keeps the luminance.
+    shift = shift - (shift * torch.tensor(LUMINANCE).view(3, 1, 1)).sum()
     both = torch.cat([picture, picture + shift])
-    rows = {kind: tiny_encoder(input=kind).eval()(both).detach() for kind in ("luminance", "rgb")}
-    moved = {kind: 1 - float(first @ second) for kind, (first, second) in rows.items()}
-    assert moved["luminance"] < 0.1 * moved["rgb"]  # not zero: luminance is in whole levels
+    embeddings = {
+        kind: tiny_encoder(input=kind).eval()(both).detach() for kind in ("luminance", "rgb")
+    }
+    moved = {kind: 1 - float(first @ second) for kind, (first, second) in embeddings.items()}
+    # It is not zero, since luminance is rounded to whole levels.
+    assert moved["luminance"] < 0.1 * moved["rgb"]
 
 
 def test_the_loss_is_infonce_over_each_part_and_its_own_queue() -> None:

@@ -1,4 +1,4 @@
-"""dvc.yaml is the one definition of the pipeline, and it names everything that its stages depend on."""
+"""dvc.yaml defines the pipeline, and it names everything that its stages depend on."""
 
 import ast
 import copy
@@ -109,9 +109,8 @@ def test_every_param_counts_in_dvcs_run_cache_so_that_no_stage_is_taken_from_ano
         place[name] = "another"
         if _get_cache_hash({"params": changed}) == as_it_is:
             overlooked.append(".".join([*path, name]))
-    assert (
-        overlooked == []
-    )  # https://github.com/iterative/dvc/issues/10296: `size` and `nfiles` are
+    # DVC ignores params named `size` or `nfiles`: https://github.com/iterative/dvc/issues/10296
+    assert overlooked == []
 
 
 def test_the_contract_and_the_snapshot_are_dependencies_of_the_stage_that_reads_them() -> None:
@@ -141,7 +140,7 @@ def test_stages_come_after_those_they_read_from() -> None:
     assert seen == {"validate", "prepare", "train", "embed", "evaluate"}
 
 
-def test_every_stage_has_a_timeout_and_a_word_about_itself() -> None:
+def test_every_stage_has_a_timeout_and_a_description() -> None:
     for stage in load_stages(ROOT):
         assert stage.timeout > 0
         assert stage.desc[0].isupper()

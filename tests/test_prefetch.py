@@ -1,10 +1,12 @@
 """Batches reach the device whole and in order."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
 
-from ml.train.batches import Batches
+from ml.train.batches import Batch, Batches
 from ml.train.prefetch import prefetch
 
 
@@ -27,7 +29,19 @@ def test_every_batch_arrives_as_it_was_in_the_same_order(device: str) -> None:
             assert torch.equal(moved.cpu(), kept)
 
 
-def test_no_more_is_read_than_is_asked_for() -> None:
-    source = prefetch(batches(), torch.device("cpu"))
-    assert len(next(source).pictures) == 4
-    source.close()
+@pytest.mark.parametrize(("device", "ahead"), [("cpu", 0), ("cuda", 1)])
+def test_no_batch_is_read_ahead_on_the_cpu_and_one_is_on_a_gpu(device: str, ahead: int) -> None:
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("there is no GPU here")
+    read: list[Batch] = []
+
+    def source() -> Iterator[Batch]:
+        for batch in batches():
+            read.append(batch)
+            yield batch
+
+    fetched = prefetch(source(), torch.device(device))
+    assert len(read) == 0
+    next(fetched)
+    fetched.close()  # on a GPU this waits for the thread
+    assert len(read) == 1 + ahead

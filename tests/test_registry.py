@@ -1,4 +1,4 @@
-"""The registry's own promises: a store is whole or absent, and the newest candidate is the challenger."""
+"""A registry is whole or absent, and the newest candidate is the challenger."""
 
 from pathlib import Path
 
@@ -14,9 +14,8 @@ from ml.core.errors import UserError
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    monkeypatch.setenv(
-        "MLFLOW_TRACKING_URI", ""
-    )  # MLflow itself sets it, for child processes; here it ends with the test
+    # MLflow sets this variable itself, for child processes; the test's value ends with the test.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
     return Project(tmp_path)
 
 

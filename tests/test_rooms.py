@@ -12,7 +12,7 @@ from flows.registry.package import ROOMS
 
 STAGES = ("snapshot", "validate", "prepare", "train", "embed", "evaluate")
 BASE = {"core", "data"}
-MAY_IMPORT = {  # room of ml/ → the rooms that it may import besides itself
+MAY_IMPORT = {  # for each room of ml/, the rooms that it may import besides itself
     "core": set(),
     "data": {"core"},
     "grouping": {"core"},
@@ -27,7 +27,7 @@ FLOORS = ("local", "registry", "gate", "display")  # of flows/: each may import 
 
 
 def packages(file: Path) -> set[str]:
-    """What a module imports, as the first two parts of the names: ml.core, flows.local."""
+    """The imports of a module, by the first two parts of their names, such as ml.core."""
     found = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
@@ -65,7 +65,10 @@ def test_rooms_of_flows_import_those_before_them_and_never_what_a_person_runs(ro
 
 
 def test_the_rooms_that_a_model_carries_are_all_that_serving_imports(tmp_path: Path) -> None:
-    loaded = "import sys, ml.serve.predictor, ml.serve.groups_page; print(*(n for n in sys.modules if n.startswith('ml.')))"
+    loaded = (
+        "import sys, ml.serve.predictor, ml.serve.groups_page; "
+        "print(*(name for name in sys.modules if name.startswith('ml.')))"
+    )
     found = subprocess.run(
         [sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
@@ -85,7 +88,9 @@ def test_the_code_that_a_model_carries_stays_small() -> None:
 
 
 def test_importing_the_packages_changes_nothing_around_them() -> None:
-    look = "import os, logging; before = dict(os.environ); import flows.cli; print(dict(os.environ) == before)"
+    look = (
+        "import os; before = dict(os.environ); import flows.cli; print(dict(os.environ) == before)"
+    )
     found = subprocess.run(
         [sys.executable, "-c", look], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout

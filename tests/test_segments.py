@@ -17,13 +17,12 @@ def test_mean_colours_are_those_of_the_product_in_lab() -> None:
     red, black, unmasked = mean_colours(pictures, masks)
     assert red == pytest.approx([54.3, 80.8, 69.9], abs=0.5)  # sRGB red under D50
     assert black == pytest.approx([0, 0, 0], abs=0.5)
-    assert unmasked == pytest.approx(
-        [100, 0, 0], abs=0.5
-    )  # a product that was not found is taken whole
+    # Where no product was found, the whole picture counts.
+    assert unmasked == pytest.approx([100, 0, 0], abs=0.5)
 
 
 def test_a_segment_holds_its_article_type_its_gender_or_its_third_of_the_colour_distances() -> None:
-    # Two blocks of three designs, each in two colours that lie further apart from design to design.
+    # Two blocks of three designs in two colours each, whose distance grows from design to design.
     products = pd.DataFrame(
         [
             {

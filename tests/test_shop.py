@@ -1,4 +1,4 @@
-"""The public data format is read as documented, and what breaks it is refused in words."""
+"""The public data format is read as documented, and violations of it are refused in words."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The pictures of what each slice looks at show the model's own similarity, and nothing else."""
+"""The maps of similarity show where the similarity of each slice comes from."""
 
 import pytest
 import torch

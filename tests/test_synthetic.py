@@ -1,4 +1,8 @@
-"""The generated shop keeps its promises: the same bytes, the same beginning, tables that hold, pairs that agree."""
+"""The generated shop keeps its promises.
+
+The same arguments give the same bytes, a larger shop begins with the smaller one, the tables are
+in the public format, and the pairs agree.
+"""
 
 import hashlib
 from functools import lru_cache
@@ -18,9 +22,7 @@ from ml.synthetic.designs import DISTINCT, difference, sketch
 from ml.synthetic.shop import CATALOG, PAIRS, product_id
 
 SMALL, LARGE, SEED = 30, 45, 7
-make_block = lru_cache(maxsize=None)(
-    synthetic_blocks.make_block
-)  # many tests look at the same blocks
+make_block = lru_cache(maxsize=None)(synthetic_blocks.make_block)  # many tests use the same blocks
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,7 @@ def table(folder: Path, name: str) -> pd.DataFrame:
 
 
 def sold(products: int, seed: int) -> list[tuple[Block, int]]:
-    """The blocks of a shop of that size, and how many products of each it has; without drawing pictures."""
+    """The blocks of a shop, each with its number of products, without pictures."""
     blocks: list[tuple[Block, int]] = []
     while (left := products - sum(count for _, count in blocks)) > 0:
         block = make_block(len(blocks), seed)
@@ -75,7 +77,7 @@ def test_a_recoloured_shop_shows_the_colourways_of_a_design_in_one_pose(
     variants = pairs[(pairs["color_variants"] == "1") & (pairs["confidence"] != "low")]
 
     def moved(shop: dict[str, bytes], left: str, right: str) -> float:
-        """Share of the picture that only one of both products covers; the light backdrop is the same for both."""
+        """Share of the picture that only one of two products covers; the backdrops are light."""
         empty = [
             decode(shop[f"images/{name}.jpg"]).astype(int).max(axis=2) > 225
             for name in (left, right)
@@ -142,7 +144,7 @@ def test_pairs_lie_within_one_block_and_come_once(large: Path) -> None:
     ) == len(pairs)
 
 
-def test_ids_are_unique_and_do_not_tell_the_order() -> None:
+def test_ids_are_unique_and_in_no_order() -> None:
     ids = [product_id(index, SEED) for index in range(5000)]
     assert len(set(ids)) == len(ids)
     assert ids != sorted(ids)
@@ -216,10 +218,10 @@ def test_pictures_are_whole_and_show_a_product(large: Path) -> None:
         assert 0.55 * 224 < max(np.ptp(rows), np.ptp(columns)) < 0.97 * 224
 
 
-def test_progress_is_told_after_every_picture(tmp_path: Path) -> None:
-    told: list[int] = []
-    generate_shop(tmp_path / "shop", 4, 0, told.append)
-    assert told == [1, 1, 1, 1]  # products done since the last call
+def test_progress_is_reported_after_every_picture(tmp_path: Path) -> None:
+    reported: list[int] = []
+    generate_shop(tmp_path / "shop", 4, 0, reported.append)
+    assert reported == [1, 1, 1, 1]  # products done since the last call
 
 
 def test_an_empty_folder_is_filled(tmp_path: Path) -> None:

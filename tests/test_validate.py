@@ -1,4 +1,4 @@
-"""The data contract names what is wrong with a snapshot, stops at critical failures and records warnings."""
+"""The data contract names faults of a snapshot, stops at critical ones and records warnings."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ Change = Callable[[pd.DataFrame], pd.DataFrame]
 
 
 class Contract:
-    """A place to hold shops against the contract."""
+    """A folder in which shops are validated."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
@@ -29,7 +29,7 @@ class Contract:
         monkeypatch.chdir(folder)
 
     def check(self, shop: Path) -> dict[str, dict[str, object]]:
-        """Runs the stage; returns the failed rules by their words. Raises what the stage raises."""
+        """Runs the stage; returns the failed rules by their texts. Raises what the stage raises."""
         import_shop(str(shop), Path("data/snapshot"))
         ml.validate.stage.main()
         return self.failed()
@@ -39,7 +39,11 @@ class Contract:
         return {rule["rule"]: rule for rule in rules if not rule["success"]}
 
     def refusal(self, shop: Path) -> str:
-        """The stage's refusal; the rules and Data Docs must be there all the same, the accepted tables must not."""
+        """The text of the stage's refusal.
+
+        The results of the rules and the Data Docs must be there nevertheless, and the accepted
+        tables must not.
+        """
         with pytest.raises(UserError) as caught:
             self.check(shop)
         assert read_json(Path("artifacts/validate/contract.json"))["passed"] is False
@@ -207,7 +211,7 @@ def test_a_warning_is_recorded_and_goes_on(
     assert f"not so: {rule}" in capsys.readouterr().out
 
 
-def test_the_same_picture_twice_in_a_block_is_warned_of_but_colourways_are_not(
+def test_the_same_picture_twice_in_a_block_is_warned_about_but_colourways_are_not(
     contract: Contract, own_shop: Path
 ) -> None:
     set_params(Path("params.yaml"), {"validate.duplicate_share": 0.0})
@@ -218,7 +222,7 @@ def test_the_same_picture_twice_in_a_block_is_warned_of_but_colourways_are_not(
     assert "no two products of a block have the same picture" in contract.check(own_shop)
 
 
-def test_a_catalogue_that_collapsed_is_refused_and_one_that_shrank_is_warned_of(
+def test_a_collapsed_catalogue_is_refused_and_a_shrunken_one_is_warned_about(
     contract: Contract, shop: Path
 ) -> None:
     write_json(Path("data/previous.json"), {"source": "x", "snapshot": "y", "products": 1000})

@@ -1,4 +1,4 @@
-"""A model keeps what its initial weights knew of products that training did not show it."""
+"""Interpolated weights lie between the initial and the trained ones."""
 
 import pytest
 import torch
@@ -13,4 +13,4 @@ def test_weights_lie_on_the_way_from_the_initial_to_the_trained_ones(share: floa
     blended = interpolate_weights(initial, trained, share)
     torch.testing.assert_close(blended["weight"], torch.full((2, 3), share))
     assert int(blended["steps"]) == 7
-    assert float(trained["weight"].min()) == 1  # training goes on from what it was
+    assert float(trained["weight"].min()) == 1  # training continues from unchanged weights

@@ -1,4 +1,4 @@
-"""A network that is quick to make and to run, for tests of what is built around it."""
+"""A small encoder and random views, for tests of training and serving."""
 
 import torch
 
@@ -17,10 +17,12 @@ TINY = {
 
 
 def tiny_encoder(**params: object) -> Encoder:
+    """A seeded encoder with the params of `TINY`, of which `params` replaces some."""
     torch.manual_seed(0)
     return Encoder(EncoderParams(**{**TINY, **params}))
 
 
 def random_views(count: int = 4, size: int = 64) -> list[torch.Tensor]:
+    """Two seeded float32 (count, 3, size, size) in 0 … 1."""
     random = torch.Generator().manual_seed(1)
     return [torch.rand(count, 3, size, size, generator=random) for _ in range(2)]
