@@ -1,8 +1,8 @@
 """What a training method is: one class, in one file of this folder, registered by its name.
 
 A new method is a file such as `ml/train/methods/momentum_free.py` with a class derived from
-`TrainingMethod`, and a section `train.momentum_free` in params.yaml. The simplest one to begin from
-is `ml/train/methods/simsiam.py`.
+`TrainingMethod`, and a section `momentum_free` below `train` in params.yaml. The simplest one to
+begin from is `ml/train/methods/simsiam.py`.
 """
 
 from abc import ABC, abstractmethod
