@@ -16,11 +16,11 @@ import pytest
 import yaml
 from conftest import ROOT
 
-SECTIONS = ("validate", "prepare", "train", "evaluate")
-NAMED = re.compile(rf"(?<![\w./-])(?:{'|'.join(SECTIONS)})(?:\.[a-z]\w*)+")
 CODE = ("ml", "flows", "mlflow", "benchmarks")
 TEXTS = ("README.md", "CONTRIBUTING.md", "docs/*.md", "mlflow/*.j2", "mlflow/*.yaml")
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+SECTIONS = [name for name in PARAMS if name != "profiles"]
+NAMED = re.compile(rf"(?<![\w./-])(?:{'|'.join(SECTIONS)})(?:\.[a-z]\w*)+")
 
 
 def below(content: dict[str, Any], place: str = "") -> Iterator[str]:
