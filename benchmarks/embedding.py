@@ -199,24 +199,24 @@ def onnx_network(predictor: Predictor, job: Job) -> None:
 
 def torch_network(predictor: Predictor, job: Job) -> None:
     """torch in channels_last, as in the stage `embed`."""
-    predictor.look = partial(embed_pictures, load_encoder(job.model)[0])
+    predictor.embed_crops = partial(embed_pictures, load_encoder(job.model)[0])
 
 
 def folded_network(predictor: Predictor, job: Job) -> None:
     """torch, with batch normalisation folded into the convolutions before it."""
-    predictor.look = partial(embed_pictures, folded(load_encoder(job.model)[0]))
+    predictor.embed_crops = partial(embed_pictures, folded(load_encoder(job.model)[0]))
 
 
 def bfloat16_network(predictor: Predictor, job: Job) -> None:
     """torch with convolutions in bfloat16, which changes the embeddings."""
     torch_network(predictor, job)
-    exact_look = predictor.look
+    exact_embed = predictor.embed_crops
 
-    def look(crops: np.ndarray) -> np.ndarray:
+    def embed(crops: np.ndarray) -> np.ndarray:
         with torch.autocast("cpu", torch.bfloat16):
-            return exact_look(crops)
+            return exact_embed(crops)
 
-    predictor.look = look
+    predictor.embed_crops = embed
 
 
 LOOPS = ("DataLoader loop, no workers", "DataLoader loop, 2 workers")

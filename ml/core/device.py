@@ -12,13 +12,13 @@ def pick_device(wanted: str) -> str:
     """Returns the device to use, "cuda" or "cpu".
 
     Args:
-        wanted: "cuda", "cpu" or "auto", which takes the GPU if torch sees one.
+        wanted: "cuda", "cpu" or "auto", which takes the GPU if there is one.
 
     Raises:
-        UserError: "cuda" is wanted and torch sees no GPU.
+        UserError: "cuda" is wanted and there is no GPU.
     """
     if wanted == "cuda" and not torch.cuda.is_available():
-        raise UserError("train.device is 'cuda', but torch sees no GPU here: use 'auto' or 'cpu'")
+        raise UserError("train.device is 'cuda', but torch finds no GPU here: use 'auto' or 'cpu'")
     return "cuda" if wanted in ("auto", "cuda") and torch.cuda.is_available() else "cpu"
 
 

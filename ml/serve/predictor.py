@@ -50,7 +50,7 @@ class Predictor:
 
     def __init__(self, folder: Path) -> None:
         keep_memory()
-        self.look, self.size, facts = _open_encoder(folder)
+        self.embed_crops, self.size, facts = _open_encoder(folder)
         self.crop = with_weights(CropParams(**facts["prepare"]), folder / "detector.safetensors")
         grouping = read_json(folder / "grouping.json")
         self.clustering: ClusteringName = grouping["method"]
@@ -80,7 +80,7 @@ class Predictor:
                 good = [place for place, crop in enumerate(crops) if not isinstance(crop, str)]
                 part = np.zeros((len(chunk), self.size), np.float32)
                 if good:
-                    part[good] = self.look(np.stack([crops[place] for place in good]))
+                    part[good] = self.embed_crops(np.stack([crops[place] for place in good]))
                 embeddings.append(part)
                 problems += [crop if isinstance(crop, str) else None for crop in crops]
                 advance(len(chunk))
