@@ -1,12 +1,14 @@
-"""What the tests share: small shops, and clones of this project in which flows may commit."""
+"""Fixtures and helpers of the tests: small shops, and clones of this project for the flows."""
 
 import io
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,8 @@ from PIL import Image
 from ml.synthetic import generate_shop
 
 ROOT = Path(__file__).parents[1]
-PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # as in an activated environment
+# The PATH of an activated environment.
+PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 CANDIDATES, PRODUCTION = "color-variants-candidates", "color-variants"  # the registered models
 LONGEST = [
     "test_lifecycle",
@@ -43,17 +46,33 @@ SMALL = {  # params for a training of seconds
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--record`: tests of faults write what they found to benchmarks/reliability, where docs/reliability.md is made from."""
+    """Adds `--record`, with which the tests of faults write their counts to benchmarks/reliability.
+
+    docs/reliability.md is made from these files.
+    """
     parser.addoption("--record", action="store_true", help="keep the counts of the tests of faults")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first: of two workers, none is left with the longest one at the end."""
+    """Sorts the longest files to the front, so that two workers end at about the same time."""
     items.sort(
         key=lambda item: (
             LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST)
         )
     )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def torch_settings() -> Iterator[None]:
+    """Restores torch's settings after each file, since a stage sets them for its whole process."""
+    torch = sys.modules.get("torch")  # a file that does not import torch need not load it
+    if torch is None:
+        yield
+        return
+    threads, exact = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(exact)
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +91,14 @@ def own_shop(shop: Path, tmp_path: Path) -> Path:
 
 
 class Clone:
-    """A clone of the project as it is in the working tree, and the command `variants` in it."""
+    """A clone of the project, and the command `variants` in it.
+
+    Attributes:
+        root: top folder of the clone.
+        environment: the environment variables of its commands. Settings of Prefect and MLflow are
+            left out, so that commands use the embedded stores of the clone unless a test adds the
+            address of a server.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -83,22 +109,54 @@ class Clone:
         }
         self.environment |= {"PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1", "PATH": PATH}
 
+    def copy(self, root: Path) -> "Clone":
+        """Copies the clone to a new folder, so that a test may change the copy.
+
+        The copy has its own git repository, DVC cache and registry. The registry holds absolute
+        paths of the clone's folder, which are replaced by those of the copy.
+        """
+        shutil.copytree(self.root, root, symlinks=True)
+        with closing(sqlite3.connect(root / ".variants/mlflow.db")) as registry, registry:
+            columns = registry.execute(
+                "select t.name, c.name from sqlite_master t, pragma_table_info(t.name) c"
+                " where t.type = 'table'"
+            ).fetchall()
+            for table, column in columns:
+                registry.execute(
+                    f'update "{table}" set "{column}" = replace("{column}", :old, :new)'
+                    f' where instr("{column}", :old)',
+                    {"old": f"{self.root}/", "new": f"{root}/"},
+                )
+        copied = Clone(root)
+        copied.environment = self.environment | {"PYTHONPATH": str(root)}
+        return copied
+
     def run(
         self, *arguments: str, check: bool = True, timeout: float = 600
     ) -> subprocess.CompletedProcess[str]:
-        """Runs `variants ARGUMENTS` with the clone's own code."""
+        """Runs `variants ARGUMENTS` with the clone's own code; see `command`."""
         return self.python("-m", "flows.cli", *arguments, check=check, timeout=timeout)
 
     def python(
         self, *arguments: str, check: bool = True, timeout: float = 600
     ) -> subprocess.CompletedProcess[str]:
-        """Runs this interpreter in the clone."""
+        """Runs this interpreter in the clone; see `command`."""
         return self.command(sys.executable, *arguments, check=check, timeout=timeout)
 
     def command(
         self, *command: str, check: bool = True, timeout: float = 600
     ) -> subprocess.CompletedProcess[str]:
-        """Runs a command in the clone."""
+        """Runs a command in the clone and captures its output as text.
+
+        Args:
+            command: the argument vector.
+            check: whether an exit code other than 0 fails the test.
+            timeout: seconds until the command is killed.
+
+        Raises:
+            AssertionError: `check` is true and the command failed; its output is in the message.
+            subprocess.TimeoutExpired: the command took longer than the timeout.
+        """
         result = subprocess.run(
             command,
             cwd=self.root,
@@ -110,29 +168,34 @@ class Clone:
         )
         if check and result.returncode:
             raise AssertionError(
-                f"{' '.join(command)} exited with {result.returncode}:\n{result.stdout}\n{result.stderr}"
+                f"{' '.join(command)} exited with {result.returncode}:\n"
+                f"{result.stdout}\n{result.stderr}"
             )
         return result
 
     def git(self, *arguments: str) -> str:
-        """What git prints."""
+        """Runs `git ARGUMENTS` in the clone and returns what it prints, without the last newline.
+
+        Raises:
+            subprocess.CalledProcessError: git failed.
+        """
         return subprocess.run(
             ["git", *arguments], cwd=self.root, capture_output=True, text=True, check=True
         ).stdout.strip()
 
     def status(self) -> dict[str, object]:
-        """What `variants status --json` says."""
+        """The content that `variants status --json` prints."""
         found: dict[str, object] = json.loads(self.run("status", "--json").stdout)
         return found
 
     @property
     def client(self) -> MlflowClient:
-        """The registry of this clone: the embedded one, unless it has been given a server."""
+        """A client of the embedded registry, or of the server that `environment` names."""
         embedded = f"sqlite:///{self.root}/.variants/mlflow.db"
         return MlflowClient(self.environment.get("MLFLOW_TRACKING_URI", embedded))
 
     def state(self) -> dict[str, object]:
-        """Everything that a refused command may not change."""
+        """Everything that a refused command may not change, in a form that can be compared."""
         models = self.client.search_registered_models()
         experiments = [one.experiment_id for one in self.client.search_experiments()]
         return {
@@ -149,7 +212,12 @@ class Clone:
 
 
 def loosen_gate(clone: Clone, canaries: int = 0) -> None:
-    """Commits a policy that passes trainings of seconds: for tests that are about the lifecycle, not about quality."""
+    """Commits a promotion policy that passes trainings of seconds, which learn nearly nothing.
+
+    Args:
+        clone: the clone whose policy is changed.
+        canaries: number of products for the serving check; 0 leaves the check out.
+    """
     loose = {"floor": 0.0, "baselines": [], "margin": 1.0, "min_gain": -1.0, "segments.pairs": 1000}
     loose["serving.canaries"] = canaries
     set_params(
@@ -161,12 +229,16 @@ def loosen_gate(clone: Clone, canaries: int = 0) -> None:
 
 @pytest.fixture(scope="session")
 def make_clone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Clone]:
-    """Makes clones with small params committed, so that flows run in seconds."""
+    """Makes a new clone at each call; see `clone_project`."""
     return lambda: clone_project(tmp_path_factory.mktemp("clone") / "project")
 
 
 def clone_project(root: Path) -> Clone:
-    """A clone of the working tree at `root`, with small params committed."""
+    """Makes a clone of the working tree at `root`, with params committed that train in seconds.
+
+    The clone holds the files that git tracks or would add, in one commit on the branch main. Its
+    policy has no serving check.
+    """
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard", "-z"],
         cwd=ROOT,
@@ -179,9 +251,8 @@ def clone_project(root: Path) -> Clone:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, root / name)
     set_params(root / "params.yaml", SMALL)
-    set_params(
-        root / "mlflow/promotion.yaml", {"gate.serving.canaries": 0}
-    )  # a server of seconds for each retraining
+    # The serving check would start a server for seconds in each retraining.
+    set_params(root / "mlflow/promotion.yaml", {"gate.serving.canaries": 0})
     clone = Clone(root)
     for command in (
         ["init", "--quiet", "--initial-branch", "main"],
@@ -195,7 +266,12 @@ def clone_project(root: Path) -> Clone:
 
 
 def set_params(path: Path, params: dict[str, object]) -> None:
-    """Changes values of a params.yaml, or another YAML file of nested sections, in place."""
+    """Changes values of a YAML file of nested sections in place, such as params.yaml.
+
+    Args:
+        path: the file; its comments are lost.
+        params: values by their names, such as "train.epochs"; sections of a name must exist.
+    """
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     for name, value in params.items():
         place = content
@@ -207,12 +283,12 @@ def set_params(path: Path, params: dict[str, object]) -> None:
 
 
 def jpeg(picture: np.ndarray) -> bytes:
-    """The bytes of a JPEG file; picture: uint8 (height, width, 3)."""
+    """Encodes a picture, uint8 (height, width, 3), as a JPEG file."""
     content = io.BytesIO()
     Image.fromarray(picture).save(content, "JPEG", quality=92)
     return content.getvalue()
 
 
 def edit_table(path: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
-    """Changes a CSV table of a shop."""
+    """Changes a CSV table of a shop in place; all values are read as text."""
     change(pd.read_csv(path, dtype=str, keep_default_na=False)).to_csv(path, index=False)
