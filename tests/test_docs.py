@@ -3,10 +3,18 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 import yaml
 from conftest import ROOT
+from tiny import random_views, tiny_encoder
+
+from flows.cli import app
+from ml.evaluate.evaluation import METRICS
+from ml.promote.decision import CheckKind
+from ml.train.methods import TRAINING_METHODS
 
 WIDTH, CELL = 100, 200  # columns of a line of prose, characters of a table's cell
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -16,6 +24,7 @@ URL = re.compile(r"\(?https?://\S+")
 # What is written like a path of the project: a file name with a folder, or a folder that ends in /.
 NAMED = re.compile(r"`((?:ml|flows|benchmarks|tests|docs|mlflow|data|\.ci)/[\w./-]*)`")
 MADE = ("data/snapshot",)  # what runs make, and no checkout holds
+EXAMPLE = "NAME"  # stands for a name of the reader's choice
 TERMS = (
     *("snapshot", "block", "design", "colour variant", "hard pair", "block pair", "block AP"),
     *("CGacc", "gate", "champion", "challenger", "candidate", "recipe", "worktree", "dead run"),
@@ -66,7 +75,8 @@ def test_files_that_are_named_exist(page: Path) -> None:
     for number, line in prose(page):
         for name in NAMED.findall(line):
             made = any(Path(name).is_relative_to(folder) for folder in MADE)
-            assert made or (ROOT / name).exists(), f"{page.name}:{number}: {name}"
+            there = made or EXAMPLE in Path(name).parts or (ROOT / name).exists()
+            assert there, f"{page.name}:{number}: {name}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
@@ -152,3 +162,35 @@ def test_the_tree_in_the_readme_is_the_project() -> None:
         missing, gone = sorted(names - shown[top]), sorted(shown[top] - names)
         assert not missing, f"README.md, “The project”: add {', '.join(missing)} below {top}"
         assert not gone, f"README.md, “The project”: {', '.join(gone)} is not below {top} any more"
+
+
+def test_commands_and_targets_that_are_named_exist() -> None:
+    known = {command.name or command.callback.__name__ for command in app.registered_commands}
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        assert set(re.findall(r"(?:^ +|`|\$ )variants (\w+)", text, re.MULTILINE)) <= known, page
+        assert set(re.findall(r"(?:^ +|`)make ([a-z-]+)", text, re.MULTILINE)) <= targets, page
+
+
+def test_the_pages_name_every_metric_method_and_check() -> None:
+    texts = {page.name: page.read_text(encoding="utf-8") for page in PAGES}
+    assert all(f"`{name}`" in texts["metrics.md"] for name in METRICS)
+    assert all(f"| `{name}`" in texts["how-to-data-science.md"] for name in TRAINING_METHODS)
+    for kind in CheckKind:
+        assert f"- **{kind}" in texts["own-shop.md"], kind
+        assert f"*{kind}" in texts["promotion.md"], kind
+
+
+def test_the_method_that_contributors_begin_from_works() -> None:
+    text = (ROOT / "docs/how-to-contribute.md").read_text(encoding="utf-8")
+    code = text.partition("```python")[2].partition("```")[0]
+    names: dict[str, Any] = {"__name__": "example"}
+    try:
+        exec(code, names)
+        method = TRAINING_METHODS["pull"](tiny_encoder(), names["PullParams"](strength=2.0))
+        loss, accuracy = method(*random_views(), torch.arange(4))
+    finally:
+        TRAINING_METHODS.pop("pull", None)
+    assert loss > 0
+    assert 0 <= accuracy <= 1
