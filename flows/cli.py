@@ -1,4 +1,4 @@
-"""The command `variants`."""
+"""The command `variants`: its commands, in the order of the lifecycle, and their help."""
 
 import json
 import os
@@ -21,42 +21,62 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
-    help="""Finds colour variants in a fashion catalogue, and keeps the model that finds them fresh.
+    help="""Finds colour variants in a fashion catalogue, and keeps the model up to date.
 
-A first round, on a shop of your own or on a generated one:
+A first round on a generated shop (for your own shop, leave out step 1 and name its folder):
 
-    variants generate .variants/shop --products 240
-
-    variants retrain --source .variants/shop
-
-    variants approve @challenger --by NAME --comment WHY
-
-    variants promote
-
-    variants group --source .variants/shop
-
-    variants ui
+1. `variants generate .variants/shop`
+2. `variants retrain --source .variants/shop`
+3. `variants approve @challenger --by NAME --comment WHY`
+4. `variants promote`
+5. `variants group --source .variants/shop`
+6. `variants ui`
 """,
+    epilog="`variants COMMAND --help` explains a command and gives an example.",
 )
+# Panels of `variants --help`, in the order of the lifecycle.
+TRY = "Try it out"
+TRAIN = "Train and evaluate"
+RELEASE = "Release"
+USE = "Use the champion"
+LOOK = "Look"
+OPERATE = "Operate"
+
+
+def example(command: str) -> str:
+    """Returns the last lines of a command's help: an example that fits into 80 columns."""
+    return f"Example: `variants {command}`"
+
 
 Source = Annotated[
-    str, typer.Option(help="The shop: a folder or fsspec URL (see docs/data-format.md).")
+    str, typer.Option(help="The shop: a folder or fsspec URL (format: docs/data-format.md).")
 ]
-By = Annotated[str, typer.Option(help="Who; without it the person that git knows here.")]
+By = Annotated[str, typer.Option(help="Who does this; default: git's user name.")]
 Version = Annotated[
-    str, typer.Argument(help="A candidate's version number, or @challenger for the newest.")
+    str, typer.Argument(help="The candidate: a version number, or @challenger for the newest.")
 ]
 AsJson = Annotated[
-    bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")
+    bool, typer.Option("--json", help="Print JSON for programs, not a table for people.")
 ]
 
 
-@app.command()
+@app.command(rich_help_panel=TRY, epilog=example("demo"))
+def demo() -> None:
+    """Runs the whole lifecycle on a generated shop and shows each command.
+
+    It takes some minutes on 2 cores and needs no server.
+    """
+    from flows.demo import demo as run
+
+    run(find_project())
+
+
+@app.command(rich_help_panel=TRY, epilog=example("generate .variants/shop --products 240"))
 def generate(
     folder: Annotated[
-        Path, typer.Argument(help="Where the shop goes; must not exist, or be empty.")
+        Path, typer.Argument(help="Where the shop goes; must be empty or not exist.")
     ],
-    products: Annotated[int, typer.Option(min=1, help="How many products.")] = 240,
+    products: Annotated[int, typer.Option(min=1, help="Number of products.")] = 240,
     seed: Annotated[
         int, typer.Option(min=0, help="The same seed gives the same shop; more products extend it.")
     ] = 0,
@@ -64,11 +84,11 @@ def generate(
         bool,
         typer.Option(
             "--recoloured",
-            help="Colourways are one photograph, recoloured, as some shops make them.",
+            help="Make all colours of a design from one photograph, as some shops do.",
         ),
     ] = False,
 ) -> None:
-    """Writes a shop of generated garments with annotated pairs, to try things on."""
+    """Generates a shop of drawn garments, with annotated pairs."""
     from ml.core.progress import progress
     from ml.synthetic import generate_shop
 
@@ -77,48 +97,50 @@ def generate(
     print(f"{products} products are in {folder}")
 
 
-@app.command()
+@app.command(rich_help_panel=TRAIN, epilog=example("snapshot FOLDER"))
 def snapshot(
-    source: Annotated[str, typer.Argument(help="The shop: a folder or fsspec URL.")],
+    source: Annotated[
+        str, typer.Argument(help="The shop: a folder or fsspec URL (format: docs/data-format.md).")
+    ],
     commit: Annotated[bool, typer.Option(help="Commit the pointer to the snapshot.")] = True,
 ) -> None:
-    """Imports a shop into this checkout's data/snapshot, tracks it with DVC and commits the pointer.
+    """Imports a shop into this checkout as a snapshot.
 
-    Afterwards `dvc repro` runs the pipeline by hand, and `variants retrain` without --source uses
-    this snapshot.
+    DVC tracks the folder data/snapshot, and git the pointer to it. Afterwards `dvc repro` runs the
+    pipeline by hand, and `variants retrain` without `--source` uses this snapshot.
     """
     from flows.local.snapshots import import_here
 
     print(f"snapshot {import_here(find_project(), source, commit, print)}")
 
 
-@app.command()
+@app.command(rich_help_panel=TRAIN, epilog=example("retrain --source FOLDER --set train.epochs=3"))
 def retrain(
     source: Annotated[
         str,
-        typer.Option(help="The shop: a folder or fsspec URL. Without it: this commit's snapshot."),
+        typer.Option(help="The shop: a folder or fsspec URL; default: the commit's snapshot."),
     ] = "",
     set_: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="PARAM=VALUE", help="Change a param of params.yaml for this run."
+            "--set",
+            metavar="PARAM=VALUE",
+            help="Change a param of params.yaml for this run; may be repeated.",
         ),
     ] = None,
     profile: Annotated[
         str,
-        typer.Option(
-            help="A set of params under `profiles` in params.yaml, such as gpu; --set comes after it."
-        ),
+        typer.Option(help="Params under `profiles` in params.yaml, such as gpu; --set overrides."),
     ] = "",
     allow_dirty: Annotated[
-        bool, typer.Option(help="Run with uncommitted changes; the model can never be promoted.")
+        bool, typer.Option(help="Use uncommitted changes; the model can never be promoted.")
     ] = False,
 ) -> None:
-    """Trains a model on a shop, registers it as a candidate and asks the gate about it.
+    """Trains a model, registers it as a candidate and runs the gate.
 
-    Your checkout is not touched: the run has a git worktree and a branch `retrain/…` of its own. If
-        nothing has changed
-    since an earlier run, that run's model is named instead.
+    The run has a git worktree and a branch `retrain/ID` of its own, so that your checkout stays as
+    it is. If nothing has changed since an earlier run, the command prints the model of that run. A
+    killed run goes on from its last checkpoint when you give the same command again.
     """
     project = find_project()
     overrides = (profile_params(profile, project.root / "params.yaml") if profile else {}) | dict(
@@ -129,18 +151,21 @@ def retrain(
 
     result = flow(source=source, overrides=overrides, allow_dirty=allow_dirty)
     made = "registered" if result["new"] else "nothing has changed: the existing version is"
-    print(
-        f"{made} {result['model']}; the gate {'lets it pass' if result['passed'] else 'refuses it'}"
-    )
-    print(f"look at it: variants ui, then run {result['run']} in MLflow")
+    verdict = "passes it" if result["passed"] else "refuses it"
+    print(f"{made} {result['model']}; the gate {verdict}")
+    print(f"its report is in MLflow (see `variants ui`), at run {result['run']}")
 
 
-@app.command()
+@app.command(
+    rich_help_panel=TRAIN,
+    epilog=example("evaluate models:/color-variants@champion --source FOLDER"),
+)
 def evaluate(
     model: Annotated[
         str,
         typer.Argument(
-            help="models:/color-variants@champion, models:/NAME/VERSION, a run id, or a baseline: gray, imagenet, …"
+            help="models:/NAME@ALIAS, models:/NAME/VERSION, an MLflow run id, or a baseline such "
+            "as gray or imagenet."
         ),
     ],
     source: Source,
@@ -149,46 +174,58 @@ def evaluate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measures a model on a shop's annotated pairs, beside the naive baselines, with 95 % intervals."""
+    """Measures a model on a shop's annotated pairs, beside baselines.
+
+    Each metric has a 95 % interval.
+    """
     from flows.display.tables import figures_table
     from flows.evaluate import evaluate as run
 
     if split not in (None, "train", "dev", "test"):
-        raise UserError(f"--split is train, dev or test, not '{split}'")
-    result = run(find_project(), model, source, split, _aside)
+        raise UserError(f"--split must be train, dev or test, not '{split}'")
+    result = run(find_project(), model, source, split, _print_aside)
     print(json.dumps(result, indent=2)) if as_json else figures_table(result)
 
 
-@app.command()
-def group(
-    source: Source,
-    out: Annotated[Path, typer.Option(help="Folder for groups.csv and groups.html.")] = Path(
-        ".variants/groups"
-    ),
-    model: Annotated[str, typer.Option(help="A registered model; without it the champion.")] = "",
+@app.command(rich_help_panel=RELEASE, epilog=example("reproduce models:/color-variants/3"))
+def reproduce(
+    model: Annotated[str, typer.Argument(help="models:/NAME/VERSION or models:/NAME@ALIAS.")],
+    by: By = "",
+    as_json: AsJson = False,
 ) -> None:
-    """Groups a whole catalogue: which products are one design in several colours?"""
-    _with_prefect(find_project())
-    from flows.group import group as flow
+    """Makes a registered model again and compares it byte for byte.
 
-    result = flow(source=source, out=str(out.resolve()), model=model)
-    print(
-        f"{result['groups']} groups hold {result['grouped']} of {result['products']} products: {result['out']}/groups.html"
-    )
-    if result["unreadable"]:
-        print(f"{result['unreadable']} pictures could not be read; groups.csv says why")
+    Only the registry entry is used. In an empty folder the command clones the commit, fetches the
+    snapshot, checks the pinned packages and runs every stage without a cache. It takes as long as
+    the training did. The report is stored with the version. The exit code is 1 if the result
+    differs.
+    """
+    from flows.reproduce import reproduce as run
+
+    result = run(find_project(), model, by, _print_aside)
+    if as_json:
+        print(json.dumps(vars(result), indent=2))
+    else:
+        print(f"{result.model}: {result.verdict}{f'; {result.reason}' if result.reason else ''}")
+        for line in result.environment:
+            print(f"not as pinned: {line}")
+    if not result.verdict.startswith("equal"):
+        raise typer.Exit(1)
 
 
-@app.command()
+@app.command(
+    rich_help_panel=RELEASE,
+    epilog=example('approve @challenger --by Ada --comment "groups look right"'),
+)
 def approve(
     version: Version,
-    comment: Annotated[str, typer.Option(help="What speaks for it; kept in the registry.")] = "",
+    comment: Annotated[str, typer.Option(help="Why; stored in the audit trail.")] = "",
     by: By = "",
 ) -> None:
-    """Approves a candidate that the gate passed, so that it may be promoted.
+    """Approves a candidate that the gate passed.
 
-    How many people must approve, and whether who made the model may be one of them, says
-    mlflow/promotion.yaml.
+    mlflow/promotion.yaml sets how many people must approve before the promotion, and whether the
+    author of the model may be the only one.
     """
     from flows.gate.approval import note_verdict
 
@@ -196,25 +233,33 @@ def approve(
     print(f"{result['by']} approves {result['model']}: {result['words']}")
 
 
-@app.command()
+@app.command(
+    rich_help_panel=RELEASE, epilog=example('reject 7 --by Ada --comment "splits shoes by sole"')
+)
 def reject(
     version: Version,
-    comment: Annotated[str, typer.Option(help="What speaks against it; kept in the registry.")],
+    comment: Annotated[str, typer.Option(help="Why; stored in the audit trail.")],
     by: By = "",
 ) -> None:
-    """Rejects a candidate: it cannot be promoted, unless the gate judges it anew and people approve it then."""
+    """Rejects a candidate, so that it cannot be promoted.
+
+    It can be promoted only if the gate judges it again and people approve it afterwards.
+    """
     from flows.gate.approval import note_verdict
 
     result = note_verdict(find_project(), version, "rejection", by, comment)
     print(f"{result['by']} rejects {result['model']}")
 
 
-@app.command()
+@app.command(rich_help_panel=RELEASE, epilog=example("promote @challenger --by Ada"))
 def promote(
     version: Version = "@challenger",
     by: By = "",
 ) -> None:
-    """Makes a candidate that the gate passed and people approved the champion."""
+    """Makes a candidate the champion.
+
+    The gate must have passed it, and people must have approved it.
+    """
     _with_prefect(find_project())
     from flows.promote import promote as flow
 
@@ -222,24 +267,53 @@ def promote(
     print(f"{result['model']} is the champion, from {result['candidate']}")
 
 
-@app.command()
+@app.command(
+    rich_help_panel=RELEASE, epilog=example('rollback --reason "groups shoes by sole" --by Ada')
+)
 def rollback(
-    reason: Annotated[str, typer.Option(help="Why; kept in the registry.")],
+    reason: Annotated[str, typer.Option(help="Why; stored in the audit trail.")],
     to: Annotated[
-        str, typer.Option(help="Production version; without it the one before today's champion.")
+        str, typer.Option(help="Production version; default: the champion before today's.")
     ] = "",
     by: By = "",
 ) -> None:
-    """Lets an earlier champion serve again. Needs the registry only: neither Prefect nor the machine that trained."""
+    """Makes an earlier champion the champion again.
+
+    It needs only the registry: neither Prefect nor the machine that trained the model.
+    """
     from flows.rollback import roll_back
 
     result = roll_back(reason, to, by)
     print(f"{result['model']} is the champion again, instead of version {result['replaced']}")
 
 
-@app.command()
+@app.command(rich_help_panel=USE, epilog=example("group --source FOLDER --out .variants/groups"))
+def group(
+    source: Source,
+    out: Annotated[Path, typer.Option(help="Folder for groups.csv and groups.html.")] = Path(
+        ".variants/groups"
+    ),
+    model: Annotated[str, typer.Option(help="A registered model; default: the champion.")] = "",
+) -> None:
+    """Finds the colour variants of a whole catalogue.
+
+    Each group holds the products of one design. groups.csv is for programs, groups.html for people.
+    """
+    _with_prefect(find_project())
+    from flows.group import group as flow
+
+    result = flow(source=source, out=str(out.resolve()), model=model)
+    print(
+        f"{result['groups']} groups hold {result['grouped']} of {result['products']} products: "
+        f"{result['out']}/groups.html"
+    )
+    if result["unreadable"]:
+        print(f"{result['unreadable']} pictures could not be read; groups.csv gives the reasons")
+
+
+@app.command(rich_help_panel=LOOK, epilog=example("status --json"))
 def status(as_json: AsJson = False) -> None:
-    """Shows which model serves, which candidates wait, and what the gate said of them."""
+    """Shows the champion, the candidates and the gate's decisions."""
     from flows.display.tables import status_tables
     from flows.status import status as look
 
@@ -247,43 +321,19 @@ def status(as_json: AsJson = False) -> None:
     print(json.dumps(result, indent=2)) if as_json else status_tables(result)
 
 
-@app.command()
-def reproduce(
-    model: Annotated[
-        str, typer.Argument(help="models:/color-variants/VERSION, or models:/NAME@ALIAS.")
-    ],
-    by: By = "",
-    as_json: AsJson = False,
-) -> None:
-    """Makes a registered model again from its registry entry alone, and compares byte for byte.
-
-    In an empty folder: its commit is cloned, its snapshot fetched, the pins checked, every stage
-        run without any cache. The
-    report is kept on the version. Takes as long as the training did; exit code 1 where the model
-    comes out different.
-    """
-    from flows.reproduce import reproduce as run
-
-    result = run(find_project(), model, by, _aside)
-    if as_json:
-        print(json.dumps(vars(result), indent=2))
-    else:
-        print(f"{result.model}: {result.verdict}{f'; {result.reason}' if result.reason else ''}")
-        for words in result.environment:
-            print(f"not as pinned: {words}")
-    if not result.verdict.startswith("equal"):
-        raise typer.Exit(1)
-
-
-@app.command()
+@app.command(rich_help_panel=LOOK, epilog=example("history models:/color-variants/3"))
 def history(
     model: Annotated[
         str,
-        typer.Argument(help="Only what is about this version, such as models:/color-variants/3."),
+        typer.Argument(help="Only events of this version, such as models:/color-variants/3."),
     ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Shows every decision, approval, promotion and rollback: when, who and why. Nothing in it is ever overwritten."""
+    """Shows the audit trail: who decided what, when and why.
+
+    It holds the gate's decisions, approvals, rejections, promotions, rollbacks and reproductions.
+    None of them is ever overwritten.
+    """
     from flows.display.tables import history_table
     from flows.registry.audit_trail import history as look
 
@@ -291,13 +341,68 @@ def history(
     print(json.dumps(result, indent=2)) if as_json else history_table(result)
 
 
-@app.command()
-def clean() -> None:
-    """Removes what runs that died left behind: worktrees, branches without a version, stages that still work.
+@app.command(rich_help_panel=OPERATE, epilog=example("ui --mlflow-port 5001"))
+def ui(
+    mlflow_port: Annotated[int, typer.Option(help="Port of MLflow's page.")] = 5000,
+    prefect_port: Annotated[int, typer.Option(help="Port of Prefect's page.")] = 4200,
+) -> None:
+    """Starts the pages of MLflow and Prefect on this machine.
 
-    Runs that live are not touched, nor is anything that is registered. To make use of a dead run
-    instead, give the command
-    that started it again: it goes on from the last checkpoint.
+    The command prints their addresses. Ctrl-C ends them.
+    """
+    from flows.local.servers import forget_pages, start_pages, stop, wait_for_end
+    from flows.registry.tracking import connect
+
+    project = find_project()
+    connect(project)
+    print("starting …", flush=True)
+    pages = start_pages(project, mlflow_port, prefect_port)
+    server = project.mlflow_uri.startswith("http")
+    try:
+        print(f"MLflow   {project.mlflow_uri if server else f'http://127.0.0.1:{mlflow_port}'}")
+        print(f"Prefect  http://127.0.0.1:{prefect_port}")
+        print("To start flows from Prefect's page, run `variants serve` in another shell.")
+        print("Ctrl-C ends the pages.", flush=True)
+        wait_for_end()
+        print("ending …")
+    finally:
+        stop(pages)
+        forget_pages(project)
+
+
+@app.command(rich_help_panel=OPERATE, epilog=example("serve --cron '0 3 * * 1' --source FOLDER"))
+def serve(
+    cron: Annotated[
+        str | None, typer.Option(help="Retrain at these times, such as '0 3 * * 1'.")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="The shop for these retrainings: a folder or fsspec URL.")
+    ] = None,
+) -> None:
+    """Offers the flows on Prefect's page, and runs those that are started.
+
+    It uses the server of `variants ui`, or the one of PREFECT_API_URL. The flows start from the
+    page, by `prefect deployment run retrain/local`, or on a schedule. Ctrl-C ends the command.
+    """
+    project = find_project()
+    _with_prefect(project)
+    if "PREFECT_API_URL" not in os.environ:
+        raise UserError(
+            "there is no Prefect server to serve on: start `variants ui` in another shell, or set "
+            "PREFECT_API_URL"
+        )
+    from flows.serve import serve_flows
+
+    serve_flows(project, cron, source)
+
+
+@app.command(rich_help_panel=OPERATE, epilog=example("clean"))
+def clean() -> None:
+    """Removes what dead runs have left.
+
+    These are worktrees, branches without a version, and processes that still run. Live runs and
+    registered models stay. To use a dead run instead, give the command that started it again: it
+    goes on from the last checkpoint.
     """
     from flows.registry.dead_runs import clean as run
     from flows.registry.tracking import connect
@@ -307,68 +412,8 @@ def clean() -> None:
     print(f"removed: {', '.join(names)}" if names else "there is nothing to remove")
 
 
-@app.command()
-def ui(
-    mlflow_port: Annotated[int, typer.Option(help="Port of MLflow's page.")] = 5000,
-    prefect_port: Annotated[int, typer.Option(help="Port of Prefect's page.")] = 4200,
-) -> None:
-    """Starts the MLflow and Prefect pages on this machine and prints their addresses; Ctrl-C ends them."""
-    from flows.local.servers import forget_pages, start_pages, stop, wait_for_end
-    from flows.registry.tracking import connect
-
-    project = find_project()
-    connect(project)
-    print("starting …", flush=True)
-    pages = start_pages(project, mlflow_port, prefect_port)
-    try:
-        print(
-            f"MLflow   {project.mlflow_uri if project.mlflow_uri.startswith('http') else f'http://127.0.0.1:{mlflow_port}'}"
-        )
-        print(f"Prefect  http://127.0.0.1:{prefect_port}")
-        print(
-            "To trigger flows from Prefect's page, run `variants serve` in another shell. Ctrl-C ends the pages.",
-            flush=True,
-        )
-        wait_for_end()
-        print("ending …")
-    finally:
-        stop(pages)
-        forget_pages(project)
-
-
-@app.command()
-def serve(
-    cron: Annotated[
-        str | None, typer.Option(help="Retrain by itself at these times, such as '0 3 * * 1'.")
-    ] = None,
-    source: Annotated[str | None, typer.Option(help="The shop of scheduled retrainings.")] = None,
-) -> None:
-    """Offers the flows on a Prefect server: on the one of `variants ui`, or on PREFECT_API_URL.
-
-    They are then triggered from Prefect's page, with `prefect deployment run retrain/local`, or on
-    a schedule.
-    """
-    project = find_project()
-    _with_prefect(project)
-    if "PREFECT_API_URL" not in os.environ:
-        raise UserError(
-            "there is no Prefect server to serve on: start `variants ui` in another shell, or set PREFECT_API_URL"
-        )
-    from flows.serve import serve_flows
-
-    serve_flows(project, cron, source)
-
-
-@app.command()
-def demo() -> None:
-    """Runs the whole lifecycle on a generated shop, showing each command."""
-    from flows.demo import demo as run
-
-    run(find_project())
-
-
 def main() -> None:
-    """Runs the command; trouble from outside, which any part of it may meet, is said in a line."""
+    """Runs the command; an outage in any part of it is reported in one line, with exit code 1."""
     set_up()
     try:
         run_app(app)
@@ -388,7 +433,7 @@ def _param(text: str) -> tuple[str, Any]:
 
 
 def _with_prefect(project: Project) -> None:
-    """Uses the server of `variants ui` where it runs; otherwise Prefect starts a temporary one for this command."""
+    """Uses the Prefect server of `variants ui` if it runs, otherwise lets Prefect start one."""
     from flows.local.servers import make_prefect_database, running_prefect
     from flows.registry.dead_runs import end, orphans
 
@@ -402,7 +447,7 @@ def _with_prefect(project: Project) -> None:
         make_prefect_database(project)
 
 
-def _aside(line: str) -> None:
+def _print_aside(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 

@@ -1,6 +1,7 @@
-"""`variants demo`: the whole lifecycle on a generated shop, every command shown as a user would type it."""
+"""`variants demo`: runs the whole lifecycle on a generated shop and shows each command."""
 
 import json
+import shlex
 import subprocess
 import sys
 import time
@@ -12,94 +13,76 @@ from flows.local.project import Project
 from ml.core.errors import UserError
 
 SHOP, GROWN = ".variants/demo-shop", ".variants/demo-shop-grown"
-QUICK = (
-    "--set",
-    "prepare.side=96",
-    "--set",
-    "train.epochs=2",
-)  # small pictures, and more epochs of a small shop
-PRODUCTS, GROWN_PRODUCTS = (
-    360,
-    480,
-)  # the same seed with more products: the shop after a delivery of new goods
+# Small pictures; more epochs than the default, since the shop is small.
+QUICK = ("--set", "prepare.side=96", "--set", "train.epochs=2")
+# The same seed with more products gives the same shop after a delivery of new goods.
+PRODUCTS, GROWN_PRODUCTS = 360, 480
 
 
 def demo(project: Project) -> None:
-    """Runs generate → retrain → approve → promote → retrain on a changed shop → promote if the gate lets it → group.
+    """Runs generate → retrain → approve → promote, then all again on a grown shop, then group.
+
+    A candidate that the gate refuses is not approved and not promoted.
 
     Raises:
-        UserError: a step failed; its output is above.
+        UserError: a step failed (its output is above), or the gate refused both candidates.
     """
     console = Console(highlight=False)
     started = time.monotonic()
 
     def step(words: str, *command: str) -> None:
         console.rule(f"[bold]{words}")
-        console.print(f"[bold]$ variants {' '.join(command)}")
-        if subprocess.run(
-            [sys.executable, "-m", "flows.cli", *command], cwd=project.root, check=False
-        ).returncode:
-            raise UserError(
-                f"the demo stopped at `variants {' '.join(command)}`; its error is above"
-            )
+        shown = f"variants {shlex.join(command)}"
+        console.print(f"[bold]$ {shown}", soft_wrap=True)
+        run = [sys.executable, "-m", "flows.cli", *command]
+        if subprocess.run(run, cwd=project.root, check=False).returncode:
+            raise UserError(f"the demo stopped at `{shown}`; its error is above")
 
-    def standing() -> dict[str, Any]:
-        command = [sys.executable, "-m", "flows.cli", "status", "--json"]
-        found: dict[str, Any] = json.loads(
-            subprocess.run(command, cwd=project.root, check=True, capture_output=True).stdout
-        )
+    def status() -> dict[str, Any]:
+        run = [sys.executable, "-m", "flows.cli", "status", "--json"]
+        output = subprocess.run(run, cwd=project.root, check=True, capture_output=True).stdout
+        found: dict[str, Any] = json.loads(output)
         return found
 
-    def waiting() -> bool:
-        """Whether the newest candidate passed the gate and does not serve yet."""
-        found = standing()
+    def may_be_promoted() -> bool:
+        """Returns whether the newest candidate passed the gate and is not the champion yet."""
+        found = status()
         newest = next(one for one in found["candidates"] if one["version"] == found["challenger"])
-        serving: dict[str, str] = next(
+        champion: dict[str, str] = next(
             (one for one in found["production"] if one["version"] == found["champion"]), {}
         )
-        return newest.get("gate") == "passed" and not serving.get("candidate", "").endswith(
-            f"/{newest['version']}"
-        )
+        source = champion.get("candidate", "")
+        return newest.get("gate") == "passed" and not source.endswith(f"/{newest['version']}")
 
     for words, shop, products in (
-        ("A shop to try things on", SHOP, PRODUCTS),
+        ("A generated shop", SHOP, PRODUCTS),
         ("The shop after a delivery of new goods", GROWN, GROWN_PRODUCTS),
     ):
         if not (project.root / shop).exists():
             step(words, "generate", shop, "--products", str(products))
-        step(
-            "Snapshot, contract, prepare, train, embed, evaluate, register, gate",
-            "retrain",
-            "--source",
-            shop,
-            *QUICK,
-        )
-        if waiting():
-            comment = "demo: the gate passed it"
-            step(
-                "The gate lets it pass: a person may too",
-                "approve",
-                "@challenger",
-                "--by",
-                "you",
-                "--comment",
-                comment,
-            )
-            step("It serves from now on", "promote", "--by", "you")
+        stages = "Snapshot, contract, prepare, train, embed, evaluate, register, gate"
+        step(stages, "retrain", "--source", shop, *QUICK)
+        if may_be_promoted():
+            by, comment = ("--by", "you"), ("--comment", "demo: the gate passed it")
+            step("A person approves it too", "approve", "@challenger", *by, *comment)
+            step("The candidate becomes the champion", "promote", *by)
         else:
-            console.print("The gate did not let it pass, or it serves already: nothing to promote.")
-    if not standing()["champion"]:
+            console.print("Nothing to promote: the gate refused it, or it is the champion already.")
+    if not status()["champion"]:
         raise UserError(
-            "the gate refused both models, so none serves; `variants status` names their decisions"
+            "the gate refused both candidates, so there is no champion: `variants status` lists "
+            "them, and gate/decision.md in each run gives the reasons"
         )
     step("The champion groups the catalogue", "group", "--source", GROWN)
-    step("Where things stand", "status")
-    step("What has happened", "history")
+    step("The state of the registry", "status")
+    step("The audit trail", "history")
     console.rule(f"[bold]Done in {(time.monotonic() - started) / 60:.1f} minutes. Where to look")
     console.print(
-        f"groups of the catalogue   {project.room / 'groups/groups.html'}\n"
-        "runs, models, reports     .venv/bin/variants ui    (MLflow on http://127.0.0.1:5000, Prefect on :4200)\n"
-        "trigger from the page     .venv/bin/variants serve (in another shell)\n"
-        "your own shop             .venv/bin/variants retrain --source FOLDER   (format: docs/data-format.md)",
+        f"groups of the catalogue    {project.room / 'groups/groups.html'}\n"
+        "runs, models and reports   .venv/bin/variants ui\n"
+        "                           (MLflow on http://127.0.0.1:5000, Prefect on port 4200)\n"
+        "flows on Prefect's page    .venv/bin/variants serve (in another shell)\n"
+        "your own shop              .venv/bin/variants retrain --source FOLDER\n"
+        "                           (its format: docs/data-format.md)",
         soft_wrap=True,
     )

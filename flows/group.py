@@ -1,4 +1,4 @@
-"""The flow `group`: groups a whole catalogue with a registered model."""
+"""The flow `group`: groups the colour variants of a whole catalogue by a registered model."""
 
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,17 @@ def group(source: str, out: str = ".variants/groups", model: str = "") -> dict[s
 
     Args:
         source: Folder or fsspec URL of the shop.
-        out: Folder for the answer: groups.csv (product_id, group, score, problem) and groups.html
-            (to look at).
+        out: Folder for the results: groups.csv (product_id, group, score, problem), and groups.html
+            for people.
         model: A registered model such as models:/color-variants/3. Empty: the champion.
 
     Returns:
-        {"model", "products", "groups" (of two or more), "grouped" (products in them), "unreadable",
-        "out"}.
+        {"model": URI of the version, "products": number of products, "groups": number of groups of
+        two or more, "grouped": number of products in them, "unreadable": number of pictures that
+        cannot be read, "out": folder}.
+
+    Raises:
+        UserError: there is no such model, or the shop is refused.
     """
     set_up()
     project = find_project()
@@ -37,11 +41,12 @@ def group(source: str, out: str = ".variants/groups", model: str = "") -> dict[s
         client, model or f"models:/{policy_of(project).models.production}@{CHAMPION}"
     )
     with borrowed(project, source) as shop:
-        answer = group_with(project, uri_of(version), shop.products, stage_log("group"))
+        found = group_with(project, uri_of(version), shop.products, stage_log("group"))
         folder = (Path.cwd() / out).resolve()
-        counts = write_groups(shop.products, answer, uri_of(version), folder)
+        counts = write_groups(shop.products, found, uri_of(version), folder)
     create_markdown_artifact(
-        f"# {counts['groups']} groups\n\n{counts['grouped']} of {counts['products']} products; see `{folder}`.",
+        f"# {counts['groups']} groups\n\n"
+        f"{counts['grouped']} of {counts['products']} products; see `{folder}`.",
         key="groups",
     )
     get_run_logger().info(

@@ -1,4 +1,4 @@
-"""`variants reproduce`: makes a registered model again from its registry entry alone, and compares byte for byte."""
+"""`variants reproduce`: makes a registered model again and compares it byte for byte."""
 
 import platform
 from collections.abc import Callable
@@ -28,23 +28,27 @@ from ml.core.errors import UserError
 from ml.core.files import read_json
 from ml.core.paths import EVALUATED, TRAINED
 
-NEEDED = ("commit", "snapshot", "dvc_lock_sha256")  # tags without which nothing can be made again
+NEEDED = ("commit", "snapshot", "dvc_lock_sha256")  # tags that a reproduction needs
 WEIGHTS = TRAINED / "encoder.safetensors"
-GPU_TOLERANCE = 0.02  # of a figure: what may differ where the arithmetic of a GPU does
+GPU_TOLERANCE = 0.02  # largest accepted difference of a metric after a training on a GPU
 
 
 @dataclass
 class Reproduction:
-    """What came of making a version again.
+    """The result of making a version again.
 
     Attributes:
-        verdict: "equal bytes", "equal figures" (within the tolerance of a GPU), "different", or
-            "not reproducible".
-        reason: why it is not reproducible or where it differs first, in words; empty where the
+        model: URI of the version.
+        commit, snapshot: ids from its tags.
+        verdict: "equal bytes", "equal figures" (each metric within the tolerance for GPUs),
+            "different", or "not reproducible".
+        reason: why the version is not reproducible, or which output differs first; empty if the
             bytes are equal.
-        differing: paths of outputs that differ, stage by stage.
-        figures: largest difference of a figure of metrics.json, or None where it was not made.
-        environment: pinned versions that are not the installed ones, in words.
+        differing: outputs that differ, such as "train: artifacts/train/encoder.safetensors", in the
+            order of the stages.
+        figures: largest difference of a metric in metrics.json; None if the version was not made.
+        environment: pinned packages that are installed in another version, one text each.
+        machine: processor architecture and Python version here.
     """
 
     model: str
@@ -61,17 +65,22 @@ class Reproduction:
 
 
 def reproduce(project: Project, model: str, by: str, log: Callable[[str], None]) -> Reproduction:
-    """Makes a version again in an empty folder: its commit is cloned, its snapshot fetched, every stage run, nothing cached.
+    """Makes a version again in an empty folder from its registry entry alone.
 
-    The report is kept: a tag `reproduced` on the version, reproduction.json and reproduction.md in
-        its run, and an event in
-    the history.
+    Its commit is cloned, its snapshot fetched, and every stage runs without a cache. The result is
+    stored as the tag `reproduced` of the version, as reproduction.json and reproduction.md in its
+    run, and as an event in the audit trail.
 
     Args:
         model: models:/NAME/VERSION or models:/NAME@ALIAS.
+        by: who signs off the result. Empty: git's user name in this clone.
+        log: called with each line that the work prints.
+
+    Returns:
+        The result. A version that cannot be made again is a result too, not an error.
 
     Raises:
-        UserError: no such version.
+        UserError: there is no such version.
     """
     client = connect(project)
     version = find_version(client, model)
@@ -97,10 +106,15 @@ def make_again(
     found: Reproduction,
     log: Callable[[str], None],
 ) -> None:
-    """Clones, fetches, runs and compares; fills in `found`.
+    """Clones the commit, fetches the snapshot, runs the stages and compares their outputs.
+
+    Args:
+        folder: where the clone goes; its parent gets the registered model.
+        found: the result, whose attributes are filled in.
 
     Raises:
-        UserError: something that is needed cannot be had. CommandError: a stage crashed.
+        UserError: the tags, the commit, the snapshot or the model is missing.
+        CommandError: a stage crashed.
     """
     if version.tags.get("dirty") != "false":
         raise UserError("it was made from uncommitted changes, which no commit holds")
@@ -134,7 +148,10 @@ def make_again(
         found.verdict = "equal bytes"
     elif on_gpu(folder) and found.figures <= GPU_TOLERANCE:
         found.verdict = "equal figures"
-        found.reason = f"made on a GPU: bytes differ from {found.differing[0]} on, figures by {found.figures:.3g} at most"
+        found.reason = (
+            f"made on a GPU: bytes differ from {found.differing[0]} on, metrics by at most "
+            f"{found.figures:.3g}"
+        )
     else:
         found.verdict, found.reason = (
             "different",
@@ -144,6 +161,9 @@ def make_again(
 
 def check_out(project: Project, commit: str, folder: Path) -> None:
     """Checks out a commit, which need not be on a branch, in a repository of its own.
+
+    Args:
+        folder: where the repository goes.
 
     Raises:
         UserError: neither this clone nor its origin has the commit.
@@ -158,20 +178,29 @@ def check_out(project: Project, commit: str, folder: Path) -> None:
         else:
             git(folder, "checkout", "--quiet", "--detach", "FETCH_HEAD")
             return
-    raise UserError(f"its commit {commit} is neither in this clone nor in its origin") from problem
+    raise UserError(
+        f"its commit {commit} is neither in this clone nor in its origin: push the branch that has "
+        "it from the clone that trained the model"
+    ) from problem
 
 
 def fetch_snapshot(
     project: Project, folder: Path, snapshot: str, log: Callable[[str], None]
 ) -> None:
-    """Brings the commit's snapshot into the clone, whose cache is empty: from this clone's cache, or from its DVC remote.
+    """Fetches the commit's snapshot from this clone's cache, otherwise from its DVC remote.
+
+    Args:
+        folder: the new clone, whose own cache is empty.
+        snapshot: id of the snapshot by the registry entry.
 
     Raises:
-        UserError: neither has it, or the commit points to another snapshot than the registry entry.
+        UserError: neither has the snapshot, or the commit points to another snapshot than the
+            registry entry.
     """
     if snapshot_id(folder) != snapshot:
         raise UserError(
-            f"its commit points to the snapshot {snapshot_id(folder)}, its registry entry to {snapshot}"
+            f"its commit points to the snapshot {snapshot_id(folder)}, its registry entry to "
+            f"{snapshot}: one of the two has been changed"
         )
     dvc(
         folder,
@@ -185,20 +214,23 @@ def fetch_snapshot(
         except (CommandError, UserError) as error:
             problem = error
     raise UserError(
-        f"its snapshot {snapshot} is neither in this clone's cache nor in its DVC remote"
+        f"its snapshot {snapshot} is neither in this clone's cache nor in its DVC remote: "
+        "`dvc push` it from the clone that trained the model"
     ) from problem
 
 
 def differing_outputs(
     locked: dict[str, Any], made: dict[str, Any], order: list[str], old: Path, new: Path
 ) -> list[str]:
-    """Which outputs of two dvc.lock files differ, in the order of the stages; of a folder, which of its files.
+    """Compares the outputs of two dvc.lock files; a folder is compared file by file.
 
     Args:
-        old, new: DVC caches, in which folders are listed.
+        locked, made: the `stages` of the files.
+        order: names of the stages, in the order of the result.
+        old, new: the DVC caches that list the files of the folders.
 
     Returns:
-        Lines such as "train: artifacts/train/encoder.safetensors".
+        A line for each output that differs, such as "train: artifacts/train/encoder.safetensors".
     """
     found = []
     for stage in order:
@@ -219,7 +251,7 @@ def differing_outputs(
 
 
 def listed(cache: Path, md5: str) -> dict[str, str]:
-    """The files of a folder in a DVC cache with their hashes; empty where it is no folder or not there."""
+    """Returns the MD5 of each file of a folder in a DVC cache; empty if it has no such folder."""
     file = cache / "files/md5" / md5[:2] / md5[2:]
     return (
         {one["relpath"]: one["md5"] for one in read_json(file)}
@@ -229,7 +261,10 @@ def listed(cache: Path, md5: str) -> dict[str, str]:
 
 
 def largest_difference(recorded: Any, made: Any) -> float:
-    """The largest difference of a number in two JSON documents of one shape; infinite where their shapes differ."""
+    """Returns the largest difference of a number in two JSON documents.
+
+    It is infinite if the documents differ in their shape, or in a value that is not a number.
+    """
     if isinstance(recorded, dict) and isinstance(made, dict) and recorded.keys() == made.keys():
         return max(
             (largest_difference(recorded[name], made[name]) for name in recorded), default=0.0
@@ -245,13 +280,13 @@ def largest_difference(recorded: Any, made: Any) -> float:
 
 
 def on_gpu(folder: Path) -> bool:
-    """Whether the parameters of a checkout train on a GPU here."""
+    """Returns whether the params of a checkout train on a GPU on this machine."""
     asked = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))["train"]["device"]
     return pick_device(asked) != "cpu"
 
 
 def keep_report(client: MlflowClient, version: ModelVersion, found: Reproduction, by: str) -> None:
-    """Signs the report off on the version, in its run and in the history."""
+    """Stores the report on the version, in its run and in the audit trail, signed off by `by`."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     client.set_model_version_tag(
         version.name, version.version, "reproduced", f"{found.verdict} ({now}, {by})"
@@ -262,7 +297,7 @@ def keep_report(client: MlflowClient, version: ModelVersion, found: Reproduction
 
 
 def page_of(found: Reproduction, now: str, by: str) -> str:
-    """The report for people, in Markdown."""
+    """Returns the report for people, in Markdown."""
     lines = [
         f"# Reproduced: {found.verdict}",
         "",
@@ -272,7 +307,7 @@ def page_of(found: Reproduction, now: str, by: str) -> str:
     lines += [f"- commit `{found.commit}`, snapshot `{found.snapshot}`"]
     lines += [f"- {found.reason}"] if found.reason else []
     if found.figures is not None:
-        lines.append(f"- largest difference of a figure: {found.figures:.3g}")
+        lines.append(f"- largest difference of a metric: {found.figures:.3g}")
     lines += [f"- not as pinned: {words}" for words in found.environment]
     lines += (
         ["", "Outputs that differ:", "", *(f"- {one}" for one in found.differing)]

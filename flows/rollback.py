@@ -1,4 +1,8 @@
-"""The champion of before serves again: `roll_back` needs the registry only, the flow `rollback` shows it on Prefect's page."""
+"""Rolls back to an earlier champion.
+
+The function `roll_back` needs only the registry. The flow `rollback` also shows the rollback on
+Prefect's page.
+"""
 
 from typing import Any
 
@@ -20,13 +24,16 @@ def rollback(reason: str, to: str = "", by: str = "") -> dict[str, Any]:
     """Points `champion` back to an earlier version of the production model.
 
     Args:
-        reason: Why; kept on the version that goes and on the one that comes back.
-        to: Number of the production version to return to. Empty: the one that today's champion
+        reason: Why; stored on the version that is replaced and on the one that returns.
+        to: Number of the production version that returns. Empty: the one that today's champion
             replaced.
-        by: Who rolls back. Empty: the person that git knows here.
+        by: Who rolls back. Empty: git's user name in this clone.
 
     Returns:
-        As `roll_back`.
+        {"model": URI of the new champion, "replaced": number of the version that it replaces}.
+
+    Raises:
+        UserError: as `roll_back`.
     """
     set_up()
     result = roll_back(reason, to, by)
@@ -39,19 +46,20 @@ def rollback(reason: str, to: str = "", by: str = "") -> dict[str, Any]:
 
 
 def roll_back(reason: str, to: str = "", by: str = "") -> dict[str, str]:
-    """Does it, without Prefect: in an emergency fewer things can be in the way.
+    """Rolls back without Prefect, since in an emergency fewer parts can fail.
 
     Args:
-        reason, to, by: as of the flow.
+        reason, to, by: as for the flow `rollback`.
 
     Returns:
-        {"model": URI of the champion now, "replaced": version number that served until now}.
+        {"model": URI of the new champion, "replaced": number of the version that it replaces}.
 
     Raises:
-        UserError: no reason, no champion, or no earlier one of this number.
+        UserError: there is no reason, no champion or no such version, the version is the champion
+            already, or it never was the champion.
     """
     if not reason.strip():
-        raise UserError("say why with --reason: whoever looks at the registry later will ask")
+        raise UserError("the reason is empty: give one with --reason, for readers of the registry")
     project = find_project()
     client = connect(project)
     names = policy_of(project).models
@@ -59,21 +67,23 @@ def roll_back(reason: str, to: str = "", by: str = "") -> dict[str, str]:
         champion = version_by_alias(client, names.production, CHAMPION)
         if champion is None:
             raise UserError(
-                f"the production model '{names.production}' has no champion: there is nothing to roll back"
+                f"the production model '{names.production}' has no champion, so there is nothing "
+                "to roll back: `variants promote` makes a champion"
             )
         earlier = to.removeprefix("v") if to else champion.tags.get("replaced", "none")
         if earlier == "none":
             raise UserError(
-                f"{uri_of(champion)} replaced no other champion: name a version with --to"
+                f"{uri_of(champion)} replaced no other champion: name a version with --to; "
+                "`variants history` lists the promotions"
             )
         target = find_version(client, f"models:/{names.production}/{earlier}")
         if uri_of(target) == uri_of(champion):
-            raise UserError(f"{uri_of(target)} is the champion already")
+            raise UserError(f"{uri_of(target)} is the champion already: nothing has changed")
         served = promoted(client, names)
         if uri_of(target) not in served:
             raise UserError(
-                f"{uri_of(target)} was never the champion, only copied: a rollback cannot put it past the gate; "
-                f"these were: {', '.join(sorted(served))}"
+                f"{uri_of(target)} was never the champion, only copied, and a rollback cannot "
+                f"replace the gate: choose one of {', '.join(sorted(served))}"
             )
         client.set_model_version_tag(names.production, champion.version, "rolled_back", reason)
         move_champion(client, names, str(target.version), {"restored": reason})

@@ -1,4 +1,4 @@
-"""Offering the flows on a Prefect server, so that they are triggered from its page, from a shell or on a schedule."""
+"""Serves the flows on a Prefect server, where a page, a shell or a schedule triggers them."""
 
 import os
 from typing import Any
@@ -16,13 +16,13 @@ DEPLOYMENT = "local"  # deployments are named retrain/local, promote/local, …
 
 
 def serve_flows(project: Project, cron: str | None, source: str | None) -> None:
-    """Serves all flows until interrupted.
+    """Serves all flows until the process is interrupted.
 
     Args:
-        cron: when to retrain by itself, such as "0 3 * * 1", or None.
-        source: the shop of scheduled retrainings.
+        cron: when the flow `retrain` runs by itself, such as "0 3 * * 1"; None: never.
+        source: folder or fsspec URL of the shop for those runs; None: the commit's snapshot.
     """
-    os.chdir(project.root)  # the runner starts flow runs where it stands
+    os.chdir(project.root)  # the runner starts flow runs in its own working folder
     deployments = []
     for one in FLOWS:
         extra: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""`variants status`: which model serves, which ones wait, and what the gate said."""
+"""`variants status`: the champion, the candidates, the gate's decisions, and dead runs."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -15,8 +15,20 @@ SHOWN = 10  # candidates, newest first
 
 
 def status(project: Project) -> dict[str, Any]:
-    """{"tracking", "champion", "production": versions, "candidates": versions, "worktrees": names of runs,
-    "dead": names of those that no run holds any more, "orphans": process ids of servers that killed commands left}, newest versions first."""
+    """Reads the state of the registry and of the runs in this clone.
+
+    Returns:
+        {"tracking": URI of MLflow,
+        "champion", "challenger": version number or None,
+        "production", "candidates": the newest versions, at most 10 each, newest first,
+        "worktrees": names of runs that have a worktree,
+        "dead": names of dead runs,
+        "orphans": process ids of temporary servers whose command was killed}.
+        A version is {"version", "created" (UTC, ISO 8601), "run" (MLflow run id)} and its tags.
+
+    Raises:
+        UserError: MLflow cannot be used.
+    """
     client = connect(project)
     names = policy_of(project).models
     champion = version_by_alias(client, names.production, CHAMPION)

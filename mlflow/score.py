@@ -1,8 +1,10 @@
-"""Asks a registered model about a table: `python mlflow/score.py MODEL TABLE.parquet ANSWER.parquet groups|embeddings`.
+"""Runs a registered model on a table.
 
-A model brings the code that made it. This script imports nothing of the checkout, so that the `ml`
-which runs is the model's own, and an old champion is judged exactly as it serves.
-MLFLOW_TRACKING_URI says where models are.
+    python mlflow/score.py MODEL TABLE.parquet RESULT.parquet groups|embeddings
+
+A model holds the code that made it. This script imports nothing of the checkout, so that the model
+uses its own `ml`, and an old champion is measured exactly as it serves. MLFLOW_TRACKING_URI names
+the registry.
 """
 
 import sys
@@ -11,12 +13,19 @@ import mlflow
 import pandas as pd
 
 
-def main(model_uri: str, table: str, answer: str, output: str) -> None:
-    """Loads the model, lets it look at the table, and writes what it says."""
+def main(model_uri: str, table: str, result: str, output: str) -> None:
+    """Loads a model, predicts for a table and writes the result.
+
+    Args:
+        model_uri: such as models:/color-variants/3.
+        table: Parquet file with the model's input columns.
+        result: Parquet file to write; row i belongs to row i of the table.
+        output: "groups" or "embeddings", see `ColorVariants.predict` in mlflow/serving.py.
+    """
     model = mlflow.pyfunc.load_model(model_uri)
-    result = model.predict(pd.read_parquet(table), params={"output": output})
-    result.columns = [str(column) for column in result.columns]
-    result.to_parquet(answer)
+    found = model.predict(pd.read_parquet(table), params={"output": output})
+    found.columns = [str(column) for column in found.columns]
+    found.to_parquet(result)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The served model, as MLflow runs it (models from code): a table of products in, groups of colour variants out.
+"""The served model, as MLflow runs it (models from code): it groups a table of products.
 
-The model's folder holds weights (safetensors, and ONNX for speed) and JSON; its code is the copy of
-`ml` that is registered with it.
+The model's folder holds weights (safetensors, and ONNX for speed) and JSON. Its code is the copy of
+`ml` that is registered with the model.
 """
 
 import base64
@@ -28,23 +28,29 @@ class ColorVariants(PythonModel):
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """Looks at every product's picture.
+        """Groups or embeds products by their pictures.
 
         Args:
-            model_input: image (path, file bytes, or those bytes as base64), brand, gender,
-                article_type; optionally product_id, which then names the groups.
-            params: output "groups" (default) or "embeddings"; threshold (1 − cosine; 0: the model's
-                own).
+            context: not used.
+            model_input: columns image (path, file bytes, or those bytes as base64), brand, gender,
+                article_type; optionally product_id, from which groups are then named.
+            params: "output": "groups" (default) or "embeddings"; "threshold": 1 − cosine, where 0
+                (default) means the model's own.
 
         Returns:
-            A row a product: group, score and problem (see `ml.serve.predictor.Predictor.group`), or
-                the embedding's columns,
-            relative to the blocks of this table.
+            One row for each product, in the order of the input: group, score and problem (see
+            `ml.serve.predictor.Predictor.group`), or the columns of its embedding, relative to the
+            blocks of this table.
+
+        Raises:
+            ValueError: a column is missing.
         """
         wanted = params or {}
         missing = [column for column in NEEDED if column not in model_input]
         if missing:
-            raise ValueError(f"the table lacks {', '.join(missing)}")
+            raise ValueError(
+                f"the table lacks {', '.join(missing)}: give the columns {', '.join(NEEDED)}"
+            )
         table = model_input.reset_index(drop=True)
         pictures = (_content(image) for image in table["image"])
         embedded = self.predictor.embed(pictures, table["article_type"].astype(str))
@@ -54,18 +60,15 @@ class ColorVariants(PythonModel):
 
 
 def _content(image: Any) -> bytes | None:
-    """The bytes of a picture that is given as bytes, as a path, or as base64 (as HTTP clients send bytes)."""
+    """Returns a picture's file bytes; it is given as bytes, as a path, or as base64 (over HTTP)."""
     if isinstance(image, bytes | bytearray | memoryview):
         return bytes(image)
     if not isinstance(image, str):
         return None
     try:
         return Path(image).read_bytes()
-    except (
-        OSError,
-        ValueError,
-    ):  # no such file, or no file name at all: then perhaps the bytes themselves
-        pass
+    except (OSError, ValueError):
+        pass  # no such file, or not even a file name: perhaps it is base64
     try:
         return base64.b64decode(image.partition("base64,")[2] or image, validate=True)
     except (binascii.Error, ValueError):

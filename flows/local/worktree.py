@@ -85,8 +85,8 @@ def open_worktree(project: Project, allow_dirty: bool) -> Worktree:
     """
     if not _has_commit(project):
         raise UserError(
-            "this clone has no commit yet: commit something first, since a retraining starts from a "
-            "commit"
+            "this clone has no commit yet: commit something first, since a retraining starts from "
+            "a commit"
         )
     changes = project.git("status", "--porcelain")
     if changes and not allow_dirty:

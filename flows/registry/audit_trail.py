@@ -1,8 +1,8 @@
-"""The audit trail: decisions, approvals, promotions and rollbacks, in the registry and never overwritten.
+"""The audit trail in the registry: decisions, approvals, promotions and rollbacks.
 
-An event is a tag of its own on a registered model, named by its time and a random number, so that
-events written side by side cannot replace one another, and what has happened stays told when
-versions are deleted.
+Each event is a tag of its own on a registered model. The time and a random number make the tag's
+name, so that events that are written at once cannot overwrite each other. Since the tags belong to
+the model, they stay when its versions are deleted.
 """
 
 import getpass
@@ -22,18 +22,19 @@ from ml.core.errors import UserError
 from ml.promote.policy import ModelNames
 
 PREFIX = "event."
-LONGEST = 1000  # characters of a comment: a tag holds 5,000
+LONGEST = 1000  # characters of a fact, since a tag holds 5,000
 What = Literal["decision", "approval", "rejection", "promotion", "rollback", "reproduction"]
 
 
 def note_event(
     client: MlflowClient, version: ModelVersion, what: What, by: str, **facts: str
 ) -> dict[str, str]:
-    """Adds an event about a version to the trail.
+    """Adds an event about a version to the audit trail.
 
     Args:
-        by: the person, or the flow, whose doing it is.
-        facts: such as `comment`; words only.
+        what: kind of the event.
+        by: the person or the flow that acts.
+        facts: further text by name, such as `comment`; cut after 1,000 characters each.
 
     Returns:
         The event: at (UTC, ISO 8601), what, version (URI), by, and the facts.
@@ -53,7 +54,7 @@ def note_event(
 
 
 def events(client: MlflowClient, names: ModelNames) -> list[dict[str, str]]:
-    """The whole trail, of candidates and of production, oldest first."""
+    """Returns the events of the candidates and of production, oldest first."""
     found = []
     for name in (names.candidates, names.production):
         try:
@@ -65,11 +66,11 @@ def events(client: MlflowClient, names: ModelNames) -> list[dict[str, str]]:
 
 
 def history(project: Project, version: str = "") -> list[dict[str, Any]]:
-    """The trail as `variants history` shows it, oldest first.
+    """Returns the events that `variants history` shows, oldest first.
 
     Args:
-        version: only what is about this candidate or production version (a URI such as
-            models:/color-variants/3).
+        version: URI of a candidate or production version, such as models:/color-variants/3; only
+            its events are returned. Empty: all events.
     """
     client = connect(project)
     found = events(client, policy_of(project).models)
@@ -81,13 +82,15 @@ def history(project: Project, version: str = "") -> list[dict[str, Any]]:
 
 
 def person(project: Project, named: str = "") -> str:
-    """Who acts: the name that was given, or the one that git or the machine knows.
+    """Returns who acts: the given name, otherwise git's user name, otherwise the login name.
 
     Raises:
-        UserError: a name of blanks.
+        UserError: the given name is blank.
     """
     if named and not named.strip():
-        raise UserError("--by needs a name")
+        raise UserError(
+            "--by needs a name: give one, or leave the option out to use git's user name"
+        )
     return (
         named.strip()
         or git(project.root, "config", "--default", "", "--get", "user.name")

@@ -1,4 +1,4 @@
-"""What runs that died left behind: found, made use of by the next run of the same recipe, and removed."""
+"""Dead runs: finds them, lets the next run of the same recipe use them, and removes them."""
 
 import shutil
 from collections.abc import Callable
@@ -18,7 +18,8 @@ from flows.local.worktree import Worktree, life, notes_file, remove_worktree, wo
 from ml.core.files import read_json, remove
 from ml.core.paths import TRAINED
 
-TEMPORARY = "prefect.server.api.server:create_app"  # on the command line of the server that Prefect starts for a command
+# Part of the command line of the temporary server that Prefect starts for a command.
+TEMPORARY = "prefect.server.api.server:create_app"
 CHECKPOINT = TRAINED / "checkpoint.pt"
 
 
@@ -27,7 +28,9 @@ class DeadRun:
     """A worktree whose run is dead.
 
     Attributes:
-        facts: what the run had noted: `recipe`, and `run` once it had one in MLflow.
+        name: ID of the run.
+        root: top folder of the worktree, which may be gone.
+        facts: the run's notes: `recipe`, and `run` once the run had an MLflow run; both are ids.
     """
 
     name: str
@@ -36,7 +39,7 @@ class DeadRun:
 
 
 def dead_runs(project: Project) -> list[DeadRun]:
-    """Worktrees that no living run holds, oldest first."""
+    """Returns the worktrees that no living run holds, oldest first."""
     folder = project.room / "worktrees"
     names = {*worktrees(project), *(one.stem for one in folder.glob("*.json"))}
     found = []
@@ -45,14 +48,14 @@ def dead_runs(project: Project) -> list[DeadRun]:
             with life(project, name).acquire(timeout=0):
                 pass
         except Timeout:
-            continue  # it lives
+            continue  # its run is alive
         notes = notes_file(project, name)
         found.append(DeadRun(name, folder / name, read_json(notes) if notes.is_file() else {}))
     return found
 
 
 def orphans(project: Project) -> list[psutil.Process]:
-    """Temporary Prefect servers of this project's commands that were killed: nobody is left to end them."""
+    """Finds temporary Prefect servers whose command, one of this project, was killed."""
     return [process for process in psutil.process_iter() if _is_orphan(process, project)]
 
 
@@ -68,11 +71,11 @@ def _is_orphan(process: psutil.Process, project: Project) -> bool:
         ).create_time() == float(started)
         return room == str(project.room) and not held and not lives
     except (psutil.Error, OSError, ValueError):
-        return False  # not ours, or gone
+        return False  # a process without our mark, one of another user, or one that has ended
 
 
 def _mark(process: psutil.Process) -> str:
-    """Which command started a process; empty where none did, or where we may not look, as at the system's first one."""
+    """Returns which command started a process; empty if none did, or if we may not read it."""
     try:
         return process.environ().get(STARTED_BY, "")
     except psutil.Error:
@@ -86,21 +89,29 @@ def salvage(
     recipe: str,
     log: Callable[[str], None],
 ) -> None:
-    """Takes over the checkpoint of a dead run of this recipe, and removes such runs, and those that had not got so far."""
+    """Moves the checkpoint of a dead run of the same recipe into a worktree, and removes that run.
+
+    Dead runs that have no recipe yet are removed too; those of other recipes stay.
+
+    Args:
+        worktree: the worktree of the run that goes on.
+        recipe: its recipe.
+        log: called with a line for each checkpoint that is taken over.
+    """
     for dead in dead_runs(project):
         if dead.facts.get("recipe") not in (None, recipe):
-            continue  # `variants clean` removes it, or the run that takes it over
+            continue  # `variants clean` removes it, or the next run of its recipe does
         stop_processes(dead.root)
         checkpoint, own = dead.root / CHECKPOINT, worktree.root / CHECKPOINT
         if checkpoint.is_file() and not own.is_file():
             own.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(checkpoint, own)
-            log(f"the run {dead.name} died in training: this one goes on from its checkpoint")
+            log(f"the run {dead.name} died in training: this run goes on from its checkpoint")
         clear(project, client, dead)
 
 
 def clean(project: Project, client: MlflowClient) -> list[str]:
-    """Removes what dead runs left; returns their names, and what servers were ended."""
+    """Removes all dead runs and temporary servers; returns a name for each, to show to a person."""
     dead, servers = dead_runs(project), orphans(project)
     end(servers)
     for one in dead:
@@ -112,20 +123,19 @@ def clean(project: Project, client: MlflowClient) -> list[str]:
 
 
 def clear(project: Project, client: MlflowClient, dead: DeadRun) -> None:
-    """Removes a dead run's worktree and branch, and ends its run in MLflow; what became a version keeps its branch."""
+    """Removes a dead run's worktree and ends its MLflow run; only a version keeps its branch."""
     run = dead.facts.get("run")
     versions = client.search_model_versions(f"run_id = '{run}'") if run else []
     remove_worktree(project, dead.name, keep_branch=bool(versions))
     remove(Path(life(project, dead.name).lock_file))
     if run:
-        with suppress(MlflowException):  # somebody deleted it
-            # Packaging a model ends the run by itself: FINISHED says nothing where no version came
-            # of it.
+        with suppress(MlflowException):  # somebody deleted the run
+            # Packaging a model sets the run to FINISHED, even if no version is registered later.
             client.set_terminated(run, "FINISHED" if versions else "KILLED")
 
 
 def stop_processes(root: Path) -> None:
-    """Kills what still works in a worktree: the stages of a flow that was killed go on without it."""
+    """Kills all processes in a worktree, since stages go on when their flow is killed."""
     end([process for process in psutil.process_iter() if _works_in(process, root)])
 
 
@@ -133,14 +143,14 @@ def _works_in(process: psutil.Process, root: Path) -> bool:
     try:
         return Path(process.cwd()).is_relative_to(root)
     except (psutil.Error, OSError):
-        return False  # not ours, or gone
+        return False  # another user's process, or one that has ended
 
 
 def end(processes: list[psutil.Process]) -> None:
-    """Kills processes and waits until they are gone."""
+    """Kills processes and waits until they have ended."""
     for process in processes:
         try:
             process.kill()
             process.wait(timeout=10)
         except psutil.Error:
-            continue  # gone already
+            continue  # it has ended already

@@ -1,8 +1,8 @@
-"""The production model: copies of candidates, one of which is the champion.
+"""The production model: its versions are copies of candidates, and one of them is the champion.
 
-MLflow cannot move an alias on the condition that it still points where it did, and a lock of one
-clone means nothing to another. What the registry does in one step is to number copies: of
-promotions at once, the first copy goes on.
+MLflow cannot move an alias only if it still points to the expected version, and one clone's lock
+does not bind another clone. But the registry numbers copies in one atomic step. So if several
+promotions run at once, the one with the first copy goes on.
 """
 
 import time
@@ -16,14 +16,20 @@ from flows.registry.versions import CHAMPION, ensure_model, uri_of, version_by_a
 from ml.core.errors import UserError
 from ml.promote.policy import ModelNames
 
-LOCK = "promotion.lock"  # in the project's room: of promotions and rollbacks at once in a clone, one comes first and the other sees it
-PATIENCE = 600  # seconds after which a promotion that has not ended is dead
+# Lock file in `.variants`. It puts the promotions and rollbacks of one clone in sequence, so that
+# the second sees the result of the first.
+LOCK = "promotion.lock"
+PATIENCE = 600  # seconds after which an unfinished promotion counts as dead
 
 
 def copy_to_production(
     client: MlflowClient, names: ModelNames, candidate: ModelVersion
 ) -> ModelVersion:
-    """The production version of a candidate: copied now, or by an attempt that was interrupted afterwards."""
+    """Copies a candidate to the production model, unless an interrupted attempt has copied it.
+
+    Returns:
+        The production version, with the tags candidate (URI) and gate_champion.
+    """
     ensure_model(client, names.production, "The model that serves: read models:/…@champion.")
     known = client.search_model_versions(f"name = '{names.production}'")
     copied = max(
@@ -41,11 +47,17 @@ def copy_to_production(
 
 
 def refuse_second(client: MlflowClient, names: ModelNames, copied: ModelVersion) -> None:
-    """Raises UserError where another promotion that would replace the same champion was first, and is still under way.
+    """Refuses a promotion if an earlier one that replaces the same champion is still running.
 
-    A copy has its tags, among them the champion that its candidate was compared with, from its
-    first moment, so of two promotions at least the second sees the other. Whoever goes on must look
-    at the champion after this: what is under way no longer has moved it.
+    MLflow creates a copy together with its tags, one of which names the champion that the candidate
+    was compared with. So at least the second of two promotions sees the other. The caller must look
+    up the champion after this call, since a promotion that has ended may have moved the alias.
+
+    Args:
+        copied: the production version of the promotion that is to go on.
+
+    Raises:
+        UserError: there is such a promotion.
     """
     ended = promoted(client, names)
     for other in client.search_model_versions(f"name = '{names.production}'"):
@@ -56,20 +68,21 @@ def refuse_second(client: MlflowClient, names: ModelNames, copied: ModelVersion)
             and time.time() - other.creation_timestamp / 1000 < PATIENCE
         ):
             raise UserError(
-                f"{other.source} is being promoted at this moment, to replace the same champion: see with `variants status` what "
-                f"serves then; where that promotion has died, give its command again, or this one in {PATIENCE // 60} minutes"
+                f"{other.source} is being promoted at this moment, to replace the same champion: "
+                "see the result with `variants status`; if that promotion has died, give its "
+                f"command again, or give this one again in {PATIENCE // 60} minutes"
             )
 
 
 def promoted(client: MlflowClient, names: ModelNames) -> set[str]:
-    """The addresses of all production versions whose promotion is on record: those that were the champion once."""
+    """Returns the URIs of all versions that were the champion once, by the audit trail."""
     return {event["version"] for event in events(client, names) if event["what"] == "promotion"}
 
 
 def champion_without_record(
     client: MlflowClient, names: ModelNames, candidate: ModelVersion
 ) -> ModelVersion | None:
-    """The champion, where it is a copy of this candidate by a promotion that died before it was on record."""
+    """Returns the champion if a promotion of this candidate died before it noted the event."""
     champion = version_by_alias(client, names.production, CHAMPION)
     if champion is None or champion.tags.get("candidate") != uri_of(candidate):
         return None
@@ -79,7 +92,12 @@ def champion_without_record(
 def move_champion(
     client: MlflowClient, names: ModelNames, version: str, tags: dict[str, str]
 ) -> None:
-    """Points `champion` to a version of the production model and notes on the version why and when."""
+    """Points `champion` to a production version and sets the version's tags.
+
+    Args:
+        version: number of the production version.
+        tags: values by name; the tag champion_since (UTC, ISO 8601) is added.
+    """
     now = datetime.now(UTC).isoformat(timespec="seconds")
     for name, value in (tags | {"champion_since": now}).items():
         client.set_model_version_tag(names.production, version, name, value)

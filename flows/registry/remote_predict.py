@@ -1,4 +1,4 @@
-"""Asking a registered model, in a process of its own (see mlflow/score.py)."""
+"""Runs a registered model in a process of its own (see mlflow/score.py)."""
 
 import sys
 from collections.abc import Callable
@@ -19,39 +19,47 @@ Log = Callable[[str], None]
 def embed_with(
     project: Project, model_uri: str, table: pd.DataFrame, log: Log = lambda line: None
 ) -> np.ndarray:
-    """Embeddings of a table of products by a registered model.
+    """Returns a registered model's embeddings of the products in a table.
 
     Args:
-        table: image (path), brand, gender, article_type.
+        model_uri: such as models:/color-variants/3.
+        table: columns image (path), brand, gender, article_type.
+        log: called with each line that the model's process prints.
 
     Returns:
-        float32 (products, size); rows of zeros where a picture cannot be read.
+        float32 (products, size); zeros for a product whose picture cannot be read.
+
+    Raises:
+        RuntimeError: the model failed.
     """
     return np.ascontiguousarray(
-        _ask(project, model_uri, table, "embeddings", log).to_numpy(np.float32)
+        _predict(project, model_uri, table, "embeddings", log).to_numpy(np.float32)
     )
 
 
 def group_with(
     project: Project, model_uri: str, table: pd.DataFrame, log: Log = lambda line: None
 ) -> pd.DataFrame:
-    """group, score and problem of each product of a table, by a registered model."""
-    return _ask(project, model_uri, table, "groups", log)
+    """Returns group, score and problem of each product in a table, by a registered model.
+
+    The arguments and errors are those of `embed_with`.
+    """
+    return _predict(project, model_uri, table, "groups", log)
 
 
-def _ask(
+def _predict(
     project: Project, model_uri: str, table: pd.DataFrame, output: str, log: Log
 ) -> pd.DataFrame:
     (project.room / "tmp").mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=project.room / "tmp") as folder:
-        asked, answered = Path(folder, "asked.parquet"), Path(folder, "answered.parquet")
-        table[[column for column in CATALOG_COLUMNS if column in table]].to_parquet(asked)
+        products, result = Path(folder, "products.parquet"), Path(folder, "result.parquet")
+        table[[column for column in CATALOG_COLUMNS if column in table]].to_parquet(products)
         command = [
             sys.executable,
             str(project.root / SCRIPT),
             model_uri,
-            str(asked),
-            str(answered),
+            str(products),
+            str(result),
             output,
         ]
         try:
@@ -62,4 +70,4 @@ def _ask(
             raise RuntimeError(
                 f"the model {model_uri} failed:\n" + "\n".join(error.tail)
             ) from error
-        return pd.read_parquet(answered)
+        return pd.read_parquet(result)

@@ -1,4 +1,4 @@
-"""MLflow runs: where they go, what they hold, and curves that grow while a stage still trains."""
+"""Connects to MLflow and logs to its runs, curves included, while a stage still trains."""
 
 import csv
 import os
@@ -27,14 +27,15 @@ POLL = 2.0  # seconds between looks at a growing history
 
 
 def connect(project: Project) -> MlflowClient:
-    """A client of the project's tracking server, whose experiment exists.
+    """Returns a client of the project's MLflow; makes the embedded store and the experiment.
 
     Raises:
-        UserError: the server does not answer, or the store cannot be opened.
+        UserError: the server does not answer, it refuses the account, or the store cannot be
+            opened.
     """
     uri = project.mlflow_uri
     if uri.startswith(("http://", "https://")):
-        _knock(uri)
+        _check_answer(uri)
     project.room.mkdir(exist_ok=True)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
@@ -52,20 +53,27 @@ def connect(project: Project) -> MlflowClient:
                     EXPERIMENT,
                     artifact_location=(project.room / "mlartifacts").as_uri() if embedded else None,
                 )
-    except Exception as error:  # drivers raise many kinds; all of them mean that there is no store
+    except Exception as error:  # drivers raise errors of many kinds; each one means: no store
         if "error code 401" in str(error):
             raise UserError(
-                f"MLflow at {uri} asks who you are, and does not know the account or its password: set "
-                "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+                f"MLflow at {uri} requires an account, and does not accept this one or its "
+                "password: set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
             ) from error
-        raise UserError(f"MLflow cannot be used at {uri}: {error}") from error
+        raise UserError(
+            f"MLflow cannot be used at {uri}: {error}\n"
+            "check the address (MLFLOW_TRACKING_URI), and that this account may write there"
+        ) from error
     return client
 
 
 def make_store(database: Path) -> None:
-    """Makes a fresh sqlite store whole or not at all: MLflow refuses one whose migrations were killed half-way.
+    """Makes the sqlite store if there is none; the file appears whole or not at all.
 
-    Called with the lock held, so that what is beside it is left by a run that died.
+    MLflow refuses a store whose migrations were interrupted. The caller holds the lock, so that any
+    part files are those of a dead run.
+
+    Args:
+        database: path of the store.
     """
     if database.is_file():
         return
@@ -78,10 +86,10 @@ def make_store(database: Path) -> None:
 
 @contextmanager
 def permitted(project: Project) -> Iterator[None]:
-    """Says plainly where MLflow's authentication does not let this account do what the block asks for.
+    """Turns MLflow's refusal of permission inside the block into an error that says what to do.
 
     Raises:
-        UserError: it does not.
+        UserError: MLflow's authentication does not let this account do what the block does.
     """
     try:
         yield
@@ -90,23 +98,24 @@ def permitted(project: Project) -> Iterator[None]:
             raise
         account = os.environ.get("MLFLOW_TRACKING_USERNAME", "")
         raise UserError(
-            f"MLflow does not let the account '{account}' write there: use one that may (MLFLOW_TRACKING_USERNAME and "
-            f"MLFLOW_TRACKING_PASSWORD), or have an administrator of {project.mlflow_uri} permit it"
+            f"MLflow does not let the account '{account}' write there: use another account "
+            "(MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD), or ask an administrator of "
+            f"{project.mlflow_uri} for the permission"
         ) from error
 
 
 def answers(project: Project) -> bool:
-    """Whether the tracking server can be reached; the embedded store always can."""
+    """Returns whether MLflow can be reached; the embedded store always can."""
     try:
         if project.mlflow_uri.startswith("http"):
-            _knock(project.mlflow_uri)
+            _check_answer(project.mlflow_uri)
     except UserError:
         return False
     return True
 
 
 def run_page(project: Project, client: MlflowClient, run_id: str) -> str:
-    """The address of a run's page on the tracking server, or on the one that `variants ui` starts."""
+    """Returns the URL of a run's page on the tracking server, or on that of `variants ui`."""
     uri = project.mlflow_uri
     base = uri.rstrip("/") if uri.startswith("http") else "http://127.0.0.1:5000"
     experiment = client.get_run(run_id).info.experiment_id
@@ -121,20 +130,28 @@ def log_values(
     params: dict[str, Any],
     tags: dict[str, str],
 ) -> None:
-    """Logs parameters, tags and final metrics in batches; the metrics to the run's logged model as well."""
+    """Logs params, tags and final metrics in batches.
+
+    Args:
+        run_id: the run that everything is logged to.
+        model_id: the logged model of the run, to which the metrics are logged too.
+        metrics: values by name, at step 0.
+        params: values by name; a text is cut after 6,000 characters.
+        tags: values by name.
+    """
     entries = [Param(name, str(value)[:6000]) for name, value in params.items()]
     for start in range(0, len(entries), 100):
         client.log_batch(run_id, params=entries[start : start + 100])
     client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
-    figures = [
+    final = [
         Metric(name, value, int(time.time() * 1000), 0, model_id) for name, value in metrics.items()
     ]
-    for start in range(0, len(figures), 500):
-        client.log_batch(run_id, metrics=figures[start : start + 500])
+    for start in range(0, len(final), 500):
+        client.log_batch(run_id, metrics=final[start : start + 500])
 
 
 def flatten(content: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one level, names joined by dots."""
+    """Flattens nested mappings to one level, with names joined by dots."""
     if not isinstance(content, dict):
         return {prefix: content}
     flat: dict[str, Any] = {}
@@ -144,7 +161,15 @@ def flatten(content: Any, prefix: str = "") -> dict[str, Any]:
 
 
 class LiveHistory:
-    """Logs a history file to a run as it grows: each line once, whether trained now or served from the cache."""
+    """Logs the lines of a history file to a run while the file grows, each line once.
+
+    It does not matter whether the stage runs or DVC takes the file from the cache.
+
+    Attributes:
+        client, run_id: where the lines are logged.
+        file: the CSV file; the column epoch is the step, every other column a metric.
+        logged: number of lines that the run has.
+    """
 
     def __init__(self, client: MlflowClient, run_id: str, file: Path) -> None:
         self.client, self.run_id, self.file = client, run_id, file
@@ -153,12 +178,10 @@ class LiveHistory:
             for name in ("loss", "dev_block_ap")
             for entry in client.get_metric_history(run_id, name)
         ]
-        self.logged = (
-            max(steps, default=-1) + 1
-        )  # lines; the first is of epoch 0, the initial weights
+        self.logged = max(steps, default=-1) + 1  # line 1 is epoch 0, the initial weights
 
     def catch_up(self) -> None:
-        """Logs the lines that are not logged yet; a line that is still being written is left for later."""
+        """Logs the complete lines that are not logged yet; an incomplete last line comes later."""
         try:
             text = self.file.read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -176,10 +199,10 @@ class LiveHistory:
 
     @contextmanager
     def following(self) -> Iterator[None]:
-        """Follows the file in a thread while the caller runs the stage, and to its end afterwards.
+        """Logs new lines in a thread while the block runs the stage, and the rest afterwards.
 
-        A tracking server that is away for a while does not stop the training: what it missed is
-        logged at the end.
+        The training goes on if the tracking server is away for a while; the lines that it missed
+        are logged at the end.
         """
         self.file.unlink(missing_ok=True)
         done = threading.Event()
@@ -201,14 +224,15 @@ class LiveHistory:
         self.catch_up()
 
 
-def _knock(uri: str) -> None:
+def _check_answer(uri: str) -> None:
+    """Raises UserError if the server does not answer at all."""
     try:
         with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=PATIENCE):
             return
     except urllib.error.HTTPError:
-        return  # it answers; whether it lets us in, the first call will show
+        return  # it answers; the first call will show whether it accepts the account
     except (OSError, ValueError) as error:
         raise UserError(
-            f"MLflow does not answer at {uri} ({error}): is the server running? Correct MLFLOW_TRACKING_URI, or unset it "
-            "to use the embedded store"
+            f"MLflow does not answer at {uri} ({error}): start the server, or correct "
+            "MLFLOW_TRACKING_URI, or unset it to use the embedded store"
         ) from error
