@@ -1,1 +1,1 @@
-"""Stage evaluate: the model is measured against annotated pairs, beside naive baselines."""
+"""Stage evaluate: metrics of the model and of naive baselines on annotated pairs."""

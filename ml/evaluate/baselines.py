@@ -1,4 +1,4 @@
-"""Naive baselines: what every figure of the model stands beside."""
+"""Naive baselines: embeddings without training, which every metric of the model stands beside."""
 
 from collections.abc import Callable
 
@@ -24,7 +24,7 @@ IMAGENET = EncoderParams(
 
 
 def pixels(pictures: np.ndarray) -> np.ndarray:
-    """Embeds colour pixels: the crop at 32 × 32, mean-centred.
+    """Embeds the colour pixels of the crop at 32 × 32, minus their mean.
 
     Args:
         pictures: uint8 (products, height, width, 3).
@@ -32,32 +32,49 @@ def pixels(pictures: np.ndarray) -> np.ndarray:
     Returns:
         float32 (products, 3072), each of length 1.
     """
-    return _rows(_thumbnails(pictures))
+    return _embeddings(_thumbnails(pictures))
 
 
 def gray(pictures: np.ndarray) -> np.ndarray:
-    """Embeds gray pixels: as `pixels`, of the luminance, float32 (products, 1024).
+    """Embeds the gray pixels (the luminance) of the crop at 32 × 32, minus their mean.
 
-    It is a strong baseline wherever variants are photographed in one pose.
+    This baseline is strong where variants are photographed in one pose.
+
+    Args:
+        pictures: uint8 (products, height, width, 3).
+
+    Returns:
+        float32 (products, 1024), each of length 1.
     """
-    return _rows(_thumbnails(pictures) @ np.array(LUMINANCE, np.float32))
+    return _embeddings(_thumbnails(pictures) @ np.array(LUMINANCE, np.float32))
 
 
 def imagenet(pictures: np.ndarray) -> np.ndarray:
     """Embeds with globally pooled features of an ImageNet classifier, EfficientNet-Lite0.
 
-    The pictures have the model's own resolution.
+    Args:
+        pictures: uint8 (products, height, width, 3), the model's own crops.
+
+    Returns:
+        float32 (products, 1280), each of length 1.
     """
     return embed_pictures(Encoder(IMAGENET).to(memory_format=torch.channels_last), pictures)
 
 
 def imagenet_gray(pictures: np.ndarray) -> np.ndarray:
-    """The same, of gray pictures: the naive baseline that is hardest to beat."""
+    """Embeds gray pictures as `imagenet` does; no other naive baseline is as hard to beat."""
     return imagenet(gray_pictures(pictures))
 
 
 def gray_pictures(pictures: np.ndarray) -> np.ndarray:
-    """Luminance (Pillow's) in all three channels: uint8 (n, h, w, 3) → uint8 (n, h, w, 3)."""
+    """Puts the luminance (Pillow's) in all three channels.
+
+    Args:
+        pictures: uint8 (products, height, width, 3).
+
+    Returns:
+        uint8 (products, height, width, 3).
+    """
     luminance = [np.asarray(Image.fromarray(picture).convert("L")) for picture in pictures]
     return np.repeat(np.stack(luminance)[..., None], 3, axis=3)
 
@@ -77,7 +94,8 @@ def _thumbnails(pictures: np.ndarray) -> np.ndarray:
     ).astype(np.float32)
 
 
-def _rows(pictures: np.ndarray) -> np.ndarray:
-    rows = pictures.reshape(len(pictures), -1)
-    rows = rows - rows.mean(axis=1, keepdims=True)
-    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6))
+def _embeddings(pictures: np.ndarray) -> np.ndarray:
+    flat = pictures.reshape(len(pictures), -1)
+    centred = flat - flat.mean(axis=1, keepdims=True)
+    length = np.linalg.norm(centred, axis=1, keepdims=True)
+    return np.asarray(centred / np.maximum(length, 1e-6))

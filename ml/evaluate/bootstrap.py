@@ -1,7 +1,8 @@
-"""Confidence intervals: whole designs are resampled, since pairs that share a product depend.
+"""Confidence intervals by a bootstrap of whole designs.
 
-Cluster bootstrap: Davison and Hinkley, "Bootstrap methods and their application" (1997), section
-3.8; percentile interval.
+Pairs that share a product are not independent, so the bootstrap draws designs and not pairs. Source
+of this cluster bootstrap: Davison and Hinkley, "Bootstrap methods and their application" (1997),
+section 3.8. Intervals are percentile intervals.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,16 +11,21 @@ import numpy as np
 
 from ml.data.annotations import Annotations, PairSet
 
-CHUNK = 20_000_000  # weights held at once, so that memory stays bounded on large shops
-KEPT = 5_000_000  # weights of a set of pairs that are kept for the next metric
+CHUNK = 20_000_000  # largest number of weights in memory at once
+KEPT = 5_000_000  # largest number of weights of a set of pairs that are kept for the next metric
 LEVEL = 0.95
 
 
 def resample(designs: int, resamples: int, seed: int) -> np.ndarray:
     """Draws how often each resample holds each design.
 
+    Args:
+        designs: number of designs of the sample.
+        resamples: number of draws, each of as many designs as the sample has, with replacement.
+        seed: of the draws.
+
     Returns:
-        float (1 + resamples, designs); the first row is all ones: the sample itself.
+        float (1 + resamples, designs). Index 0 is the sample itself: every design once.
     """
     random = np.random.default_rng(seed)
     drawn = random.multinomial(designs, np.full(designs, 1 / designs), size=resamples)
@@ -30,11 +36,12 @@ def pair_weights(weight: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.
     """Computes weights of pairs from the weights of the designs at both ends.
 
     Args:
-        weight: float (resamples, designs); left, right: int (pairs,), design at each end.
+        weight: float (resamples, designs), see `resample`.
+        left, right: int (pairs,), the designs of the two products of each pair.
 
     Returns:
-        float (resamples, pairs): a pair within a design comes once for each copy of the design, a
-        pair of two designs once for each pair of copies.
+        float (resamples, pairs). A pair within a design counts once for each copy of the design; a
+        pair of two designs counts once for each pair of copies.
     """
     return np.where(left == right, weight[:, left], weight[:, left] * weight[:, right])
 
@@ -42,11 +49,11 @@ def pair_weights(weight: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.
 class Resamples:
     """Bootstrap resamples of the designs of annotated products.
 
-    Embeddings that are measured with one object are paired, resample by resample.
+    Metrics that are computed with one object are paired: they use the same draws.
 
     Args:
         annotations: of the products that are measured.
-        count: resamples, besides the sample itself.
+        count: number of resamples, not counting the sample itself.
         seed: of the draws.
 
     Attributes:
@@ -62,7 +69,8 @@ class Resamples:
         """Computes metrics of designs for each resample, chunk by chunk: float (…, 1 + count).
 
         Args:
-            metric: from weights, float (some resamples, designs), to float (…, some resamples).
+            metric: takes weights, float (chunk of resamples, designs), and returns float (…, chunk
+                of resamples).
         """
         step = _resamples_at_once(self.annotations.block_pairs)
         starts = range(0, len(self.weight), step)
@@ -73,8 +81,9 @@ class Resamples:
         """Computes a metric of pairs for each resample, chunk by chunk: float (1 + count,).
 
         Args:
-            metric: from weights, float (some resamples, pairs), to float (some resamples,).
-            pairs: of the annotated products.
+            metric: takes weights, float (chunk of resamples, pairs), and returns float (chunk of
+                resamples,).
+            pairs: pairs of the annotated products.
         """
         return np.concatenate([metric(weights) for weights in self._pair_weights(pairs)])
 
@@ -96,11 +105,12 @@ class Resamples:
 
 
 def interval(draws: np.ndarray, level: float = LEVEL) -> dict[str, float | None]:
-    """Computes value and percentile interval of a metric.
+    """Computes the value and the percentile interval of a metric.
 
     Args:
-        draws: float (1 + resamples,), the sample's own value first. Resamples in which it is
-            undefined are left out.
+        draws: float (1 + resamples,), the value of the sample itself first. Resamples in which the
+            metric is undefined (NaN) are left out.
+        level: share of the resamples between both ends of the interval.
 
     Returns:
         {"value", "low", "high"}; None where undefined.
@@ -117,7 +127,7 @@ def spread(draws: np.ndarray) -> float:
     """Computes the standard deviation of a metric over the resamples in which it is defined.
 
     Args:
-        draws: float (1 + resamples,), the sample's own value first.
+        draws: float (1 + resamples,), the value of the sample itself first.
     """
     return float(np.nanstd(draws[1:], ddof=1))
 

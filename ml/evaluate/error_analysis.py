@@ -1,4 +1,4 @@
-"""Error analysis: the groups found, the worst false positives and the worst false negatives."""
+"""Error analysis: the groups, the worst false positives and the worst false negatives."""
 
 from dataclasses import dataclass
 
@@ -17,9 +17,10 @@ class Mistake:
     """A pair of products on or near the wrong side of the threshold.
 
     Attributes:
-        left, right: positions in the products table; similarity: cosine.
-        wrong: whether the threshold decides it wrongly (the list goes on with the nearest right
-            ones).
+        left, right: positions in the products table.
+        similarity: cosine similarity.
+        wrong: whether the pair is on the wrong side of the threshold. After the wrong pairs a list
+            goes on with those right pairs that are nearest to it.
     """
 
     left: int
@@ -30,12 +31,12 @@ class Mistake:
 
 @dataclass(frozen=True)
 class ErrorAnalysis:
-    """Positions in the products table, by what was found.
+    """The groups and the worst mistakes of a model; products are positions in the products table.
 
     Attributes:
-        groups: the groups of two or more products, the largest first.
-        false_positives: pairs of different designs, the most similar first.
-        false_negatives: pairs of one design, the least similar first.
+        groups: int (members,) each: the groups of two or more products, the largest first.
+        false_positives: at most `PAIRS` pairs of different designs, the most similar first.
+        false_negatives: at most `PAIRS` pairs of one design, the least similar first.
     """
 
     groups: list[np.ndarray]
@@ -54,6 +55,7 @@ def analyse_errors(
     """Groups all products of a table and finds the worst mistakes among its block pairs.
 
     Args:
+        products: brand, gender and article_type of each product.
         embeddings: float (products, size), each of length 1.
         threshold: 1 − cosine.
         clustering: see `ml.grouping.grouping`.

@@ -1,4 +1,4 @@
-"""One set of embeddings against the annotations of one split: every metric, with all resamples."""
+"""Every metric of one set of embeddings on the annotations of one split, for all resamples."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -25,8 +25,8 @@ from ml.grouping.calibration import Calibration, expected_calibration_error, fit
 from ml.grouping.grouping import ClusteringName, Grouping
 
 Interval = dict[str, float | None]  # "value", "low" and "high"; None where undefined
-PairMetric = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]  # see `ml.evaluate.metrics`
-
+# From label, score and weight to a value for each resample, see `ml.evaluate.metrics`.
+PairMetric = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 PAIR_METRICS: dict[str, tuple[Literal["block", "hard"], PairMetric]] = {
     "block_ap": ("block", average_precision),
@@ -35,8 +35,8 @@ PAIR_METRICS: dict[str, tuple[Literal["block", "hard"], PairMetric]] = {
     "hard_auc": ("hard", roc_auc),
     "tpr_at_1_fpr": ("block", tpr_at_fpr),
 }
-GROUP_METRICS = ("ari", "fms", "nmi", "cgacc", "cg_precision")  # as `group_metrics` gives them
-METRICS = {  # every metric that is reported, in order, and what it is
+GROUP_METRICS = ("ari", "fms", "nmi", "cgacc", "cg_precision")  # in the order of `group_metrics`
+METRICS = {  # name of every reported metric, in order → its description
     "block_ap": "average precision over block pairs",
     "block_auc": "ROC AUC over block pairs",
     "hard_ap": "average precision over annotated pairs",
@@ -52,13 +52,13 @@ METRICS = {  # every metric that is reported, in order, and what it is
 
 
 class Evaluation:
-    """The embeddings of a split's annotated products, measured. Nothing is computed twice.
+    """Measures the embeddings of a split's annotated products; it computes nothing twice.
 
     Args:
         embeddings: float (annotated products, size), each of length 1, in the order of
             `resamples.annotations.indices`.
-        resamples: of these products; evaluations that share them are paired.
-        clustering: how products become groups.
+        resamples: of these products; evaluations that share one object are paired.
+        clustering: how products become groups, see `ml.grouping.grouping`.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Evaluation:
     def best_threshold(self) -> float:
         """The threshold (1 − cosine) in the middle of the plateau of the best ARI.
 
-        It is chosen on the split that this evaluation is of: use that of dev on test.
+        It is the best one for the split of this evaluation: choose it on dev, use it on test.
         """
         everything = self.resamples.weight[:1]
         ari = ari_by_threshold(self.grouping, self.annotations.design, everything)
@@ -100,7 +100,7 @@ class Evaluation:
 
     @cached_property
     def calibration(self) -> Calibration:
-        """From cosine similarity to the probability of being variants, by the block pairs."""
+        """The calibration of cosine similarity to the probability of variants, on block pairs."""
         return fit_calibration(self.block_similarity, self.annotations.block_pairs.label)
 
     def groups(self, threshold: float) -> np.ndarray:
@@ -113,10 +113,11 @@ class Evaluation:
         """Computes a metric of `METRICS` for each resample.
 
         Args:
+            name: of the metric.
             threshold: 1 − cosine; metrics of pairs do not depend on it.
 
         Returns:
-            float (1 + resamples,), the sample's own value first.
+            float (1 + resamples,), the value of the sample itself first.
         """
         if name in GROUP_METRICS:
             return self.group_draws(threshold)[name]
@@ -150,7 +151,11 @@ class Evaluation:
         )
 
     def metrics(self, threshold: float) -> dict[str, Interval]:
-        """Computes every metric of `METRICS` with its 95 % interval, at a threshold."""
+        """Computes every metric of `METRICS` with its 95 % interval.
+
+        Args:
+            threshold: 1 − cosine.
+        """
         return {name: interval(self.draws(name, threshold)) for name in METRICS}
 
     def over_part(self, metric: PairMetric, chosen: np.ndarray) -> np.ndarray:
@@ -158,7 +163,7 @@ class Evaluation:
 
         Args:
             metric: from label, similarity and weights to a value for each resample.
-            chosen: bool (block pairs,).
+            chosen: bool (block pairs,), which of the block pairs count.
         """
         whole, similarity = self.annotations.block_pairs, self.block_similarity[chosen]
         part = PairSet(whole.left[chosen], whole.right[chosen], whole.label[chosen])
@@ -177,20 +182,20 @@ class Evaluation:
         )
 
     def precision_recall(self) -> tuple[np.ndarray, np.ndarray]:
-        """Computes precision and recall over block pairs: float (points,) each."""
+        """Computes precision and recall of block pairs at each similarity: float (points,) each."""
         label = self.annotations.block_pairs.label
         precision, recall, _ = precision_recall_curve(label, self.block_similarity)
         return precision, recall
 
     @cached_property
     def nearest_is_variant(self) -> tuple[np.ndarray, np.ndarray]:
-        """The products that have a variant in their block, and whether it is the nearest one.
+        """The products with a variant in their block, and whether a variant is the nearest one.
 
-        A tie between a variant and another design counts as not found.
+        A tie between a variant and a product of another design counts as not found.
 
         Returns:
-            int (products with a variant,), positions among the annotated products, and bool (the
-            same,).
+            int (products with a variant,), positions among the annotated products, and bool
+            (products with a variant,).
         """
         pairs = self.annotations.block_pairs
         best = {label: np.full(len(self.embeddings), -np.inf) for label in (True, False)}
@@ -207,6 +212,7 @@ def similarities(embeddings: np.ndarray, pairs: PairSet) -> np.ndarray:
 
     Args:
         embeddings: float (annotated products, size), each of length 1.
+        pairs: positions in `embeddings`.
     """
     return np.asarray(np.einsum("nd,nd->n", embeddings[pairs.left], embeddings[pairs.right]))
 
@@ -217,7 +223,8 @@ def group_metrics(
     """Computes the metrics of groups: name → float (resamples,).
 
     Args:
-        design, group: int (products,), true and found; weight: float (resamples, designs).
+        design, group: int (products,), annotated and found.
+        weight: float (resamples, designs), see `ml.evaluate.bootstrap.resample`.
     """
     pairs = Confusion(design, group, weight)
     accuracy, precision = group_accuracy(design, group, weight)

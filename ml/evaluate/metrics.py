@@ -1,13 +1,16 @@
 """The metrics that this project reports, each defined once.
 
-Every function takes weights of shape (resamples, items) and gives one value a resample, so that
-the value (one row of ones) and its bootstrap interval (`ml.evaluate.bootstrap`) come from the same
-lines. Higher is better everywhere.
+Every function takes weights of shape (resamples, items) and returns one value for each resample.
+So the same code computes the value (all weights are 1) and its bootstrap interval
+(`ml.evaluate.bootstrap`). Higher is better for every metric.
 
-Sources: average precision, ROC AUC: Fawcett, "An introduction to ROC analysis" (2006) and
-scikit-learn's definitions, against which the tests check these; ARI: Hubert and Arabie (1985) in
-the pair-counting form of Steinley (2004); FMS: Fowlkes and Mallows (1983); NMI with arithmetic mean: Strehl and Ghosh (2002);
-CGacc: arXiv 2104.08581, section 4.
+Sources:
+- average precision, ROC AUC: Fawcett, "An introduction to ROC analysis" (2006), and the definitions
+  of scikit-learn, which the tests compare these with
+- ARI: Hubert and Arabie (1985), in the pair-counting form of Steinley (2004)
+- FMS: Fowlkes and Mallows (1983)
+- NMI with arithmetic mean: Strehl and Ghosh (2002)
+- CGacc: arXiv 2104.08581, section 4
 """
 
 import numpy as np
@@ -17,10 +20,12 @@ FPR = 0.01  # the false-positive rate at which the true-positive rate is read
 
 
 def average_precision(label: np.ndarray, score: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Area under the precision-recall steps, Σ (Rₙ − Rₙ₋₁) Pₙ; ties in the score are one step.
+    """Computes the area under the precision-recall steps, Σ (Rₙ − Rₙ₋₁) Pₙ; ties are one step.
 
     Args:
-        label: bool (pairs,); score: float (pairs,); weight: float (resamples, pairs).
+        label: bool (pairs,), true for a pair of variants.
+        score: float (pairs,).
+        weight: float (resamples, pairs).
 
     Returns:
         float (resamples,); NaN where a resample has no positive.
@@ -33,9 +38,9 @@ def average_precision(label: np.ndarray, score: np.ndarray, weight: np.ndarray) 
 
 
 def roc_auc(label: np.ndarray, score: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Probability that a positive scores above a negative, ties counted half.
+    """Computes the probability that a positive scores above a negative; ties count half.
 
-    Shapes are those of `average_precision`.
+    Arguments and result have the shapes of `average_precision`.
     """
     hits, misses = _counts(label, score, weight)
     middle = hits - np.diff(hits, axis=1, prepend=0) / 2
@@ -49,9 +54,9 @@ def roc_auc(label: np.ndarray, score: np.ndarray, weight: np.ndarray) -> np.ndar
 def tpr_at_fpr(
     label: np.ndarray, score: np.ndarray, weight: np.ndarray, fpr: float = FPR
 ) -> np.ndarray:
-    """Largest share of positives found while at most `fpr` of the negatives are let through.
+    """Computes the largest true-positive rate at a false-positive rate of at most `fpr`.
 
-    Shapes are those of `average_precision`.
+    The other arguments and the result have the shapes of `average_precision`.
     """
     hits, misses = _counts(label, score, weight)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -60,57 +65,65 @@ def tpr_at_fpr(
 
 
 def recall_at_1(found: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Share of products whose most similar product of the block is of their design.
+    """Computes the share of products whose most similar product of the block is a variant.
 
     Args:
-        found: bool (products,), for products that have another of their design in their block.
+        found: bool (products,), for each product with a variant in its block: whether the most
+            similar product is one.
         weight: float (resamples, products).
+
+    Returns:
+        float (resamples,).
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(weight @ found / weight.sum(axis=1))
 
 
 class Confusion:
-    """Pairs of products by what the clustering says and what is true, for each resample.
+    """Counts ordered pairs of products by design and by found group, for each resample.
 
     Args:
-        design, group: int (products,), true and found.
-        weight: float (resamples, designs), how often a resample holds each design. A design drawn
-            twice is two designs of their own, whose products are not compared with each other.
+        design, group: int (products,), annotated and found.
+        weight: float (resamples, designs), how often a resample holds each design. The copies of a
+            design count as different designs, and products of two copies are not compared.
+
+    Attributes:
+        true_positive, false_negative, false_positive, true_negative: float (resamples,).
     """
 
     def __init__(self, design: np.ndarray, group: np.ndarray, weight: np.ndarray) -> None:
         table = _contingency(design, group)
         size = table.sum(axis=1)
-        together = (table**2).sum(
-            axis=1
-        )  # ordered pairs of a design's products that are found together, self included
+        # Ordered pairs of a design's products that are found together, each with itself included.
+        together = (table**2).sum(axis=1)
         self.true_positive = weight @ (together - size)
         self.false_negative = weight @ (size**2 - together)
         drawn = weight @ table  # (resamples, groups): products in each found group
-        own = (
-            weight**2 @ table**2
-        )  # of which pairs of one design, all its copies with all its copies
+        # Pairs within a group whose products are of one design, over all pairs of its copies.
+        own = weight**2 @ table**2
         self.false_positive = (drawn**2 - own).sum(axis=1)
         different = (weight @ size) ** 2 - weight**2 @ size**2  # pairs of different designs
         self.true_negative = different - self.false_positive
 
 
 def adjusted_rand(pairs: Confusion) -> np.ndarray:
-    """Adjusted Rand index from pair counts: 1 for the true grouping, about 0 for a random one."""
-    tp, fp, fn, tn = (
-        pairs.true_positive,
-        pairs.false_positive,
-        pairs.false_negative,
-        pairs.true_negative,
-    )
+    """Computes the adjusted Rand index: 1 for the annotated groups, about 0 for random ones.
+
+    Returns:
+        float (resamples,).
+    """
+    tp, tn = pairs.true_positive, pairs.true_negative
+    fp, fn = pairs.false_positive, pairs.false_negative
     with np.errstate(invalid="ignore", divide="ignore"):
         index = 2 * (tp * tn - fn * fp) / ((tp + fn) * (fn + tn) + (tp + fp) * (fp + tn))
     return np.asarray(np.where((fp == 0) & (fn == 0), 1.0, index))
 
 
 def fowlkes_mallows(pairs: Confusion) -> np.ndarray:
-    """Geometric mean of pair precision and pair recall; 0 where nothing true is found together."""
+    """Computes the geometric mean of pair precision and pair recall: float (resamples,).
+
+    It is 0 where no two products of one design are found together.
+    """
     tp, fp, fn = pairs.true_positive, pairs.false_positive, pairs.false_negative
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.where(tp > 0, tp / np.sqrt((tp + fp) * (tp + fn)), 0.0))
@@ -119,12 +132,13 @@ def fowlkes_mallows(pairs: Confusion) -> np.ndarray:
 def normalized_mutual_information(
     design: np.ndarray, group: np.ndarray, weight: np.ndarray
 ) -> np.ndarray:
-    """Mutual information over the mean of both entropies.
+    """Computes mutual information divided by the mean of both entropies: float (resamples,).
 
-    It is near 1 for any fine grouping, so nothing should be decided by it.
+    It is near 1 for any grouping into small groups, so no decision should depend on it.
 
     Args:
-        design, group: int (products,); weight: float (resamples, designs).
+        design, group: int (products,), annotated and found.
+        weight: float (resamples, designs).
     """
     table = _contingency(design, group).tocoo()
     joint = weight[:, table.row] * table.data
@@ -148,15 +162,16 @@ def normalized_mutual_information(
 def group_accuracy(
     design: np.ndarray, group: np.ndarray, weight: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """CGacc and its precision.
+    """Computes CGacc and CG precision: float (resamples,) each.
 
     Args:
-        design, group: int (products,); weight: float (resamples, designs).
+        design, group: int (products,), annotated and found.
+        weight: float (resamples, designs).
 
     Returns:
-        The share of true designs of two or more products that are recovered exactly, and the share
-        of found groups of two or more products that are exactly a design; a group counts with the
-        mean weight of its products.
+        The share of designs of two or more products that are recovered exactly, and the share of
+        found groups of two or more products that are exactly a design. A group counts with the mean
+        weight of its products.
     """
     table = _contingency(design, group).tocoo()
     size, found = np.bincount(design), np.bincount(group)

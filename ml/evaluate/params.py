@@ -9,14 +9,15 @@ from ml.grouping.grouping import ClusteringName
 class EvaluateParams(Params):
     """The params under `evaluate` in params.yaml."""
 
-    resamples: int = Field(gt=0, description="bootstrap resamples behind every interval")
-    seed: int = Field(description="of the resamples")
+    resamples: int = Field(gt=0, description="number of bootstrap resamples behind an interval")
+    seed: int = Field(description="seed of the resamples")
     grouping: ClusteringName = Field(
         description="how products of a block become groups, see `ml.grouping.grouping`"
     )
     block_prior: float = Field(
-        ge=0, description="products of no particular look that each block's mean is shrunk with"
+        ge=0,
+        description="number of products of no particular look that shrink each block's mean",
     )
     default_threshold: float = Field(
-        gt=0, le=2, description="1 − cosine, where no dev pairs are there to choose by"
+        gt=0, le=2, description="threshold (1 − cosine) if there are no dev pairs to choose it by"
     )

@@ -1,6 +1,7 @@
 """The report of an evaluation, one self-contained HTML page.
 
-It shows the metrics beside their baselines, the groups found, and the worst mistakes as pictures.
+It shows the metrics of the model beside those of the baselines, and the groups and the worst
+mistakes as pictures.
 """
 
 from pathlib import Path
@@ -35,13 +36,12 @@ TITLES = {
     "imagenet": "ImageNet features",
     "imagenet_gray": "ImageNet, gray pictures",
 }
-
-RULES = {  # of each clustering of `ml.grouping.grouping`; the least similarity follows
-    "average": "where their average similarity is at least",
-    "complete": "where the similarity of every two of them is at least",
-    "mutual": "where they are linked, one by one, by being nearest to each other, with a similarity "
+RULES = {  # clustering of `ml.grouping.grouping` → its rule; the page adds the least similarity
+    "average": "if their average similarity is at least",
+    "complete": "if the similarity of every two of them is at least",
+    "mutual": "if a chain of products that are nearest to each other links them, with similarities "
     "of at least",
-    "correlation": "where most pairs speak for it, the more the further their similarity is above",
+    "correlation": "so that the pairs of a group are on balance more similar than",
 }
 
 
@@ -58,20 +58,23 @@ def write_report(
 ) -> None:
     """Writes the report of one evaluation.
 
-    Equal inputs give equal bytes, and every text of the shop is escaped.
+    Equal inputs give equal bytes. Every text of the shop is escaped.
 
     Args:
+        path: the HTML file.
         metrics: the content of metrics.json.
-        curves: columns embedding, recall, precision.
-        products: the test split; pictures: uint8 (products, height, width, 3), its crops.
-        annotations: of the test split; similarity: float (block pairs,), the model's.
-        errors: of the model.
-        boxes: the contact sheet of where products were found.
+        curves: columns embedding, recall, precision: the points of every precision-recall curve.
+        products: the test split.
+        pictures: uint8 (products, height, width, 3), the crops of these products.
+        annotations: of the test split.
+        similarity: float (block pairs,), cosine similarity by the model.
+        errors: of the model on the test split.
+        boxes: picture file of the contact sheet with the box of each product.
     """
     threshold = metrics["model"]["threshold"]
 
-    def card(row: int) -> dict[str, Any]:
-        return product_card(products.iloc[row], pictures[row])
+    def card(index: int) -> dict[str, Any]:
+        return product_card(products.iloc[index], pictures[index])
 
     def cards(mistakes: list[Mistake]) -> list[dict[str, Any]]:
         return [
@@ -92,8 +95,8 @@ def write_report(
         if metrics["evaluable"]
         else None,
         groups=[
-            {"size": len(rows), "cards": [card(row) for row in rows[:MEMBERS]]}
-            for rows in errors.groups[:GROUPS]
+            {"size": len(indices), "cards": [card(index) for index in indices[:MEMBERS]]}
+            for indices in errors.groups[:GROUPS]
         ],
         group_count=len(errors.groups),
         grouped=sum(map(len, errors.groups)),
@@ -114,7 +117,7 @@ def write_report(
 
 
 def _tables(metrics: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """For each split one row an embedding, the best value of each metric marked."""
+    """Returns the table of each split: a row for each embedding; the best values are marked."""
     if not metrics["evaluable"]:
         return {}
     entries = {"model": metrics["model"], **metrics["baselines"]}
@@ -193,8 +196,7 @@ def _html(figure: go.Figure, name: str) -> Markup:
         template="plotly_white", margin={"l": 50, "r": 20, "t": 50, "b": 40}, height=380
     )
     figure.update_layout(legend={"title": "", "orientation": "h", "y": -0.25})
-    # Charts hold figures and our own words only, no text of the shop, so their markup is safe as it
-    # is.
+    # A chart holds numbers and words of this project, and no text of the shop: its markup is safe.
     return Markup(
         figure.to_html(
             full_html=False,

@@ -1,4 +1,4 @@
-"""Stage evaluate: the model against annotated pairs, beside its naive baselines."""
+"""Stage evaluate: measures the model and the naive baselines on annotated pairs."""
 
 import shutil
 from collections.abc import Iterator
@@ -34,9 +34,9 @@ class Split:
     """The products of one split.
 
     Attributes:
-        indices: int (n,), positions of the split's products in the table of all.
+        indices: int (products of the split,), their positions in the products table.
         annotations: of these products.
-        params: how they are evaluated.
+        params: of the evaluation.
     """
 
     indices: np.ndarray
@@ -45,12 +45,12 @@ class Split:
 
     @property
     def annotated(self) -> np.ndarray:
-        """Positions of the annotated products in the table of all: int (annotated products,)."""
+        """Positions of the annotated products in the products table: int (annotated products,)."""
         return self.indices[self.annotations.indices]
 
     @cached_property
     def resamples(self) -> Resamples:
-        """Bootstrap resamples, shared by the model and all baselines."""
+        """Bootstrap resamples, which the model and all baselines share."""
         return Resamples(self.annotations, self.params.resamples, self.params.seed)
 
     def evaluation(self, embeddings: np.ndarray) -> Evaluation:
@@ -67,7 +67,15 @@ def main(
 ) -> None:
     """Chooses thresholds on the dev split and reports metrics on the test split.
 
-    Writes metrics.json, grouping.json, precision_recall.csv, report.html and contact sheets.
+    It writes metrics.json, grouping.json, precision_recall.csv, report.html and contact sheets.
+
+    Args:
+        prepared, embedded, model: folders of the stages prepare, embed and train.
+        params_file: params.yaml.
+        out: folder of the results.
+
+    Raises:
+        UserError: the section `evaluate` of the params is missing or not valid.
     """
     params = load_params("evaluate", EvaluateParams, params_file)
     exact(read_json(model / "encoder.json")["threads"])
@@ -123,11 +131,12 @@ def evaluations(
     """Evaluates the model and each baseline.
 
     Args:
-        embeddings: float (products, size), the model's; pictures: uint8 (products, height, width,
-            3).
+        dev, test: the two splits.
+        embeddings: float (products, size), those of the model, for the whole products table.
+        pictures: uint8 (products, height, width, 3), the crops of the whole products table.
 
     Yields:
-        "model" or the baseline's name, and its evaluations on dev and on test.
+        "model" or the name of the baseline, its evaluation on dev, and its evaluation on test.
     """
     with progress("evaluate", 1 + len(BASELINES), "embeddings") as advance:
         own = [one.evaluation(embeddings[one.annotated]) for one in (dev, test)]
@@ -140,7 +149,11 @@ def evaluations(
 
 
 def chosen_on_dev(on_dev: Evaluation) -> dict[str, Any]:
-    """What is chosen on dev: {"threshold": 1 − cosine, "calibration": {"slope", "intercept"}}."""
+    """Chooses threshold and calibration on dev.
+
+    Returns:
+        {"threshold" (1 − cosine), "calibration": {"slope", "intercept"}}.
+    """
     calibration = on_dev.calibration._asdict()
     return {"threshold": on_dev.best_threshold, "calibration": calibration}
 
@@ -159,7 +172,12 @@ def measure(on_dev: Evaluation, on_test: Evaluation) -> dict[str, Any]:
 
 
 def grouping_of(metrics: dict[str, Any], params: EvaluateParams) -> dict[str, Any]:
-    """What a model needs to group products, the content of grouping.json."""
+    """Returns the content of grouping.json: what a model needs to group products.
+
+    Args:
+        metrics: the content of metrics.json.
+        params: of the evaluation.
+    """
     return {
         "method": params.grouping,
         "threshold": metrics["model"]["threshold"],
@@ -170,7 +188,11 @@ def grouping_of(metrics: dict[str, Any], params: EvaluateParams) -> dict[str, An
 
 
 def curve(name: str, evaluation: Evaluation) -> pd.DataFrame:
-    """Precision against recall over block pairs, thinned out for plotting."""
+    """Returns the precision-recall curve of block pairs, with at most `CURVE_POINTS` points.
+
+    Returns:
+        Columns embedding (the given name), recall, precision.
+    """
     precision, recall = evaluation.precision_recall()
     places = np.unique(np.linspace(0, len(recall) - 1, CURVE_POINTS).round().astype(int))
     return pd.DataFrame(
@@ -191,7 +213,14 @@ def show(
     """Writes report.html and the contact sheets of the test split.
 
     Args:
-        similarity: float (block pairs,), the model's.
+        products: the test split.
+        pictures: uint8 (products, height, width, 3), the crops of these products.
+        embeddings: float (products, size), each of length 1.
+        annotations: of these products.
+        similarity: float (block pairs,), cosine similarity by the model.
+        metrics: the content of metrics.json.
+        curves: columns embedding, recall, precision.
+        out: folder of the results; its sheets/boxes.png exists.
     """
     threshold, clustering = metrics["model"]["threshold"], metrics["grouping"]
     errors = analyse_errors(products, embeddings, threshold, clustering, annotations, similarity)
@@ -217,15 +246,18 @@ def show(
 
 
 def why_not(annotations: dict[str, Annotations]) -> str | None:
-    """Why the model cannot be evaluated; None if it can.
+    """Returns why the model cannot be evaluated; None if it can be.
 
-    Dev and test each need variants and other designs.
+    The dev and the test split each need pairs of variants and pairs of other designs.
+
+    Args:
+        annotations: split → its annotations.
     """
     poor = [name for name, facts in annotations.items() if not facts.complete]
     if not poor:
         return None
     return (
         f"the model cannot be evaluated, and so not promoted: the {' and the '.join(poor)} split "
-        f"lack{'s' if len(poor) == 1 else ''} annotated pairs, of variants and of other designs in "
-        "one block; add pairs.csv to the shop, or pairs of more brands"
+        f"need{'s' if len(poor) == 1 else ''} annotated pairs of both kinds, variants and other "
+        "designs of one block; add pairs.csv to the shop, or pairs of more brands"
     )

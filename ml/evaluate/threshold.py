@@ -7,7 +7,7 @@ import numpy as np
 from ml.evaluate.metrics import Confusion, adjusted_rand
 from ml.grouping.grouping import Grouping
 
-PLATEAU = 0.01  # of ARI: thresholds that are this near to the best are as good
+PLATEAU = 0.01  # in ARI: thresholds that are this near to the best count as equally good
 
 Choice = Literal["best", "plateau", "resampled"]
 
@@ -16,8 +16,9 @@ def ari_by_threshold(grouping: Grouping, design: np.ndarray, weight: np.ndarray)
     """Computes ARI at each of the grouping's thresholds: float (thresholds, resamples).
 
     Args:
-        design: int (products,); weight: float (resamples, designs), see
-            `ml.evaluate.bootstrap.resample`.
+        grouping: of the annotated products.
+        design: int (products,), the design of each product.
+        weight: float (resamples, designs), see `ml.evaluate.bootstrap.resample`.
     """
     return np.stack(
         [
@@ -31,11 +32,12 @@ def pick_threshold(thresholds: np.ndarray, ari: np.ndarray, choice: Choice = "be
     """Picks one threshold by its ARI.
 
     Args:
-        thresholds: float (thresholds,), increasing; ari: float (thresholds, resamples), the sample
-            itself first.
-        choice: "best" is the sample's best. The ARI of few designs has chance peaks, which mislead
-            the others less: "plateau" is the middle of the thresholds around the best that stay within
-            `PLATEAU` of it, "resampled" has the best mean over the resamples.
+        thresholds: float (thresholds,), increasing, each 1 − cosine.
+        ari: float (thresholds, resamples), the sample itself first.
+        choice: "best" picks the threshold with the highest ARI of the sample. The ARI of few
+            designs has chance peaks, which the other choices follow less: "plateau" picks the
+            middle of the thresholds around the best one whose ARI stays within `PLATEAU` of it,
+            "resampled" the threshold with the highest mean ARI over the resamples.
     """
     if choice == "resampled":
         return float(thresholds[int(np.argmax(ari.mean(axis=1)))])

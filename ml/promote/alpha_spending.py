@@ -1,42 +1,52 @@
-"""How often the same test pairs have decided, and how much of the significance level that leaves.
+"""Alpha spending: the part of the significance level that a comparison on known pairs may use.
 
-Whoever asks the same pairs often enough is let through by luck. So each comparison may use a part
-of the policy's significance level only, α / (k (k + 1)) for the k-th: these parts add up to α
-however many follow, so that by the union bound the chance of even one lucky promotion stays below
-α. It is alpha-spending (Foster and Stine, "α-investing", JRSS B 70, 2008, section 2), with a series
-that needs no number of comparisons fixed in advance. It holds where retraining does not look at the
-test pairs itself.
+If the same test pairs are compared often enough, a model passes by luck. So each comparison uses
+only a part of the policy's significance level: α / (k (k + 1)) for the k-th comparison. These parts
+add up to at most α, however many comparisons follow. By the union bound, the chance of even one
+lucky promotion stays below α. This is alpha spending (Foster and Stine, "α-investing", JRSS B 70,
+2008, section 2), with a series that needs no number of comparisons fixed in advance. It holds as
+long as retraining itself does not read the test pairs.
 
-Two snapshots rarely hold exactly the same pairs, and a single new pair must not give the level
-back. So test sets are known by a bottom-k sketch of their pairs (Broder, "On the resemblance and
-containment of documents", 1997), and are the same from a stated share of common pairs on.
+Two snapshots rarely hold exactly the same pairs, and a single new pair must not restore the level.
+So a bottom-k sketch identifies the pairs of a test set (Broder, "On the resemblance and containment
+of documents", 1997). Two test sets count as the same from a stated share of common pairs on.
 """
 
 import hashlib
 from collections.abc import Iterable
 
-SKETCH = 64  # smallest hashes that are kept: the share of common pairs is known to about 1 / √64
+SKETCH = 64  # smallest hashes that are kept: the share of common pairs is exact to about 1 / √64
 
 
 def spendable(significance: float, comparison: int) -> float:
-    """The level of the `comparison`-th comparison, from 1, on the same pairs."""
+    """Computes the level of one comparison: α / (k (k + 1)).
+
+    Args:
+        significance: α, the level of all comparisons on these pairs together.
+        comparison: k, the 1-based index of the comparison on these pairs.
+    """
     return significance / (comparison * (comparison + 1))
 
 
 def unspent(significance: float, comparisons: int) -> float:
-    """What all later comparisons together may use after the first `comparisons`."""
+    """Computes the level that is left for all later comparisons together: α / (k + 1).
+
+    Args:
+        significance: α, the level of all comparisons on these pairs together.
+        comparisons: k, the number of comparisons that were made on these pairs.
+    """
     return significance / (comparisons + 1)
 
 
 def sketch(pairs: Iterable[tuple[str, str, bool]]) -> str:
-    """A test set in a few hundred characters.
+    """Sketches a test set in a few hundred characters.
 
     Args:
-        pairs: digests of the pictures at both ends, in any order, and whether they are variants.
+        pairs: digests of the two pictures, in any order, and whether they are variants.
 
     Returns:
-        The smallest hashes of the pairs, in hexadecimal, separated by spaces; equal sets give equal
-        sketches.
+        The `SKETCH` smallest hashes of the pairs, in hexadecimal, sorted and separated by spaces.
+        Equal sets give equal sketches.
     """
     hashes = {
         hashlib.sha256(f"{min(a, b)} {max(a, b)} {int(c)}".encode()).hexdigest()[:12]
@@ -46,7 +56,13 @@ def sketch(pairs: Iterable[tuple[str, str, bool]]) -> str:
 
 
 def common_share(first: str, second: str) -> float:
-    """Estimated share of pairs that two sketched test sets have in common, of all that either holds."""
+    """Estimates how many of the pairs of two test sets are in both: a share in 0 … 1.
+
+    The share is of all pairs that either set holds (Broder's resemblance).
+
+    Args:
+        first, second: what `sketch` returned for each set.
+    """
     one, other = set(first.split()), set(second.split())
     smallest = sorted(one | other)[:SKETCH]
     return len(one & other & set(smallest)) / len(smallest) if smallest else 0.0

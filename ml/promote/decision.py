@@ -1,4 +1,4 @@
-"""The gate's decision: every check with its value and threshold, and one way of writing it down."""
+"""The gate's decision: every check with its value and threshold, and its form in JSON."""
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -8,7 +8,7 @@ from ml.evaluate.evaluation import Interval
 
 
 class CheckKind(StrEnum):
-    """What a check asks; the value is its name for people."""
+    """What a check is about; the value is its name for people."""
 
     COMMITTED = "committed"
     EVALUABLE = "evaluable"
@@ -24,7 +24,7 @@ class CheckKind(StrEnum):
     LATENCY = "latency"
 
 
-RETRIABLE = {  # what another time or another machine may pass
+RETRIABLE = {  # checks that may pass at another time or on another machine
     CheckKind.SERVES,
     CheckKind.PINNED_VERSIONS,
     CheckKind.SAME_EMBEDDINGS,
@@ -37,11 +37,11 @@ class Check:
     """One condition of the gate.
 
     Attributes:
-        kind: what is asked.
-        passed: whether it holds.
-        words: what is asked in a sentence, or why it does not hold.
-        value, threshold: what was measured and its limit; None where nothing is measured.
-        about: the baseline or segment that it is about, or nothing.
+        kind: what the check is about.
+        passed: whether the condition holds.
+        words: the condition in words, or the reason why it does not hold.
+        value, threshold: the measured value and its limit; None where nothing is measured.
+        about: name of the baseline or segment of the check; empty if there is none.
     """
 
     kind: CheckKind
@@ -63,10 +63,11 @@ class Reuse:
 
     Attributes:
         comparison: 1-based index of this comparison with a champion on these pairs.
-        significance: the level that it used.
-        left: the level for all later comparisons together.
-        power, smallest_gain: a true gain of this size is proven by the next comparison with this
-            probability.
+        significance: the level that this comparison used.
+        left: the level that is left for all later comparisons together.
+        power: the probability with which the next comparison proves a true gain of
+            `smallest_gain`.
+        smallest_gain: the smallest true gain that the next comparison proves with this power.
     """
 
     comparison: int
@@ -78,12 +79,13 @@ class Reuse:
 
 @dataclass(frozen=True)
 class SegmentDifference:
-    """Challenger less champion on a part of the test pairs.
+    """The difference of challenger and champion on a segment of the test pairs.
 
     Attributes:
-        positives: pairs of variants in it.
-        guarded: whether they are enough for a check.
-        difference: of block AP.
+        name: such as "gender Men", see `ml.promote.segments.segments`.
+        positives: number of pairs of variants in the segment.
+        guarded: whether these are enough for a check.
+        difference: block AP of the challenger minus that of the champion.
     """
 
     name: str
@@ -94,15 +96,17 @@ class SegmentDifference:
 
 @dataclass(frozen=True)
 class Decision:
-    """What the gate found. It passes if every check does, whatever the mode.
+    """The outcome of the gate. A decision passes if every check passes, in either mode.
 
     Attributes:
-        mode: "enforce" or "dry-run"; metric: the policy's.
+        mode: "enforce" or "dry-run".
+        metric: name of the policy's metric.
         checks: in the order in which they were made.
-        challenger, champion, difference: the metric with its interval; None where there is none.
-        reuse: None without a champion.
+        challenger, champion: the metric of each model with its interval; None where not measured.
+        difference: challenger minus champion, with its interval; None without a comparison.
+        reuse: None without a comparison.
         segments: of the comparison with the champion.
-        challenger_model, champion_model: addresses in the registry, or None.
+        challenger_model, champion_model: URIs in the registry; None where there is no model.
         policy: the section `gate` of the policy that decided.
     """
 
@@ -135,11 +139,11 @@ class Decision:
 
     @property
     def retriable(self) -> bool:
-        """Whether a check failed that another time or another machine may pass."""
+        """Whether a check failed that may pass at another time or on another machine."""
         return any(check.kind in RETRIABLE for check in self.failed)
 
     def to_json(self) -> dict[str, Any]:
-        """The decision as it is kept in gate/decision.json; `passed` and names are written too."""
+        """Returns the content of gate/decision.json, with `passed` and the checks' names."""
         checks = [{"name": check.name, **asdict(check)} for check in self.checks]
         return {"passed": self.passed, **asdict(self), "checks": checks}
 

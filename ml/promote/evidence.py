@@ -1,4 +1,4 @@
-"""The evidence that the gate decides on: two models on the same test pairs, and one being served."""
+"""The evidence that the gate decides on: two models on the same test pairs, and a serving check."""
 
 from dataclasses import dataclass, field
 
@@ -7,10 +7,11 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Segment:
-    """Both models on a part of the test pairs.
+    """Both models on a segment of the test pairs.
 
     Attributes:
-        positives: pairs of variants in it.
+        name: such as "gender Men", see `ml.promote.segments.segments`.
+        positives: number of pairs of variants in the segment.
         challenger, champion: float (1 + resamples,), block AP for paired resamples, the sample
             itself first.
     """
@@ -23,16 +24,16 @@ class Segment:
 
 @dataclass(frozen=True)
 class Serving:
-    """How a candidate did when it was served over HTTP.
+    """The result of the serving check: a candidate is served over HTTP.
 
     Attributes:
-        problem: why it could not be, or None.
-        differing: of its pinned requirements, those that are not installed in this version, in
-            words.
-        difference: largest difference of a number of the canaries' embeddings to what was recorded
-            at evaluation.
-        milliseconds: that one product takes, the median over requests.
-        megabytes: of the model's files.
+        problem: why the candidate could not be served; None if it was served.
+        differing: the pinned requirements of which another version is installed, in words.
+        difference: largest absolute difference between a number of the canary products' embeddings
+            and the number that the stage embed recorded; None if it could not be measured.
+        milliseconds: time that one product takes, median over the requests; None if it could not be
+            measured.
+        megabytes: size of the model's files.
     """
 
     problem: str | None
@@ -44,19 +45,19 @@ class Serving:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the gate knows of a challenger.
+    """Everything about a challenger that the gate decides on.
 
     Attributes:
-        dirty: whether it was made from uncommitted changes.
-        reason: why it could not be evaluated, or None.
+        dirty: whether the challenger was made from uncommitted changes.
+        reason: why the challenger could not be evaluated; None if it was evaluated.
         challenger, champion: float (1 + resamples,), the policy's metric for paired resamples of
             the same test pairs, the sample itself first; None where not evaluable or where there is
             no champion.
         baselines: name → value of the metric on those pairs.
         comparison: 1-based index of this comparison with a champion on these test pairs.
-        segments: parts of the catalogue, where there is a champion.
-        serving: None where the policy asks for no canaries.
-        challenger_model, champion_model: addresses in the registry; None where there is none.
+        segments: both models on each segment; empty without a champion.
+        serving: None where the policy asks for no canary products.
+        challenger_model, champion_model: URIs in the registry; None where there is no model.
     """
 
     dirty: bool

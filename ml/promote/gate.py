@@ -1,4 +1,4 @@
-"""The gate: may this model replace the champion? The evidence is held against the policy."""
+"""The gate: it compares the evidence with the policy and decides about a promotion."""
 
 import numpy as np
 from scipy.stats import norm
@@ -11,7 +11,7 @@ from ml.promote.policy import GatePolicy, SegmentPolicy, ServingPolicy
 
 
 def decide(policy: GatePolicy, evidence: Evidence) -> Decision:
-    """Holds the evidence against the policy; every check that can be made is made."""
+    """Compares the evidence with the policy; it makes every check that the evidence allows."""
     challenger, champion = evidence.challenger, evidence.champion
     checks = _eligible(evidence)
     difference = None if challenger is None or champion is None else challenger - champion
@@ -39,25 +39,25 @@ def decide(policy: GatePolicy, evidence: Evidence) -> Decision:
 
 
 def lower_bound(difference: np.ndarray, significance: float) -> float:
-    """Computes the value that the true difference exceeds, but for a chance of `significance`.
+    """Computes a one-sided lower confidence bound of the true difference.
+
+    The bound is the value minus z standard deviations of the bootstrap (Davison and Hinkley 1997,
+    section 5.2). It is not a percentile, because a few thousand resamples do not resolve the small
+    levels that are left after some comparisons.
 
     Args:
-        difference: float (1 + resamples,), the sample's own first.
-
-    Returns:
-        Value less z standard deviations of the bootstrap (Davison and Hinkley 1997, section 5.2):
-        percentiles of a few thousand resamples say nothing of the small levels that are left after
-        some comparisons.
+        difference: float (1 + resamples,), the value of the sample itself first.
+        significance: the chance that the true difference is below the bound.
     """
     return float(difference[0] - norm.isf(significance) * spread(difference))
 
 
 def _eligible(evidence: Evidence) -> list[Check]:
-    words = "it was made from a commit, without uncommitted changes"
-    reason = evidence.reason
+    committed = "it was made from a commit, without uncommitted changes"
+    evaluable = evidence.reason or "dev and test split hold annotated pairs to evaluate it on"
     return [
-        Check(CheckKind.COMMITTED, not evidence.dirty, words),
-        Check(CheckKind.EVALUABLE, reason is None, reason or "annotated pairs judge it"),
+        Check(CheckKind.COMMITTED, not evidence.dirty, committed),
+        Check(CheckKind.EVALUABLE, evidence.reason is None, evaluable),
     ]
 
 
@@ -77,8 +77,8 @@ def _against_champion(policy: GatePolicy, difference: np.ndarray, comparison: in
     low, least = lower_bound(difference, level), 0 - policy.margin  # not -0.0
     more = f"{policy.metric} is more than {policy.min_gain:+g} against the champion"
     proven = (
-        f"the lower bound of that difference at level {level:.2g}, which is what comparison "
-        f"{comparison} on these test pairs may use, is above {least:g}"
+        f"the lower bound of that difference at level {level:.2g}, the part for comparison "
+        f"{comparison} on these test pairs, is above {least:g}"
     )
     return [
         Check(CheckKind.GAIN, gain > policy.min_gain, more, gain, policy.min_gain),
@@ -105,7 +105,7 @@ def _difference(policy: SegmentPolicy, segment: Segment) -> SegmentDifference:
 
 
 def _no_segment_worse(policy: SegmentPolicy, segments: list[Segment]) -> list[Check]:
-    """Checks every segment with enough pairs: it must not be provably worse.
+    """Checks that no segment with enough pairs is provably worse.
 
     The level is divided by the number of these checks (Bonferroni), so that many segments raise no
     more false alarms than one.
@@ -126,18 +126,18 @@ def _no_segment_worse(policy: SegmentPolicy, segments: list[Segment]) -> list[Ch
 def _served(policy: ServingPolicy, serving: Serving) -> list[Check]:
     answers = serving.problem or "it answers over HTTP, in a process of its own"
     pinned = "; ".join(serving.differing) or "the versions that it is pinned to are installed"
-    size = serving.megabytes
+    size, words = serving.megabytes, "size of its files in megabytes"
     checks = [
         Check(CheckKind.SERVES, serving.problem is None, answers),
         Check(CheckKind.PINNED_VERSIONS, not serving.differing, pinned),
-        Check(CheckKind.SIZE, size <= policy.size, "megabytes of its files", size, policy.size),
+        Check(CheckKind.SIZE, size <= policy.size, words, size, policy.size),
     ]
     if serving.difference is not None:
-        words = "largest difference of the canaries' embeddings to those recorded at evaluation"
+        words = "largest difference between served and recorded embeddings of the canary products"
         value, limit = serving.difference, policy.tolerance
         checks.append(Check(CheckKind.SAME_EMBEDDINGS, value <= limit, words, value, limit))
     if serving.milliseconds is not None:
-        words = "milliseconds a product, over HTTP"
+        words = "milliseconds per product over HTTP"
         value, limit = serving.milliseconds, policy.latency
         checks.append(Check(CheckKind.LATENCY, value <= limit, words, value, limit))
     return checks

@@ -1,4 +1,7 @@
-"""The promotion policy: the sections of mlflow/promotion.yaml, checked against a model of each."""
+"""The promotion policy: a class for each section of mlflow/promotion.yaml.
+
+The comments of that file explain every value.
+"""
 
 from pathlib import Path
 from typing import Literal
@@ -12,14 +15,14 @@ from ml.evaluate.evaluation import METRICS
 
 
 class ModelNames(Params):
-    """The section `models` of the policy: names in the registry."""
+    """The section `models` of the policy: names of the registered models."""
 
     candidates: str
     production: str
 
 
 class SegmentPolicy(Params):
-    """The section `gate.segments` of the policy: what guards single parts of the catalogue."""
+    """The section `gate.segments` of the policy: when a segment is too much worse."""
 
     pairs: int = Field(ge=1)
     margin: float = Field(ge=0)
@@ -27,7 +30,7 @@ class SegmentPolicy(Params):
 
 
 class ServingPolicy(Params):
-    """The section `gate.serving` of the policy: what a candidate must show when it is served as consumers would."""
+    """The section `gate.serving` of the policy: the limits of the serving check."""
 
     canaries: int = Field(ge=0)
     tolerance: float = Field(ge=0)
@@ -36,7 +39,7 @@ class ServingPolicy(Params):
 
 
 class GatePolicy(Params):
-    """The section `gate` of the policy; the file says what each value means."""
+    """The section `gate` of the policy: the limits that a challenger must keep."""
 
     mode: Literal["enforce", "dry-run"]
     metric: str
@@ -57,12 +60,12 @@ class GatePolicy(Params):
     @classmethod
     def _known(cls, name: str) -> str:
         if name not in METRICS:
-            raise ValueError(f"is none of {', '.join(METRICS)}")
+            raise ValueError(f"must be one of {', '.join(METRICS)}")
         return name
 
 
 class ApprovalPolicy(Params):
-    """The section `approval` of the policy: what must happen after the gate before a candidate may serve."""
+    """The section `approval` of the policy: who must approve what the gate has passed."""
 
     approvers: int = Field(ge=0)
     author_alone: bool
@@ -82,11 +85,15 @@ def load_policy(path: Path) -> Policy:
     """Reads the promotion policy.
 
     Raises:
-        UserError: missing, not YAML, or against the schema; every mistake is named.
+        UserError: the file is missing, is not YAML, or has values that no policy may have; the
+            message names every mistake.
     """
     try:
         return Policy.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (OSError, yaml.YAMLError) as error:
-        raise UserError(f"the promotion policy cannot be read: {error}") from error
+        raise UserError(f"the promotion policy {path} cannot be read: {error}") from error
     except ValidationError as error:
-        raise UserError(f"the promotion policy {path} does not hold: {describe(error)}") from error
+        raise UserError(
+            f"the promotion policy {path} is not valid: {describe(error)}; correct it "
+            "(docs/promotion.md explains every value)"
+        ) from error

@@ -1,4 +1,7 @@
-"""Parts of the test pairs that a model may not get worse on unnoticed: article types, genders, and how far colourways differ."""
+"""Segments of the test pairs: article types, genders, and bands of colour distance.
+
+A challenger must not be provably worse than the champion on any of them.
+"""
 
 from collections.abc import Iterator
 
@@ -8,26 +11,24 @@ from PIL import Image, ImageCms
 
 from ml.data.annotations import Annotations
 
-BANDS = (
-    "near",
-    "middle",
-    "far",
-)  # thirds of the pairs of variants, by the distance of their colours
+BANDS = ("near", "middle", "far")  # thirds of the pairs of variants, by colour distance
 
 
 def segments(
     products: pd.DataFrame, annotations: Annotations, pictures: np.ndarray, masks: np.ndarray
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Names and members of all segments.
+    """Yields the name and the pairs of each segment.
 
     Args:
-        products: gender and article_type of the annotated products, in the order of `annotations.indices`.
+        products: gender and article_type of the annotated products, in the order of
+            `annotations.indices`.
+        annotations: of the test split.
         pictures, masks: of these products, see `mean_colours`.
 
     Yields:
-        A name such as "article type Shirts", and bool (block pairs,): which of `annotations.block_pairs`
-        are in it. A band of colour distances holds its pairs of variants and all pairs of other
-        designs, since what these look like is no matter of colour.
+        A name such as "article type Shirts", and bool (block pairs,): which of
+        `annotations.block_pairs` are in the segment. A band of colour distance holds its own pairs
+        of variants and all pairs of different designs, because those differ in more than colour.
     """
     pairs = annotations.block_pairs
     for column, words in (("article_type", "article type"), ("gender", "gender")):
@@ -41,30 +42,35 @@ def segments(
 
 
 def mean_colours(pictures: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """The mean colour of each product, in CIE L*a*b*.
+    """Computes the mean colour of each product, in CIE L*a*b*.
 
     Args:
-        pictures: uint8 (products, height, width, 3), sRGB; masks: uint8 (products, height, width),
-            above 0 on the product; a product without any such pixel is taken whole.
+        pictures: uint8 (products, height, width, 3), sRGB.
+        masks: uint8 (products, height, width), above 0 on the product. If a mask has no such pixel,
+            the mean is over the whole picture.
 
     Returns:
-        float (products, 3): L* in 0 … 100, a* and b*.
+        float (products, 3): L* in 0 … 100, a* and b* in −128 … 127.
     """
     shown = (masks > 0) | ~(masks > 0).any(axis=(1, 2), keepdims=True)
     means = np.stack(
         [picture[inside].mean(axis=0) for picture, inside in zip(pictures, shown, strict=True)]
     )
-    row = Image.fromarray(means.round().astype(np.uint8)[None])
+    colours = Image.fromarray(means.round().astype(np.uint8)[None])  # a pixel for each product
     to_lab = ImageCms.buildTransform(
         ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB"
     )
-    lab = np.asarray(ImageCms.applyTransform(row, to_lab))[0].astype(float)
-    signed = np.where(
-        lab[:, 1:] > 127, lab[:, 1:] - 256, lab[:, 1:]
-    )  # Pillow keeps a* and b* as signed bytes
+    lab = np.asarray(ImageCms.applyTransform(colours, to_lab))[0].astype(float)
+    # Pillow keeps a* and b* as signed bytes.
+    signed = np.where(lab[:, 1:] > 127, lab[:, 1:] - 256, lab[:, 1:])
     return np.column_stack([lab[:, 0] / 255 * 100, signed])
 
 
 def colour_distance(colours: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """CIE76 distance of the products' mean colours: float (pairs,); about 2 is just noticeable."""
+    """Computes the CIE76 distance of mean colours: float (pairs,); about 2 is just noticeable.
+
+    Args:
+        colours: float (products, 3), see `mean_colours`.
+        left, right: int (pairs,), positions of the two products of each pair.
+    """
     return np.asarray(np.linalg.norm(colours[left] - colours[right], axis=1))
