@@ -18,6 +18,7 @@ import yaml
 from mlflow.tracking import MlflowClient
 from PIL import Image
 
+from ml.snapshot.stage import import_shop
 from ml.synthetic import generate_shop
 
 ROOT = Path(__file__).parents[1]
@@ -280,6 +281,16 @@ def set_params(path: Path, params: dict[str, object]) -> None:
             place = place[part]
         place[last] = value
     path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+
+
+def workplace(folder: Path, shop: Path) -> Path:
+    """A folder like the project's root, with the shop imported."""
+    shutil.copytree(ROOT / "data/gx", folder / "data/gx")
+    shutil.copy(ROOT / "data/previous.json", folder / "data")
+    shutil.copy(ROOT / "params.yaml", folder)
+    set_params(folder / "params.yaml", SMALL)
+    import_shop(str(shop), folder / "data/snapshot")
+    return folder
 
 
 def jpeg(picture: np.ndarray) -> bytes:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT, SMALL, edit_table, set_params
+from conftest import ROOT, edit_table, set_params, workplace
 
 import ml.embed.stage
 import ml.evaluate.stage
@@ -27,17 +27,6 @@ from ml.data.blocks import block_numbers
 from ml.data.split import split_of
 from ml.grouping.grouping import CLUSTERINGS, ClusteringName, Grouping
 from ml.serve.predictor import Predictor
-from ml.snapshot.stage import import_shop
-
-
-def workplace(folder: Path, shop: Path) -> Path:
-    """A folder like the project's root, with the shop imported."""
-    shutil.copytree(ROOT / "data/gx", folder / "data/gx")
-    shutil.copy(ROOT / "data/previous.json", folder / "data")
-    shutil.copy(ROOT / "params.yaml", folder)
-    set_params(folder / "params.yaml", SMALL)
-    import_shop(str(shop), folder / "data/snapshot")
-    return folder
 
 
 def run(folder: Path, monkeypatch: pytest.MonkeyPatch, *stages: str) -> None:
