@@ -81,7 +81,7 @@ def retrain(
         worktree.commit(f"data: snapshot {snapshot[:12]} of {source or 'this commit'}")
         made_by = recipe(worktree.root)
         worktree.note(recipe=made_by)
-        with alone_with(project, made_by, log):
+        with nullcontext() if worktree.dirty else alone_with(project, made_by, log):
             salvage(project, client, worktree, made_by, log)
             known = None if worktree.dirty else find_made(client, policy.models, made_by)
             if known:

@@ -18,6 +18,7 @@ import yaml
 from mlflow.tracking import MlflowClient
 from PIL import Image
 
+from flows.local.project import Project, author, git
 from ml.snapshot.stage import import_shop
 from ml.synthetic import generate_shop
 
@@ -89,6 +90,24 @@ def own_shop(shop: Path, tmp_path: Path) -> Path:
     """A copy of the shop that a test may spoil."""
     shutil.copytree(shop, tmp_path / "shop")
     return tmp_path / "shop"
+
+
+@pytest.fixture
+def empty_project(tmp_path: Path) -> Project:
+    """A git clone with nothing in it but what makes it a project: worktrees of it take no time."""
+    root = tmp_path / "project"
+    git(tmp_path, "init", "--quiet", str(root))
+    for name, text in (
+        ("dvc.yaml", "stages: {}"),
+        ("params.yaml", "{}"),
+        (".gitignore", ".variants\nconfig.local\nartifacts\n"),
+    ):
+        (root / name).write_text(text)
+    (root / ".dvc").mkdir()
+    (root / ".dvc/config").touch()
+    git(root, "add", "--all")
+    git(root, "commit", "--quiet", "-m", "a project", environment=author(root))
+    return Project(root)
 
 
 class Clone:

@@ -14,14 +14,14 @@ from faults import working_in
 from mlflow.tracking import MlflowClient
 
 from flows.local.environment import STARTED_BY
-from flows.local.project import Project, author, git
+from flows.local.project import Project, git
 from flows.local.worktree import open_worktree
 from flows.registry.dead_runs import CHECKPOINT, TEMPORARY, clean, dead_runs, end, orphans, salvage
 
 RUN = """
 import subprocess, sys, time
 from pathlib import Path
-from flows.local.project import Project
+from flows.local.project import Project, git
 from flows.local.worktree import open_worktree
 worktree = open_worktree(Project(Path(sys.argv[1])), allow_dirty=False)
 worktree.note(recipe="bread", run=sys.argv[2])
@@ -36,20 +36,8 @@ time.sleep(600)
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    root = tmp_path / "project"
-    git(tmp_path, "init", "--quiet", str(root))
-    for name, text in (
-        ("dvc.yaml", "stages: {}"),
-        ("params.yaml", "{}"),
-        (".gitignore", ".variants\nconfig.local\nartifacts\n"),
-    ):
-        (root / name).write_text(text)
-    (root / ".dvc").mkdir()
-    (root / ".dvc/config").touch()
-    git(root, "add", "--all")
-    git(root, "commit", "--quiet", "-m", "a project", environment=author(root))
-    return Project(root)
+def project(empty_project: Project) -> Project:
+    return empty_project
 
 
 @pytest.fixture
