@@ -97,3 +97,13 @@ def test_the_bar_shows_the_rate(
             advance()
     assert text in terminal.getvalue()
     assert "8/8" in terminal.getvalue()
+
+
+def test_what_an_earlier_run_did_does_not_count_for_the_speed(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with progress("train", 100, "steps", done=60) as advance:
+        clock.now += 2 * EVERY
+        advance(10)
+    line = capsys.readouterr().err.strip()
+    assert line == "train: 70% (70 of 100 steps, 2.0 s/step, 60 s left)"

@@ -137,7 +137,7 @@ def test_every_metric_has_its_interval_for_the_model_and_each_baseline(
                 assert metric["high"] >= metric["value"] - 0.2, name
     grouping = read_json(done / "artifacts/evaluate/grouping.json")
     assert grouping["threshold"] == metrics["model"]["threshold"]
-    assert grouping["calibration"] == metrics["calibration"]
+    assert grouping["calibration"] == metrics["model"]["calibration"]
     assert set(grouping["baselines"]) == set(metrics["baselines"])
 
 

@@ -15,13 +15,14 @@ Advance = Callable[..., None]
 
 
 @contextmanager
-def progress(title: str, total: int, unit: str) -> Iterator[Advance]:
+def progress(title: str, total: int, unit: str, done: int = 0) -> Iterator[Advance]:
     """Shows the progress of a piece of work on standard error.
 
     Args:
         title: what is done.
         total: number of units.
         unit: name of the units, a plural that ends in s.
+        done: units that an earlier run did; they do not count for the speed.
 
     Yields:
         `advance(count=1)`: `count` more units are done. In a log each line reads
@@ -29,9 +30,9 @@ def progress(title: str, total: int, unit: str) -> Iterator[Advance]:
         bar on Prefect's page.
     """
     if sys.stderr.isatty():
-        yield from _bar(title, total, unit)
+        yield from _bar(title, total, unit, done)
     else:
-        yield from _lines(title, total, unit)
+        yield from _lines(title, total, unit, done)
 
 
 def rate(speed: float, unit: str) -> str:
@@ -60,7 +61,7 @@ class _RateColumn(rich.progress.ProgressColumn):
         return Text(rate(speed, self.unit) if speed else "")
 
 
-def _bar(title: str, total: int, unit: str) -> Iterator[Advance]:
+def _bar(title: str, total: int, unit: str, done: int) -> Iterator[Advance]:
     columns = (
         rich.progress.TextColumn("{task.description}"),
         rich.progress.BarColumn(),
@@ -70,7 +71,7 @@ def _bar(title: str, total: int, unit: str) -> Iterator[Advance]:
         rich.progress.TimeRemainingColumn(),
     )
     with rich.progress.Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(title, total=total)
+        task = bar.add_task(title, total=total, completed=done)
 
         def advance(count: int = 1) -> None:
             bar.update(task, advance=count)
@@ -78,18 +79,18 @@ def _bar(title: str, total: int, unit: str) -> Iterator[Advance]:
         yield advance
 
 
-def _lines(title: str, total: int, unit: str) -> Iterator[Advance]:
+def _lines(title: str, total: int, unit: str, done: int) -> Iterator[Advance]:
     start = shown = time.monotonic()
-    done = 0
+    before = done
 
     def advance(count: int = 1) -> None:
         nonlocal done, shown
         done += count
         now = time.monotonic()
-        if not done or not total or (now - shown < EVERY and done < total):
+        if done == before or not total or (now - shown < EVERY and done < total):
             return
         shown = now
-        speed = done / max(now - start, 1e-9)
+        speed = (done - before) / max(now - start, 1e-9)
         ending = f"{rate(speed, unit)}, {(total - done) / speed:,.0f} s left"
         line = f"{title}: {done / total:.0%} ({done:,} of {total:,} {unit}, {ending})"
         print(line, file=sys.stderr, flush=True)  # standard output is for results

@@ -23,12 +23,24 @@ from ml.train.train_split import TrainSplit
 from ml.train.trainer import Trainer
 from ml.train.weight_interpolation import interpolate_weights
 
-TYPICAL = 1000  # train products, about, whose mean embedding is the center
+TYPICAL = 1000  # about so many train products have the mean embedding that is the center
 COLUMNS = ["epoch", "loss", "accuracy", "learning_rate", "dev_block_ap"]
 
 
 def main(prepared: Path = PREPARED, params_file: Path = PARAMS, out: Path = TRAINED) -> None:
-    """Trains the encoder; an interrupted training goes on from its last finished epoch."""
+    """Trains the encoder; an interrupted training continues after its last finished epoch.
+
+    It writes encoder.safetensors, encoder.json and history.csv.
+
+    Args:
+        prepared: folder of the stage prepare.
+        params_file: params.yaml.
+        out: folder of the results.
+
+    Raises:
+        UserError: the section `train` of the params is missing or not valid, or the training method
+            needs annotated pairs and the train split has none.
+    """
     params = load_train_params(params_file)
     exact(params.threads)
     torch.manual_seed(params.seed)  # the initial weights
@@ -36,11 +48,9 @@ def main(prepared: Path = PREPARED, params_file: Path = PARAMS, out: Path = TRAI
     shuffle = torch.Generator().manual_seed(params.seed)
     batches = params.method_class.batches(split, params.batch, params.method_params, shuffle)
     trainer = Trainer(params, params.epochs * len(batches), shuffle)
-    # A network of its own: training goes on from the trained weights, not from the blended ones.
-    encoder = Encoder(params.encoder.model_copy(update={"weights": "random"})).to(
-        trainer.fabric.device
-    )
-    encoder.to(memory_format=torch.channels_last)
+    # A second network holds the blended weights: training continues from the trained ones.
+    encoder = Encoder(params.encoder.model_copy(update={"weights": "random"}))
+    encoder.to(trainer.fabric.device).to(memory_format=torch.channels_last)
     initial = {name: value.clone() for name, value in trainer.kept.state_dict().items()}
     share = 1.0 if params.encoder.weights == "random" else params.blend
     checkpoint = out / "checkpoint.pt"
@@ -64,8 +74,8 @@ def main(prepared: Path = PREPARED, params_file: Path = PARAMS, out: Path = TRAI
         print(f"going on after epoch {last}, where an earlier training stopped", flush=True)
     else:
         finish(0, {})
-    with progress("train", params.epochs * len(batches), "steps") as advance:
-        advance((len(history.rows) - 1) * len(batches))
+    earlier = (len(history.rows) - 1) * len(batches)
+    with progress("train", params.epochs * len(batches), "steps", earlier) as advance:
         for epoch in range(len(history.rows), params.epochs + 1):
             started = time.monotonic()
             metrics = trainer.epoch(batches, advance)
@@ -98,7 +108,7 @@ def main(prepared: Path = PREPARED, params_file: Path = PARAMS, out: Path = TRAI
 
 
 def load_split(prepared: Path) -> TrainSplit:
-    """The train split as `ml.prepare` left it; pictures and masks are memory maps."""
+    """Loads the train split from the folder of the stage prepare; its arrays are memory maps."""
     products, pairs = (read_table(prepared / f"{name}.parquet") for name in ("products", "pairs"))
     pictures, masks = (
         np.load(prepared / f"{name}.npy", mmap_mode="r") for name in ("images", "masks")
@@ -107,5 +117,5 @@ def load_split(prepared: Path) -> TrainSplit:
 
 
 def digest(products: pd.DataFrame) -> str:
-    """A hash of the table, whose picture hashes and boxes say what the arrays hold."""
+    """Hashes the products table, whose picture hashes and boxes determine the arrays."""
     return hashlib.sha256(json.dumps(products.to_dict("list"), default=str).encode()).hexdigest()
