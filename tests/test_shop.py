@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 from conftest import edit_table
 
+from flows.local.project import Project
+from flows.local.temporary_import import borrowed
 from ml.core.errors import UserError
 from ml.core.files import read_table
 from ml.snapshot.shop import open_shop
@@ -98,6 +100,26 @@ def test_a_catalogue_without_products_is_refused(tmp_path: Path) -> None:
 def test_an_unreadable_table_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "catalog.csv").write_bytes(content)
     refused(tmp_path, "catalog")
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        (["1000000", "1000000"], "has ids that come twice or more: 1000000; "),
+        (["", "1000000"], "has products without an id: images/1000000.jpg; "),
+    ],
+)
+def test_commands_that_import_no_snapshot_name_missing_ids_and_those_that_come_twice(
+    own_shop: Path, tmp_path: Path, ids: list[str], message: str
+) -> None:
+    def edit(table: pd.DataFrame) -> pd.DataFrame:
+        table.loc[:1, "product_id"] = ids
+        return table
+
+    edit_table(own_shop / "catalog.csv", edit)
+    project = Project(tmp_path / "project")
+    with pytest.raises(UserError, match=message), borrowed(project, str(own_shop)):
+        pass
 
 
 def test_two_catalogues_are_refused(own_shop: Path) -> None:

@@ -45,13 +45,17 @@ def borrowed(project: Project, source: str) -> Iterator[ShopTable]:
         snapshot = Path(folder, "snapshot")
         import_shop(source, snapshot)
         products = read_table(snapshot / "catalog.parquet")
-        twice = products.loc[
-            products["product_id"].duplicated() | products["product_id"].isna(), "product_id"
-        ]
+        without = products.loc[products["product_id"].isna(), "image"]
+        if len(without):
+            raise UserError(
+                f"the catalogue of '{source}' has products without an id: "
+                f"{', '.join(map(str, without[:10]))}; give each product an id of its own"
+            )
+        twice = products.loc[products["product_id"].duplicated(), "product_id"]
         if len(twice):
             raise UserError(
-                f"the catalogue of '{source}' has ids that are missing or come twice: "
-                f"{', '.join(map(str, twice[:10]))}; give each product an id of its own"
+                f"the catalogue of '{source}' has ids that come twice or more: "
+                f"{', '.join(twice[:10])}; give each product an id of its own"
             )
         for column in BLOCK:
             empty = products.loc[products[column].isna(), "product_id"]
