@@ -1,4 +1,4 @@
-"""Faults done to running `variants` commands, and what must hold of a clone whatever was done to it."""
+"""Faults injected into running `variants` commands, and checks of the clone afterwards."""
 
 import hashlib
 import os
@@ -19,8 +19,8 @@ from servers import Served
 
 from flows.local.servers import running
 
-# The parts of a retraining: the words that it prints as one begins, and about how many seconds it
-# lasts on a small shop.
+# The parts of a retraining: the words that it prints when the part begins, and about how many
+# seconds the part lasts on a small shop.
 PARTS = {
     "start": ("", 10.0),
     "snapshot": ("Beginning flow run", 7.0),
@@ -33,11 +33,17 @@ PARTS = {
     "register": ("model: models:/", 3.0),
     "gate": ("looks at the test pairs", 9.0),
 }
-PATIENCE = 900.0  # seconds that a busy machine may need for what takes one minute on a quiet one
+PATIENCE = 900.0  # seconds that a busy machine may need for one minute of work
 
 
 class Command:
-    """A `variants` command that runs while something is done to it."""
+    """A `variants` command that runs in the background.
+
+    Attributes:
+        clone: the clone in which it runs.
+        log: the file of its output.
+        process: its process, in a session of its own.
+    """
 
     def __init__(self, clone: Clone, *arguments: str) -> None:
         self.clone = clone
@@ -58,7 +64,14 @@ class Command:
         return self.log.read_text(errors="replace")
 
     def reaches(self, words: str) -> bool:
-        """Waits until it has printed these words; False where it ended without."""
+        """Waits until it has printed these words.
+
+        Returns:
+            False if it ended without printing them.
+
+        Raises:
+            AssertionError: it still runs after `PATIENCE` and has not printed them.
+        """
         deadline = time.monotonic() + PATIENCE
         while words not in self.said:
             if self.process.poll() is not None:
@@ -68,7 +81,15 @@ class Command:
         return True
 
     def kill(self, *, everything: bool) -> bool:
-        """SIGKILL to the command alone, or to all that works in the clone, as in a power failure; False where it had ended."""
+        """Kills the command with SIGKILL.
+
+        Args:
+            everything: whether all processes that work in the clone are killed too, as in a power
+                failure.
+
+        Returns:
+            False if it had ended before.
+        """
         lived = self.process.poll() is None
         with suppress(ProcessLookupError):
             os.kill(self.process.pid, signal.SIGKILL)
@@ -80,14 +101,18 @@ class Command:
         return lived
 
     def ends(self) -> str:
-        """Waits for its end, which must be a good one; returns what it printed."""
+        """Waits for its end and returns what it printed.
+
+        Raises:
+            AssertionError: it exited with an error.
+        """
         code = self.process.wait(timeout=PATIENCE)
         assert code == 0, f"exited with {code}:\n{self.said}"
         return self.said
 
 
 def working_in(folder: Path) -> list[psutil.Process]:
-    """Processes whose current folder is in this one."""
+    """The processes whose current folder is this folder or below it."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
@@ -97,7 +122,17 @@ def working_in(folder: Path) -> list[psutil.Process]:
 
 
 def kill_within(clone: Clone, part: str, dice: random.Random, *arguments: str) -> bool:
-    """Starts a command and kills it at a random moment of a part; False where it had ended before, or never came to it."""
+    """Starts a command and kills it at a random moment of a part.
+
+    Args:
+        clone: the clone in which it runs.
+        part: a key of `PARTS`.
+        dice: the generator of the moment, and of what is killed.
+        arguments: the arguments of the command.
+
+    Returns:
+        False if the command ended before it was killed, or never reached the part.
+    """
     words, lasts = PARTS[part]
     command = Command(clone, *arguments)
     if not command.reaches(words):
@@ -108,7 +143,12 @@ def kill_within(clone: Clone, part: str, dice: random.Random, *arguments: str) -
 
 
 def lost(clone: Clone, versions: int) -> list[str]:
-    """What is missing or left over in a clone in which so many retrainings have been asked for; nothing, it should be."""
+    """Lists everything that is missing or left over in a clone; the list should be empty.
+
+    Args:
+        clone: the clone.
+        versions: number of different retrainings that were asked for.
+    """
     wrong: list[str] = []
 
     def expect(what: str, found: object, wanted: object) -> None:
@@ -163,7 +203,7 @@ def lost(clone: Clone, versions: int) -> list[str]:
 
 
 def damaged(cache: Path) -> list[str]:
-    """Files of a DVC cache whose content is not what their name says."""
+    """The files of a DVC cache whose content has another hash than their name."""
     return [
         str(file)
         for file in cache.rglob("*")
@@ -175,13 +215,13 @@ def damaged(cache: Path) -> list[str]:
 
 
 def locked(clone: Clone, version: int) -> object:
-    """The hashes of every file that went into a candidate, or came out of a stage."""
+    """The content of a candidate's dvc.lock: the hashes of all inputs and outputs of its stages."""
     commit = clone.client.get_model_version(CANDIDATES, str(version)).tags["commit"]
     return yaml.safe_load(clone.git("show", f"{commit}:dvc.lock"))
 
 
 class Server:
-    """A server that can be taken away and brought back, with what it knew."""
+    """A server that can be stopped and started again on the same data."""
 
     def __init__(self, served: Served, log: Path, environment: dict[str, str]) -> None:
         self.start = lambda: running(served.command, log, environment, served.ready)
@@ -190,7 +230,7 @@ class Server:
 
     @contextmanager
     def away(self, seconds: float) -> Iterator[None]:
-        """Kills the server, and starts it again after so many seconds, or later where the block lasts longer."""
+        """Kills the server for the block and for at least `seconds`, then starts it again."""
         back = time.monotonic() + seconds
         self.stop()
         yield
@@ -199,7 +239,7 @@ class Server:
         self.process = self.context.__enter__()
 
     def stop(self) -> None:
-        """SIGKILL to it and to all that it has started."""
+        """Kills the server, and all processes that it started, with SIGKILL."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.context.__exit__(None, None, None)

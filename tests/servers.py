@@ -1,4 +1,4 @@
-"""Real servers for the tests that are about them, on free ports of this machine."""
+"""Real servers on free ports of this machine, for tests of the flows with servers."""
 
 import json
 import os
@@ -16,7 +16,16 @@ HOST = ["--host", "127.0.0.1", "--port"]
 
 
 def post(address: str, body: object, timeout: float = 30) -> Any:
-    """The JSON that a server answers to JSON."""
+    """Posts `body` as JSON and returns the JSON answer.
+
+    Args:
+        address: the URL.
+        body: what JSON can express.
+        timeout: seconds.
+
+    Raises:
+        urllib.error.URLError: the server does not answer, or answers with an error.
+    """
     request = urllib.request.Request(
         address, json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
@@ -26,11 +35,11 @@ def post(address: str, body: object, timeout: float = 30) -> Any:
 
 @dataclass(frozen=True)
 class Served:
-    """How a server is started, and where it answers.
+    """The command that starts a server, and the addresses where it answers.
 
     Attributes:
-        command: argument vector.
-        address: what clients are given.
+        command: the argument vector.
+        address: the address for clients.
         ready: an address that answers once the server is up.
     """
 
@@ -40,7 +49,7 @@ class Served:
 
 
 def mlflow_served(store: str, artifacts: Path, *options: str) -> Served:
-    """`mlflow server OPTIONS` on a free port; store: the address of its database."""
+    """`mlflow server OPTIONS` on a free port; `store` is the address of its database."""
     port = free_port()
     command = [
         sys.executable,
@@ -65,7 +74,12 @@ def prefect_served() -> Served:
 
 
 def of_its_own(home: Path, **settings: str) -> dict[str, str]:
-    """An environment for servers that know nothing of this machine's settings; Prefect keeps its files in `home`."""
+    """Environment variables for servers, without the settings of this machine.
+
+    Args:
+        home: the folder of Prefect's files.
+        settings: further variables.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -76,9 +90,8 @@ def of_its_own(home: Path, **settings: str) -> dict[str, str]:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "1",
     }
-    jobs = {
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"
-    }  # half a dozen processes that nothing here uses
+    # MLflow's job execution would start half a dozen processes that no test uses.
+    jobs = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     return kept | quiet | jobs | {"PREFECT_HOME": str(home)} | settings
 
 

@@ -1,4 +1,7 @@
-"""What people see: Prefect's page starts a retraining, MLflow's page shows its run, and the report opens, in a real browser."""
+"""The pages in a real browser.
+
+Prefect's page starts a retraining, MLflow's page shows its run, and the report opens.
+"""
 
 import json
 import os
@@ -37,13 +40,19 @@ pytestmark = pytest.mark.skipif(
 
 @dataclass
 class Pages:
-    """`variants ui` and `variants serve`, running for a clone."""
+    """A clone for which `variants ui` and `variants serve` run.
+
+    Attributes:
+        clone: the clone.
+        mlflow, prefect: the addresses of the pages.
+    """
 
     clone: Clone
     mlflow: str
     prefect: str
 
     def api(self, path: str, body: dict[str, object] | None = None) -> object:
+        """The answer of Prefect's API to a request."""
         return post(f"{self.prefect}/api{path}", body or {})
 
 
@@ -51,6 +60,7 @@ class Pages:
 def pages(
     make_clone: Callable[[], Clone], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Pages]:
+    """The running pages; only one test promotes a model there."""
     clone = make_clone()
     loosen_gate(clone)
     found = Pages(clone, f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}")
@@ -83,6 +93,7 @@ def pages(
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """A running Chromium."""
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield started
@@ -91,6 +102,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
+    """A new page of the browser."""
     opened = browser.new_page(viewport={"width": 1400, "height": 1200})
     opened.set_default_timeout(60_000)
     yield opened
@@ -99,7 +111,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture(scope="module")
 def flow_run(pages: Pages, browser: Browser, shop: Path) -> str:
-    """The id of a retraining that was started by hand on Prefect's page."""
+    """The id of the flow run of a retraining that was started on Prefect's page."""
     opened = browser.new_page(viewport={"width": 1400, "height": 1200})
     opened.set_default_timeout(60_000)
     opened.goto(f"{pages.prefect}/deployments")
@@ -182,7 +194,7 @@ def test_the_report_draws_its_charts_and_pictures_without_an_error(
     width = page.evaluate(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
-    assert width <= 0  # nothing sticks out sideways
+    assert width <= 0  # the page does not scroll sideways
     assert problems == []
     assert re.search(r"0\.\d{3}", page.locator("tr.model").first.inner_text())
 
@@ -208,7 +220,7 @@ def test_a_candidate_is_approved_in_the_form_on_prefects_page_and_becomes_the_ch
     form.locator(".p-select-button__control").focus()
     page.keyboard.press("ArrowDown")
     expect(page.get_by_text("reject", exact=True).first).to_be_visible()
-    page.keyboard.press("Enter")  # the first of both
+    page.keyboard.press("Enter")  # the first of the two answers
     expect(form.locator(".p-select-button__value")).to_have_text("approve")
     form.locator("textarea").last.fill("its groups look right")
     form.get_by_role("button", name="Submit").click()
@@ -216,17 +228,17 @@ def test_a_candidate_is_approved_in_the_form_on_prefects_page_and_becomes_the_ch
     assert state() == "Completed"
     champion = pages.clone.client.get_model_version_by_alias(PRODUCTION, "champion")
     assert champion.tags["candidate"] == f"models:/{CANDIDATES}/1"
-    told = json.loads(pages.clone.run("history", "--json").stdout)
-    assert [(event["what"], event["by"]) for event in told][:2] == [
+    events = json.loads(pages.clone.run("history", "--json").stdout)
+    assert [(event["what"], event["by"]) for event in events][:2] == [
         ("decision", "gate"),
         ("approval", "Rita"),
     ]
-    assert told[1]["comment"] == "its groups look right"
-    assert (told[2]["what"], told[2]["approval"]) == ("promotion", "approved by Rita")
+    assert events[1]["comment"] == "its groups look right"
+    assert (events[2]["what"], events[2]["approval"]) == ("promotion", "approved by Rita")
 
 
 def start(clone: Clone, log: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    """Starts `variants ARGUMENTS` in the clone, as a user would in a shell of its own."""
+    """Starts `variants ARGUMENTS` in the clone, in its own session; `log` gets the output."""
     with log.open("wb") as output:
         return subprocess.Popen(
             [sys.executable, "-m", "flows.cli", *arguments],
@@ -240,7 +252,7 @@ def start(clone: Clone, log: Path, *arguments: str) -> subprocess.Popen[bytes]:
 
 
 def wait(done: Callable[[], bool], what: str, log: Path | None = None) -> None:
-    """Waits until something is so."""
+    """Waits until `done()` is true; fails after `PATIENCE` with the end of the log."""
     deadline = time.monotonic() + PATIENCE
     while not done():
         assert time.monotonic() < deadline, f"{what} took too long" + (

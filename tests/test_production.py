@@ -1,4 +1,7 @@
-"""The production model has one champion, whoever promotes at the same time and from wherever, and nothing gets past the gate."""
+"""The production model has one champion, also when two people promote at the same time.
+
+Nothing gets past the gate.
+"""
 
 import json
 
@@ -32,12 +35,13 @@ JUDGED = {
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of a registry."""
     return f"sqlite:///{tmp_path_factory.mktemp('registry')}/mlflow.db"
 
 
 @pytest.fixture
 def client(store: str) -> MlflowClient:
-    """A registry without versions."""
+    """A client of the registry, whose models were deleted."""
     client = MlflowClient(store, store)
     for model in client.search_registered_models():
         client.delete_registered_model(model.name)
@@ -46,13 +50,14 @@ def client(store: str) -> MlflowClient:
 
 
 def candidate(client: MlflowClient, **tags: str) -> ModelVersion:
+    """Registers a candidate that the gate has passed; `tags` replace those of `JUDGED`."""
     run = client.create_run("0")
     return client.create_model_version(
         CANDIDATES, "file:///nowhere", run.info.run_id, tags=JUDGED | tags
     )
 
 
-def test_of_two_promotions_that_would_replace_the_same_champion_the_second_is_told(
+def test_of_two_promotions_that_would_replace_the_same_champion_the_second_is_refused(
     client: MlflowClient,
 ) -> None:
     first, second = [copy_to_production(client, NAMES, candidate(client)) for _ in range(2)]
@@ -64,15 +69,14 @@ def test_of_two_promotions_that_would_replace_the_same_champion_the_second_is_to
 
 
 @pytest.mark.parametrize("end", ["promoted", "dead", "of another champion"])
-def test_a_copy_that_is_under_way_no_longer_is_in_nobodys_way(
+def test_a_copy_that_is_no_longer_under_way_stops_nobody(
     client: MlflowClient, end: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compared = {"gate_champion": "models:/color-variants/9"} if end == "of another champion" else {}
     first = copy_to_production(client, NAMES, candidate(client, **compared))
     second = copy_to_production(client, NAMES, candidate(client))
-    if (
-        end == "promoted"
-    ):  # and rolled back since, or the look at the champion refuses what is stale
+    # It was rolled back since; otherwise the comparison with the champion would be stale.
+    if end == "promoted":
         note_event(client, first, "promotion", "Rita")
     if end == "dead":
         monkeypatch.setattr(production, "PATIENCE", 0)
@@ -89,7 +93,7 @@ def test_an_interrupted_copy_is_found_and_bears_the_gates_latest_comparison(
     assert again.tags["gate_champion"] == "models:/color-variants/9"
 
 
-def test_a_promotion_that_died_before_it_was_on_record_is_known(client: MlflowClient) -> None:
+def test_a_promotion_that_died_before_it_was_on_record_is_found(client: MlflowClient) -> None:
     one, other = candidate(client), candidate(client)
     copied = copy_to_production(client, NAMES, one)
     assert champion_without_record(client, NAMES, one) is None
@@ -105,14 +109,14 @@ def test_a_promotion_that_died_before_it_was_on_record_is_known(client: MlflowCl
 
 @pytest.fixture(scope="module")
 def clones(tmp_path_factory: pytest.TempPathFactory, store: str) -> list[Clone]:
-    """Two clones, as on two machines, that use the same registry."""
+    """Two clones with one registry, like those of two machines."""
     found = [clone_project(tmp_path_factory.mktemp("machine") / "project") for _ in range(2)]
     for clone in found:
         clone.environment["MLFLOW_TRACKING_URI"] = store
     return found
 
 
-def test_two_release_managers_on_two_machines_promote_one_champion_and_one_is_told(
+def test_of_two_release_managers_on_two_machines_one_promotes_and_one_is_refused(
     client: MlflowClient, clones: list[Clone]
 ) -> None:
     for number in ("1", "2"):
@@ -129,14 +133,14 @@ def test_two_release_managers_on_two_machines_promote_one_champion_and_one_is_to
     assert "is being promoted" in said[loser] or "stale" in said[loser]
     champion = client.get_model_version_by_alias(PRODUCTION, "champion")
     assert champion.tags["candidate"] == f"models:/{CANDIDATES}/{winner + 1}"
-    told = json.loads(clones[0].run("history", "--json").stdout)
-    assert [event["candidate"] for event in told if event["what"] == "promotion"] == [
+    events = json.loads(clones[0].run("history", "--json").stdout)
+    assert [event["candidate"] for event in events if event["what"] == "promotion"] == [
         champion.tags["candidate"]
     ]
 
 
 @pytest.mark.parametrize("way", ["command", "flow"])
-def test_a_rollback_brings_the_champion_of_before_back_with_prefect_and_without(
+def test_a_rollback_brings_the_former_champion_back_with_prefect_and_without(
     client: MlflowClient, clones: list[Clone], way: str
 ) -> None:
     for replaced in ("none", "1"):
@@ -144,20 +148,18 @@ def test_a_rollback_brings_the_champion_of_before_back_with_prefect_and_without(
         move_champion(client, NAMES, str(copied.version), {"replaced": replaced})
         note_event(client, copied, "promotion", "Rita")
     if way == "command":
-        clones[0].environment["PREFECT_API_URL"] = "http://127.0.0.1:1/api"  # nobody answers there
-        clones[0].run("rollback", "--reason", "groups shoes by sole")
-        del clones[0].environment["PREFECT_API_URL"]
+        away = Clone(clones[0].root)
+        # No Prefect server answers there.
+        away.environment = clones[0].environment | {"PREFECT_API_URL": "http://127.0.0.1:1/api"}
+        away.run("rollback", "--reason", "groups shoes by sole")
     else:
         clones[0].python(
             "-c", "from flows.rollback import rollback; rollback('groups shoes by sole')"
         )
     assert str(client.get_model_version_by_alias(PRODUCTION, "champion").version) == "1"
-    told = json.loads(clones[0].run("history", "--json").stdout)[-1]
-    assert (told["what"], told["replaced"], told["comment"]) == (
-        "rollback",
-        "2",
-        "groups shoes by sole",
-    )
+    last = json.loads(clones[0].run("history", "--json").stdout)[-1]
+    assert (last["what"], last["replaced"]) == ("rollback", "2")
+    assert last["comment"] == "groups shoes by sole"
 
 
 def test_a_rollback_cannot_put_a_copy_that_was_never_the_champion_past_the_gate(

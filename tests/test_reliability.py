@@ -1,4 +1,7 @@
-"""Faults of every kind, many times over: nothing is lost, nothing is left over, and the bytes are those of a quiet run."""
+"""Many faults of every kind: nothing is lost and nothing is left over.
+
+The models have the same bytes as those of an undisturbed run.
+"""
 
 import os
 import random
@@ -8,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import CANDIDATES, PRODUCTION, Clone, clone_project, loosen_gate, set_params
@@ -23,8 +27,8 @@ OUTAGES = 10  # of each server
 SECONDS_AWAY = 60.0
 AT_ONCE, ROUNDS = 8, 3
 CHECKED = (
-    "one version each with run, branch, commit and gate's verdict; curves whole; no worktree, lock, process, half-written file "
-    "or open run left; every file of DVC's cache has its hash"
+    "one version each with run, branch, commit and gate's verdict; curves whole; no worktree, "
+    "lock, process, half-written file or open run left; every file of DVC's cache has its hash"
 )
 
 Keep = Callable[..., None]
@@ -32,7 +36,7 @@ Keep = Callable[..., None]
 
 @pytest.fixture
 def keep(request: pytest.FixtureRequest) -> Keep:
-    """Keeps a row for docs/reliability.md, where `--record` asks for it."""
+    """A function that records a row for docs/reliability.md if `--record` is given."""
     started = time.monotonic()
 
     def note(
@@ -46,6 +50,7 @@ def keep(request: pytest.FixtureRequest) -> Keep:
 
 @pytest.fixture
 def clone(make_clone: Callable[[], Clone]) -> Clone:
+    """A clone whose training takes some seconds and passes the gate."""
     found = make_clone()
     loosen_gate(found)
     set_params(found.root / "params.yaml", {"train.epochs": 12})
@@ -76,7 +81,10 @@ def test_a_retrain_killed_once_in_every_part_ends_in_the_bytes_of_one_that_was_n
         wrong += [f"life {life}: {words}" for words in found]
         print(f"life {life}: {found or 'nothing lost'}", flush=True)
         shutil.rmtree(killed.root)
-    how = "SIGKILL at a random moment of the part, of the command alone or (at random) of all its processes; then the same command again"
+    how = (
+        "SIGKILL at a random moment of the part, of the command alone or (at random) of all its "
+        "processes; then the same command again"
+    )
     keep("1-kills", "killed", how, dict(kills), wrong, f"equal bytes (dvc.lock); {CHECKED}")
     assert not wrong, wrong
     assert sum(kills.values()) >= 50
@@ -110,7 +118,10 @@ def test_a_promotion_killed_at_any_moment_leaves_a_champion_that_serves_and_is_f
     if len(clone.client.search_model_versions(f"name = '{PRODUCTION}'")) != 7:
         wrong.append("a version was copied twice")
     how = "SIGKILL at a random moment of `variants promote`; then the same command again"
-    after = f"the old or the new champion serves at once, the new one after the second command, each copied once; {CHECKED}"
+    after = (
+        "the old or the new champion serves at once, the new one after the second command, each "
+        f"copied once; {CHECKED}"
+    )
     keep("2-promotions", "promotion killed", how, dict(kills), wrong, after)
     assert not wrong, wrong
     assert kills["promote"] >= 4
@@ -118,7 +129,7 @@ def test_a_promotion_killed_at_any_moment_leaves_a_champion_that_serves_and_is_f
 
 @pytest.fixture
 def servers(clone: Clone, tmp_path: Path) -> Iterator[dict[str, Server]]:
-    """A real MLflow and a real Prefect server that the clone uses."""
+    """A real MLflow server and a real Prefect server, which the clone uses."""
     mlflow = mlflow_served(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "artifacts")
     served = {"MLflow": mlflow, "Prefect": prefect_served()}
     environment = of_its_own(tmp_path / "prefect")
@@ -136,7 +147,7 @@ def servers(clone: Clone, tmp_path: Path) -> Iterator[dict[str, Server]]:
 def test_a_server_that_is_away_for_a_minute_is_waited_for(
     clone: Clone, servers: dict[str, Server], shop: Path, keep: Keep, name: str
 ) -> None:
-    # A server that is not there at first is refused. What comes from the cache later on prints
+    # A command is refused if a server is away when it starts. Stages that come from the cache print
     # other words.
     words = {part: words for part, (words, _) in PARTS.items() if part not in ("start", "snapshot")}
     words |= {part: f"Task run '{part}'" for part in ("validate", "prepare")}
@@ -160,7 +171,10 @@ def test_a_server_that_is_away_for_a_minute_is_waited_for(
             wrong.append(str(error)[-1500:])
             break
     wrong += lost(clone, versions)
-    how = f"SIGKILL to the {name} server, started again after {SECONDS_AWAY:.0f} s on the same database"
+    how = (
+        f"SIGKILL to the {name} server, started again after {SECONDS_AWAY:.0f} s on the same "
+        "database"
+    )
     keep(
         f"3-{name}", f"{name} away", how, dict(outages), wrong, f"the command ends well; {CHECKED}"
     )
@@ -170,7 +184,7 @@ def test_a_server_that_is_away_for_a_minute_is_waited_for(
 def test_a_server_that_is_gone_for_good_costs_a_command_and_no_training(
     clone: Clone, servers: dict[str, Server], shop: Path, keep: Keep
 ) -> None:
-    # Seconds instead of minutes until it is given up.
+    # The commands give up after seconds instead of minutes.
     clone.environment |= {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "PREFECT_CLIENT_MAX_RETRIES": "2"}
     wrong: list[str] = []
     for seed, (name, server) in enumerate(servers.items()):
@@ -191,7 +205,10 @@ def test_a_server_that_is_gone_for_good_costs_a_command_and_no_training(
         if "epoch 1" in again.stdout + again.stderr:
             wrong.append(f"{name}: it trained again")
     wrong += lost(clone, len(servers))
-    how = "SIGKILL to the server for good during a retraining; the same command again once there is one"
+    how = (
+        "SIGKILL to the server for good during a retraining; the same command again once there is "
+        "one"
+    )
     times = {f"{name} in evaluate": 1 for name in servers}
     keep(
         "4-gone",
@@ -221,13 +238,13 @@ def test_eight_retrains_at_once_in_one_clone_make_eight_versions_each_of_its_own
                 wrong.append(str(error)[-1500:])
     wrong += lost(clone, ROUNDS * AT_ONCE)
     made = clone.client.search_model_versions(f"name = '{CANDIDATES}'")
-    seeds_made = sorted(
-        locked(clone, int(one.version))["stages"]["train"]["params"]["params.yaml"]["train"]["seed"]
-        for one in made
-    )  # type: ignore[index]
+    seeds_made = sorted(trained_with(clone, int(one.version))["seed"] for one in made)
     if seeds_made != list(range(ROUNDS * AT_ONCE)):
         wrong.append(f"seeds {seeds_made}")
-    how = f"{AT_ONCE} `variants retrain` of different seeds started at once in one clone, {ROUNDS} rounds"
+    how = (
+        f"{AT_ONCE} `variants retrain` of different seeds started at once in one clone, {ROUNDS} "
+        "rounds"
+    )
     keep(
         "5-at-once",
         "many at once",
@@ -237,6 +254,13 @@ def test_eight_retrains_at_once_in_one_clone_make_eight_versions_each_of_its_own
         f"the lineage of each names its own seed; {CHECKED}",
     )
     assert not wrong, wrong
+
+
+def trained_with(clone: Clone, version: int) -> dict[str, Any]:
+    """The section `train` of params.yaml with which a candidate was trained."""
+    stages: Any = locked(clone, version)
+    found: dict[str, Any] = stages["stages"]["train"]["params"]["params.yaml"]["train"]
+    return found
 
 
 @pytest.mark.skipif(
@@ -270,7 +294,10 @@ def test_a_full_disk_gives_a_clear_error_and_the_rerun_completes(
         wrong += lost(clone, 1)
     finally:
         subprocess.run(["umount", "--lazy", disk], check=True)
-    how = "the clone on a disk with so many megabytes left; then room is made, and the same command given again"
+    how = (
+        "the clone on a disk with so many megabytes left; then room is made, and the same command "
+        "given again"
+    )
     keep(
         "6-disk",
         "disk full",

@@ -1,4 +1,4 @@
-"""Where a model comes out different, the first stage and file are named; figures are compared number by number."""
+"""Where a model comes out different, stages and files are named, and metrics are compared."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ def test_outputs_that_differ_are_named_in_the_order_of_the_stages(tmp_path: Path
     ]
 
 
-def test_of_a_folder_the_files_that_differ_are_named(tmp_path: Path) -> None:
+def test_the_files_of_a_folder_that_differ_are_named(tmp_path: Path) -> None:
     for name, md5, files in (
         ("old", "dd1.dir", {"a": "1", "b": "2"}),
         ("new", "dd2.dir", {"a": "1", "b": "3"}),
@@ -46,7 +46,7 @@ def test_of_a_folder_the_files_that_differ_are_named(tmp_path: Path) -> None:
     assert found == ["prepare: artifacts/prepare/out/b"]
 
 
-def test_an_output_that_is_not_made_any_more_differs(tmp_path: Path) -> None:
+def test_a_missing_output_differs(tmp_path: Path) -> None:
     fewer = lock()
     del fewer["embed"]
     assert differing_outputs(lock(), fewer, ["train", "embed"], tmp_path, tmp_path) == [
@@ -64,7 +64,7 @@ def test_an_output_that_is_not_made_any_more_differs(tmp_path: Path) -> None:
         ({"ap": [0.5, None]}, float("inf")),
     ],
 )
-def test_the_largest_difference_of_a_figure_is_told(made: object, difference: float) -> None:
+def test_the_largest_difference_of_a_metric_is_found(made: object, difference: float) -> None:
     assert largest_difference({"ap": [0.5, None], "name": "x"}, made) == difference
 
 
