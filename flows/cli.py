@@ -178,13 +178,13 @@ def evaluate(
 
     Each metric has a 95 % interval.
     """
-    from flows.display.tables import figures_table
+    from flows.display.tables import metrics_table
     from flows.evaluate import evaluate as run
 
     if split not in (None, "train", "dev", "test"):
         raise UserError(f"--split must be train, dev or test, not '{split}'")
     result = run(find_project(), model, source, split, _print_aside)
-    print(json.dumps(result, indent=2)) if as_json else figures_table(result)
+    print(json.dumps(result, indent=2)) if as_json else metrics_table(result)
 
 
 @app.command(rich_help_panel=RELEASE, epilog=example("reproduce models:/color-variants/3"))

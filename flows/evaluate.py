@@ -1,4 +1,4 @@
-"""`variants evaluate`: any registered model, run or baseline on any shop with pairs."""
+"""`variants evaluate`: measures a registered model or a baseline on any shop with pairs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,15 +40,16 @@ from ml.prepare.crop import CropParams, crop_product, with_weights
 
 @dataclass(frozen=True)
 class Judged:
-    """What is to be evaluated.
+    """The model or baseline that is to be evaluated.
 
     Attributes:
-        version: the registered version, or None for a baseline.
-        clustering: how its products are grouped, and those of the baselines beside it.
-        threshold, baselines: thresholds (1 − cosine) stored with the model: its own, and those of
-            the baselines.
-        crop: how pictures are cropped for the baselines: as for the model, so that all see the same
-            resolution.
+        name: as the user gave it.
+        version: the registered version; None for a baseline.
+        clustering: how products become groups, by the model and by the baselines beside it.
+        threshold: threshold (1 − cosine) of the model or baseline.
+        baselines: name → threshold (1 − cosine) of each baseline, as stored with the model.
+        crop: how pictures are cropped for the baselines. It is the model's, so that all of them get
+            the same resolution.
     """
 
     name: str
@@ -62,26 +63,31 @@ class Judged:
 def evaluate(
     project: Project, model: str, source: str, split: str | None, log: Log
 ) -> dict[str, Any]:
-    """All figures of a model on the annotated pairs of a shop, beside the baselines.
+    """Computes all metrics of a model on the annotated pairs of a shop, beside the baselines.
+
+    Pairs marked `low` are left out, and so are products whose picture cannot be read.
 
     Args:
         model: models:/NAME/VERSION, models:/NAME@ALIAS, an MLflow run id, or the name of a
             baseline.
+        source: folder or fsspec URL of the shop.
         split: "train", "dev" or "test" for the brands of one split only; None for all.
+        log: called with a line for each step.
 
     Returns:
-        {"model", "source", "pairs" (usable), "threshold", "metrics": {figure: {"value", "low",
-        "high"}}, "baselines": {name: the same}}. Pairs marked `low` are left out.
+        {"model", "source", "pairs": number of usable pairs, "threshold" (1 − cosine), "metrics":
+        {metric: {"value", "low", "high"}}, "baselines": {name: the same}}.
 
     Raises:
-        UserError: no such model or shop, or a shop without enough usable pairs.
+        UserError: there is no such model or shop, or the shop has not enough usable pairs.
     """
     params = load_params("evaluate", EvaluateParams, project.root / "params.yaml")
     judged = find_judged(connect(project), project, model, params)
     with borrowed(project, source) as shop:
         if shop.pairs is None:
             raise UserError(
-                f"the shop '{source}' has no pairs.csv or pairs.parquet: there is nothing to evaluate against"
+                f"the shop '{source}' has no pairs.csv or pairs.parquet: an evaluation needs "
+                "annotated pairs (format: docs/data-format.md)"
             )
         products = shop.products
         if split:
@@ -91,17 +97,16 @@ def evaluate(
         kept, crops = crop_annotated(products.iloc[annotations.indices], judged.crop, log)
         annotations = build_annotations(kept, shop.pairs)
         if not annotations.complete:
+            where = f"on the {split} split of '{source}'" if split else f"on '{source}'"
             raise UserError(
-                f"the shop '{source}' cannot be evaluated{f' on its {split} split' if split else ''}: it needs usable "
-                "annotated pairs of both kinds, variants and other designs of one block"
+                f"nothing can be evaluated {where}: this needs usable annotated pairs of both "
+                "kinds, variants and other designs of one block; add such pairs to pairs.csv"
             )
-        kept, crops = (
-            kept.iloc[annotations.indices].reset_index(drop=True),
-            crops[annotations.indices],
-        )
+        kept = kept.iloc[annotations.indices].reset_index(drop=True)
+        crops = crops[annotations.indices]
         names = [name for name in BASELINES if name != judged.name]
         if judged.version:
-            log(f"{uri_of(judged.version)} looks at {len(whole_blocks)} products")
+            log(f"{uri_of(judged.version)} embeds {len(whole_blocks)} products")
             place = pd.Index(whole_blocks["product_id"]).get_indexer(pd.Index(kept["product_id"]))
             embeddings = embed_with(project, uri_of(judged.version), whole_blocks, log)[place]
         else:
@@ -127,16 +132,24 @@ def evaluate(
 def find_judged(
     client: MlflowClient, project: Project, model: str, params: EvaluateParams
 ) -> Judged:
-    """Looks up what `model` names; baselines are grouped as beside the champion, or beside the newest candidate."""
+    """Looks up the model or baseline that `model` names.
+
+    A baseline alone is grouped as beside the champion, or as beside the newest candidate if there
+    is no champion.
+
+    Args:
+        model: as of `evaluate`.
+        params: of an evaluation if nothing is registered yet.
+
+    Raises:
+        UserError: there is no such model, run or baseline.
+    """
     names = policy_of(project).models
     if model in BASELINES:
         version = version_by_alias(client, names.production, CHAMPION)
         version = version or version_by_alias(client, names.candidates, CHALLENGER)
-        stored = (
-            grouping_of(client, version)
-            if version
-            else {"method": params.grouping, "baselines": {}}
-        )
+        unregistered: dict[str, Any] = {"method": params.grouping, "baselines": {}}
+        stored = grouping_of(client, version) if version else unregistered
         threshold = stored["baselines"].get(model, params.default_threshold)
         crop = load_params("prepare", CropParams, project.root / "params.yaml")
         return Judged(model, None, stored["method"], threshold, stored["baselines"], crop)
@@ -147,8 +160,9 @@ def find_judged(
         found = client.search_model_versions(f"run_id = '{run_id}'") if run_id.isalnum() else []
         if not found:
             raise UserError(
-                f"'{model}' is no model, no run with a registered model and no baseline: give models:/{names.production}"
-                f"@{CHAMPION}, models:/{names.candidates}/VERSION, the id of a run, or one of {', '.join(BASELINES)}"
+                f"'{model}' is no model, no run with a registered model and no baseline: give "
+                f"models:/{names.production}@{CHAMPION}, models:/{names.candidates}/VERSION, the "
+                f"id of a run, or one of {', '.join(BASELINES)}"
             )
         version = found[0]
     crop = _crop_of(client, version)
@@ -159,11 +173,19 @@ def find_judged(
 def crop_annotated(
     products: pd.DataFrame, how: CropParams, log: Log
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """Crops for the baselines: the products whose pictures can be read, and uint8 (products, side, side, 3)."""
+    """Crops the products for the baselines; it leaves out those whose picture cannot be read.
+
+    Args:
+        products: product_id, image (path) and article_type.
+        how: the params of the crop.
+        log: called with a warning for each product that is left out.
+
+    Returns:
+        The products with a readable picture, and their crops: uint8 (products, side, side, 3).
+    """
     crops, readable = [np.zeros((0, how.side, how.side, 3), np.uint8)], []
-    for name, image, kind in zip(
-        products["product_id"], products["image"], products["article_type"], strict=True
-    ):
+    columns = (products[name] for name in ("product_id", "image", "article_type"))
+    for name, image, kind in zip(*columns, strict=True):
         try:
             picture = decode(Path(image).read_bytes() if isinstance(image, str) else None)
             crops.append(crop_product(picture, how, article_type=kind)[0][None])
@@ -175,7 +197,7 @@ def crop_annotated(
 
 
 def _crop_of(client: MlflowClient, version: ModelVersion) -> CropParams:
-    """How the model crops, which it holds itself."""
+    """Returns how a model crops; its params, and weights of a detector, are stored with it."""
     how = CropParams(**read_json(model_file(client, version, "encoder.json"))["prepare"])
     if how.localizer != "detector":
         return how

@@ -1,4 +1,4 @@
-"""The flow `retrain`: shop → snapshot → the stages of dvc.yaml → MLflow → registry → gate."""
+"""The flow `retrain`: shop → snapshot → stages of dvc.yaml → MLflow → registry → gate."""
 
 from contextlib import nullcontext
 from pathlib import Path
@@ -46,7 +46,7 @@ RETRY_DELAY = 10  # seconds before a crashed stage is tried again
 
 
 def run_name() -> str:
-    """The flow run's name on Prefect's page."""
+    """Returns the name of the flow run on Prefect's page."""
     return f"retrain on {runtime.flow_run.parameters['source'] or 'the snapshot of the commit'}"
 
 
@@ -66,8 +66,11 @@ def retrain(
             be promoted.
 
     Returns:
-        {"model": URI of the version, "new": whether it was made now, "passed": the gate's word,
-        "run": MLflow run id}.
+        {"model": URI of the version, "new": whether this run made it, "passed": whether the gate
+        lets it pass, "run": MLflow run id}.
+
+    Raises:
+        UserError: a refusal of bad input, or an outage.
     """
     set_up()
     log = get_run_logger().info
@@ -104,26 +107,37 @@ def retrain(
 
 
 def result(version: ModelVersion, new: bool, passed: bool) -> dict[str, Any]:
-    """What the flow returns."""
+    """Returns the result of the flow `retrain`."""
     return {"model": uri_of(version), "new": new, "passed": passed, "run": run_of(version)}
 
 
 def show_refusal(refusal: UserError) -> None:
-    """Leaves a refusal of bad input on the flow run's page."""
+    """Shows a refusal of bad input on the page of the flow run."""
     create_markdown_artifact(f"# Refused\n\n```\n{refusal}\n```\n", key="refusal")
 
 
 def find_made(client: MlflowClient, names: ModelNames, made_by: str) -> ModelVersion | None:
-    """The candidate that this recipe has made before; it is the challenger if none is newer."""
+    """Returns the candidate that this recipe has made before, if any.
+
+    It also makes it the challenger, unless there is a newer one.
+
+    Args:
+        made_by: the recipe.
+    """
     known = version_of_recipe(client, names.candidates, made_by)
     if known:
-        challenge(client, known)  # a run that was killed right after registering did not do it
+        challenge(client, known)  # the run that made it may have died before this step
     return known
 
 
 @task(task_run_name="snapshot", cache_policy=NO_CACHE)
 def take_snapshot(project: Project, worktree: Worktree, source: str) -> str:
-    """Imports the shop into the workspace's data/snapshot, or brings back the snapshot of its commit; returns its id."""
+    """Brings a snapshot into data/snapshot of the worktree and returns its id.
+
+    Args:
+        source: folder or URL of the shop to import. Empty: the snapshot of the worktree's commit is
+            restored.
+    """
     log = stage_log("snapshot")
     if not source:
         return restore_snapshot(worktree.root, log)
@@ -133,7 +147,14 @@ def take_snapshot(project: Project, worktree: Worktree, source: str) -> str:
 
 @task(cache_policy=NO_CACHE)
 def stage(client: MlflowClient, root: Path, run_id: str, one: Stage) -> str:
-    """Runs one stage of dvc.yaml in the workspace; returns "computed" or "from the cache"."""
+    """Runs one stage of dvc.yaml in a worktree; returns "computed" or "from the cache".
+
+    While the stage that writes the training history runs, the history is logged to the MLflow run.
+
+    Args:
+        root: top folder of the worktree.
+        run_id: MLflow run id.
+    """
     history = TRAINED / "history.csv"
     trains = history.as_posix() in one.outs
     with LiveHistory(client, run_id, root / history).following() if trains else nullcontext():
@@ -142,7 +163,7 @@ def stage(client: MlflowClient, root: Path, run_id: str, one: Stage) -> str:
 
 
 def run_stages(client: MlflowClient, root: Path, run_id: str) -> None:
-    """One Prefect task for each stage of dvc.yaml, waiting for the stages that it reads from."""
+    """Runs each stage of dvc.yaml as a Prefect task that waits for the stages it reads from."""
     states: dict[str, Any] = {}
     for one in load_stages(root):
         configured: Task[..., str] = stage.with_options(
@@ -154,7 +175,7 @@ def run_stages(client: MlflowClient, root: Path, run_id: str) -> None:
             retry_condition_fn=crashed,
             timeout_seconds=one.timeout,
         )
-        # One after the other in this thread: DVC lets only one stage at a time run in a checkout.
+        # One after another in this thread: DVC runs only one stage at a time in a checkout.
         upstream = [states[name] for name in one.upstream]
         state: Any = configured(client, root, run_id, one, wait_for=upstream, return_state=True)
         state.result()
@@ -162,7 +183,7 @@ def run_stages(client: MlflowClient, root: Path, run_id: str) -> None:
 
 
 def crashed(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
-    """Whether trying again may help: a crash may pass, a refusal of bad input will not."""
+    """Returns whether a task is tried again: after a crash, not after a refusal of bad input."""
     try:
         state.result()
     except UserError:
@@ -174,7 +195,7 @@ def crashed(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
 
 @task(task_run_name="open MLflow run", cache_policy=NO_CACHE)
 def start_run(client: MlflowClient, worktree: Worktree) -> str:
-    """Opens the MLflow run that the curves of the training grow in; returns its id."""
+    """Opens the MLflow run of a retraining, before its training; returns its id."""
     experiment = client.get_experiment_by_name(EXPERIMENT)
     assert experiment is not None
     tags = {"retrain": worktree.name, "prefect_flow_run": str(runtime.flow_run.id)}
@@ -192,13 +213,20 @@ def record_and_register(
     source: str,
     tags: dict[str, str],
 ) -> ModelVersion:
-    """Records the finished pipeline in its run and registers its model as a candidate."""
+    """Records the finished pipeline in its run and registers its model as a candidate.
+
+    Args:
+        root: top folder of the worktree.
+        run_id: MLflow run id.
+        source: folder or URL of the shop; empty for the snapshot of the commit.
+        tags: the lineage, see `flows.registry.run_record.lineage_tags`.
+    """
     log = get_run_logger().info
     log("packaging the model")
-    # The model comes first: MLflow asks for every metric that a run has by then.
+    # The model is logged first: MLflow then asks the server for each metric that the run has.
     model = log_model(project, client, run_id, root, log)
     metrics = record(client, run_id, model, root, source or str(project.root), tags)
-    words = "Test split: unseen brands, beside naive baselines"
+    words = "Metrics on the test split (unseen brands), beside naive baselines"
     create_table_artifact(metric_table(metrics), key="metrics", description=words)
     card = model_card(root, names.production, metrics, tags)
     client.log_text(run_id, card, "model_card.md")
@@ -210,10 +238,13 @@ def record_and_register(
 def gate(
     project: Project, client: MlflowClient, policy: Policy, root: Path, version: ModelVersion
 ) -> Decision:
-    """Decides whether the version may be promoted, and leaves the decision wherever people look.
+    """Decides whether a version may be promoted.
 
-    It is kept in the version's run, on the version as tags, in the audit trail and on Prefect's
-    page.
+    The decision is kept in the version's run, in the tags of the version, in the audit trail and on
+    Prefect's page.
+
+    Args:
+        root: the checkout with the version's snapshot and the stages' results.
     """
     logger = get_run_logger()
     champion = version_by_alias(client, policy.models.production, CHAMPION)
@@ -234,26 +265,29 @@ def gate(
     note_event(client, version, "decision", "gate", **facts)
     described = f"{uri_of(version)}: {decision.verdict}"
     create_markdown_artifact(page, key="gate-decision", description=described)
-    reasons = "".join(f"; not so: {check.words}" for check in decision.failed)
-    logger.info("gate: %s%s", decision.verdict, reasons)
+    failed = "".join(f"; failed: {check.name}: {check.words}" for check in decision.failed)
+    logger.info("gate: %s%s", decision.verdict, failed)
     return decision
 
 
 def standing_of(
     project: Project, client: MlflowClient, policy: Policy, root: Path, version: ModelVersion
 ) -> bool:
-    """Whether the gate lets an existing version pass.
+    """Returns whether the gate lets an existing version pass.
 
-    It decides anew where the champion has changed since, or where a check failed that another time
-    or machine may pass, such as one of the serving check.
+    The gate decides anew if the champion has changed since, or if a check failed that may pass at
+    another time or on another machine, such as one of the serving check.
+
+    Args:
+        root: a checkout with the version's snapshot.
     """
     champion = version_by_alias(client, policy.models.production, CHAMPION)
     today = uri_of(champion) if champion else "none"
     serves = champion is not None and champion.tags.get("candidate") == uri_of(version)
-    # Versions from before this tag was written are asked about again if they were refused.
+    # Refused versions without this tag, which older code registered, are decided on again.
     refused = version.tags.get("gate") == "refused"
     retriable = refused and version.tags.get("gate_retriable", "true") == "true"
     if not serves and (retriable or version.tags.get("gate_champion") != today):
-        run_stages(client, root, run_of(version))  # from the cache: they bring the pairs back
+        run_stages(client, root, run_of(version))  # from the cache: the gate needs their files
         return bool(gate(project, client, policy, root, version).passed)
     return version.tags.get("gate") == "passed"

@@ -1,1 +1,1 @@
-"""What people see: tables in a terminal, pages in Prefect."""
+"""What people see: tables in a terminal, artifacts on Prefect's page."""

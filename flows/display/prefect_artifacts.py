@@ -1,4 +1,4 @@
-"""What the flows leave on Prefect's page: log lines, progress bars, artifacts."""
+"""What the flows show on Prefect's page: log lines, progress bars, artifacts."""
 
 import re
 from collections.abc import Callable
@@ -7,14 +7,21 @@ from typing import Any
 from prefect import get_run_logger
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
-from ml.evaluate.evaluation import METRICS
+from ml.evaluate.evaluation import METRICS, Interval
 from ml.promote.decision import Decision
 
 PROGRESS = re.compile(r"^[\w ]+: +(\d+)% \(")
 
 
 def stage_log(stage: str) -> Callable[[str], None]:
-    """Sends each line of a stage to the run's log as it comes, and its percentages to a progress bar on Prefect's page."""
+    """Returns a function that logs the lines of a stage to the current Prefect run.
+
+    A line of `ml.core.progress`, such as "train: 42% (…", also moves a progress bar on Prefect's
+    page.
+
+    Args:
+        stage: name of the stage, for the key of the bar.
+    """
     logger = get_run_logger()
     bar: Any = None
 
@@ -34,14 +41,22 @@ def stage_log(stage: str) -> Callable[[str], None]:
                 )
             else:
                 update_progress_artifact(bar, value)
-        except Exception as error:  # a bar is no reason to lose a training
-            logger.debug("the progress bar cannot be moved: %s", error)
+        except Exception as error:  # a training must not fail because of a bar
+            logger.debug("the progress bar of stage %s cannot be moved: %s", stage, error)
 
     return log
 
 
 def metric_table(metrics: dict[str, Any]) -> list[dict[str, str]]:
-    """The metrics of the test split beside the baselines, as rows for a table artifact."""
+    """Returns the rows of a table artifact: the metrics of the test split beside the baselines.
+
+    Args:
+        metrics: the content of metrics.json.
+
+    Returns:
+        A row for each metric: {"metric", "model", and the name of each baseline}. If the model is
+        not evaluable, one row whose "model" is the reason.
+    """
     if not metrics["evaluable"]:
         return [{"metric": "none", "model": str(metrics["reason"])}]
     rows = []
@@ -57,15 +72,17 @@ def metric_table(metrics: dict[str, Any]) -> list[dict[str, str]]:
 def decision_page(decision: Decision) -> str:
     """Renders a decision of the gate as Markdown."""
     verdict = decision.verdict
-    against = decision.champion_model or "no champion yet: the first model goes by the floors alone"
+    against = f"against the champion `{decision.champion_model}`"
+    if not decision.champion_model:
+        against = "without a champion to compare with: floor and baselines decide"
     if decision.mode == "dry-run":
         verdict += " (dry run: refuses nothing)"
     lines = [
         f"# Gate: {verdict}",
         "",
-        f"Challenger `{decision.challenger_model}` against `{against}`.",
+        f"Challenger `{decision.challenger_model}`, {against}.",
         "",
-        "| check | verdict | value | threshold | what it asks |",
+        "| check | verdict | value | threshold | condition |",
         "|---|---|---|---|---|",
     ]
     for check in decision.checks:
@@ -76,7 +93,7 @@ def decision_page(decision: Decision) -> str:
         difference = _text(decision.difference)
         lines += [
             "",
-            f"Difference in {decision.metric}: {difference} (paired bootstrap by design).",
+            f"Difference in {decision.metric}: {difference} (paired bootstrap of designs).",
             *_reuse_lines(decision),
             *_segment_lines(decision),
         ]
@@ -88,14 +105,14 @@ def _reuse_lines(decision: Decision) -> list[str]:
     assert reuse is not None  # there is a difference
     return [
         "",
-        "## How much these test pairs can still tell",
+        "## What these test pairs can still prove",
         "",
         f"This was comparison {reuse.comparison} on these test pairs. It used a significance of "
         f"{reuse.significance:.2g} of the policy's {decision.policy['significance']:g}; "
-        f"{reuse.left:.2g} is left for all later ones together. The next one can prove a gain of "
-        f"{reuse.smallest_gain:.3f} or more, in {reuse.power:.0%} of the cases in which it is "
-        "there. Fresh pairs restore the level: annotate products of test brands "
-        "(docs/promotion.md, “Fresh test pairs”).",
+        f"{reuse.left:.2g} is left for all later comparisons together. With a probability of "
+        f"{reuse.power:.0%} the next comparison proves a true gain of {reuse.smallest_gain:.3f}. "
+        "Fresh pairs restore the level: annotate products of test brands (docs/promotion.md, "
+        "“Fresh test pairs”).",
     ]
 
 
@@ -115,12 +132,12 @@ def _segment_lines(decision: Decision) -> list[str]:
     return lines
 
 
-def _text(figure: dict[str, float | None]) -> str:
-    if figure["value"] is None:
+def _text(metric: Interval) -> str:
+    if metric["value"] is None:
         return "–"
-    if figure["low"] is None:
-        return f"{figure['value']:.3f}"
-    return f"{figure['value']:.3f} ({figure['low']:.3f} – {figure['high']:.3f})"
+    if metric["low"] is None:
+        return f"{metric['value']:.3f}"
+    return f"{metric['value']:.3f} ({metric['low']:.3f} – {metric['high']:.3f})"
 
 
 def _number(value: float | None) -> str:

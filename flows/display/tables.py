@@ -5,27 +5,35 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ml.evaluate.evaluation import METRICS
+from ml.evaluate.evaluation import METRICS, Interval
 
 
-def figures_table(result: dict[str, Any]) -> None:
-    """Prints the result of `variants evaluate`: one row a figure, one column an embedding."""
+def metrics_table(result: dict[str, Any]) -> None:
+    """Prints the result of `variants evaluate`: a row for each metric, a column for each model.
+
+    Args:
+        result: what `flows.evaluate.evaluate` returns.
+    """
     table = Table(
         title=f"{result['model']} on {result['source']} ({result['pairs']} annotated pairs)"
     )
     columns = {result["model"]: result["metrics"], **result["baselines"]}
-    table.add_column("figure")
+    table.add_column("metric")
     for name in columns:
         table.add_column(name, justify="right")
-    for figure, words in METRICS.items():
+    for metric, words in METRICS.items():
         table.add_row(
-            f"{figure}\n[dim]{words}[/dim]", *(_cell(entry[figure]) for entry in columns.values())
+            f"{metric}\n[dim]{words}[/dim]", *(_cell(entry[metric]) for entry in columns.values())
         )
     Console().print(table)
 
 
 def status_tables(result: dict[str, Any]) -> None:
-    """Prints the result of `variants status`."""
+    """Prints the result of `variants status`.
+
+    Args:
+        result: what `flows.status.status` returns.
+    """
     console = Console()
     console.print(f"registry: {result['tracking']}", soft_wrap=True)
     if not result["candidates"]:
@@ -61,46 +69,50 @@ def status_tables(result: dict[str, Any]) -> None:
         console.print(f"worktrees of runs: {', '.join(result['worktrees'])}")
     if result["dead"]:
         console.print(
-            f"of runs that died: {', '.join(result['dead'])}; the same `variants retrain` goes on with them, "
+            f"dead runs: {', '.join(result['dead'])}; the same `variants retrain` continues them, "
             "`variants clean` removes them"
         )
     if result["orphans"]:
         pids = ", ".join(map(str, result["orphans"]))
         console.print(
-            f"temporary Prefect servers of commands that were killed: {pids}; `variants clean` ends them"
+            f"temporary Prefect servers of killed commands (process ids): {pids}; `variants clean` "
+            "ends them"
         )
 
 
 def history_table(result: list[dict[str, Any]]) -> None:
-    """Prints the result of `variants history`, oldest first."""
+    """Prints the result of `variants history`.
+
+    Args:
+        result: the events of the audit trail, oldest first.
+    """
     console = Console()
     if not result:
-        console.print("nothing has happened yet: `variants retrain` makes the first decision")
+        console.print("the audit trail is empty: `variants retrain` makes the first decision")
         return
     table = Table()
-    for column in ("when (UTC)", "what", "version", "who", "why"):
+    for column in ("when (UTC)", "what", "version", "who", "details"):
         table.add_column(column, overflow="fold")
     for event in result:
-        facts = [
+        details = [
             f"{name} {event[name]}"
             for name in ("verdict", "champion", "candidate", "replaced", "approval")
             if name in event
         ]
-        why = "\n".join([*facts, *([event["comment"]] if event.get("comment") else [])])
+        details += [event["comment"]] if event.get("comment") else []
         table.add_row(
             event["at"][:19].replace("T", " "),
             event["what"],
             event["version"].removeprefix("models:/"),
             event["by"],
-            why,
+            "\n".join(details),
         )
     console.print(table)
 
 
-def _cell(figure: dict[str, float | None]) -> str:
-    if figure["value"] is None:
+def _cell(metric: Interval) -> str:
+    if metric["value"] is None:
         return "–"
-    low, high = figure["low"], figure["high"]
-    return f"{figure['value']:.3f}" + (
-        f"\n[dim]{low:.2f}–{high:.2f}[/dim]" if low is not None and high is not None else ""
-    )
+    if metric["low"] is None:
+        return f"{metric['value']:.3f}"
+    return f"{metric['value']:.3f}\n[dim]{metric['low']:.2f}–{metric['high']:.2f}[/dim]"

@@ -1,1 +1,1 @@
-"""What the gate needs of the world: evidence, a served candidate, people who approve."""
+"""What the gate needs beside its policy: evidence, the serving check, approval by people."""

@@ -1,4 +1,4 @@
-"""Approval by people: who may let a candidate that the gate passed become the champion, and who has."""
+"""Approval by people: whether enough of them approve a candidate that the gate has passed."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,13 +19,13 @@ from ml.promote.policy import ApprovalPolicy, Policy
 
 @dataclass(frozen=True)
 class Standing:
-    """Where the approval of a candidate stands.
+    """The state of the approval of a candidate.
 
     Attributes:
         verdict: "approved", "rejected", or "waiting".
-        approvers: those who approved, in order.
-        words: why it stands so, for people.
-        seconds_left: until time-out rejects it.
+        approvers: names of the people who approved, in order.
+        words: the reason for the verdict, for people.
+        seconds_left: seconds until the time limit rejects it; below 0 after that.
     """
 
     verdict: Literal["approved", "rejected", "waiting"]
@@ -35,23 +35,26 @@ class Standing:
 
 
 class ApprovalForm(RunInput):
-    """What Prefect's page asks whoever approves or rejects."""
+    """The form on Prefect's page for people who approve or reject a candidate."""
 
-    name: str = Field(
-        min_length=1, pattern=r"\S", description="Your name, as it will stand in the audit trail"
-    )
+    name: str = Field(min_length=1, pattern=r"\S", description="Your name, for the audit trail")
     verdict: Literal["approve", "reject"] = Field(description="May this model serve?")
-    comment: str = Field("", description="Why")
+    comment: str = Field("", description="Your reason, for the audit trail")
 
 
 def standing(
     policy: ApprovalPolicy, author: str, trail: list[dict[str, str]], now: datetime
 ) -> Standing:
-    """Works out where an approval stands. What was said before the gate's last decision is about another comparison.
+    """Derives the state of an approval from the audit trail.
+
+    Approvals and rejections before the gate's last decision do not count, since they are about
+    another comparison.
 
     Args:
-        author: who started the retraining.
+        policy: the section `approval` of the policy.
+        author: name of the person who started the retraining.
         trail: the events about this candidate, oldest first.
+        now: the current time, with a time zone.
     """
     decided = max(
         (place for place, event in enumerate(trail) if event["what"] == "decision"), default=-1
@@ -90,15 +93,19 @@ def standing(
 
 
 def form_text(candidate: ModelVersion, standing: Standing) -> str:
-    """What stands above the form on Prefect's page, in Markdown."""
+    """Returns the text above the form on Prefect's page, in Markdown."""
+    champion = candidate.tags["gate_champion"]
+    against = "without a champion" if champion == "none" else f"against the champion `{champion}`"
+    words = standing.words[0].upper() + standing.words[1:]
     return (
-        f"`{uri_of(candidate)}` passed the gate against `{candidate.tags['gate_champion']}`; the decision is in its run in MLflow "
-        f"(`gate/decision.md`), and its artifact on the page of the run that made it. {standing.words[0].upper()}{standing.words[1:]}."
+        f"`{uri_of(candidate)}` passed the gate, {against}. The decision is in its run in MLflow "
+        "(`gate/decision.md`), and on the page of the Prefect run that made it (artifact "
+        f"`gate-decision`). {words}."
     )
 
 
 def approval_of(client: MlflowClient, policy: Policy, candidate: ModelVersion) -> Standing:
-    """Where the approval of a candidate stands now."""
+    """Returns the current state of the approval of a candidate."""
     trail = [
         event for event in events(client, policy.models) if event["version"] == uri_of(candidate)
     ]
@@ -108,22 +115,28 @@ def approval_of(client: MlflowClient, policy: Policy, candidate: ModelVersion) -
 def note_verdict(
     project: Project, version: str, verdict: Literal["approval", "rejection"], by: str, comment: str
 ) -> dict[str, Any]:
-    """Notes that a person approves or rejects a candidate.
+    """Notes in the audit trail that a person approves or rejects a candidate.
 
     Args:
         version: number of the candidate, or @challenger.
+        by: name of the person; empty: git's user name in this clone.
+        comment: the person's reason.
 
     Returns:
-        {"model": URI, "by", "standing": verdict, "words"}.
+        {"model": URI of the candidate, "by": name of the person, "standing": verdict of the
+        approval, "words": the reason for it}.
 
     Raises:
-        UserError: no such candidate, or nothing to approve: the gate refused it or has not seen it.
+        UserError: there is no such candidate, or the gate has not passed what is to be approved.
     """
     client, policy = connect(project), policy_of(project)
     candidate = find_candidate(client, policy.models, version)
     refusal = refusal_of(candidate, policy)
     if verdict == "approval" and refusal:
-        raise UserError(f"{uri_of(candidate)} cannot be approved: {refusal}")
+        raise UserError(
+            f"{uri_of(candidate)} cannot be approved: {refusal}; its run in MLflow holds "
+            "gate/decision.md"
+        )
     name = person(project, by)
     with permitted(project):
         note_event(client, candidate, verdict, name, comment=comment)
@@ -134,10 +147,10 @@ def note_verdict(
 def note_answer(
     client: MlflowClient, candidate: ModelVersion, answer: ApprovalForm, form: str
 ) -> None:
-    """Notes what somebody answered in a form of Prefect's page, unless it is noted already.
+    """Notes the answer to a form on Prefect's page in the audit trail, unless it is noted already.
 
     Args:
-        form: flow run and key, which no other form has.
+        form: id of the flow run and key of the form; no other form has the same.
     """
     noted = client.get_registered_model(candidate.name).tags.values()
     if not any(form in value for value in noted):

@@ -1,4 +1,4 @@
-"""The gate's evidence: challenger and champion, as registered, on the same test pairs."""
+"""Gathers the gate's evidence: registered challenger and champion on the same test pairs."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -38,10 +38,16 @@ def gather_evidence(
 ) -> Evidence:
     """Measures two registered models on the test split of the challenger's own snapshot.
 
+    It notes the comparison on the registered model of candidates, and serves the challenger if the
+    policy asks for canary products.
+
     Args:
-        root: the checkout with the challenger's snapshot and prepared products.
-        champion: None where nothing serves yet.
+        root: the checkout with the challenger's snapshot and the stages' results.
+        champion: None if there is no champion yet.
         log: called with a line for each step.
+
+    Raises:
+        RuntimeError: a model failed.
     """
     metrics = read_json(root / EVALUATED / "metrics.json")
     known: dict[str, Any] = {"challenger": None, "champion": None, "baselines": {}}
@@ -78,14 +84,15 @@ def gather_evidence(
 
 
 class _TestPairs(NamedTuple):
-    """What both models are asked.
+    """The test pairs on which both models are measured.
 
     Attributes:
-        products: the whole blocks of the test split that hold annotated products.
-        annotated: positions of the annotated products in them.
+        products: all products of those test blocks that hold annotated products: brand, gender,
+            article_type, and image (path).
+        annotated: int (annotated products,), their positions in `products`.
         resamples: of the annotated products.
-        parts: segment → which of the block pairs are in it.
-        sketch: by which these pairs are known again (see `ml.promote.alpha_spending`).
+        parts: segment → bool (block pairs,), which of the block pairs are in it.
+        sketch: identifies these pairs in later comparisons (see `ml.promote.alpha_spending`).
     """
 
     products: pd.DataFrame

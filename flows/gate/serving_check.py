@@ -1,4 +1,4 @@
-"""The infra check: a candidate is served over HTTP as consumers would serve it, and asked about canary products."""
+"""The serving check: serves a candidate over HTTP and asks it about canary products."""
 
 import base64
 import json
@@ -36,11 +36,11 @@ ROUNDS = 5  # requests whose median is the latency
 
 @dataclass(frozen=True)
 class Canaries:
-    """Products of the test split and what the stage `embed` recorded for them.
+    """Canary products of the test split, and their embeddings by the stage `embed`.
 
     Attributes:
         table: image (base64), brand, gender, article_type.
-        embeddings: float32 (products, size), relative to the blocks of this table, rows of length
+        embeddings: float32 (products, size), relative to the blocks of this table, each of length
             1.
     """
 
@@ -49,7 +49,13 @@ class Canaries:
 
 
 def pick_canaries(root: Path, count: int) -> Canaries:
-    """The first `count` products of the test split, by product id: the same ones as long as they are sold."""
+    """Picks the first `count` products of the test split by product id.
+
+    So the canary products stay the same as long as the shop sells them.
+
+    Args:
+        root: the checkout with the candidate's snapshot and the stages' results.
+    """
     products = read_table(root / PREPARED / "products.parquet").reset_index(drop=True)
     chosen = products[products["split"] == "test"].sort_values("product_id").head(count)
     images = [
@@ -71,10 +77,15 @@ def try_serving(
     candidate: ModelVersion,
     log: Callable[[str], None],
 ) -> Serving:
-    """Serves a candidate on loopback with `mlflow models serve` and asks it about canaries.
+    """Serves a candidate on loopback with `mlflow models serve` and asks it about canary products.
 
     Args:
-        root: the checkout with the candidate's snapshot and recorded embeddings.
+        policy: the section `gate.serving` of the policy.
+        root: the checkout with the candidate's snapshot and the stages' results.
+        log: called with a line for each step.
+
+    Returns:
+        The result; a server that fails is a `problem` in it, and raises nothing.
     """
     uri, canaries = uri_of(candidate), pick_canaries(root, policy.canaries)
     log(f"{uri} is served on loopback and asked about {len(canaries.table)} canary products")
@@ -88,24 +99,37 @@ def try_serving(
         command += ["--host", "127.0.0.1", "--port", str(port)]
         log_file = Path(folder, "serving.log")
         # MLflow looks for uvicorn on PATH.
-        environment = os.environ | {
-            "MLFLOW_TRACKING_URI": project.mlflow_uri,
-            "PATH": program_path(),
-        }
+        own = {"MLFLOW_TRACKING_URI": project.mlflow_uri, "PATH": program_path()}
         try:
-            with running(command, log_file, environment, f"http://127.0.0.1:{port}/ping"):
+            with running(command, log_file, os.environ | own, f"http://127.0.0.1:{port}/ping"):
                 answer, milliseconds = ask(f"http://127.0.0.1:{port}/invocations", canaries.table)
         except (UserError, OSError, ValueError, KeyError) as error:
             return Serving(str(error), differing, None, None, size)
     if answer.shape != canaries.embeddings.shape:
-        problem = f"it answers {answer.shape[1]} numbers a product instead of {canaries.embeddings.shape[1]}"
+        problem = (
+            f"its answer has the shape {answer.shape} (products, size), but the recorded "
+            f"embeddings have {canaries.embeddings.shape}"
+        )
         return Serving(problem, differing, None, milliseconds, size)
     difference = float(np.abs(answer - canaries.embeddings).max())
     return Serving(None, differing, difference, milliseconds, size)
 
 
 def ask(address: str, table: pd.DataFrame) -> tuple[np.ndarray, float]:
-    """The embeddings that a server gives, and the median milliseconds that one product takes."""
+    """Asks a server `ROUNDS` times for the embeddings of the same products.
+
+    Args:
+        address: URL that takes predictions.
+        table: image (base64), brand, gender, article_type.
+
+    Returns:
+        The embeddings, float32 (products, size), and the milliseconds that one product takes,
+        median over the requests.
+
+    Raises:
+        OSError: the server does not answer, or answers with an error.
+        ValueError, KeyError: the answer holds no predictions.
+    """
     body: dict[str, Any] = {
         "dataframe_split": table.to_dict("split", index=False),
         "params": {"output": "embeddings"},

@@ -1,4 +1,4 @@
-"""Params of params.yaml that are changed for a single retraining."""
+"""Overrides: params that are changed for a single retraining."""
 
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,14 @@ from ml.core.errors import UserError
 
 
 def apply_overrides(root: Path, overrides: dict[str, Any]) -> None:
-    """Changes params in the checkout's params.yaml.
+    """Changes params in the params.yaml of a checkout. The file loses its comments.
+
+    Args:
+        root: top folder of the checkout.
+        overrides: param, such as "train.epochs" → its new value.
 
     Raises:
-        UserError: there is no such param.
+        UserError: params.yaml has no such param.
     """
     if not overrides:
         return

@@ -1,7 +1,8 @@
-"""Packages the model of a checkout as an MLflow model of a run: `python -m flows.registry.package RUN`, in that checkout.
+"""Packages the model of a checkout as an MLflow model of a run.
 
-It runs in a process of its own with the checkout first on the path, so that the code which is
-registered with the model is the code that made it.
+`python -m flows.registry.package RUN` does it, in the checkout. It is a process of its own with the
+checkout first on the path, so that the code that is registered with the model is the code that made
+it.
 """
 
 import base64
@@ -42,21 +43,17 @@ REQUIREMENTS = (
     "torchvision",
     "typer",
 )
-ROOMS = (
-    "core",
-    "data",
-    "model",
-    "grouping",
-    "pages",
-    "prepare",
-    "serve",
-)  # of ml/: what `ml.serve` stands on
+ROOMS = ("core", "data", "model", "grouping", "pages", "prepare", "serve")  # of ml/, for serving
 EXAMPLES = 2  # products in the input example
-COMPARED = 32  # products on which ONNX Runtime and torch must agree
+COMPARED = 32  # products whose embeddings by ONNX Runtime and by torch are compared
 
 
 def package(run_id: str) -> str:
-    """Logs the model to the run; returns its URI (models:/m-…)."""
+    """Logs the model of the checkout in the current folder to a run; returns its URI (models:/m-…).
+
+    Args:
+        run_id: MLflow run id.
+    """
     with tempfile.TemporaryDirectory() as folder, mlflow.start_run(run_id=run_id):
         model, code = Path(folder, "model"), Path(folder, "ml")
         model.mkdir()
@@ -78,7 +75,10 @@ def package(run_id: str) -> str:
 
 
 def copy_rooms(code: Path) -> None:
-    """Copies of `ml` what serving imports into a new folder: not training, evaluation and the generated shop."""
+    """Copies the rooms of `ml` that serving imports into a new folder.
+
+    The code of training, of evaluation and of the generated shop stays behind.
+    """
     code.mkdir()
     shutil.copy("ml/__init__.py", code)
     for room in ROOMS:
@@ -86,7 +86,13 @@ def copy_rooms(code: Path) -> None:
 
 
 def add_onnx(model: Path) -> None:
-    """Adds encoder.onnx to the model's folder; where that cannot be, says why, and torch will serve the model."""
+    """Adds encoder.onnx to the model's folder.
+
+    If the encoder cannot be exported, it prints why. Torch then serves the model.
+
+    Args:
+        model: folder with encoder.safetensors and encoder.json.
+    """
     pictures = np.load(PREPARED / "images.npy", mmap_mode="r")[:COMPARED]
     try:
         difference = export_encoder(load_encoder(model)[0], model / "encoder.onnx", pictures)
@@ -97,7 +103,7 @@ def add_onnx(model: Path) -> None:
 
 
 def signature() -> ModelSignature:
-    """What the model takes: a table of products, and how to answer."""
+    """Returns the model's signature: a table of products and two params in, groups out."""
     image = ColSpec(AnyType(), "image")  # type: ignore[no-untyped-call]
     inputs = [image, *(ColSpec("string", name) for name in BLOCK)]
     return ModelSignature(
@@ -112,7 +118,11 @@ def signature() -> ModelSignature:
 
 
 def example() -> pd.DataFrame:
-    """A few products of the snapshot, their pictures as base64, as an HTTP client sends them."""
+    """Returns `EXAMPLES` products of the snapshot as an HTTP client sends them.
+
+    Returns:
+        product_id, brand, gender, article_type, and image (base64).
+    """
     products = read_table(PREPARED / "products.parquet").head(EXAMPLES)
     table = products[["product_id", *BLOCK]].reset_index(drop=True)
     images = [

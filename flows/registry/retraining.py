@@ -1,4 +1,4 @@
-"""One retraining from its worktree to its registered version, and the ways in which it may end."""
+"""The frame of a retraining: it opens a worktree and closes it as the end of the run requires."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,12 +17,12 @@ from ml.core.errors import UserError
 
 @dataclass
 class Retraining:
-    """What a retraining has made so far; how it is closed depends on it.
+    """What a retraining has made so far, which decides how it is closed.
 
     Attributes:
-        worktree: where it works.
-        run_id: its run in MLflow, once there is one.
-        version: the candidate that it registered, once there is one.
+        worktree: of the retraining.
+        run_id: MLflow run id, as soon as there is a run.
+        version: the registered candidate, as soon as there is one.
     """
 
     worktree: Worktree
@@ -37,19 +37,25 @@ def retraining(
     allow_dirty: bool,
     show_refusal: Callable[[UserError], None],
 ) -> Iterator[Retraining]:
-    """Opens a worktree for a retraining, and closes it in the way that its end asks for.
+    """Opens a worktree for a retraining, and closes it as the end of the retraining requires.
 
-    - A *success* and a *refusal* of bad input remove the worktree; the branch stays if a version
-      was registered. The run of a refused one is deleted.
-    - A *crash* ends the run as FAILED and removes the worktree as well.
-    - An *outage* (a server that is away, a full disk) leaves everything as it is: the next run of
-      the same recipe takes it over.
+    - A *success* removes the worktree.
+    - A *refusal* of bad input deletes the MLflow run and removes the worktree.
+    - A *crash* ends the MLflow run as FAILED and removes the worktree.
+    - An *outage* (a server does not answer, the disk is full) leaves everything as it is. The next
+      retraining of the same recipe takes it over.
+
+    Whenever the worktree is removed, its branch stays if a version was registered.
 
     Args:
+        allow_dirty: as of the flow `retrain`.
         show_refusal: called with a refusal before it is raised again.
 
+    Yields:
+        What the retraining has made so far; the caller fills it in.
+
     Raises:
-        UserError: a refusal, or an outage in words.
+        UserError: a refusal, or a description of an outage.
     """
     made = Retraining(open_worktree(project, allow_dirty))
     try:
@@ -78,10 +84,14 @@ def retraining(
 
 @contextmanager
 def alone_with(project: Project, recipe: str, log: Callable[[str], None]) -> Iterator[None]:
-    """Lets one retraining of a recipe run at a time in a clone; the next one waits and says so.
+    """Lets only one retraining of a recipe run at a time in a clone; the next one waits.
 
-    The second then finds the version that the first has registered. The system frees the lock of a
-    retraining that dies.
+    It then finds the version that the first one has registered. If a retraining dies, the operating
+    system frees its lock.
+
+    Args:
+        recipe: hash of the recipe.
+        log: called with a line if this retraining has to wait.
     """
     folder = project.room / "recipes"
     folder.mkdir(parents=True, exist_ok=True)
@@ -90,8 +100,8 @@ def alone_with(project: Project, recipe: str, log: Callable[[str], None]) -> Ite
         lock.acquire(timeout=0)
     except Timeout:
         log(
-            f"another retraining of the same recipe ({recipe[:12]}) is under way: this one waits for "
-            "it, and takes its version if it succeeds"
+            f"another retraining of the same recipe ({recipe[:12]}) is under way: this one waits "
+            "for it, and takes its version if it succeeds"
         )
         lock.acquire()
     try:

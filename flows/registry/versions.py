@@ -1,4 +1,4 @@
-"""The registered models: candidates that may be promoted, and the production model that consumers read."""
+"""The registered models: candidates, and the production model that consumers read."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ POLICY = Path("mlflow/promotion.yaml")
 
 
 def policy_of(project: Project) -> Policy:
-    """The promotion policy of the user's checkout."""
+    """Reads the promotion policy of the user's checkout; it raises as `load_policy`."""
     return load_policy(project.root / POLICY)
 
 
@@ -30,13 +30,12 @@ def ensure_model(client: MlflowClient, name: str, description: str) -> None:
         try:
             client.create_registered_model(name, description=description)
         except MlflowException:
-            client.get_registered_model(
-                name
-            )  # another retraining was faster; anything else is an error here
+            # Another retraining was faster. If something else was wrong, this call raises it.
+            client.get_registered_model(name)
 
 
 def version_of_recipe(client: MlflowClient, name: str, recipe: str) -> ModelVersion | None:
-    """The version that was made by this recipe from a commit, the newest of several."""
+    """Returns the newest version that this recipe made from a commit, or None."""
     found = client.search_model_versions(
         f"name = '{name}' and tags.recipe = '{recipe}' and tags.dirty = 'false'"
     )
@@ -44,7 +43,7 @@ def version_of_recipe(client: MlflowClient, name: str, recipe: str) -> ModelVers
 
 
 def version_by_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
-    """The version that an alias points to, or None."""
+    """Returns the version that an alias points to, or None."""
     try:
         return client.get_model_version_by_alias(name, alias)
     except MlflowException:
@@ -52,10 +51,10 @@ def version_by_alias(client: MlflowClient, name: str, alias: str) -> ModelVersio
 
 
 def find_version(client: MlflowClient, uri: str) -> ModelVersion:
-    """The version behind `models:/NAME/VERSION` or `models:/NAME@ALIAS`.
+    """Finds the version of a URI `models:/NAME/VERSION` or `models:/NAME@ALIAS`.
 
     Raises:
-        UserError: no such model, version or alias; what there is instead is named.
+        UserError: there is no such model, version or alias; the message names those that exist.
     """
     text = uri.removeprefix("models:/")
     name, _, alias = text.partition("@")
@@ -69,36 +68,32 @@ def find_version(client: MlflowClient, uri: str) -> ModelVersion:
     except MlflowException as error:
         names = [model.name for model in client.search_registered_models()]
         if name not in names:
-            there = (
-                f"there is {', '.join(names)}"
-                if names
-                else "nothing is registered yet: run `variants retrain`"
-            )
-            raise UserError(f"no model '{name}' is registered; {there}") from error
+            there = f"name one of {', '.join(names)}" if names else "run `variants retrain` first"
+            raise UserError(f"no model '{name}' is registered: {there}") from error
         model = client.get_registered_model(name)
         aliases = ", ".join(f"@{one}" for one in model.aliases) or "no alias"
-        numbers = ", ".join(
-            sorted(
-                (str(one.version) for one in client.search_model_versions(f"name = '{name}'")),
-                key=int,
-            )
-        )
+        versions = client.search_model_versions(f"name = '{name}'")
+        numbers = ", ".join(sorted((str(one.version) for one in versions), key=int))
         raise UserError(
             f"'{uri}' does not exist: the model '{name}' has {aliases} and the versions {numbers}"
         ) from error
 
 
 def find_candidate(client: MlflowClient, names: ModelNames, version: str) -> ModelVersion:
-    """The candidate of a version number, such as 7 or v7, or of an alias, such as @challenger; raises as `find_version`."""
+    """Finds a candidate; it raises as `find_version`.
+
+    Args:
+        version: a version number such as 7 or v7, or an alias such as @challenger.
+    """
     reference = version if version.startswith("@") else f"/{version.removeprefix('v')}"
     return find_version(client, f"models:/{names.candidates}{reference}")
 
 
 def refusal_of(candidate: ModelVersion, policy: Policy) -> str | None:
-    """What the gate said where it did not let a candidate pass, in words; None where it did, or where it only runs dry.
+    """Returns in words why the gate does not let a candidate pass; None if it does.
 
-    In mode `dry-run` the gate must have seen it, but its refusal counts for uncommitted changes
-    only.
+    In mode `dry-run` the gate must have decided too, but a refusal counts only if the candidate was
+    made from uncommitted changes.
     """
     verdict = candidate.tags.get("gate")
     waived = (
@@ -108,16 +103,29 @@ def refusal_of(candidate: ModelVersion, policy: Policy) -> str | None:
     )
     if verdict == "passed" or waived:
         return None
-    return "the gate refused it" if verdict == "refused" else "the gate has not seen it"
+    return "the gate refused it" if verdict == "refused" else "the gate has not decided about it"
 
 
 def register(
     client: MlflowClient, name: str, model_id: str, run_id: str, tags: dict[str, str], card: str
 ) -> ModelVersion:
-    """Registers a logged model as a candidate, unless this run has one already, and points `challenger` to it.
+    """Registers a logged model as a candidate and points `challenger` to it.
 
-    Two registrations at once can collide on a version number; the store refuses one of them, which
-    is tried again.
+    If this run has registered a candidate already, that one is taken. Two registrations at once can
+    collide on a version number; MLflow then refuses one of them, and this function tries again.
+
+    Args:
+        name: of the registered model.
+        model_id: of the logged model.
+        run_id: of the run that holds the logged model.
+        tags: of the version.
+        card: description of the version, in Markdown.
+
+    Returns:
+        The version.
+
+    Raises:
+        MlflowException: MLflow refused five times.
     """
     ensure_model(
         client, name, "Models that may be promoted. Consumers read the production model instead."
@@ -140,36 +148,39 @@ def register(
 
 
 def challenge(client: MlflowClient, version: ModelVersion) -> None:
-    """Points `challenger` to a candidate, unless it points to a newer one."""
+    """Points `challenger` to a candidate, unless it points to a newer one already."""
     newest = version_by_alias(client, version.name, CHALLENGER)
     if newest is None or int(newest.version) < int(version.version):
         client.set_registered_model_alias(version.name, CHALLENGER, version.version)
 
 
 def run_of(version: ModelVersion) -> str:
-    """The id of the run that a version comes from."""
+    """Returns the id of the run that a version comes from."""
     assert version.run_id, f"{uri_of(version)} was registered without a run"
     return version.run_id
 
 
 def model_file(client: MlflowClient, version: ModelVersion, name: str) -> Path:
-    """Downloads a file of the model itself, which outlives the run that made it.
+    """Downloads a file of the model itself, which is still there if the run is deleted.
 
     Args:
-        name: below the model's folder of weights and JSON, such as grouping.json.
+        name: path below the model's folder of weights and JSON, such as grouping.json.
+
+    Returns:
+        The downloaded file.
     """
     uri = f"{uri_of(version)}/artifacts/model/{name}"
     return Path(download_artifacts(artifact_uri=uri, tracking_uri=client.tracking_uri))
 
 
 def grouping_of(client: MlflowClient, version: ModelVersion) -> dict[str, Any]:
-    """The grouping.json of a version.
+    """Returns the content of a version's grouping.json.
 
-    Models from before there was a choice of clusterings are grouped by average linkage.
+    Its "method" is "average" for models from before there was a choice of clusterings.
     """
     return {"method": "average", **read_json(model_file(client, version, "grouping.json"))}
 
 
 def uri_of(version: ModelVersion) -> str:
-    """The address of a version, `models:/NAME/VERSION`."""
+    """Returns the URI of a version, `models:/NAME/VERSION`."""
     return f"models:/{version.name}/{version.version}"

@@ -1,9 +1,9 @@
-"""Augmentations that make colour variants: colour and pose change a little, nothing else.
+"""Augmentations that make colour variants: they change colour and pose, and nothing else.
 
 Colour variants look like colour-jitter augmentations of one another (arXiv 2104.08581, section 1).
-Black, white and pastel colourways of one design differ in luminance far more than hue jitter makes,
-so luminance has a curve of its own. All of it is batched tensor arithmetic that runs on CPU and GPU
-alike.
+Black, white and pastel colourways of one design differ in luminance far more than jitter of the hue
+does, so luminance is changed by a curve of its own. Everything is arithmetic on batches of tensors,
+on the CPU and on a GPU alike.
 """
 
 import math
@@ -18,8 +18,8 @@ from ml.model.luminance import LUMINANCE
 from ml.train.batches import Batch
 
 LIKE = 0.15  # distance in RGB (0 … 1 each) at which a colour begins to count as another
-# Points of which the first on the product is taken; all miss a tenth of the picture once in five
-# times.
+# Random points, of which the first on the product is used. If the product covers a tenth of the
+# picture, all of them miss it in one of five cases.
 TRIES = 16
 KEEP = 0.3  # share of the parts that keep their colour
 
@@ -28,35 +28,36 @@ class AugmentParams(Params):
     """The params under `train.augment` in params.yaml."""
 
     hue: float = Field(
-        ge=0, le=1, description="share of the full colour circle that hues are turned by at most"
+        ge=0, le=1, description="largest turn of the hues, as a share of the full colour circle"
     )
-    saturation: float = Field(ge=0, description="saturation is multiplied by 0 … this")
-    gamma: float = Field(ge=1, description="luminance is raised to a power between 1/this and this")
+    saturation: float = Field(ge=0, description="largest factor of the saturation; the least is 0")
+    gamma: float = Field(ge=1, description="largest power of the luminance; the least is 1/gamma")
     invert: float = Field(ge=0, le=1, description="probability that light and dark change places")
     tint: float = Field(ge=0, le=1, description="largest colour cast added to the mid-tones")
     parts: float = Field(
         ge=0,
         le=1,
-        description="probability that what has one colour of the product changes on its own",
+        description="probability that the parts of one colour change on their own",
     )
     scale: float = Field(ge=0, lt=1, description="largest zoom, as a share")
     shift: float = Field(ge=0, lt=1, description="largest shift, as a share of the side")
     rotate: float = Field(ge=0, le=180, description="largest rotation, in degrees")
     flip: bool = Field(
-        description="mirror left and right, alike in both views, so that slices keep their places"
+        description="mirror half of the products, both views alike, so that slices correspond"
     )
 
 
 def make_views(
     batch: Batch, params: AugmentParams, random: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Makes two views of each product, the second of its variant.
+    """Makes two views of each product, the second one from the picture of its variant.
 
-    They are recoloured and moved independently, and mirrored together.
+    Both views are recoloured and moved independently, and mirrored together.
 
     Args:
         batch: masks are 0 on the background and 255 on the product.
-        random: generator on the pictures' device; the views depend on nothing else.
+        params: the strength of the augmentation.
+        random: generator on the device of the pictures, the only source of chance.
 
     Returns:
         Two float32 tensors (batch, 3, height, width) in 0 … 1.
@@ -80,15 +81,15 @@ def recolour(
 ) -> Tensor:
     """Makes another colourway: hue, saturation, luminance and tint of the product change.
 
-    The background stays.
-
-    Where `params.parts` says so, what has the colour of some point of the product (a stripe, a
-    print, a sole) changes on
-    its own, or keeps its colour: light on dark may become dark on light.
+    The background stays. With the probability `params.parts`, everything of one colour of the
+    product (a stripe, a print, a sole) changes on its own or keeps its colour, so that light on
+    dark may become dark on light.
 
     Args:
         pictures: float (batch, 3, height, width) in 0 … 1.
         masks: float (batch, 1, height, width), 1 on the product.
+        params: the strength of the augmentation.
+        random: generator on the device of the pictures.
 
     Returns:
         float (batch, 3, height, width) in 0 … 1.
@@ -111,9 +112,8 @@ def _part(pictures: Tensor, masks: Tensor, random: torch.Generator) -> Tensor:
     """
     flat = masks.flatten(1)
     points = torch.randint(flat.shape[1], (len(flat), TRIES), generator=random, device=flat.device)
-    first = (
-        (flat.gather(1, points) > 0.5).byte().argmax(1, keepdim=True)
-    )  # the first point if none is on the product
+    on_product = (flat.gather(1, points) > 0.5).byte()
+    first = on_product.argmax(1, keepdim=True)  # index 0 if no point is on the product
     place = points.gather(1, first)
     colour = pictures.flatten(2).gather(2, place.unsqueeze(1).expand(-1, 3, -1)).unsqueeze(3)
     distance = (pictures - colour).square_().sum(1, keepdim=True)
@@ -121,9 +121,9 @@ def _part(pictures: Tensor, masks: Tensor, random: torch.Generator) -> Tensor:
 
 
 def _mix(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
-    """Goes `share` of the way from the first to the second, which is overwritten.
+    """Interpolates from the first to the second by `share`; it overwrites the second.
 
-    torch.lerp is slow where shares are broadcast.
+    torch.lerp is slow if shares are broadcast.
     """
     return second.sub_(first).mul_(share).add_(first)
 
@@ -156,37 +156,43 @@ def _tone(pictures: Tensor, params: AugmentParams, random: torch.Generator) -> T
 
 
 def move(pictures: Tensor, sign: Tensor, params: AugmentParams, random: torch.Generator) -> Tensor:
-    """Mild pose changes: zoom, shift and rotation, drawn for each picture; `sign` −1 mirrors it."""
+    """Changes the pose of each picture: zoom, shift and rotation, drawn independently.
+
+    Args:
+        pictures: float (batch, 3, height, width) in 0 … 1.
+        sign: float (batch,), −1 mirrors left and right, 1 does not.
+        params: the strength of the augmentation.
+        random: generator on the device of the pictures.
+
+    Returns:
+        float (batch, 3, height, width) in 0 … 1.
+    """
 
     def uniform(most: float) -> Tensor:
         return (torch.rand(len(pictures), generator=random, device=pictures.device) * 2 - 1) * most
 
     angle, zoom = uniform(math.radians(params.rotate)), 1 + uniform(params.scale)
     cosine, sine = torch.cos(angle) * zoom, torch.sin(angle) * zoom
-    rows = [
-        cosine * sign,
-        -sine,
-        uniform(2 * params.shift),
-        sine * sign,
-        cosine,
-        uniform(2 * params.shift),
-    ]
-    transform = torch.stack(rows, dim=1).view(-1, 2, 3)
+    across, down = uniform(2 * params.shift), uniform(2 * params.shift)
+    entries = [cosine * sign, -sine, across, sine * sign, cosine, down]
+    transform = torch.stack(entries, dim=1).view(-1, 2, 3)
     grid = functional.affine_grid(transform, list(pictures.shape), align_corners=False)
     return functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
 
 
 def hue_rotation(angle: Tensor) -> Tensor:
-    """Builds matrices that turn colours about the gray axis by `angle` (radians).
+    """Builds matrices that turn colours about the gray axis.
 
-    Rodrigues' formula for the axis (1, 1, 1)/√3.
+    Source: Rodrigues' formula for the axis (1, 1, 1)/√3.
+
+    Args:
+        angle: float (batch, 1, 1), in radians.
 
     Returns:
         float (batch, 3, 3).
     """
-    across = torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]], device=angle.device) / math.sqrt(
-        3
-    )
-    one, along = torch.eye(3, device=angle.device), torch.full((3, 3), 1 / 3, device=angle.device)
+    device = angle.device
+    across = torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]], device=device) / math.sqrt(3)
+    one, along = torch.eye(3, device=device), torch.full((3, 3), 1 / 3, device=device)
     cosine, sine = torch.cos(angle), torch.sin(angle)
     return cosine * one + sine * across + (1 - cosine) * along

@@ -35,10 +35,11 @@ class Batches:
 
     Args:
         pictures: uint8 (products, height, width, 3); masks: uint8 (products, height, width).
-        indices: int (n,), the products that train; batch: products in a batch, at most all of them.
+        indices: int (n,), positions of the products that train.
+        batch: products in a batch; if there are fewer, one batch holds all of them.
         random: CPU generator that shuffles; one permutation an epoch, and the last incomplete batch
             is dropped.
-        kinds: int (products,), see `Batch`; default all of one kind.
+        kinds: int (products,), see `Batch`; by default all products are of one kind.
     """
 
     pictures: np.ndarray
@@ -66,37 +67,30 @@ class Batches:
             yield self.load(np.sort(chosen))  # in file order: fewer page faults
 
     def order(self) -> np.ndarray:
-        """The indices in this epoch's order."""
+        """Returns the indices in the order of this epoch."""
         return self.shuffled(self.indices)
 
     def shuffled(self, indices: np.ndarray) -> np.ndarray:
-        """A permutation of indices, drawn from `random`."""
+        """Returns a permutation of indices, drawn from `random`."""
         return indices[torch.randperm(len(indices), generator=self.random).numpy()]
 
     def load(self, indices: np.ndarray) -> Batch:
-        """The pictures of these indices, twice."""
-        pictures, masks = (
-            torch.from_numpy(self.pictures[indices]),
-            torch.from_numpy(self.masks[indices]),
-        )
-        return Batch(
-            pictures,
-            masks,
-            pictures,
-            masks,
-            torch.from_numpy(indices),
-            torch.from_numpy(self.kind[indices]),
-        )
+        """Loads the pictures of these indices; both views are of the product itself."""
+        pictures = torch.from_numpy(self.pictures[indices])
+        masks = torch.from_numpy(self.masks[indices])
+        ids, kinds = torch.from_numpy(indices), torch.from_numpy(self.kind[indices])
+        return Batch(pictures, masks, pictures, masks, ids, kinds)
 
 
 @dataclass
 class VariantBatches(Batches):
-    """Batches whose second pictures are known variants, where there are any.
+    """Batches whose second pictures show known variants, if a product has any.
 
     Args:
         labels: of the train split.
-        share: of each batch, drawn from the products that have variants; they are gone through in a
-            shuffled order again and again. The rest comes from all `indices`, once an epoch.
+        share: share of each batch that is drawn from the products with known variants, in a new
+            shuffled order whenever all have been drawn. The rest of the batch is drawn from all
+            `indices`, each once an epoch.
     """
 
     labels: PairLabels
@@ -112,7 +106,7 @@ class VariantBatches(Batches):
         return len(self.indices) // (self.size - self.drawn)
 
     def order(self) -> np.ndarray:
-        """Per batch first the indices that have variants, then the others."""
+        """Returns the indices of each batch: first those with known variants, then the others."""
         if not self.drawn:
             return super().order()
         others = self.shuffled(self.indices)[: len(self) * (self.size - self.drawn)].reshape(
@@ -125,7 +119,7 @@ class VariantBatches(Batches):
         ).ravel()
 
     def load(self, indices: np.ndarray) -> Batch:
-        """The pictures of these indices, and of a variant of each."""
+        """Loads the pictures of these indices, and of a known variant of each."""
         variants = self.labels.variants(indices, self.random)
         return Batch(
             torch.from_numpy(self.pictures[indices]),
@@ -138,13 +132,13 @@ class VariantBatches(Batches):
 
 
 class AnnotatedBatches(VariantBatches):
-    """Batches of annotated products only, block after block.
+    """Batches of annotated products only, one block after another.
 
-    So a batch holds designs that are hard to tell apart.
+    A batch then holds different designs that are hard to tell apart.
     """
 
     def order(self) -> np.ndarray:
-        """Blocks in a shuffled order, the indices of each in a shuffled order."""
+        """Returns the indices, the blocks in a shuffled order and each block shuffled."""
         indices = self.shuffled(self.indices)
         blocks = self.labels.block[indices]
         place = torch.rand(int(blocks.max()) + 1, generator=self.random).numpy()

@@ -7,10 +7,15 @@ Row = dict[str, int | float | None]
 
 
 class History:
-    """Writes rows as they come; equal trainings leave equal bytes, so seconds are not among them.
+    """Writes a row for each epoch. It holds no times, so that equal trainings write equal bytes.
 
     Args:
-        path: the file, begun anew; rows: those of epochs that were done before an interruption.
+        path: the file; it is written anew.
+        columns: names of the columns.
+        rows: of the epochs before an interruption, which are written first.
+
+    Attributes:
+        rows: all rows so far.
     """
 
     def __init__(self, path: Path, columns: list[str], rows: list[Row]) -> None:

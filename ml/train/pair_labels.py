@@ -1,4 +1,4 @@
-"""Which products of the train split are known to be variants of one another."""
+"""Pair labels: which products of the train split are known to be variants of one another."""
 
 from dataclasses import dataclass
 
@@ -11,15 +11,15 @@ from ml.data.annotations import build_annotations
 
 @dataclass(frozen=True)
 class PairLabels:
-    """Known designs.
+    """The known designs of the train split.
 
     Attributes:
-        design: int64 (all products,), equal where two products are known to be of one design, else
-            unique.
+        design: int64 (all products,), equal for two products that are known to be of one design,
+            and unique for every other product.
         block: int64 (all products,), the block (brand, gender, article type) of each annotated
-            product, −1 elsewhere.
+            product; −1 for every other product.
         annotated: int64 (n,), positions of the train split's products that occur in a usable pair.
-        paired: int64, those of them that have a known variant.
+        paired: int64 (m,), positions of those among them that have a known variant.
     """
 
     design: np.ndarray
@@ -32,9 +32,10 @@ class PairLabels:
 
         Args:
             indices: int64 (n,), positions in the products table.
+            random: CPU generator.
 
         Returns:
-            int64 (n,): positions of variants; the product's own where no variant is known.
+            int64 (n,): positions of variants; the product's own position if it has none.
         """
         drawn = torch.rand(len(indices), generator=random).numpy()
         found = indices.copy()

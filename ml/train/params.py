@@ -1,4 +1,4 @@
-"""The params of a training: one section of params.yaml, with a section in it for each method."""
+"""The params of a training: the section `train` of params.yaml, with a section for each method."""
 
 from pathlib import Path
 from typing import Literal
@@ -25,7 +25,8 @@ class TrainParams(Params):
     learning_rate: float = Field(gt=0, description="peak of the one-cycle schedule")
     heads_rate: float = Field(
         gt=0,
-        description="times the learning rate of the encoder: the heads start from random weights",
+        description="learning rate of the heads, which start from random weights, in multiples of "
+        "the encoder's",
     )
     warmup: float = Field(
         gt=0, lt=1, description="share of the steps in which the learning rate rises"
@@ -35,17 +36,17 @@ class TrainParams(Params):
     threads: int = Field(gt=0, description="CPU threads; results on the CPU depend on it")
     device: Literal["auto", "cpu", "cuda"]
     compile: bool = Field(
-        description="torch.compile the backbone: worth its minute of compiling on a GPU"
+        description="compile the backbone with torch.compile, which pays on a GPU after a minute"
     )
     keep: Literal["momentum", "query"] = Field(
-        description="the encoder that is kept: the momentum one, where the method has one, or the "
-        "one that has gradients"
+        description="the encoder that is kept: the momentum encoder, if the method has one, or the "
+        "query encoder, which has gradients"
     )
     blend: float = Field(
         gt=0,
         le=1,
-        description="share of the way from the initial to the trained weights; random ones are not "
-        "blended",
+        description="share of the way from the initial to the trained weights; initial weights "
+        "that are random are not blended in",
     )
     encoder: EncoderParams
     augment: AugmentParams

@@ -1,4 +1,4 @@
-"""Prefetching: the next batch is read and copied while the network works on this one."""
+"""Prefetching: a thread reads and copies the next batch while the network computes this one."""
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,11 +9,11 @@ from ml.train.batches import Batch
 
 
 def prefetch(batches: Iterable[Batch], device: torch.device) -> Iterator[Batch]:
-    """The batches, in order, on the device.
+    """Yields the batches in order, on the device.
 
     On a GPU a thread reads the next batch and copies it from pinned memory on a stream of its own
-    (double buffering), so that neither reading nor copying holds up a step. On the CPU there is
-    nothing to copy, and a thread would take cores from the network.
+    (double buffering), so that no step waits for reading or copying. On the CPU there is nothing to
+    copy, and a thread would take cores from the network.
     """
     if device.type != "cuda":
         yield from batches
@@ -36,7 +36,6 @@ def prefetch(batches: Iterable[Batch], device: torch.device) -> Iterator[Batch]:
             current = torch.cuda.current_stream(device)
             current.wait_event(copied)
             for part in batch:
-                part.record_stream(
-                    current
-                )  # its memory is not given to the next copy before the step has read it
+                # The next copy may use this memory only after the step has read it.
+                part.record_stream(current)
             yield batch

@@ -1,4 +1,4 @@
-"""The train split, as batches are drawn from it."""
+"""The train split, from which batches are drawn."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,11 +12,12 @@ from ml.train.pair_labels import PairLabels, build_pair_labels
 
 @dataclass(frozen=True)
 class TrainSplit:
-    """The products of all splits with their pictures, and which of them train.
+    """The products of all splits with their pictures, and the positions of those that train.
 
     Attributes:
-        products, pairs: tables as `ml.prepare` leaves them.
-        pictures: uint8 (products, height, width, 3); masks: uint8 (products, height, width).
+        products, pairs: tables of all splits, as `ml.prepare` leaves them.
+        pictures: uint8 (products, height, width, 3).
+        masks: uint8 (products, height, width), above 0 on the product.
     """
 
     products: pd.DataFrame
@@ -26,15 +27,15 @@ class TrainSplit:
 
     @cached_property
     def indices(self) -> np.ndarray:
-        """The products that train: int (n,), increasing."""
+        """Positions of the products that train: int (n,), increasing."""
         return np.flatnonzero(self.products["split"] == "train")
 
     @cached_property
     def kinds(self) -> np.ndarray:
-        """Gender and article type of every product: int (products,), equal where both are."""
+        """A number for gender and article type of every product: int (products,)."""
         return kind_numbers(self.products)
 
     @cached_property
     def labels(self) -> PairLabels:
-        """What the annotated pairs of the train split say about its products."""
+        """The known designs of the train split, from its annotated pairs."""
         return build_pair_labels(self.products, self.pairs, self.indices)

@@ -1,4 +1,4 @@
-"""The trainer: a training method with its optimizer, schedule and random numbers of views."""
+"""The trainer: a training method with its optimizer, schedule and random generators."""
 
 import time
 from typing import Any
@@ -18,12 +18,17 @@ from ml.train.prefetch import prefetch
 
 
 class Trainer:
-    """A method, its optimizer and schedule, and the random numbers of its views.
+    """Trains a training method step by step; its state can be saved and restored.
 
     Args:
-        params: of the whole training.
-        steps: optimizer steps of the whole training.
-        shuffle: the generator that `Batches` draws from, kept with the rest.
+        params: of the training.
+        steps: number of optimizer steps of the whole training.
+        shuffle: the generator that `Batches` draws from; it is part of the state.
+
+    Attributes:
+        method: the training method, on the device.
+        kept: the encoder that training results in.
+        views: the generator of the views.
     """
 
     def __init__(self, params: TrainParams, steps: int, shuffle: torch.Generator) -> None:
@@ -53,8 +58,8 @@ class Trainer:
         """Trains on every batch once.
 
         Returns:
-            The epoch's mean loss and accuracy, its last learning rate, and `waiting`: the share of
-            its time that went into waiting for batches.
+            "loss" and "accuracy", means over the epoch; "learning_rate", that of the encoder in the
+            last step; "waiting", the share of the time in which the trainer waited for batches.
         """
         self.module.train()
         sums = torch.zeros(2, device=self.fabric.device)
@@ -92,7 +97,7 @@ class Trainer:
         return torch.stack([loss.detach(), accuracy])
 
     def state(self) -> dict[str, Any]:
-        """Everything that the next step depends on."""
+        """Returns everything that the next step depends on."""
         parts = {"method": self.method, "optimizer": self.optimizer, "schedule": self.schedule}
         generators = {"shuffle": self.shuffle, "views": self.views}
         return {name: part.state_dict() for name, part in parts.items()} | {
@@ -100,7 +105,7 @@ class Trainer:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Goes back to what `state` gave."""
+        """Restores what `state` returned."""
         self.method.load_state_dict(state["method"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
@@ -113,13 +118,17 @@ def parameter_groups(
 ) -> list[dict[str, Any]]:
     """Sorts a method's parameters into groups for the optimizer: the encoder's, then the heads'.
 
-    Behind random heads the first gradients are noise, which spoils pretrained weights most where
-    nothing but a predictor holds the method together: the predictor of SimSiam and BYOL should
-    learn faster (the relative learning rate αp of Tian et al., arXiv 2102.06810).
+    Heads with random weights make the first gradients noisy, and noise spoils pretrained weights.
+    This is worst for SimSiam and BYOL, where only a predictor prevents collapse: their predictor
+    should learn faster (the relative learning rate αp of Tian et al., arXiv 2102.06810).
 
     Args:
+        method: its parameters without gradients are left out.
         rate: learning rate of the encoder.
-        heads_rate: the heads' learning rate in multiples of it.
+        heads_rate: the heads' learning rate in multiples of `rate`.
+
+    Returns:
+        At most two groups for an optimizer, each {"params", "lr"}; none of them is empty.
     """
     body: list[nn.Parameter] = []
     heads: list[nn.Parameter] = []

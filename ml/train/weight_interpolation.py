@@ -1,4 +1,4 @@
-"""Weights between the initial and the trained ones keep more of what pretraining knew."""
+"""Weight interpolation: weights between the initial and the trained ones generalise better."""
 
 import torch
 from torch import Tensor
@@ -12,9 +12,11 @@ def interpolate_weights(
     Source: WiSE-FT, arXiv 2109.01903, section 3.
 
     Args:
-        initial, trained: state dicts with equal names and shapes; counters, which are no weights,
-            are the trained ones.
-        share: 0 gives the initial weights, 1 the trained ones.
+        initial, trained: state dicts with equal names and shapes.
+        share: 0 returns the initial weights, 1 the trained ones.
+
+    Returns:
+        A state dict. Values that are no floating-point numbers (counters) are the trained ones.
     """
     return {
         name: torch.lerp(initial[name], value, share) if value.is_floating_point() else value

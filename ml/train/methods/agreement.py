@@ -10,10 +10,10 @@ from torch.nn import functional
 
 @torch.no_grad()
 def agreement(first: Tensor, second: Tensor) -> Tensor:
-    """Computes the share of rows of `first` whose most similar row of `second` is their own.
+    """Computes the share of products whose second view is the most similar one to the first.
 
     Args:
-        first, second: float (batch, width), of any length.
+        first, second: float (batch, width), embeddings of the two views, of any length.
 
     Returns:
         float scalar.

@@ -1,6 +1,6 @@
-"""BYOL: predict the momentum encoder's view of a picture from another view, without negatives.
+"""BYOL predicts the momentum encoder's embedding of a view from another view, without negatives.
 
-Grill et al., arXiv 2006.07733. Heads and loss are lightly's.
+Source: Grill et al., arXiv 2006.07733. Heads and loss are lightly's.
 """
 
 import torch
@@ -24,9 +24,9 @@ class BYOLParams(MethodParams):
 
 
 class BYOL(MomentumMethod):
-    """Online encoder with a prediction head, and a target that follows it.
+    """Online encoder with a prediction head, and a target encoder that follows it.
 
-    It looks at the whole picture, whatever `train.encoder.slices` says.
+    It uses the whole picture only, whatever the value of `train.encoder.slices`.
     """
 
     name = "byol"
@@ -43,7 +43,7 @@ class BYOL(MomentumMethod):
     def forward(
         self, first: Tensor, second: Tensor, ids: Tensor, kinds: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Computes the symmetric loss, each view being the target's once.
+        """Computes the symmetric loss: each view is the target once.
 
         Source: arXiv 2006.07733, equations 2 and 3, up to a constant.
 

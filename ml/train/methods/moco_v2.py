@@ -1,8 +1,8 @@
-"""MoCo v2: contrast the whole picture against a queue of momentum keys (arXiv 2003.04297).
+"""MoCo v2 contrasts the whole picture against a queue of momentum keys.
 
-Chen et al. The head is lightly's. The queue is this project's, because lightly's memory bank is
-left out of checkpoints and counts a product's own older keys as negatives; on equal tensors the
-loss is that of lightly's `NTXentLoss` with a memory bank, and a test keeps it so.
+Source: Chen et al., arXiv 2003.04297. The head is lightly's. The queue is this project's, because
+lightly's memory bank is not part of checkpoints and counts a product's own older keys as negatives.
+On equal tensors the loss equals that of lightly's `NTXentLoss` with a memory bank; a test holds it.
 """
 
 import torch
@@ -32,7 +32,7 @@ class MoCoV2Params(MethodParams):
 class MoCoV2(MomentumMethod):
     """Query encoder, momentum encoder and one queue of keys.
 
-    It looks at the whole picture, whatever `train.encoder.slices` says.
+    It uses the whole picture only, whatever the value of `train.encoder.slices`.
     """
 
     name = "moco_v2"

@@ -1,4 +1,4 @@
-"""The slowly moving copy of a network that gives keys (MoCo) or targets (BYOL)."""
+"""Momentum: a slowly moving copy of a network, which computes keys (MoCo) or targets (BYOL)."""
 
 import copy
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 def momentum_copy(module: Module) -> Module:
-    """A copy without gradients, to be moved by `follow`."""
+    """Returns a copy without gradients, which `follow` moves."""
     return copy.deepcopy(module).requires_grad_(False)
 
 
@@ -24,6 +24,7 @@ def follow(copies: list[nn.Module], originals: list[nn.Module], momentum: float)
     Source: arXiv 1911.05722, equation 2.
 
     Args:
+        copies, originals: the modules in the same order, with equal parameters.
         momentum: share of the old copy that is kept.
     """
     old: list[Tensor] = [value for module in copies for value in module.parameters()]
@@ -34,8 +35,8 @@ def follow(copies: list[nn.Module], originals: list[nn.Module], momentum: float)
 class MomentumMethod(TrainingMethod):
     """Base of the training methods whose encoder and projection head have momentum copies.
 
-    The momentum encoder is the kept one. Params have `momentum`, the share of the old copy that is
-    kept at each step.
+    Training results in the momentum encoder. The params of these methods have `momentum`, the share
+    of the old copy that is kept at each step.
     """
 
     def __init__(self, encoder: Encoder, params: Any, projection_head: nn.Module) -> None:

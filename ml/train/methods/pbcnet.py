@@ -1,7 +1,7 @@
-"""PBCNet: contrast the whole garment and each of its slices against a queue of momentum keys.
+"""PBCNet contrasts the whole garment and each of its slices against a queue of momentum keys.
 
-Dutta et al., arXiv 2104.08581, section 3 (and 2112.02910); the momentum encoder and the queue are
-MoCo's (He et al., arXiv 1911.05722, section 3.2 and algorithm 1).
+Source: Dutta et al., arXiv 2104.08581, section 3 (and 2112.02910). The momentum encoder and the
+queue are MoCo's (He et al., arXiv 1911.05722, section 3.2 and algorithm 1).
 """
 
 from typing import ClassVar
@@ -27,7 +27,7 @@ class PBCNetParams(MethodParams):
         ge=0, le=1, description="share of the old key encoder kept at each step"
     )
     rival_weight: float = Field(
-        gt=0, description="how often a negative of the same gender and article type counts"
+        gt=0, description="weight of a negative of the same gender and article type; others have 1"
     )
 
 

@@ -1,8 +1,8 @@
-"""PBCNet plus annotated pairs: where a product has known variants, its key is a picture of one.
+"""PBCNet with annotated pairs: if a product has known variants, its key is a picture of one.
 
-So the network learns real colourways where they are known and made-up ones elsewhere; keys of known
-variants are no negatives. The supervised contrastive form of InfoNCE is Khosla et al., arXiv
-2004.11362, with one positive drawn at a time.
+So the network learns from real colourways if they are known, and from made-up ones if not. Keys of
+known variants are no negatives. Source of the supervised contrastive form of InfoNCE: Khosla et
+al., arXiv 2004.11362, here with one positive drawn at a time.
 """
 
 from typing import ClassVar

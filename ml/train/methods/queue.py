@@ -46,14 +46,15 @@ class KeyQueue(nn.Module):
         Source: arXiv 1911.05722, equation 1.
 
         Args:
-            queries, keys: float (batch, parts, width), rows of length 1; a query's positive is the
-                key of its row.
+            queries, keys: float (batch, parts, width), vectors of length 1. The positive of a query
+                is the key at the same index.
             ids: int64 (batch,). Keys of an equal id in the queue are no negatives: on a small shop
-                the queue is longer than an epoch, and a product's own older key would be one.
-            kinds: int64 (batch,). Keys of an equal kind (0 or more) are rivals: told apart from
-                shoes, a shirt is soon learnt; told apart from shirts, its design is.
-            rival_weight: each rival counts as this many negatives (as negatives are weighted by
-                arXiv 2010.04592, but by what products are, not by how similar they seem).
+                the queue is longer than an epoch and holds older keys of the same product.
+            temperature: divides the similarities.
+            kinds: int64 (batch,). Keys of an equal kind (0 or more) are rivals. To tell a shirt
+                from shoes is learnt soon; to tell it from other shirts needs its design.
+            rival_weight: each rival counts as this many negatives. arXiv 2010.04592 weights
+                negatives too, by their similarity; here the kind of the products decides.
 
         Returns:
             The loss (scalar) and the share of queries whose own key is the most similar (scalar).
@@ -77,7 +78,7 @@ class KeyQueue(nn.Module):
         """Replaces the oldest keys.
 
         Args:
-            keys: float (batch, parts, width), rows of length 1.
+            keys: float (batch, parts, width), vectors of length 1.
             ids: int64 (batch,); kinds: int64 (batch,), default nobody's rivals.
         """
         places = (self.position + torch.arange(len(keys), device=keys.device)) % len(self.keys)

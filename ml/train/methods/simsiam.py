@@ -1,7 +1,7 @@
-"""SimSiam: predict one view from the other, with a stopped gradient and nothing else.
+"""SimSiam predicts one view from the other, with a stopped gradient and nothing else.
 
-Chen and He, arXiv 2011.10566. Heads and loss are lightly's. It is the simplest method here: begin
-from it to write another.
+Source: Chen and He, arXiv 2011.10566. Heads and loss are lightly's. It is the simplest method here:
+begin with a copy of it to write another one.
 """
 
 from lightly.loss import NegativeCosineSimilarity
@@ -26,7 +26,7 @@ class SimSiamParams(MethodParams):
 class SimSiam(TrainingMethod):
     """One encoder with projection head and prediction head.
 
-    It looks at the whole picture, whatever `train.encoder.slices` says.
+    It uses the whole picture only, whatever the value of `train.encoder.slices`.
     """
 
     name = "simsiam"

@@ -1,6 +1,6 @@
-"""Triplet: the supervised peer, from annotated pairs alone.
+"""Triplet is the supervised peer: it learns from annotated pairs alone.
 
-Schroff et al., arXiv 1503.03832; the baseline of arXiv 2104.08581. Miner and loss are
+Source: Schroff et al., arXiv 1503.03832; it is the baseline of arXiv 2104.08581. Miner and loss are
 pytorch-metric-learning's.
 """
 
