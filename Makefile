@@ -8,7 +8,7 @@ PHOTOS ?= ../shared/data/myntra
 # Two processes for two cores; the tests of a file stay in one, since they share what it sets up.
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
-FAST := -m "not full and not lifecycle"
+FAST := -m "not full and not slow"
 .PHONY: help demo test test-fast test-full coverage reliability results lint format hooks \
 	constraints install browser clean
 

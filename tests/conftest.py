@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -18,7 +19,8 @@ import yaml
 from mlflow.tracking import MlflowClient
 from PIL import Image
 
-from flows.local.project import Project, author, git
+from flows.local.project import Project
+from flows.local.git import author, git
 from ml.snapshot.stage import import_shop
 from ml.synthetic import generate_shop
 
@@ -34,6 +36,10 @@ LONGEST = [
     "test_reproduce",
     "test_methods",
 ]
+# A test is slow if its file imports one of these packages, or if it needs one of these fixtures,
+# which make clones, train or run all stages.
+SLOW_IMPORTS = re.compile(r"^(?:from|import) (?:mlflow|playwright|prefect)\b", re.MULTILINE)
+SLOW_FIXTURES = {"make_clone", "prepared", "done"}
 SMALL = {  # params for a training of seconds
     "prepare.side": 48,
     "train.epochs": 2,
@@ -56,7 +62,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sorts the longest files to the front, so that two workers end at about the same time."""
+    """Marks slow tests, and sorts the longest files to the front.
+
+    `make test-fast` leaves the slow ones out. Sorted so, two workers end at about the same time.
+    """
+    slow = {path for path in {item.path for item in items} if SLOW_IMPORTS.search(path.read_text())}
+    for item in items:
+        if item.path in slow or SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
     items.sort(
         key=lambda item: (
             LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST)
@@ -106,7 +119,7 @@ def empty_project(tmp_path: Path) -> Project:
     (root / ".dvc").mkdir()
     (root / ".dvc/config").touch()
     git(root, "add", "--all")
-    git(root, "commit", "--quiet", "-m", "a project", environment=author(root))
+    git(root, "commit", "--quiet", "-m", "a project", variables=author(root))
     return Project(root)
 
 

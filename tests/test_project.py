@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, SLOW_FIXTURES
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -120,3 +120,9 @@ def test_types_are_packaged() -> None:
     for package in ("flows", "ml"):
         assert (ROOT / package / "py.typed").is_file()
         assert "py.typed" in packaged[package]
+
+
+def test_the_fixtures_that_make_a_test_slow_exist() -> None:
+    """A renamed one would let slow tests into `make test-fast`."""
+    tests = "".join(one.read_text(encoding="utf-8") for one in (ROOT / "tests").glob("*.py"))
+    assert {name for name in SLOW_FIXTURES if f"\ndef {name}(" not in tests} == set()
