@@ -13,6 +13,7 @@ from prefect.flow_runs import suspend_flow_run
 
 from flows.gate.approval import ApprovalForm, Standing, approval_of, form_text, note_answer
 from flows.local.environment import set_up
+from flows.local.git import succeeds
 from flows.local.project import Project, find_project
 from flows.registry.audit_trail import note_event, person
 from flows.registry.production import (
@@ -171,9 +172,10 @@ def tag_commit(project: Project, version: ModelVersion, warn: Callable[[str], No
     """
     tag, commit = f"model-v{version.version}", version.tags["commit"]
     try:
-        if not project.git("tag", "--list", tag):
-            project.git("tag", tag, commit)
-        elif project.git("rev-parse", f"{tag}^{{commit}}") != commit:
+        project.git("cat-file", "-e", f"{commit}^{{commit}}")
+        if not succeeds(project.root, "show-ref", "--verify", f"refs/tags/{tag}"):
+            project.git("update-ref", f"refs/tags/{tag}", commit)
+        elif project.git("rev-parse", f"refs/tags/{tag}^{{commit}}") != commit:
             warn(
                 f"the git tag {tag} is there already and points elsewhere than {uri_of(version)} does ({commit}): left as it is"
             )

@@ -13,13 +13,14 @@ import yaml
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
+from flows.local.dvc_config import cache_of
+from flows.local.git import git
 from flows.local.pipeline import dvc, load_stages
 from flows.local.process import CommandError
-from flows.local.project import Project, git
+from flows.local.project import Project
 from flows.local.recipe import digest
 from flows.local.requirements import differing_versions
 from flows.local.snapshots import POINTER, snapshot_id
-from flows.local.worktree import cache_of
 from flows.registry.audit_trail import note_event, person
 from flows.registry.tracking import connect
 from flows.registry.versions import find_version, run_of, uri_of
@@ -133,7 +134,7 @@ def make_again(
     made = yaml.safe_load((folder / "dvc.lock").read_text(encoding="utf-8"))["stages"]
     order = [stage.name for stage in load_stages(folder)]
     found.differing = differing_outputs(
-        locked, made, order, cache_of(project), folder / ".dvc/cache"
+        locked, made, order, cache_of(project.root), folder / ".dvc/cache"
     )
     registered = Path(
         mlflow.artifacts.download_artifacts(found.model, dst_path=str(folder.parent / "registered"))
@@ -176,7 +177,7 @@ def check_out(project: Project, commit: str, folder: Path) -> None:
         except UserError as error:
             problem = error
         else:
-            git(folder, "checkout", "--quiet", "--detach", "FETCH_HEAD")
+            git(folder, "checkout", "--quiet", "--detach", "FETCH_HEAD", as_committed=True)
             return
     raise UserError(
         f"its commit {commit} is neither in this clone nor in its origin: push the branch that has "
@@ -204,7 +205,7 @@ def fetch_snapshot(
         )
     dvc(
         folder,
-        ["remote", "add", "--quiet", "--local", "clone", str(cache_of(project))],
+        ["remote", "add", "--quiet", "--local", "clone", str(cache_of(project.root))],
         lambda line: None,
     )
     for remote in (["--remote", "clone"], []):

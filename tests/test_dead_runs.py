@@ -14,14 +14,16 @@ from faults import working_in
 from mlflow.tracking import MlflowClient
 
 from flows.local.environment import STARTED_BY
-from flows.local.project import Project, git
+from flows.local.project import Project
+from flows.local.git import git
 from flows.local.worktree import open_worktree
 from flows.registry.dead_runs import CHECKPOINT, TEMPORARY, clean, dead_runs, end, orphans, salvage
 
 RUN = """
 import subprocess, sys, time
 from pathlib import Path
-from flows.local.project import Project, git
+from flows.local.project import Project
+from flows.local.git import git
 from flows.local.worktree import open_worktree
 worktree = open_worktree(Project(Path(sys.argv[1])), allow_dirty=False)
 worktree.note(recipe="bread", run=sys.argv[2])

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.local.project import Project, author, git
+from flows.local.project import Project
+from flows.local.git import author, git
 from flows.reproduce import check_out, differing_outputs, largest_difference
 from ml.core.errors import UserError
 
@@ -76,7 +77,7 @@ def test_a_commit_that_no_branch_holds_is_checked_out_and_one_that_is_nowhere_is
     for words in ("first", "second"):
         (root / "file").write_text(words)
         git(root, "add", "file")
-        git(root, "commit", "--quiet", "-m", words, environment=author(root))
+        git(root, "commit", "--quiet", "-m", words, variables=author(root))
     commit = git(root, "rev-parse", "HEAD")
     git(root, "reset", "--quiet", "--hard", "HEAD~1")
     check_out(Project(root), commit, tmp_path / "again")

@@ -5,6 +5,7 @@ import os
 
 import psutil
 
+from flows.local.git import clean_environment
 from flows.local.outages import outage
 from flows.local.project import find_project
 from ml.core.errors import UserError
@@ -23,6 +24,7 @@ PATIENT = {
     # 2 + 4 + … + 128 seconds: Prefect's client then waits about as long as MLflow's.
     "PREFECT_CLIENT_MAX_RETRIES": "7",
 }
+LOOPBACK = "127.0.0.1,localhost,::1"  # no proxy reaches the servers of this machine
 # The environment variable that identifies the command which started a process.
 STARTED_BY = "VARIANTS_STARTED_BY"
 
@@ -36,6 +38,12 @@ def set_up() -> None:
     """
     for name, value in (QUIET | PATIENT).items():
         os.environ.setdefault(name, value)
+    for name in set(os.environ) - set(clean_environment()):
+        del os.environ[name]  # MLflow and DVC call git by themselves
+    for name in ("NO_PROXY", "no_proxy"):
+        known = os.environ.get(name, "")
+        if LOOPBACK not in known:
+            os.environ[name] = f"{known},{LOOPBACK}".strip(",")
     _filter_logs()
     try:
         room = find_project().room

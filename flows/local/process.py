@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from flows.local.git import clean_environment
 from flows.local.outages import FULL, says_full
 from ml.core.errors import UserError
 
@@ -54,7 +55,7 @@ def stream(
         UserError: the command failed because the disk is full.
     """
     variables = (
-        os.environ
+        clean_environment()
         | {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         | dict(environment or {})
     )

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import yaml
 
+from flows.local.git import commit_files, succeeds
 from flows.local.pipeline import dvc, run_module
-from flows.local.project import Project, author, git
+from flows.local.project import Project
 from ml.core.errors import UserError
 from ml.core.files import read_table, write_json
 from ml.core.paths import PREVIOUS, SNAPSHOT
@@ -69,19 +70,8 @@ def import_here(project: Project, source: str, commit: bool, log: Callable[[str]
     products = import_shop_into(project.root, source, log)
     identity = track_snapshot(project, project.root, source, products, log)
     files = [str(POINTER), str(PREVIOUS)]
-    if commit and project.git("status", "--porcelain", "--", *files):
-        project.git("add", "--", *files)
-        environment = author(project.root)
-        git(
-            project.root,
-            "commit",
-            "--quiet",
-            "-m",
-            f"data: snapshot {identity[:12]}",
-            "--",
-            *files,
-            environment=environment,
-        )
+    if commit:
+        commit_files(project.root, files, f"data: snapshot {identity[:12]}")
     return identity
 
 
@@ -125,19 +115,28 @@ def previous_snapshot(project: Project, source: str, identity: str) -> dict[str,
         {"source", "snapshot": id, "products": number of products}, or None.
     """
     newest: dict[str, object] | None = None
-    for commit in project.git("log", "--branches", "--format=%H", "--", str(POINTER)).splitlines():
-        pointer = yaml.safe_load(project.git("show", f"{commit}:{POINTER.as_posix()}"))
+    for commit in project.git("rev-list", "--branches", "--", POINTER.as_posix()).splitlines():
+        text = _committed(project, commit, POINTER)
+        if text is None:
+            continue  # the commit removed the pointer
+        pointer = yaml.safe_load(text)
         meta = pointer.get("meta") or {}
         if meta.get("source") != source:
             continue
         if pointer["outs"][0]["md5"] == identity:
-            known: dict[str, object] = json.loads(
-                project.git("show", f"{commit}:{PREVIOUS.as_posix()}")
-            )
-            return known if known["snapshot"] else None
+            earlier = _committed(project, commit, PREVIOUS)
+            known: dict[str, object] = json.loads(earlier) if earlier else {}
+            return known if known.get("snapshot") else None
         newest = newest or {
             "source": source,
             "snapshot": pointer["outs"][0]["md5"],
             "products": meta["products"],
         }
     return newest
+
+
+def _committed(project: Project, commit: str, file: Path) -> str | None:
+    """The content of a file in a commit, or None if the commit does not hold it."""
+    place = f"{commit}:{file.as_posix()}"
+    held = succeeds(project.root, "cat-file", "-e", place)
+    return project.git("cat-file", "blob", place) if held else None

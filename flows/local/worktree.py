@@ -1,6 +1,5 @@
 """Gives each retraining a git worktree and a branch, so that the user's checkout stays as it is."""
 
-import configparser
 import os
 import secrets
 from dataclasses import dataclass
@@ -10,7 +9,9 @@ from typing import Any
 
 from filelock import FileLock
 
-from flows.local.project import Project, author, git
+from flows.local.dvc_config import share_cache
+from flows.local.git import author, commit_staged, git, succeeds
+from flows.local.project import Project
 from ml.core.errors import UserError
 from ml.core.files import remove, write_json
 
@@ -44,17 +45,9 @@ class Worktree:
 
     def commit(self, message: str) -> str:
         """Commits all changes, if there are any; returns the id of the branch's last commit."""
-        git(self.root, "add", "--all")
-        if git(self.root, "status", "--porcelain"):
-            git(
-                self.root,
-                "commit",
-                "--quiet",
-                "--no-verify",
-                "-m",
-                message,
-                environment=author(self.root),
-            )
+        git(self.root, "add", "--all", as_committed=True)
+        if not succeeds(self.root, "diff-index", "--quiet", "--cached", "HEAD"):
+            commit_staged(self.root, message)
         return git(self.root, "rev-parse", "HEAD")
 
     def note(self, **facts: Any) -> None:
@@ -101,10 +94,9 @@ def open_worktree(project: Project, allow_dirty: bool) -> Worktree:
     worktree.alive.acquire()
     try:
         with _lock(project):
-            project.git(
-                "worktree", "add", "--quiet", "-b", worktree.branch, str(worktree.root), base
-            )
-        share_cache(project, worktree.root)
+            where = ["--quiet", "-b", worktree.branch, str(worktree.root), base]
+            git(project.root, "worktree", "add", *where, as_committed=True)
+        share_cache(project.root, worktree.root)
     except BaseException:  # such as a full disk
         worktree.close(keep_branch=False)
         raise
@@ -117,8 +109,10 @@ def remove_worktree(project: Project, name: str, keep_branch: bool) -> None:
     with _lock(project):
         remove(root)
         project.git("worktree", "prune")
-        if not keep_branch and git(project.root, "branch", "--list", branch):
-            project.git("branch", "-D", "--quiet", branch)
+        if not keep_branch and succeeds(
+            project.root, "show-ref", "--verify", f"refs/heads/{branch}"
+        ):
+            project.git("update-ref", "-d", f"refs/heads/{branch}")
     remove(notes_file(project, name))
 
 
@@ -139,22 +133,6 @@ def life(project: Project, name: str) -> FileLock:
     return FileLock(folder / f"{name}.lock")
 
 
-def share_cache(project: Project, worktree: Path) -> None:
-    """Sets the clone's cache in the worktree's DVC config file, which git ignores."""
-    text = f"[cache]\n    dir = {cache_of(project)}\n"
-    (worktree / ".dvc/config.local").write_text(text, encoding="utf-8")
-
-
-def cache_of(project: Project) -> Path:
-    """Returns the folder of the clone's DVC cache, which all its worktrees share."""
-    cache = project.root / ".dvc/cache"
-    for file in (project.root / ".dvc/config", project.root / ".dvc/config.local"):
-        config = configparser.ConfigParser(interpolation=None)
-        config.read(file, encoding="utf-8")
-        cache = file.parent / config.get("cache", "dir", fallback=str(cache))
-    return cache.resolve()
-
-
 def _lock(project: Project) -> FileLock:
     project.room.mkdir(exist_ok=True)
     # Git's list of worktrees must not be changed by two processes at once.
@@ -169,14 +147,14 @@ def _commit_of_changes(project: Project) -> str:
     """Commits the checkout as it is, untracked files too, without moving an index or a branch."""
     project.room.mkdir(exist_ok=True)
     index = project.room / f"index.{os.getpid()}"
-    environment = author(project.root) | {"GIT_INDEX_FILE": str(index)}
+    variables = author(project.root) | {"GIT_INDEX_FILE": str(index)}
     try:
-        git(project.root, "read-tree", "HEAD", environment=environment)
-        git(project.root, "add", "--all", environment=environment)
-        tree = git(project.root, "write-tree", environment=environment)
+        git(project.root, "read-tree", "HEAD", variables=variables)
+        git(project.root, "add", "--all", variables=variables)
+        tree = git(project.root, "write-tree", variables=variables)
         message = "uncommitted changes of the checkout (--allow-dirty)"
         return git(
-            project.root, "commit-tree", tree, "-p", "HEAD", "-m", message, environment=environment
+            project.root, "commit-tree", tree, "-p", "HEAD", "-m", message, variables=variables
         )
     finally:
         remove(index)

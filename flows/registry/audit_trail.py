@@ -15,7 +15,8 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from flows.local.project import Project, git
+from flows.local.git import git
+from flows.local.project import Project
 from flows.registry.tracking import connect
 from flows.registry.versions import policy_of, uri_of
 from ml.core.errors import UserError

@@ -13,9 +13,10 @@ from mlflow.data.pandas_dataset import from_pandas
 from mlflow.entities import DatasetInput, InputTag
 from mlflow.tracking import MlflowClient
 
+from flows.local.git import author_of, git
 from flows.local.pipeline import load_stages, used_params
 from flows.local.process import stream
-from flows.local.project import Project, git
+from flows.local.project import Project
 from flows.registry.tracking import flatten, log_values
 from ml.core.files import read_json, read_table
 from ml.core.paths import EVALUATED, PREPARED, SNAPSHOT, TRAINED, VALIDATED
@@ -49,12 +50,12 @@ def lineage_tags(root: Path, recipe: str, snapshot: str, dirty: bool) -> dict[st
     lock = hashlib.sha256((root / "dvc.lock").read_bytes()).hexdigest()
     return {
         "commit": git(root, "rev-parse", "HEAD"),
-        "branch": git(root, "rev-parse", "--abbrev-ref", "HEAD"),
+        "branch": git(root, "symbolic-ref", "--short", "HEAD"),
         "snapshot": snapshot,
         "dvc_lock_sha256": lock,
         "recipe": recipe,
         "dirty": str(dirty).lower(),
-        "author": git(root, "log", "-1", "--format=%an"),
+        "author": author_of(root),
     }
 
 

@@ -1,0 +1,53 @@
+"""DVC's configuration, read and written by DVC itself: on every level, whatever paths it holds."""
+
+from pathlib import Path
+
+from dvc.config import Config, ConfigError
+from dvc.config_schema import RelPath
+
+from ml.core.errors import UserError
+
+UNREADABLE = (ConfigError, SyntaxError)  # the latter is the base of its parser's errors
+
+
+def cache_of(root: Path) -> Path:
+    """Returns the folder of a clone's DVC cache.
+
+    Any level of the configuration may name it: system, global, repository or local.
+
+    Raises:
+        UserError: the configuration cannot be read.
+    """
+    named = _config(root).get("cache", {}).get("dir")
+    return Path(named or root / ".dvc/cache").resolve()
+
+
+def share_cache(root: Path, worktree: Path) -> None:
+    """Lets a worktree's DVC use the cache of its clone, and what the clone's local level says.
+
+    It is written into the level that git ignores, as a relative path: so no character of the place
+    where the clone lies is in it.
+
+    Raises:
+        UserError: the configuration of the clone cannot be read, or cannot be written again.
+    """
+    local = _config(root).read("local")
+    local["cache"]["dir"] = RelPath(cache_of(root))
+    try:
+        with _config(worktree).edit("local", validate=False) as settings:
+            settings.update(local)
+    except (*UNREADABLE, UnicodeError) as error:
+        raise UserError(f"DVC cannot write its configuration: {error}") from error
+
+
+def default_remote(root: Path) -> str | None:
+    """Returns the name of the clone's default remote, or None."""
+    name = _config(root).get("core", {}).get("remote")
+    return str(name) if name else None
+
+
+def _config(root: Path) -> Config:
+    try:
+        return Config(dvc_dir=str(root / ".dvc"))
+    except UNREADABLE as error:
+        raise UserError(f"DVC's configuration of '{root}' cannot be read: {error}") from error
