@@ -1,21 +1,20 @@
-"""`python -m benchmarks.grouping`: the ways of grouping, compared on the dev split of a finished pipeline.
+"""`python -m benchmarks.grouping` compares the clusterings on the dev split of a finished pipeline.
 
-No threshold is judged by the designs that chose it: dev's designs are halved again and again, and a
-threshold is chosen by the ARI of one half and judged on the other, both ways. Figures are means
-over all of these. The annotated dev products are always grouped together, rivals and all; designs
-of the other half just do not count. Intervals resample designs and take the chosen thresholds as
-given; gains are paired on the same resamples.
+No threshold is measured on the designs that chose it. The designs of dev are halved again and
+again; the ARI of one half chooses a threshold, the other half measures it, and then the halves
+change roles. Metrics are means over all of these. All annotated dev products are always grouped
+together, and the designs of the other half have weight 0. Intervals resample designs and take the
+chosen thresholds as given; gains are paired on the same resamples.
 """
 
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import numpy as np
-import pandas as pd
 import typer
 
 from benchmarks.checkout import commit
-from benchmarks.markdown import interval_words
+from benchmarks.markdown import interval_words, table
 from ml.core.command import run_app
 from ml.core.errors import UserError
 from ml.core.files import read_table, write_json
@@ -31,10 +30,10 @@ from ml.evaluate.threshold import Choice, ari_by_threshold, pick_threshold
 from ml.grouping.grouping import CLUSTERINGS, Grouping
 
 OUT = Path(__file__).with_name("grouping.json")
-FIGURES = {"ari": "ARI", "fms": "FMS", "cgacc": "CGacc", "cg_precision": "CG precision"}
+METRICS = {"ari": "ARI", "fms": "FMS", "cgacc": "CGacc", "cg_precision": "CG precision"}
 CHOICES = get_args(Choice)
-DEFAULT = "average, best"  # what the others' gains are over
-CHOOSING = 100  # resamples of a half behind the choice "resampled"
+DEFAULT = "average, best"  # clustering and choice of threshold that gains are over
+CHOOSING = 100  # resamples of a half, for the choice "resampled"
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -45,7 +44,7 @@ def main(
         Path, typer.Option(help="Folder of products.parquet and pairs.parquet.")
     ] = PREPARED,
     embedded: Annotated[
-        Path, typer.Option(help="Folder of embeddings.npy, a row for each product.")
+        Path, typer.Option(help="Folder of embeddings.npy, an embedding for each product.")
     ] = EMBEDDED,
     params_file: Annotated[
         Path, typer.Option(help="For resamples, seed and block_prior.")
@@ -53,76 +52,86 @@ def main(
     halvings: Annotated[int, typer.Option(min=1, help="How often the designs are halved.")] = 20,
     out: Annotated[Path, typer.Option(help="The JSON file.")] = OUT,
 ) -> None:
-    """Compares every clustering at every choice of threshold; prints a table and writes JSON."""
+    """Compares every clustering with every choice of threshold; prints a table, writes JSON."""
     params = load_params("evaluate", EvaluateParams, params_file)
     embeddings, annotations = dev_split(prepared, embedded, params.block_prior)
     halves = halve(annotations.design, halvings, params.seed)
     weight = resample(halves.shape[1], params.resamples, params.seed)
-    rows: dict[str, dict[str, np.ndarray]] = {}
+    draws: dict[str, dict[str, np.ndarray]] = {}
     chosen: dict[str, list[float]] = {}
+    design = annotations.design
     with progress("grouping", len(CLUSTERINGS), "clusterings") as advance:
         for name in CLUSTERINGS:
             grouping = Grouping(embeddings, annotations.block, name)
-            for choice, thresholds in choose(
-                grouping, annotations.design, halves, params.seed
-            ).items():
+            for choice, thresholds in choose(grouping, design, halves, params.seed).items():
                 chosen[f"{name}, {choice}"] = thresholds
-                rows[f"{name}, {choice}"] = judge(
-                    grouping, annotations.design, thresholds, halves, weight
-                )
+                draws[f"{name}, {choice}"] = judge(grouping, design, thresholds, halves, weight)
             advance()
-    table = [entry(name, rows, chosen[name]) for name in rows]
-    size = np.bincount(annotations.design)
+    rows = [entry(name, draws, chosen[name]) for name in draws]
+    size = np.bincount(design)
     facts = {
         "products": len(annotations.indices),
         "designs": len(size),
         "designs_of_two_or_more": int((size >= 2).sum()),
     }
     settings = {"halvings": halvings, "resamples": params.resamples, "seed": params.seed}
-    write_json(out, {"dev": facts, **settings, "commit": commit(), "rows": table})
-    print(markdown(table))
+    write_json(out, {"dev": facts, **settings, "commit": commit(), "rows": rows})
+    print(markdown(rows))
     print(f"written: {out}")
 
 
 def dev_split(prepared: Path, embedded: Path, prior: float) -> tuple[np.ndarray, Annotations]:
-    """Embeddings of the annotated dev products, relative to their whole blocks as in stage evaluate, and their truth.
+    """Loads the embeddings and the annotations of the annotated dev products.
+
+    Args:
+        prepared: folder of products.parquet and pairs.parquet.
+        embedded: folder of embeddings.npy.
+        prior: the param `evaluate.block_prior`.
+
+    Returns:
+        float (annotated products, size), relative to the products' whole blocks as in the stage
+        evaluate, and the annotations.
 
     Raises:
-        UserError: files are missing, are not of one run, or the dev split has too few designs to
-            halve.
+        UserError: files are missing or are of different runs, or the dev split has too few designs
+            to halve.
     """
-    needed = [
-        prepared / "products.parquet",
-        prepared / "pairs.parquet",
-        embedded / "embeddings.npy",
-    ]
-    missing = [str(file) for file in needed if not file.is_file()]
+    files = prepared / "products.parquet", prepared / "pairs.parquet", embedded / "embeddings.npy"
+    missing = [str(file) for file in files if not file.is_file()]
     if missing:
         raise UserError(
-            f"there is no {' and no '.join(missing)}: run the pipeline, or name the folders of a finished run"
+            f"there is no {' and no '.join(missing)}: run the pipeline, or name the folders of a "
+            "finished run"
         )
-    products, pairs = read_table(needed[0]), read_table(needed[1])
-    rows = np.load(needed[2])
-    if len(rows) != len(products):
+    products, pairs, embeddings = read_table(files[0]), read_table(files[1]), np.load(files[2])
+    if len(embeddings) != len(products):
         raise UserError(
-            f"{needed[2]} has {len(rows)} rows and {needed[0]} {len(products)}: they are of two runs"
+            f"{files[2]} has {len(embeddings)} embeddings, but {files[0]} has {len(products)} "
+            "products: name folders of the same run"
         )
     dev = np.flatnonzero(products["split"] == "dev")
     annotations = build_annotations(products.iloc[dev], pairs)
     if not annotations.complete or (np.bincount(annotations.design) >= 2).sum() < 2:
         raise UserError(
-            "the dev split needs annotated pairs of both kinds and two designs in several colours at least"
+            f"the dev split of {files[1]} is too small to halve: annotate pairs of both kinds in "
+            "its brands, and at least two designs in several colours"
         )
-    return relative_to_block(rows, block_numbers(products), prior)[dev][
-        annotations.indices
-    ], annotations
+    relative = relative_to_block(embeddings, block_numbers(products), prior)
+    return relative[dev[annotations.indices]], annotations
 
 
 def halve(design: np.ndarray, halvings: int, seed: int) -> np.ndarray:
-    """Random halves of the designs, each followed by the other one: bool (2 · halvings, designs).
+    """Draws random halves of the designs.
 
-    Both hold as many designs of two or more products, give or take one, and as many single
-    products.
+    Both halves hold equally many designs of two or more products, and equally many single products,
+    up to one.
+
+    Args:
+        design: int (products,), the design of each product.
+
+    Returns:
+        bool (2 · halvings, designs): which designs are in a half. Each half is followed by the
+        other one of the same halving.
     """
     random = np.random.default_rng(seed)
     single = np.bincount(design) < 2
@@ -137,11 +146,18 @@ def halve(design: np.ndarray, halvings: int, seed: int) -> np.ndarray:
 def choose(
     grouping: Grouping, design: np.ndarray, halves: np.ndarray, seed: int
 ) -> dict[Choice, list[float]]:
-    """Each half's thresholds, by each way of choosing."""
+    """Chooses a threshold by each half, in each way of choosing.
+
+    Args:
+        grouping: of the annotated products.
+        design: int (products,), the design of each product.
+        halves: bool (halves, designs), see `halve`.
+
+    Returns:
+        {choice: a threshold for each half}.
+    """
     thresholds = grouping.thresholds()
-    drawn = np.stack(
-        [_resampled(half, seed) for half in halves]
-    )  # (halves, 1 + resamples, designs)
+    drawn = np.stack([_resampled(half, seed) for half in halves])  # halves, 1 + resamples, designs
     ari = ari_by_threshold(grouping, design, drawn.reshape(-1, halves.shape[1]))
     ari = ari.reshape(len(thresholds), len(halves), -1)
     return {
@@ -157,51 +173,64 @@ def judge(
     halves: np.ndarray,
     weight: np.ndarray,
 ) -> dict[str, np.ndarray]:
-    """Figures of each half at the threshold that the other one chose, mean over the halves: float (resamples,) each.
+    """Measures the threshold that each half chose on the other half; means over the halves.
 
     A resample in which a half has no design of two or more products leaves that half out of the
     mean of CGacc.
+
+    Args:
+        design: int (products,), the design of each product.
+        thresholds: one for each half.
+        halves: bool (halves, designs), see `halve`.
+        weight: float (resamples, designs), see `ml.evaluate.bootstrap.resample`.
+
+    Returns:
+        {metric of `METRICS`: float (resamples,)}.
     """
     found = [
         group_metrics(design, grouping.cut(threshold), weight * ~half)
         for threshold, half in zip(thresholds, halves, strict=True)
     ]
-    return {name: np.nanmean([figures[name] for figures in found], axis=0) for name in FIGURES}
+    return {name: np.nanmean([metrics[name] for metrics in found], axis=0) for name in METRICS}
 
 
 def entry(
-    name: str, rows: dict[str, dict[str, np.ndarray]], thresholds: list[float]
+    name: str, draws: dict[str, dict[str, np.ndarray]], thresholds: list[float]
 ) -> dict[str, Any]:
-    """A row of the JSON: figures and gains over `DEFAULT` with intervals, and the thresholds that were chosen."""
+    """Returns a row of the JSON.
+
+    Args:
+        name: of a clustering with a choice of threshold, such as "average, best".
+        draws: name → what `judge` returned.
+        thresholds: that were chosen, one for each half.
+
+    Returns:
+        {"name", "metrics": {metric: its interval}, "gains": the same, over `DEFAULT`, paired by
+        resample, "thresholds"}.
+    """
+    own, default = draws[name], draws[DEFAULT]
     return {
         "name": name,
-        "figures": {figure: interval(values) for figure, values in rows[name].items()},
-        "gains": {
-            figure: interval(values - rows[DEFAULT][figure])
-            for figure, values in rows[name].items()
-        },
+        "metrics": {metric: interval(values) for metric, values in own.items()},
+        "gains": {metric: interval(values - default[metric]) for metric, values in own.items()},
         "thresholds": thresholds,
     }
 
 
-def markdown(table: list[dict[str, Any]]) -> str:
-    """The table to print; the spread is the standard deviation of the chosen thresholds."""
-    lines = [
-        {
-            "clustering, threshold by": row["name"],
-            **{words: interval_words(row["figures"][figure]) for figure, words in FIGURES.items()},
-            "gain in ARI": interval_words(row["gains"]["ari"]),
-            "thresholds": f"{np.mean(row['thresholds']):.3f} ± {np.std(row['thresholds']):.3f}",
-        }
-        for row in table
-    ]
-    frame = pd.DataFrame(lines)
-    rows = [list(frame.columns), ["---"] * len(frame.columns), *frame.to_numpy().tolist()]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+def markdown(rows: list[dict[str, Any]]) -> str:
+    """Renders rows of the JSON in Markdown, with mean ± standard deviation of the thresholds."""
+    lines = []
+    for row in rows:
+        metrics = [interval_words(row["metrics"][metric]) for metric in METRICS]
+        thresholds = f"{np.mean(row['thresholds']):.3f} ± {np.std(row['thresholds']):.3f}"
+        cells = [row["name"], *metrics, interval_words(row["gains"]["ari"]), thresholds]
+        lines.append(f"| {' | '.join(cells)} |")
+    columns = ["clustering, threshold by", *METRICS.values(), "gain in ARI", "thresholds"]
+    return table(columns, lines)
 
 
 def _resampled(half: np.ndarray, seed: int) -> np.ndarray:
-    """Resamples of a half's designs, the half itself first: float (1 + CHOOSING, designs)."""
+    """Resamples the designs of a half, the half itself first: float (1 + CHOOSING, designs)."""
     drawn = np.zeros((1 + CHOOSING, len(half)))
     drawn[:, half] = resample(int(half.sum()), CHOOSING, seed)
     return drawn

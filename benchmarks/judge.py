@@ -1,4 +1,4 @@
-"""How good a trained encoder is, beside the naive baselines: the figures of a row of docs/results.md."""
+"""Measures a trained encoder and the naive baselines, for a row of docs/results.md."""
 
 from collections.abc import Callable
 from functools import cache
@@ -24,13 +24,21 @@ Embed = Callable[[np.ndarray], np.ndarray]
 
 
 def judge(prepared: Path, model: Path, params_file: Path, splits: list[str]) -> dict[str, Any]:
-    """Figures of the encoder and of the baselines, each at its own threshold chosen on dev.
+    """Computes the metrics of the encoder and of the baselines, each at its threshold of dev.
+
+    Args:
+        prepared: folder of the stage prepare.
+        model: folder of the stage train.
+        params_file: params.yaml.
+        splits: the splits to report; dev is reported in any case.
 
     Returns:
-        {"figures": {split: {figure: {"value", "low", "high"}}}, "gains": {baseline: {split: the
-        same for block_ap}}, "baselines": {name: figures}, "block_ap_draws": {split: figures in one
-        line}}; gains are paired differences on the same resamples, and the draws, the sample itself
-        first, let rows be compared with one another in the same way.
+        {"figures": {split: {metric: {"value", "low", "high"}}},
+        "gains": {baseline: {split: the interval of the difference in block AP}}, paired by
+        resample,
+        "baselines": {name: the same as "figures"},
+        "block_ap_draws": {split: block AP of each resample, the sample itself first, in one line}}.
+        The draws make paired differences to other rows possible.
     """
     params = load_params("evaluate", EvaluateParams, params_file)
     products, _, pictures = prepared_shop(prepared)
@@ -74,8 +82,10 @@ def draws(
     """Computes every metric for every resample; the first split chooses the threshold.
 
     Args:
+        prepared: folder of the stage prepare.
         embed: from positions of products, int (n,), to embeddings, float (n, size), each of length
             1.
+        grouping: how products become groups.
 
     Returns:
         {split: {metric: float (1 + resamples,)}}.
@@ -95,7 +105,7 @@ def draws(
 
 @cache
 def baseline_draws(prepared: Path, name: str, *how: Any) -> dict[str, dict[str, np.ndarray]]:
-    """`draws` of a naive baseline, computed once for all rows of the same crops."""
+    """Computes `draws` of a naive baseline, once for all rows with the same crops."""
     pictures = prepared_shop(prepared)[2]
     return draws(prepared, lambda indices: BASELINES[name](pictures[indices]), *how)
 
@@ -103,7 +113,7 @@ def baseline_draws(prepared: Path, name: str, *how: Any) -> dict[str, dict[str, 
 def intervals(
     found: dict[str, dict[str, np.ndarray]],
 ) -> dict[str, dict[str, dict[str, float | None]]]:
-    """Value, low and high of each metric of each split."""
+    """Returns {"value", "low", "high"} of each metric of each split."""
     return {
         split: {name: interval(one) for name, one in metrics.items()}
         for split, metrics in found.items()
@@ -113,20 +123,17 @@ def intervals(
 def judge_elsewhere(
     prepared: Path, model: Path, params_file: Path
 ) -> dict[str, dict[str, float | None]]:
-    """Block AP on a shop that is not of this world of photos: of the model, of the model fed gray pictures, of the baselines.
+    """Computes block AP on another shop: of the model, of the model on gray pictures, of baselines.
 
-    None of it has been seen, so all products are asked about, whatever their split.
+    No product of the other shop was trained on, so products of all splits count.
 
     Returns:
-        {"model", "model, gray pictures", baseline: {"value", "low", "high"}}
+        {"model", "model, gray pictures", and each baseline: {"value", "low", "high"}}.
     """
     params = load_params("evaluate", EvaluateParams, params_file)
     products, _, pictures = prepared_shop(prepared)
-    encoder, block, how = (
-        load_encoder(model)[0],
-        block_numbers(products),
-        (params.resamples, params.seed),
-    )
+    encoder, block = load_encoder(model)[0], block_numbers(products)
+    how = params.resamples, params.seed
 
     def block_ap(pictures: np.ndarray) -> dict[str, float | None]:
         embeddings = relative_to_block(embed_pictures(encoder, pictures), block, params.block_prior)
@@ -143,14 +150,18 @@ def judge_elsewhere(
 def baseline_elsewhere(
     prepared: Path, name: str, resamples: int, seed: int
 ) -> dict[str, float | None]:
-    """`block_ap_of_all` of a naive baseline, computed once for all rows of the same crops."""
+    """Computes `block_ap_of_all` of a naive baseline, once for all rows with the same crops."""
     return block_ap_of_all(prepared, BASELINES[name](prepared_shop(prepared)[2]), resamples, seed)
 
 
 def block_ap_of_all(
     prepared: Path, embedded: np.ndarray, resamples: int, seed: int
 ) -> dict[str, float | None]:
-    """Block AP over all products, whatever their split; embedded: float (products, size), rows of length 1."""
+    """Computes block AP over the annotated products of all splits.
+
+    Args:
+        embedded: float (products, size), each of length 1.
+    """
     products, pairs, _ = prepared_shop(prepared)
     annotations = build_annotations(products, pairs)
     one = Evaluation(embedded[annotations.indices], Resamples(annotations, resamples, seed))
@@ -158,6 +169,6 @@ def block_ap_of_all(
 
 
 def prepared_shop(prepared: Path) -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:
-    """Products, pairs and crops, uint8 (products, side, side, 3), as the stage left them."""
+    """Loads products, pairs and crops, uint8 (products, side, side, 3), of the stage prepare."""
     tables = [read_table(prepared / f"{name}.parquet") for name in ("products", "pairs")]
     return tables[0], tables[1], np.load(prepared / "images.npy", mmap_mode="r")

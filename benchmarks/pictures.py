@@ -1,8 +1,8 @@
-"""Pictures of the results: curves against time, an embedding map, the worst mistakes before and after, what each slice looks at.
+"""Draws pictures of the results: training curves, a map of the embeddings, mistakes, and slices.
 
-The curves hold no photo and go to docs/images/. The others show products: those of real photos stay
-in .variants/results/pictures/ (the photos are not ours to give away), those of a generated shop may
-be shown anywhere.
+The curves hold no photo and are kept in docs/images/. The other pictures show products. Those with
+real photos stay in .variants/results/pictures/, since this project may not publish these photos;
+those of a generated shop may be published.
 """
 
 from pathlib import Path
@@ -29,12 +29,18 @@ from ml.model.encoder import Encoder, EncoderParams, load_encoder
 from ml.pages.contact_sheet import draw_sheet
 
 matplotlib.use("Agg")
-THUMBNAIL, MAP = 48, 1400  # pixels: a product on the map, the map's side
-PAIRS = 6  # of variants whose slices are drawn
+THUMBNAIL, MAP = 48, 1400  # sides in pixels: of a product on the map, of the map
+PAIRS = 6  # pairs of variants whose slices are drawn
 
 
 def draw_curves(rows: list[dict[str, Any]], path: Path) -> None:
-    """Block AP on dev against minutes of training: one line for each finished row of the methods."""
+    """Draws block AP on dev against minutes of training, a curve for each row.
+
+    Args:
+        rows: finished rows of training methods, see `benchmarks.results.compute`; rows without an
+            epoch are left out.
+        path: the PNG file.
+    """
     figure, axes = plt.subplots(figsize=(9, 5))
     rows = [row for row in rows if row["epochs"]]
     methods = sorted({row["method"] for row in rows})
@@ -68,12 +74,14 @@ def draw_products(
     params: EvaluateParams,
     out: Path,
 ) -> None:
-    """map.jpg, mistakes-before.png, mistakes-after.png and slices.jpg of a trained model on some products.
+    """Draws map.jpg, mistakes-before.png, mistakes-after.png and slices.jpg of a trained model.
 
     Args:
-        model: the folder of the stage train; products, pairs, pictures (uint8, products × side ×
-            side × 3): what is shown.
-        params: how embeddings are compared and grouped.
+        model: folder of the stage train.
+        products, pairs: the products to show, and their annotated pairs.
+        pictures: uint8 (products, side, side, 3), the crops of these products.
+        params: of the evaluation.
+        out: folder of the pictures.
     """
     encoder, facts = load_encoder(model)
     before = Encoder(EncoderParams(**facts["encoder"])).to(memory_format=torch.channels_last)
@@ -111,7 +119,13 @@ def draw_products(
 
 
 def draw_map(embeddings: np.ndarray, pictures: np.ndarray, path: Path) -> None:
-    """Products at their places in a t-SNE plane of the embeddings: what is alike to the model lies close together."""
+    """Draws products in a t-SNE plane, in which products with similar embeddings are near.
+
+    Args:
+        embeddings: float (products, size).
+        pictures: uint8 (products, side, side, 3).
+        path: the JPEG file.
+    """
     plane = TSNE(
         perplexity=min(30, (len(embeddings) - 1) / 3),
         metric="cosine",
@@ -129,10 +143,13 @@ def draw_map(embeddings: np.ndarray, pictures: np.ndarray, path: Path) -> None:
 
 
 def draw_slices(encoder: Encoder, left: np.ndarray, right: np.ndarray, path: Path) -> None:
-    """A line for each pair: both pictures, then where the whole and each slice find them alike (bright) on the left one.
+    """Draws a line for each pair: both pictures, then the left one for each part of the embedding.
+
+    There it is bright where it makes the pair similar, for the whole picture and for each slice.
 
     Args:
         left, right: uint8 (pairs, side, side, 3).
+        path: the JPEG file.
     """
     views = [torch.from_numpy(side).permute(0, 3, 1, 2).float() / 255 for side in (left, right)]
     maps = relevance(encoder, *views).numpy()
@@ -142,14 +159,9 @@ def draw_slices(encoder: Encoder, left: np.ndarray, right: np.ndarray, path: Pat
         cells = [left[pair], right[pair]]
         for part in maps[pair]:
             share = np.clip(part / max(float(part.max()), 1e-12), 0, 1)
-            light = np.asarray(
-                Image.fromarray(share.astype(np.float32)).resize(
-                    (side, side), Image.Resampling.BICUBIC
-                )
-            )
-            cells.append(
-                (left[pair] * (0.25 + 0.75 * np.clip(light, 0, 1))[..., None]).astype(np.uint8)
-            )
+            small = Image.fromarray(share.astype(np.float32))
+            light = np.asarray(small.resize((side, side), Image.Resampling.BICUBIC)).clip(0, 1)
+            cells.append((left[pair] * (0.25 + 0.75 * light)[..., None]).astype(np.uint8))
         lines.append(np.concatenate(cells, axis=1))
     with replacing(path) as beside:
         Image.fromarray(np.concatenate(lines)).save(beside, "JPEG", quality=85)

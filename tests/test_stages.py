@@ -218,7 +218,7 @@ def test_clusterings_are_compared_on_the_dev_split_of_a_finished_run(
     assert len(rows) == len(CLUSTERINGS) * 3
     for row in rows:
         assert len(row["thresholds"]) == 4
-        for metric in row["figures"].values():
+        for metric in row["metrics"].values():
             assert metric["low"] <= metric["high"]
     with pytest.raises(UserError, match=r"embeddings\.npy"):
         benchmark.main(folders[0], tmp_path, folders[2], out=written)
