@@ -1,4 +1,4 @@
-"""The flow `promote`: a candidate that the gate passed becomes the champion."""
+"""The flow `promote`: makes a candidate that the gate has passed the champion."""
 
 from collections.abc import Callable
 from typing import Any
@@ -43,11 +43,14 @@ def promote(version: str = f"@{CHALLENGER}", by: str = "") -> dict[str, Any]:
 
     Args:
         version: The candidate: a number such as 7, or @challenger for the newest.
-        by: Who promotes it. Empty: the person that git knows here.
+        by: Who promotes it. Empty: git's user name in this clone.
 
     Returns:
-        {"model": URI of the production version, "candidate": URI, "replaced": version number or
-        None}.
+        {"model": URI of the production version, "candidate": URI of the candidate, "replaced":
+        number of the version that was the champion before, or None}.
+
+    Raises:
+        UserError: there is no such candidate, or it may not be promoted.
     """
     set_up()
     project = find_project()
@@ -55,16 +58,18 @@ def promote(version: str = f"@{CHALLENGER}", by: str = "") -> dict[str, Any]:
     policy = policy_of(project)
     names = policy.models
     candidate = find_candidate(client, names, version)
-    died = champion_without_record(client, names, candidate)  # of an attempt that was killed
-    if died is None:
+    # An attempt that died may have moved the alias already; only its event is missing then.
+    moved = champion_without_record(client, names, candidate)
+    if moved is None:
         refuse_unfit(candidate, version_by_alias(client, names.production, CHAMPION), policy)
     approval = approved(client, policy, candidate)
     with FileLock(project.room / LOCK), permitted(project):
-        promoted = died or make_champion(project, client, policy, candidate)
+        promoted = moved or make_champion(project, client, policy, candidate)
         replaced = promoted.tags["replaced"]
         facts = {"candidate": uri_of(candidate), "replaced": replaced, "approval": approval.words}
         note_event(client, promoted, "promotion", person(project, by), **facts)
-    page = f"# Promoted\n\n`{uri_of(candidate)}` is now `models:/{names.production}@{CHAMPION}` (version {promoted.version})."
+    champion = f"`models:/{names.production}@{CHAMPION}` (version {promoted.version})"
+    page = f"# Promoted\n\n`{uri_of(candidate)}` is now {champion}."
     create_markdown_artifact(page, key="promotion")
     get_run_logger().info("%s is the champion, from %s", uri_of(promoted), uri_of(candidate))
     return {
@@ -77,98 +82,115 @@ def promote(version: str = f"@{CHALLENGER}", by: str = "") -> dict[str, Any]:
 def make_champion(
     project: Project, client: MlflowClient, policy: Policy, candidate: ModelVersion
 ) -> ModelVersion:
-    """The production version that `champion` points to afterwards; raises UserError where another was faster."""
+    """Copies a candidate to the production model and points `champion` to the copy.
+
+    Returns:
+        The new production version.
+
+    Raises:
+        UserError: the champion has changed since the gate's decision, or another promotion that
+            replaces the same champion is running.
+    """
     names = policy.models
-    # Again: approval took its time.
+    # Checked again: people may have taken long to approve.
     refuse_unfit(candidate, version_by_alias(client, names.production, CHAMPION), policy)
     copied = copy_to_production(client, names, candidate)
     refuse_second(client, names, copied)
     champion = version_by_alias(client, names.production, CHAMPION)
-    # Once more: another clone may have promoted before the copy was made.
+    # Checked once more: another clone may have promoted before the copy was made.
     refuse_unfit(candidate, champion, policy)
     tag_commit(project, copied, get_run_logger().warning)
-    move_champion(
-        client,
-        names,
-        str(copied.version),
-        {"replaced": str(champion.version) if champion else "none"},
-    )
+    replaced = str(champion.version) if champion else "none"
+    move_champion(client, names, str(copied.version), {"replaced": replaced})
     return client.get_model_version(names.production, copied.version)
 
 
 def approved(client: MlflowClient, policy: Policy, candidate: ModelVersion) -> Standing:
-    """The approval of a candidate. On a Prefect server the run suspends until people have filled in its form.
+    """Returns the approval of a candidate.
+
+    If the approval is waiting and the run was started on Prefect's page, the run suspends until
+    somebody fills in its form.
 
     Raises:
-        UserError: it is rejected, or nobody has approved it and there is no page to ask on.
+        UserError: the candidate is rejected, or it is not approved and the run cannot show a form.
     """
-    for (
-        form
-    ) in answered_forms():  # before the run suspended and began anew, in a process of its own
+    # After a form is filled in, the flow begins anew in another process, which reads the answers.
+    for form in answered_forms():
         ask(client, candidate, form, "", 1)
     standing = approval_of(client, policy, candidate)
     if standing.verdict == "waiting" and runtime.deployment.id:
-        ask(
-            client,
-            candidate,
-            f"approval-{len(answered_forms())}",
-            form_text(candidate, standing),
-            standing.seconds_left,
-        )
+        form, text = f"approval-{len(answered_forms())}", form_text(candidate, standing)
+        ask(client, candidate, form, text, standing.seconds_left)
     if standing.verdict == "approved":
         return standing
-    hint = f". `variants approve {candidate.version} --by NAME --comment …` approves it"
-    raise UserError(
-        f"{uri_of(candidate)} cannot be promoted: {standing.words}{hint if standing.verdict == 'waiting' else ''}"
-    )
+    hint = ""
+    if standing.verdict == "waiting":
+        hint = f". `variants approve {candidate.version} --by NAME --comment …` approves it"
+    raise UserError(f"{uri_of(candidate)} cannot be promoted: {standing.words}{hint}")
 
 
 def answered_forms() -> list[str]:
-    """Keys of the forms that this run has suspended for, and that were answered."""
+    """Returns the keys of the forms that this run has suspended for, sorted."""
     context = FlowRunContext.get()
     keys = context.flow_run.empirical_policy.pause_keys if context and context.flow_run else None
     return sorted(keys or [])
 
 
 def ask(client: MlflowClient, candidate: ModelVersion, form: str, text: str, patience: int) -> None:
-    """Suspends the run until its form is filled in; where it has been, notes the answer, once."""
+    """Suspends the run until a form is filled in; if it is already, notes its answer once.
+
+    Args:
+        form: key of the form.
+        text: Markdown above the form.
+        patience: seconds after which the run fails.
+    """
     fields = ApprovalForm.with_initial_data(description=text)
     answer = suspend_flow_run(wait_for_input=fields, timeout=max(1, patience), key=form)
     note_answer(client, candidate, answer, f"{runtime.flow_run.id}/{form}")
 
 
 def refuse_unfit(candidate: ModelVersion, champion: ModelVersion | None, policy: Policy) -> None:
-    """Raises UserError where the gate did not pass the candidate, or compared it with another champion than today's, or where
-    the policy asks for a reproduction and there is none.
+    """Refuses a candidate that may not become the champion, whoever has approved it.
+
+    Args:
+        champion: today's, or None.
+
+    Raises:
+        UserError: the gate has not passed the candidate, the gate compared it with another champion
+            than today's, the candidate is the champion already, or the policy requires a
+            reproduction and there is none.
     """
-    refusal = refusal_of(candidate, policy)
+    uri, refusal = uri_of(candidate), refusal_of(candidate, policy)
     if refusal:
         raise UserError(
-            f"{uri_of(candidate)} cannot be promoted: {refusal}; its run in MLflow holds gate/decision.md"
+            f"{uri} cannot be promoted: {refusal}; its run in MLflow holds gate/decision.md"
         )
     if policy.approval.reproduced and not candidate.tags.get("reproduced", "").startswith("equal"):
-        said = candidate.tags.get("reproduced", "nobody has tried")
+        outcome = candidate.tags.get("reproduced", "nobody has tried")
         raise UserError(
-            f"{uri_of(candidate)} cannot be promoted: the policy asks that `variants reproduce {uri_of(candidate)}` has made "
-            f"it again; so far: {said}"
+            f"{uri} cannot be promoted: the policy requires that `variants reproduce {uri}` has "
+            f"made it again; so far: {outcome}"
         )
     today = uri_of(champion) if champion else "none"
-    if champion and champion.tags.get("candidate") == uri_of(candidate):
-        raise UserError(f"{uri_of(candidate)} is the champion already")
+    if champion and champion.tags.get("candidate") == uri:
+        raise UserError(f"{uri} is the champion already: there is nothing to promote")
     compared = candidate.tags["gate_champion"]
     if compared != today:
         raise UserError(
-            f"{uri_of(candidate)} was compared with the champion {compared}, but today's is {today}: the decision is stale; "
-            "run `variants retrain` again on current data"
+            f"{uri} cannot be promoted: the gate compared it with the champion {compared}, but "
+            f"today's champion is {today}, so the decision is stale; run `variants retrain` again "
+            "on current data"
         )
 
 
 def tag_commit(project: Project, version: ModelVersion, warn: Callable[[str], None]) -> None:
-    """Gives the commit that a production version was made from its git tag `model-vN`.
+    """Sets the git tag `model-vN` at the commit that production version N was made from.
 
-    The registry is what counts: where this clone has not got the commit, or has the tag already,
-        nothing is lost but the
-    tag, which `warn` is told.
+    The registry alone decides which version serves, so a promotion does not fail without this tag.
+
+    Args:
+        warn: called with a line if this clone does not have the commit, or if the tag is at another
+            commit.
     """
     tag, commit = f"model-v{version.version}", version.tags["commit"]
     try:
@@ -177,9 +199,11 @@ def tag_commit(project: Project, version: ModelVersion, warn: Callable[[str], No
             project.git("update-ref", f"refs/tags/{tag}", commit)
         elif project.git("rev-parse", f"refs/tags/{tag}^{{commit}}") != commit:
             warn(
-                f"the git tag {tag} is there already and points elsewhere than {uri_of(version)} does ({commit}): left as it is"
+                f"the git tag {tag} is not at the commit of {uri_of(version)} ({commit}): it stays "
+                f"as it is; to move it, run `git tag --force {tag} {commit}`"
             )
     except UserError as error:
         warn(
-            f"no git tag {tag}: this clone has not got the commit of {uri_of(version)}; fetch {version.tags['branch']} ({error})"
+            f"no git tag {tag}: this clone does not have the commit of {uri_of(version)}; fetch "
+            f"{version.tags['branch']} ({error})"
         )

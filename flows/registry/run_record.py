@@ -1,4 +1,4 @@
-"""Recording a retraining in MLflow: parameters, lineage, figures, pictures, and the model itself."""
+"""Records a retraining in MLflow: params, lineage, metrics, pictures, and the model itself."""
 
 import hashlib
 import re
@@ -41,12 +41,23 @@ MODEL_LINE = re.compile(r"^model: (models:/\S+)$")
 
 
 def flat_params(root: Path) -> dict[str, Any]:
-    """The sections of params.yaml that the stages read, flat, names joined by dots."""
+    """Returns the params that the stages read, with names joined by dots.
+
+    Args:
+        root: top folder of the checkout.
+    """
     return flatten(used_params(root, load_stages(root)))
 
 
 def lineage_tags(root: Path, recipe: str, snapshot: str, dirty: bool) -> dict[str, str]:
-    """What a version needs to be made again."""
+    """Returns the tags that a version needs so that it can be made again.
+
+    Args:
+        root: top folder of the checkout.
+        recipe: hash of the recipe.
+        snapshot: id of the snapshot.
+        dirty: whether the checkout holds uncommitted changes.
+    """
     lock = hashlib.sha256((root / "dvc.lock").read_bytes()).hexdigest()
     return {
         "commit": git(root, "rev-parse", "HEAD"),
@@ -62,10 +73,16 @@ def lineage_tags(root: Path, recipe: str, snapshot: str, dirty: bool) -> dict[st
 def record(
     client: MlflowClient, run_id: str, model: str, root: Path, source: str, tags: dict[str, str]
 ) -> dict[str, Any]:
-    """Logs everything about a finished pipeline to its run, and the figures to its model too; logging again changes nothing.
+    """Logs everything about a finished pipeline to its run, and the metrics to its model too.
+
+    To log it again changes nothing.
 
     Args:
+        run_id: MLflow run id.
         model: URI of the logged model (models:/m-…).
+        root: top folder of the checkout.
+        source: folder or URL of the shop.
+        tags: the lineage, see `lineage_tags`.
 
     Returns:
         The content of metrics.json.
@@ -83,25 +100,33 @@ def record(
         log(run_id, str(root / file), folder or None)
     products = read_table(root / SNAPSHOT / "catalog.parquet")
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", UserWarning
-        )  # a folder may be read as several kinds of source, all the same
-        dataset = from_pandas(
-            products, source=source, name="snapshot", digest=tags["snapshot"][:36]
-        )
+        # MLflow warns that a folder fits several kinds of sources; all of them are the same here.
+        warnings.simplefilter("ignore", UserWarning)
+        digest = tags["snapshot"][:36]
+        dataset = from_pandas(products, source=source, name="snapshot", digest=digest)
     inputs = client.get_run(run_id).inputs
     if not (inputs and inputs.dataset_inputs):
-        entry = DatasetInput(
-            dataset._to_mlflow_entity(), [InputTag("mlflow.data.context", "training")]
-        )
-        client.log_inputs(run_id, [entry])
+        context = InputTag("mlflow.data.context", "training")
+        client.log_inputs(run_id, [DatasetInput(dataset._to_mlflow_entity(), [context])])
     return metrics
 
 
 def log_model(
     project: Project, client: MlflowClient, run_id: str, root: Path, log: Callable[[str], None]
 ) -> str:
-    """Packages the checkout's model in the run, unless it is there already; returns its URI (models:/m-…)."""
+    """Packages the model of a checkout in its run, unless the run has it already.
+
+    Args:
+        run_id: MLflow run id.
+        root: top folder of the checkout.
+        log: called with each line that the packaging prints, except warnings.
+
+    Returns:
+        URI of the logged model (models:/m-…).
+
+    Raises:
+        CommandError: the packaging crashed.
+    """
     outputs = client.get_run(run_id).outputs
     if outputs and outputs.model_outputs:
         return f"models:/{outputs.model_outputs[0].model_id}"
@@ -118,7 +143,7 @@ def log_model(
 
 
 def model_id(uri: str) -> str:
-    """The id of a logged model, from its URI (models:/m-…)."""
+    """Returns the id of a logged model, from its URI (models:/m-…)."""
     return uri.removeprefix("models:/")
 
 
@@ -126,8 +151,13 @@ def model_card(root: Path, production: str, metrics: dict[str, Any], tags: dict[
     """Renders the model card as Markdown.
 
     Args:
-        root: the checkout that made the model; production: name of the production model.
-        metrics: the content of metrics.json; tags: of the version.
+        root: top folder of the checkout that made the model.
+        production: name of the production model.
+        metrics: the content of metrics.json.
+        tags: of the version, see `lineage_tags`.
+
+    Raises:
+        jinja2.UndefinedError: the template uses a name that it is not given.
     """
     environment = jinja2.Environment(
         trim_blocks=True, autoescape=False, undefined=jinja2.StrictUndefined
@@ -144,7 +174,15 @@ def model_card(root: Path, production: str, metrics: dict[str, Any], tags: dict[
 
 
 def flat_intervals(entry: dict[str, dict[str, float | None]], prefix: str) -> dict[str, float]:
-    """Flattens metrics for MLflow: PREFIX.NAME is the value, .low and .high its interval."""
+    """Flattens metrics for MLflow; undefined values are left out.
+
+    Args:
+        entry: metric → {"value", "low", "high"}.
+        prefix: such as "test".
+
+    Returns:
+        PREFIX.METRIC is the value; PREFIX.METRIC.low and PREFIX.METRIC.high are its interval.
+    """
     flat = {}
     for name, interval in entry.items():
         for part, ending in (("value", ""), ("low", ".low"), ("high", ".high")):
