@@ -1,4 +1,4 @@
-"""The user's checkout and the flows: committed snapshots, uncommitted changes, retrains side by side."""
+"""The user's checkout: committed snapshots, uncommitted changes, retrainings side by side."""
 
 import subprocess
 import sys
@@ -14,7 +14,12 @@ from ml.synthetic import generate_shop
 
 @dataclass
 class Checkout:
-    """A clone whose user has committed a snapshot and retrained on it."""
+    """A clone whose user has committed a snapshot and retrained on it.
+
+    Attributes:
+        clone: the clone.
+        snapshot: the snapshot's id, as `variants snapshot` prints it.
+    """
 
     clone: Clone
     snapshot: str
@@ -22,6 +27,7 @@ class Checkout:
 
 @pytest.fixture(scope="module")
 def checkout(make_clone: Callable[[], Clone], shop: Path) -> Checkout:
+    """The checkout after one retraining. Read only: copy its clone to change it."""
     clone = make_clone()
     snapshot = clone.run("snapshot", str(shop)).stdout.split()[-1]
     clone.run("retrain")
@@ -34,16 +40,16 @@ def test_a_snapshot_in_the_users_checkout_is_committed_and_retrain_uses_it(
     clone = checkout.clone
     assert clone.git("status", "--porcelain") == ""
     assert "data: snapshot" in clone.git("log", "-1", "--format=%s")
-    (clone.root / "data/snapshot/catalog.parquet").chmod(0o644)
+    (clone.root / "data/snapshot/catalog.parquet").chmod(0o644)  # as a user may do
     assert clone.client.get_model_version(CANDIDATES, "1").tags["snapshot"] == checkout.snapshot
     from_the_source = clone.run("retrain", "--source", str(shop)).stdout
     assert f"nothing has changed: the existing version is models:/{CANDIDATES}/1" in from_the_source
 
 
 def test_uncommitted_changes_are_refused_or_make_a_version_that_cannot_be_promoted(
-    checkout: Checkout,
+    checkout: Checkout, tmp_path: Path
 ) -> None:
-    clone = checkout.clone
+    clone = checkout.clone.copy(tmp_path / "project")
     set_params(clone.root / "params.yaml", {"train.seed": 7})
     (clone.root / "ml/fresh.py").write_text('"""An untracked file."""\n')
     before = clone.git("status", "--porcelain")
