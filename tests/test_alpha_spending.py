@@ -43,6 +43,6 @@ def test_small_test_sets_are_compared_exactly() -> None:
     assert common_share("", "") == 0.0
 
 
-def test_a_sketch_is_short_enough_for_a_tag_however_many_pairs_there_are() -> None:
+def test_a_sketch_of_many_pairs_is_short_enough_for_a_tag() -> None:
     names = [f"picture{one}" for one in range(120)]
     assert len(sketch([(a, b, False) for a, b in combinations(names, 2)])) < 5000

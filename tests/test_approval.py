@@ -60,9 +60,9 @@ def verdict(
 def test_enough_people_approve_and_one_rejects(
     said: list[dict[str, str]], expected: str, words: str
 ) -> None:
-    found, told = verdict(*said)
+    found, reason = verdict(*said)
     assert found == expected
-    assert words in told
+    assert words in reason
 
 
 def test_the_same_person_twice_is_one_approver() -> None:

@@ -23,7 +23,7 @@ needs_full = pytest.mark.skipif(not FULL_DISK.exists(), reason="this system has 
 
 
 @needs_full
-def test_a_full_disk_is_known_behind_other_errors() -> None:
+def test_a_full_disk_is_recognised_behind_other_errors() -> None:
     with pytest.raises(OSError) as full:
         FULL_DISK.write_bytes(b"x")
     wrapped = RuntimeError("the flow failed")
@@ -33,7 +33,7 @@ def test_a_full_disk_is_known_behind_other_errors() -> None:
     assert outage(None) is None
 
 
-def test_a_prefect_server_that_is_away_is_known_behind_other_errors() -> None:
+def test_a_prefect_server_that_is_away_is_recognised_behind_other_errors() -> None:
     with pytest.raises(httpx.ConnectError) as away:
         httpx.get(f"http://127.0.0.1:{free_port()}")
     wrapped = RuntimeError("the flow failed")
@@ -41,7 +41,7 @@ def test_a_prefect_server_that_is_away_is_known_behind_other_errors() -> None:
     assert outage(wrapped) == AWAY
 
 
-def test_an_mlflow_server_that_is_away_is_known_by_what_its_client_says(
+def test_an_mlflow_server_that_is_away_is_recognised_by_its_clients_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")

@@ -147,7 +147,7 @@ def test_a_retraining_started_on_prefects_page_completes_and_shows_its_stages_an
         expect(page.locator("body")).to_contain_text(key)
 
 
-def test_mlflows_page_shows_the_run_with_figures_curves_and_pictures(
+def test_mlflows_page_shows_the_run_with_metrics_curves_and_pictures(
     pages: Pages, page: Page, flow_run: str
 ) -> None:
     version = pages.clone.client.get_model_version_by_alias(CANDIDATES, "challenger")

@@ -20,7 +20,7 @@ from ml.core.errors import UserError
 
 
 def imported(module: Path) -> set[Path]:
-    """The project's modules that a module imports, itself included, however far."""
+    """The project's modules that a module imports, directly or through others, and itself."""
     found: set[Path] = set()
     waiting = [module]
     while waiting:
@@ -156,7 +156,7 @@ def test_stages_that_wait_for_each_other_are_refused(tmp_path: Path) -> None:
         load_stages(tmp_path)
 
 
-def test_a_stages_own_words_are_found_in_what_dvc_prints() -> None:
+def test_the_error_of_a_stage_is_found_in_the_output_of_dvc() -> None:
     lines = [
         "look: 10%",
         "error: the snapshot is broken:",

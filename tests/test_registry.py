@@ -41,7 +41,7 @@ def test_a_store_whose_making_was_killed_is_made_anew(project: Project) -> None:
     assert (project.room / "mlflow.db").is_file()
 
 
-def test_a_missing_permission_is_told_with_the_account_and_other_failures_are_left_alone(
+def test_a_missing_permission_names_the_account_and_other_failures_are_left_alone(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "trainer")
