@@ -10,6 +10,7 @@ import typer
 import yaml
 
 from flows.local.environment import set_up
+from flows.local.interruptions import supervise
 from flows.local.outages import outage
 from flows.local.project import Project, find_project
 from ml.core.command import run_app
@@ -412,8 +413,32 @@ def clean() -> None:
     print(f"removed: {', '.join(names)}" if names else "there is nothing to remove")
 
 
+AGAIN = "nothing was changed; give the same command again."
+SERVES = "`variants status` shows what serves."
+AFTER_INTERRUPTION = {  # command → what a person can do; `ui` and `serve` end by themselves
+    "generate": "no shop was written; give the same command again.",
+    "snapshot": "the earlier snapshot is still there; give the same command again.",
+    "retrain": "what was finished is kept. The same command goes on from the last stage or epoch; "
+    "`variants clean` removes what this one left.",
+    "evaluate": AGAIN,
+    "group": "the earlier answer is still there; give the same command again.",
+    "approve": "`variants history` shows whether it is on record.",
+    "reject": "`variants history` shows whether it is on record.",
+    "promote": f"{SERVES} The same command finishes what this one began.",
+    "rollback": f"{SERVES} The same command finishes what this one began.",
+    "reproduce": AGAIN,
+    "status": AGAIN,
+    "history": AGAIN,
+    "clean": "give the same command again: it removes the rest.",
+    "demo": "give the same command again: it goes on with what is there.",
+}
+
+
 def main() -> None:
     """Runs the command; an outage in any part of it is reported in one line, with exit code 1."""
+    command = sys.argv[1] if len(sys.argv) > 1 else ""
+    if command in AFTER_INTERRUPTION:
+        supervise(AFTER_INTERRUPTION[command])
     set_up()
     try:
         run_app(app)

@@ -31,7 +31,7 @@ PARTS = {
     "evaluate": ("Running stage 'evaluate'", 11.0),
     "record": ("packaging the model", 20.0),
     "register": ("model: models:/", 3.0),
-    "gate": ("looks at the test pairs", 9.0),
+    "gate": ("embeds the test pairs", 9.0),
 }
 PATIENCE = 900.0  # seconds that a busy machine may need for one minute of work
 

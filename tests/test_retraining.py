@@ -13,7 +13,7 @@ from mlflow.tracking import MlflowClient
 
 from flows.local.project import Project
 from flows.local.worktree import worktrees
-from flows.registry.dead_runs import dead_runs
+from flows.registry.dead_runs import clean, dead_runs
 from flows.registry.retraining import Retraining, alone_with, retraining
 from ml.core.errors import UserError
 
@@ -86,15 +86,25 @@ def test_a_refusal_is_shown_once_and_leaves_no_run(
     assert ended.branch is registers
 
 
-@pytest.mark.parametrize("registers", [False, True])
-def test_a_crash_fails_the_run_and_removes_the_worktree(
-    empty_project: Project, client: MlflowClient, registers: bool
+class Terminated(BaseException):
+    """As Prefect raises when somebody cancels a flow run."""
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("a bug"), KeyboardInterrupt(), Terminated()])
+def test_a_crash_or_an_interruption_leaves_what_sigkill_leaves(
+    empty_project: Project, client: MlflowClient, error: BaseException
 ) -> None:
-    crash = ZeroDivisionError("a bug")
-    ended = Ended(empty_project, client, crash, registers)
-    assert ended.raised is crash
-    assert (ended.shown, ended.status, ended.worktrees) == ([], "FAILED", [])
-    assert ended.branch is registers
+    ended = Ended(empty_project, client, error, False)
+    assert ended.raised is error
+    assert ended.shown == []
+    crashed = isinstance(error, Exception)
+    assert ended.status == ("FAILED" if crashed else "RUNNING")
+    assert ended.worktrees == [ended.made.worktree.name]
+    assert ended.branch
+    ended.made.worktree.note(recipe="bread", run=ended.run)
+    assert clean(empty_project, client) == ended.worktrees
+    assert client.get_run(ended.run).info.status == ("FAILED" if crashed else "KILLED")
+    assert worktrees(empty_project) == []
 
 
 @pytest.mark.parametrize("wrapped", [False, True])

@@ -131,7 +131,9 @@ def clear(project: Project, client: MlflowClient, dead: DeadRun) -> None:
     if run:
         with suppress(MlflowException):  # somebody deleted the run
             # Packaging a model sets the run to FINISHED, even if no version is registered later.
-            client.set_terminated(run, "FINISHED" if versions else "KILLED")
+            crashed = client.get_run(run).info.status == "FAILED"
+            ended = "FAILED" if crashed else "KILLED"
+            client.set_terminated(run, "FINISHED" if versions else ended)
 
 
 def stop_processes(root: Path) -> None:

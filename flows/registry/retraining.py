@@ -70,14 +70,13 @@ def retraining(
         made.worktree.close(keep_branch=made.version is not None)
         raise
     except BaseException as error:
+        made.worktree.leave()
         gone = isinstance(error, Exception) and not answers(project)
         words = unanswered() if gone else outage(error)
         if words:
-            made.worktree.leave()
             raise UserError(words) from error
-        if made.run_id:
+        if made.run_id and isinstance(error, Exception):
             client.set_terminated(made.run_id, "FAILED")
-        made.worktree.close(keep_branch=made.version is not None)
         raise
     made.worktree.close(keep_branch=made.version is not None)
 

@@ -1,0 +1,127 @@
+"""An interrupted command ends at once, says how to go on, and leaves what SIGKILL leaves."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import CANDIDATES, ROOT, Clone, loosen_gate, set_params
+from faults import Command, working_in
+
+SUPERVISED = """
+import os, subprocess, sys, time
+from flows.local.interruptions import supervise
+supervise("go on like this.")
+deaf = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: None); time.sleep(600)"
+sleep = [sys.executable, "-c", deaf]
+child = subprocess.Popen(sleep, start_new_session=True)
+print(os.getpid(), child.pid, flush=True)
+try:
+    time.sleep(600)
+except BaseException:
+    time.sleep(600)  # what libraries make of a signal
+"""
+PROMISED = 5.0  # seconds within which an interrupted command ends
+
+
+def gone(process: int) -> bool:
+    """Whether a process has ended; waits for it for a few seconds."""
+    deadline = time.monotonic() + PROMISED
+    while time.monotonic() < deadline:
+        if not psutil.pid_exists(process) or psutil.Process(process).status() == "zombie":
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def started(**options: object) -> tuple[subprocess.Popen[str], list[int]]:
+    """A supervised command, and the process ids of its child and of what that has started."""
+    command = [sys.executable, "-c", SUPERVISED]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+    )  # type: ignore[call-overload]
+    assert process.stdout is not None
+    return process, [int(one) for one in process.stdout.readline().split()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_command_and_all_that_it_started(number: signal.Signals) -> None:
+    process, below = started()
+    begun = time.monotonic()
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert time.monotonic() - begun < PROMISED
+    assert process.returncode == 128 + number
+    assert said == f"\ninterrupted ({number.name}): go on like this.\n"
+    assert len(below) == 2
+    assert all(gone(one) for one in below)
+
+
+def test_ctrl_c_to_the_process_group_reaches_a_command_once() -> None:
+    process, below = started(start_new_session=True)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said.count("interrupted")) == (130, 1)
+    assert all(gone(one) for one in below)
+
+
+def test_a_command_that_is_killed_takes_its_child_with_it() -> None:
+    process, (child, started_by_child) = started()
+    process.kill()
+    process.wait()
+    assert gone(child)
+    psutil.Process(started_by_child).kill()  # `variants` finds such ones by their folder
+
+
+@pytest.mark.parametrize(
+    ("ending", "code"),
+    [("sys.exit(3)", 3), ("1 / 0", 1), ("os.kill(os.getpid(), 9)", 137), ("pass", 0)],
+)
+def test_the_exit_code_is_the_commands(ending: str, code: int) -> None:
+    begin = "import os, sys; from flows.local.interruptions import supervise; supervise('')"
+    command = [sys.executable, "-c", f"{begin}; {ending}"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+    assert ended.returncode == code
+
+
+def test_an_interrupted_command_leaves_nothing_half_written(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "flows.cli", "generate", str(tmp_path / "shop")]
+    process = subprocess.Popen(
+        [*command, "--products", "100000"], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    while not list(tmp_path.iterdir()):  # it has begun to write beside the shop's place
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "interrupted (SIGTERM): no shop was written; give the same command again." in said
+    assert not (tmp_path / "shop").exists()
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_training_goes_on_from_its_checkpoint(
+    make_clone: Callable[[], Clone], shop: Path, number: signal.Signals
+) -> None:
+    clone = make_clone()
+    loosen_gate(clone)
+    set_params(clone.root / "params.yaml", {"train.epochs": 12})
+    clone.git("commit", "--quiet", "--all", "-m", "longer")
+    command = Command(clone, "retrain", "--source", str(shop))
+    assert command.reaches("epoch 3")
+    begun = time.monotonic()
+    os.kill(command.process.pid, number)
+    assert command.process.wait(timeout=60) == 128 + number
+    assert time.monotonic() - begun < PROMISED
+    assert "goes on from the last stage or epoch" in command.said
+    assert "Traceback" not in command.said
+    assert working_in(clone.root) == []
+    again = clone.run("retrain", "--source", str(shop))
+    assert "goes on from its checkpoint" in again.stderr + again.stdout
+    assert len(clone.client.search_model_versions(f"name = '{CANDIDATES}'")) == 1
