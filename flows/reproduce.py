@@ -41,7 +41,7 @@ class Reproduction:
     Attributes:
         model: URI of the version.
         commit, snapshot: ids from its tags.
-        verdict: "equal bytes", "equal figures" (each metric within the tolerance for GPUs),
+        verdict: "equal bytes", "equal metrics" (each metric within the tolerance for GPUs),
             "different", or "not reproducible".
         reason: why the version is not reproducible, or which output differs first; empty if the
             bytes are equal.
@@ -148,7 +148,7 @@ def make_again(
     if not found.differing:
         found.verdict = "equal bytes"
     elif on_gpu(folder) and found.figures <= GPU_TOLERANCE:
-        found.verdict = "equal figures"
+        found.verdict = "equal metrics"
         found.reason = (
             f"made on a GPU: bytes differ from {found.differing[0]} on, metrics by at most "
             f"{found.figures:.3g}"
