@@ -67,15 +67,7 @@ def main(
 ) -> None:
     """Chooses thresholds on the dev split and reports metrics on the test split.
 
-    It writes metrics.json, grouping.json, precision_recall.csv, report.html and contact sheets.
-
-    Args:
-        prepared, embedded, model: folders of the stages prepare, embed and train.
-        params_file: params.yaml.
-        out: folder of the results.
-
-    Raises:
-        UserError: the section `evaluate` of the params is missing or not valid.
+    Writes metrics.json, grouping.json, precision_recall.csv, report.html and contact sheets.
     """
     params = load_params("evaluate", EvaluateParams, params_file)
     exact(read_json(model / "encoder.json")["threads"])

@@ -30,16 +30,7 @@ COLUMNS = ["epoch", "loss", "accuracy", "learning_rate", "dev_block_ap"]
 def main(prepared: Path = PREPARED, params_file: Path = PARAMS, out: Path = TRAINED) -> None:
     """Trains the encoder; an interrupted training continues after its last finished epoch.
 
-    It writes encoder.safetensors, encoder.json and history.csv.
-
-    Args:
-        prepared: folder of the stage prepare.
-        params_file: params.yaml.
-        out: folder of the results.
-
-    Raises:
-        UserError: the section `train` of the params is missing or not valid, or the training method
-            needs annotated pairs and the train split has none.
+    Writes encoder.safetensors, encoder.json and history.csv.
     """
     params = load_train_params(params_file)
     exact(params.threads)

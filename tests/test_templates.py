@@ -1,0 +1,223 @@
+"""Every template is rendered with complete content, and refuses a name that it is not given."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT
+from PIL import Image
+
+from flows.registry.run_record import CARD, model_card
+from ml.core.paths import PREPARED
+from ml.data.annotations import build_annotations
+from ml.evaluate.baselines import BASELINES
+from ml.evaluate.error_analysis import ErrorAnalysis, Mistake
+from ml.evaluate.evaluation import METRICS
+from ml.evaluate.report import RULES, write_report
+from ml.pages import html
+from ml.serve import groups_page
+
+SIDE = 8  # pixels of a crop
+REASON = "the test split needs annotated pairs"
+TAGS = {"commit": "c0ffee", "snapshot": "5eed", "recipe": "0123456789abcdef" * 4}
+MISSING = "{{ surely_missing }}"
+FOLDER = Path("ml/pages/templates")
+LISTED = subprocess.run(
+    ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.j2"],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    check=True,
+)
+TEMPLATES = [name for name in LISTED.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+def metric(value: float, interval: bool = True) -> dict[str, float | None]:
+    low, high = (value - 0.1, value + 0.1) if interval else (None, None)
+    return {"value": value, "low": low, "high": high}
+
+
+def measured(value: float) -> dict[str, Any]:
+    """What metrics.json holds of the model or of a baseline; one interval is undefined."""
+    found = {name: metric(value, name != "nmi") for name in [*METRICS, "ece"]}
+    calibration = {"slope": 10.0, "intercept": -5.0}
+    return {"threshold": 0.25, "calibration": calibration, "test": found, "dev": found}
+
+
+def metrics_json(evaluable: bool, grouping: str = "complete") -> dict[str, Any]:
+    content: dict[str, Any] = {"evaluable": evaluable, "grouping": grouping}
+    if not evaluable:
+        model = {"threshold": 0.2, "calibration": None}
+        return content | {"reason": REASON, "model": model, "baselines": {}}
+    baselines = {name: measured(0.4) for name in BASELINES}
+    return content | {"reason": None, "model": measured(0.6), "baselines": baselines}
+
+
+def products(count: int = 4) -> pd.DataFrame:
+    ids = [f"p{index}" for index in range(count)]
+    table = pd.DataFrame({"product_id": ids, "title": [f"Tee <{one}>" for one in ids]})
+    return table.assign(brand="Acme", gender="Women", article_type="Shirts")
+
+
+def render_card(root: Path, evaluable: bool = True, dirty: bool = False) -> str:
+    """The model card of a made-up checkout, whose template stays if it is there already."""
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, root)
+    if not (root / CARD).exists():
+        (root / CARD).parent.mkdir()
+        shutil.copy(ROOT / CARD, root / CARD)
+    (root / PREPARED).mkdir(parents=True)
+    products().to_parquet(root / PREPARED / "products.parquet")
+    tags = TAGS | {"dirty": str(dirty).lower()}
+    return model_card(root, "color-variants", metrics_json(evaluable), tags)
+
+
+def render_report(folder: Path, evaluable: bool = True, grouping: str = "complete") -> str:
+    table = products()
+    pictures = np.full((len(table), SIDE, SIDE, 3), 128, np.uint8)
+    pairs = pd.DataFrame(
+        {"left": ["p0", "p2", "p0"], "right": ["p1", "p3", "p2"], "color_variants": [1, 1, 0]}
+    )
+    annotations = build_annotations(table, pairs if evaluable else pairs[:0])
+    similarity = np.linspace(0.2, 0.9, len(annotations.block_pairs))
+    curves = pd.DataFrame({"embedding": ["model"] * 2, "recall": [0.0, 1], "precision": [1.0, 0.5]})
+    errors = ErrorAnalysis(
+        groups=[np.array([0, 1]), np.array([2, 3])],
+        false_positives=[Mistake(0, 2, 0.9, True)],
+        false_negatives=[Mistake(0, 1, 0.8, False)],
+    )
+    Image.new("RGB", (SIDE, SIDE)).save(folder / "boxes.png")
+    write_report(
+        folder / "report.html",
+        metrics_json(evaluable, grouping),
+        curves if evaluable else curves[:0],
+        table,
+        pictures,
+        annotations,
+        similarity,
+        errors,
+        folder / "boxes.png",
+    )
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+def render_groups(folder: Path) -> str:
+    """The page of a catalogue with three groups of two, and one product without a picture."""
+    table = products(7)
+    Image.new("RGB", (SIDE, SIDE), "red").save(folder / "picture.png")
+    answer = pd.DataFrame(
+        {
+            "group": ["g0", "g0", "g1", "g1", "g2", "g2", "g3"],
+            "score": [0.9] * 6 + [np.nan],
+            "problem": [None] * 6 + ["there is no picture"],
+        }
+    )
+    table = table.assign(image=str(folder / "picture.png"))
+    groups_page.write_groups(table, answer, "models:/color-variants/3", folder)
+    return (folder / "groups.html").read_text(encoding="utf-8")
+
+
+RENDERERS: dict[str, Callable[[Path], str]] = {
+    CARD.as_posix(): render_card,
+    f"{FOLDER}/page.html.j2": render_report,
+    f"{FOLDER}/cards.html.j2": render_report,
+    f"{FOLDER}/report.html.j2": render_report,
+    f"{FOLDER}/groups.html.j2": render_groups,
+}
+
+
+def shown(page: str) -> str:
+    """What a reader sees of an HTML page, and the values of its attributes."""
+    page = re.sub(r"<(script|style)\b.*?</\1>", "", page, flags=re.DOTALL)
+    return " ".join(page.split())
+
+
+def undefined_in(text: str) -> list[str]:
+    return re.findall(r"\b(?:None|nan|NaN|Undefined)\b", text)
+
+
+def test_every_template_of_the_project_is_rendered_here() -> None:
+    assert sorted(RENDERERS) == sorted(TEMPLATES), "add a new template to RENDERERS"
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_template_that_asks_for_a_name_that_is_not_there_fails(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The function that renders a template finds a copy of it, with one name more."""
+    shutil.copytree(ROOT / FOLDER, tmp_path / "templates")
+    (tmp_path / CARD).parent.mkdir()
+    shutil.copy(ROOT / CARD, tmp_path / CARD)
+    changed = tmp_path / (CARD if name == CARD.as_posix() else Path("templates", Path(name).name))
+    text = changed.read_text(encoding="utf-8")
+    # Of a template that extends another, only what is in a block is rendered.
+    extends, end = "{% extends" in text, "{% endblock %}"
+    more = f"{MISSING}{end}".join(text.rsplit(end, 1)) if extends else f"{text}\n{MISSING}"
+    assert more.count(MISSING) == 1
+    monkeypatch.setattr(html, "__file__", str(tmp_path / "html.py"))
+    RENDERERS[name](tmp_path)  # the copy as it is
+    changed.write_text(more, encoding="utf-8")
+    shutil.rmtree(tmp_path / "artifacts", ignore_errors=True)
+    with pytest.raises(jinja2.UndefinedError, match="surely_missing"):
+        RENDERERS[name](tmp_path)
+
+
+@pytest.mark.parametrize("evaluable", [True, False])
+@pytest.mark.parametrize("dirty", [True, False])
+def test_a_model_card_has_every_value(tmp_path: Path, evaluable: bool, dirty: bool) -> None:
+    card = render_card(tmp_path, evaluable, dirty)
+    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    assert f"{params['prepare']['side']} px" in card
+    assert params["train"]["method"] in card
+    for value in (*TAGS.values(), "models:/color-variants@champion", "4 products"):
+        assert value[:16] in card
+    assert ("uncommitted" in card) == dirty
+    assert (REASON in card) != evaluable
+    # Two blanks, an empty value before a sign or between two, or a blank at the end of a line.
+    assert re.findall(r"\S  +\S|[ (][.,;)]|\( *\)|``|\| *\|| $", card, flags=re.MULTILINE) == []
+    assert undefined_in(card) == []
+    rows = [line for line in card.splitlines() if line.startswith("|")]
+    assert len(rows) == (2 + len(METRICS) + 1 if evaluable else 0)  # the error of scores too
+    assert {row.count("|") for row in rows} <= {3 + len(BASELINES)}
+
+
+@pytest.mark.parametrize("evaluable", [True, False])
+def test_a_report_has_every_value(tmp_path: Path, evaluable: bool) -> None:
+    page = shown(render_report(tmp_path, evaluable))
+    assert undefined_in(page) == []
+    assert not re.search(r'(?:alt|title|src)=""', page)
+    assert (REASON in page) != evaluable
+    assert ("Metrics on the test split" in page) == evaluable
+    assert ("the threshold chosen on the dev split" in page) == evaluable
+    assert page.count("0.600<small>0.50 – 0.70</small>") == (2 * 10 if evaluable else 0)
+    assert page.count("<small></small>") == (2 * 5 if evaluable else 0)  # no interval, no dash
+    assert page.count("on the wrong side of the threshold") == 1
+    assert "Tee &lt;p0&gt;" in page
+
+
+@pytest.mark.parametrize("grouping", RULES)
+def test_a_report_states_the_rule_of_each_clustering(tmp_path: Path, grouping: str) -> None:
+    rule = RULES[grouping]
+    assert f"{rule} 0.750, the threshold" in shown(render_report(tmp_path, grouping=grouping))
+
+
+@pytest.mark.parametrize("most", [2, 300])
+def test_a_page_of_groups_has_every_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(groups_page, "SHOWN", most)
+    page = shown(render_groups(tmp_path))
+    assert undefined_in(page) == []
+    assert not re.search(r'(?:alt|title|src)=""', page)
+    assert "3 groups hold 6 of 7 products, found by models:/color-variants/3." in page
+    assert ("The 2 largest are shown" in page) == (most == 2)
+    assert page.count("score 0.900") == 2 * min(most, 3)
+    assert "there is no picture" in page
