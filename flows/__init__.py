@@ -1,1 +1,1 @@
-"""What runs when: the command `variants`, the Prefect flows, and the rooms that these are made of."""
+"""What runs when: the command `variants`, the Prefect flows, and their rooms."""

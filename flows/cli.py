@@ -14,7 +14,7 @@ from flows.local.interruptions import supervise
 from flows.local.outages import outage
 from flows.local.project import Project, find_project
 from ml.core.command import run_app
-from ml.core.errors import UserError
+from ml.core.errors import UserError, visible
 from ml.core.params import profile_params
 
 app = typer.Typer(
@@ -446,7 +446,7 @@ def main() -> None:
         words = outage(error)
         if words is None:
             raise
-        print(f"error: {words}", file=sys.stderr)
+        print(f"error: {visible(words)}", file=sys.stderr)
         raise SystemExit(1) from None
 
 

@@ -27,13 +27,13 @@ def demo(project: Project) -> None:
     Raises:
         UserError: a step failed (its output is above), or the gate refused both candidates.
     """
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     started = time.monotonic()
 
     def step(words: str, *command: str) -> None:
-        console.rule(f"[bold]{words}")
+        console.rule(words, style="bold")
         shown = f"variants {shlex.join(command)}"
-        console.print(f"[bold]$ {shown}", soft_wrap=True)
+        console.print(f"$ {shown}", style="bold", soft_wrap=True)
         run = [sys.executable, "-m", "flows.cli", *command]
         if subprocess.run(run, cwd=project.root, check=False).returncode:
             raise UserError(f"the demo stopped at `{shown}`; its error is above")
@@ -76,7 +76,9 @@ def demo(project: Project) -> None:
     step("The champion groups the catalogue", "group", "--source", GROWN)
     step("The state of the registry", "status")
     step("The audit trail", "history")
-    console.rule(f"[bold]Done in {(time.monotonic() - started) / 60:.1f} minutes. Where to look")
+    console.rule(
+        f"Done in {(time.monotonic() - started) / 60:.1f} minutes. Where to look", style="bold"
+    )
     console.print(
         f"groups of the catalogue    {project.room / 'groups/groups.html'}\n"
         "runs, models and reports   .venv/bin/variants ui\n"

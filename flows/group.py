@@ -8,6 +8,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from flows.display.prefect_artifacts import stage_log
 from flows.local.environment import set_up
+from flows.local.markdown import code
 from flows.local.project import find_project
 from flows.local.temporary_import import borrowed
 from flows.registry.remote_predict import group_with
@@ -46,7 +47,7 @@ def group(source: str, out: str = ".variants/groups", model: str = "") -> dict[s
         counts = write_groups(shop.products, found, uri_of(version), folder)
     create_markdown_artifact(
         f"# {counts['groups']} groups\n\n"
-        f"{counts['grouped']} of {counts['products']} products; see `{folder}`.",
+        f"{counts['grouped']} of {counts['products']} products; see {code(folder)}.",
         key="groups",
     )
     get_run_logger().info(

@@ -15,6 +15,7 @@ from prefect.tasks import Task
 from flows.display.prefect_artifacts import decision_page, metric_table, stage_log
 from flows.gate.evidence import gather_evidence
 from flows.local.environment import set_up
+from flows.local.markdown import block
 from flows.local.overrides import apply_overrides
 from flows.local.pipeline import Stage, load_stages, run_stage
 from flows.local.project import Project, find_project
@@ -113,7 +114,7 @@ def result(version: ModelVersion, new: bool, passed: bool) -> dict[str, Any]:
 
 def show_refusal(refusal: UserError) -> None:
     """Shows a refusal of bad input on the page of the flow run."""
-    create_markdown_artifact(f"# Refused\n\n```\n{refusal}\n```\n", key="refusal")
+    create_markdown_artifact(f"# Refused\n\n{block(refusal)}", key="refusal")
 
 
 def find_made(client: MlflowClient, names: ModelNames, made_by: str) -> ModelVersion | None:

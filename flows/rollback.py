@@ -11,6 +11,7 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
 from flows.local.environment import set_up
+from flows.local.markdown import block
 from flows.local.project import find_project
 from flows.registry.audit_trail import note_event, person
 from flows.registry.production import LOCK, move_champion, promoted
@@ -38,7 +39,7 @@ def rollback(reason: str, to: str = "", by: str = "") -> dict[str, Any]:
     set_up()
     result = roll_back(reason, to, by)
     words = f"`models:/…/{result['replaced']}` → `{result['model']}`"
-    create_markdown_artifact(f"# Rolled back\n\n{words}\n\n```\n{reason}\n```\n", key="rollback")
+    create_markdown_artifact(f"# Rolled back\n\n{words}\n\n{block(reason)}", key="rollback")
     get_run_logger().info(
         "%s is the champion again, instead of version %s", result["model"], result["replaced"]
     )

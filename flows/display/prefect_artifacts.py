@@ -7,6 +7,7 @@ from typing import Any
 from prefect import get_run_logger
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
+from flows.local.markdown import plain
 from ml.evaluate.evaluation import METRICS, Interval
 from ml.promote.decision import Decision
 
@@ -58,7 +59,7 @@ def metric_table(metrics: dict[str, Any]) -> list[dict[str, str]]:
         not evaluable, one row whose "model" is the reason.
     """
     if not metrics["evaluable"]:
-        return [{"metric": "none", "model": str(metrics["reason"])}]
+        return [{"metric": "none", "model": plain(metrics["reason"])}]
     rows = []
     for name in METRICS:
         row = {"metric": name, "model": _text(metrics["model"]["test"][name])}
@@ -88,7 +89,9 @@ def decision_page(decision: Decision) -> str:
     for check in decision.checks:
         value, threshold = _number(check.value), _number(check.threshold)
         passed = "pass" if check.passed else "**fail**"
-        lines.append(f"| {check.name} | {passed} | {value} | {threshold} | {check.words} |")
+        lines.append(
+            f"| {plain(check.name)} | {passed} | {value} | {threshold} | {plain(check.words)} |"
+        )
     if decision.difference:
         difference = _text(decision.difference)
         lines += [
@@ -128,7 +131,9 @@ def _segment_lines(decision: Decision) -> list[str]:
     ]
     for one in decision.segments:
         guarded = "yes" if one.guarded else "too few pairs"
-        lines.append(f"| {one.name} | {one.positives} | {_text(one.difference)} | {guarded} |")
+        lines.append(
+            f"| {plain(one.name)} | {one.positives} | {_text(one.difference)} | {guarded} |"
+        )
     return lines
 
 

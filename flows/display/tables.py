@@ -4,7 +4,9 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from ml.core.errors import visible
 from ml.evaluate.evaluation import METRICS, Interval
 
 
@@ -14,18 +16,18 @@ def metrics_table(result: dict[str, Any]) -> None:
     Args:
         result: what `flows.evaluate.evaluate` returns.
     """
-    table = Table(
-        title=f"{result['model']} on {result['source']} ({result['pairs']} annotated pairs)"
-    )
+    title = f"{result['model']} on {result['source']} ({result['pairs']} annotated pairs)"
+    table = Table(title=visible(title))
     columns = {result["model"]: result["metrics"], **result["baselines"]}
     table.add_column("metric")
     for name in columns:
-        table.add_column(name, justify="right")
+        table.add_column(visible(name), justify="right")
     for metric, words in METRICS.items():
         table.add_row(
-            f"{metric}\n[dim]{words}[/dim]", *(_cell(entry[metric]) for entry in columns.values())
+            Text.assemble(f"{metric}\n", (words, "dim")),
+            *(_cell(entry[metric]) for entry in columns.values()),
         )
-    Console().print(table)
+    _console().print(table)
 
 
 def status_tables(result: dict[str, Any]) -> None:
@@ -34,8 +36,8 @@ def status_tables(result: dict[str, Any]) -> None:
     Args:
         result: what `flows.status.status` returns.
     """
-    console = Console()
-    console.print(f"registry: {result['tracking']}", soft_wrap=True)
+    console = _console()
+    console.print(f"registry: {visible(result['tracking'])}", soft_wrap=True)
     if not result["candidates"]:
         console.print("nothing is registered yet: run `variants retrain --source SHOP`")
     for title, kind, alias in (
@@ -48,7 +50,7 @@ def status_tables(result: dict[str, Any]) -> None:
         for column in ("version", "created (UTC)", "gate", "compared with", "commit", "notes"):
             table.add_column(column)
         for one in result[kind]:
-            mark = f" [bold]{alias}[/bold]" if one["version"] == result[alias] else ""
+            mark = f" {alias}" if one["version"] == result[alias] else ""
             notes = [
                 f"{tag.replace('_', ' ')} {one[tag]}"
                 for tag in ("candidate", "replaced", "rolled_back")
@@ -57,12 +59,12 @@ def status_tables(result: dict[str, Any]) -> None:
             notes += ["made from uncommitted changes"] if one.get("dirty") == "true" else []
             gate, against = one.get("gate", "–"), one.get("gate_champion", "–")
             table.add_row(
-                one["version"] + mark,
+                Text.assemble(one["version"], (mark, "bold")),
                 one["created"][:16].replace("T", " "),
-                gate,
-                against,
-                one.get("commit", "")[:10],
-                "\n".join(notes),
+                visible(gate),
+                visible(against),
+                visible(one.get("commit", "")[:10]),
+                visible("\n".join(notes)),
             )
         console.print(table)
     if result["worktrees"]:
@@ -86,7 +88,7 @@ def history_table(result: list[dict[str, Any]]) -> None:
     Args:
         result: the events of the audit trail, oldest first.
     """
-    console = Console()
+    console = _console()
     if not result:
         console.print("the audit trail is empty: `variants retrain` makes the first decision")
         return
@@ -103,16 +105,22 @@ def history_table(result: list[dict[str, Any]]) -> None:
         table.add_row(
             event["at"][:19].replace("T", " "),
             event["what"],
-            event["version"].removeprefix("models:/"),
-            event["by"],
-            "\n".join(details),
+            visible(event["version"].removeprefix("models:/")),
+            visible(event["by"]),
+            visible("\n".join(details)),
         )
     console.print(table)
 
 
-def _cell(metric: Interval) -> str:
+def _console() -> Console:
+    """A console to which the words of people and shops are words: no markup, no emoji."""
+    return Console(markup=False, emoji=False, highlight=False)
+
+
+def _cell(metric: Interval) -> Text:
     if metric["value"] is None:
-        return "–"
+        return Text("–")
+    value = f"{metric['value']:.3f}"
     if metric["low"] is None:
-        return f"{metric['value']:.3f}"
-    return f"{metric['value']:.3f}\n[dim]{metric['low']:.2f}–{metric['high']:.2f}[/dim]"
+        return Text(value)
+    return Text.assemble(f"{value}\n", (f"{metric['low']:.2f}–{metric['high']:.2f}", "dim"))

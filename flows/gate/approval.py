@@ -9,6 +9,7 @@ from mlflow.tracking import MlflowClient
 from prefect.input import RunInput
 from pydantic import Field
 
+from flows.local.markdown import plain
 from flows.local.project import Project
 from flows.registry.audit_trail import What, events, note_event, person
 from flows.registry.tracking import connect, permitted
@@ -100,7 +101,7 @@ def form_text(candidate: ModelVersion, standing: Standing) -> str:
     return (
         f"`{uri_of(candidate)}` passed the gate, {against}. The decision is in its run in MLflow "
         "(`gate/decision.md`), and on the page of the Prefect run that made it (artifact "
-        f"`gate-decision`). {words}."
+        f"`gate-decision`). {plain(words)}."
     )
 
 

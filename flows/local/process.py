@@ -11,7 +11,7 @@ from pathlib import Path
 
 from flows.local.git import clean_environment
 from flows.local.outages import FULL, says_full
-from ml.core.errors import UserError
+from ml.core.errors import UserError, visible
 
 TAIL = 60  # last lines of the output that an error keeps
 
@@ -75,7 +75,7 @@ def stream(
         try:
             assert process.stdout is not None
             for line in process.stdout:
-                tail.append(line.rstrip("\n"))
+                tail.append(visible(line.rstrip("\n")))
                 log(tail[-1])
             code = process.wait()
         finally:

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from ml.core.errors import UserError
+from ml.core.errors import UserError, visible
 
 DISK_FULL = [os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT)]
 
@@ -30,13 +30,13 @@ def run_app(app: typer.Typer) -> None:
     try:
         app()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {visible(str(error))}", file=sys.stderr)
         raise SystemExit(1) from None
     except OSError as error:
         # The words are compared since the error of a copy of many files has no errno.
         words = next((words for words in DISK_FULL if words in str(error)), None)
         if words is None:
             raise
-        place = error.filename or Path.cwd()
+        place = visible(str(error.filename or Path.cwd()))
         print(f"error: {words}: '{place}' cannot be written", file=sys.stderr)
         raise SystemExit(1) from None

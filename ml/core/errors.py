@@ -1,4 +1,4 @@
-"""The error that a user can mend."""
+"""The error that a user can mend, and how words of people and shops are shown."""
 
 
 class UserError(Exception):
@@ -6,3 +6,14 @@ class UserError(Exception):
 
     Commands print it without a traceback and end with exit code 1.
     """
+
+
+def visible(text: str) -> str:
+    r"""Replaces control and invisible characters by escapes such as \x1b: a terminal runs them.
+
+    Line ends and tabs stay.
+    """
+    return "".join(
+        one if one.isprintable() or one in "\n\t" else one.encode("unicode_escape").decode()
+        for one in text
+    )

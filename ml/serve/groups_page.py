@@ -1,20 +1,23 @@
-"""Writes a grouped catalogue: a table for machines and a page for people."""
+"""Writes a grouped catalogue: tables for machines and for spreadsheets, a page for people."""
 
 from pathlib import Path
 
 import pandas as pd
 
-from ml.core.files import replacing
+from ml.core.files import replacing, write_table
 from ml.data.images import decode
 from ml.pages.html import product_card, write_page
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a text begins that a spreadsheet runs
 SHOWN = 300  # groups on the page, at most; the table has all
 
 
 def write_groups(
     products: pd.DataFrame, answer: pd.DataFrame, model: str, out: Path
 ) -> dict[str, int]:
-    """Writes groups.csv (product_id, group, score, problem) and groups.html.
+    """Writes groups.parquet (product_id, group, score, problem), groups.csv and groups.html.
+
+    In groups.csv a text that a spreadsheet would run, such as "=1+1", begins with an apostrophe.
 
     Args:
         products: the catalogue; its column image holds the paths of pictures.
@@ -28,8 +31,9 @@ def write_groups(
     """
     products = products.reset_index(drop=True)
     table = pd.concat([products[["product_id"]], answer.reset_index(drop=True)], axis=1)
+    write_table(out / "groups.parquet", table)
     with replacing(out / "groups.csv") as beside:
-        table.to_csv(beside, index=False, float_format="%.6f", lineterminator="\n")
+        table.apply(_inert).to_csv(beside, index=False, float_format="%.6f", lineterminator="\n")
     several = [group for _, group in table.groupby("group", sort=True) if len(group) >= 2]
     several.sort(key=len, reverse=True)
     counts = {
@@ -58,3 +62,9 @@ def write_groups(
         problems=problems,
     )
     return counts
+
+
+def _inert(column: pd.Series) -> pd.Series:
+    """Marks the texts of a column that a spreadsheet would take for formulas."""
+    run = column.map(lambda one: isinstance(one, str) and one.startswith(FORMULA))
+    return column.mask(run, "'" + column.astype(str))

@@ -1,0 +1,209 @@
+"""What a person or a shop wrote is never markup, code or a command to anything that shows it."""
+
+import html
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import jpeg
+from markdown_it import MarkdownIt
+
+import flows.display.tables
+from flows.display.prefect_artifacts import decision_page
+from flows.display.tables import history_table, metrics_table, status_tables
+from flows.gate.approval import Standing, form_text
+from flows.local.markdown import block, code, plain
+from flows.local.process import stream
+from ml.core.command import run_app
+from ml.core.errors import UserError, visible
+from ml.core.files import read_table
+from ml.evaluate.evaluation import METRICS
+from ml.promote.decision import Check, CheckKind, Decision, SegmentDifference
+from ml.serve.groups_page import write_groups
+
+WORDS = [
+    "as agreed [see report]",
+    "[/sale] ends here",
+    "[bold red]loud[/] [link=http://evil.example]here[/link]",
+    ":smile: 50 % off",
+    "a | b || c",
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "![x](http://evil.example/x.png) [click](http://evil.example)",
+    "**bold** _em_ ~~gone~~ `code` ``two`` \\",
+    "``` fence ``` # heading",
+    "&lt;b&gt; &amp;",
+    "snake_case_stays and _this_ too",
+    "emoji \U0001f457 and ümläut",
+]
+CONTROLS = [
+    "\x1b[31mred",
+    "\x1b]8;;http://evil.example\x07link",
+    "bell\x07",
+    "back\x08\x08\x08space",
+    "\x9b2J",
+    "\u202eevil",
+]
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """What tables print, into a terminal that is wide enough for every word."""
+    output = io.StringIO()
+    console = flows.display.tables._console
+
+    def wide() -> object:
+        made = console()
+        made.file, made.width = output, 400
+        return made
+
+    monkeypatch.setattr("flows.display.tables._console", wide)
+    return output
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_a_terminal_shows_what_people_wrote(words: str, shown: io.StringIO) -> None:
+    event = {"at": "2026-11-25T09:00:00", "what": "approval", "version": "models:/a/1"}
+    history_table([{**event, "by": words, "comment": words}])
+    assert flat(shown.getvalue()).count(flat(words)) == 2
+    metric = {name: {"value": 0.5, "low": 0.4, "high": 0.6} for name in METRICS}
+    metrics_table(
+        {
+            "model": words,
+            "source": words,
+            "pairs": 3,
+            "metrics": metric,
+            "baselines": {"gray": metric},
+        }
+    )
+    version = {"version": "1", "created": "2026-11-25T09:00:00", "run": "x", "rolled_back": words}
+    status_tables(
+        {
+            "tracking": f"sqlite:///{words}",
+            "champion": "1",
+            "challenger": None,
+            "production": [version],
+            "candidates": [],
+            "worktrees": [],
+            "dead": [],
+            "orphans": [],
+        }
+    )
+    assert flat(shown.getvalue()).count(flat(words)) >= 6
+
+
+@pytest.mark.parametrize("words", CONTROLS)
+def test_a_terminal_runs_no_control_sequence(words: str, shown: io.StringIO) -> None:
+    event = {"at": "2026-11-25T09:00:00", "what": "approval", "version": "models:/a/1"}
+    history_table([{**event, "by": words, "comment": words}])
+    assert visible(words) != words
+    assert visible(words).isprintable()
+    assert shown.getvalue().count(visible(words)) == 2
+    assert all(one.isprintable() or one == "\n" for one in shown.getvalue())
+
+
+@pytest.mark.parametrize("words", CONTROLS)
+def test_no_error_and_no_line_of_a_stage_carries_a_control_sequence(
+    words: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def refuse() -> None:
+        raise UserError(f"product {words} has no picture\n  row 3")
+
+    with pytest.raises(SystemExit):
+        run_app(refuse)  # type: ignore[arg-type]
+    said = capsys.readouterr().err
+    assert said == f"error: product {visible(words)} has no picture\n  row 3\n"
+    lines: list[str] = []
+    (tmp_path / "words.txt").write_text(words, encoding="utf-8")
+    stream(["cat", "words.txt"], tmp_path, lines.append)
+    assert lines == [visible(words)]
+
+
+def test_words_without_controls_stay_as_they_are() -> None:
+    for words in (*WORDS, "two\nlines\tand a tab"):
+        assert visible(words) == words
+
+
+def rendered(page: str) -> str:
+    """A page as Prefect and MLflow render it, HTML of the page's author included."""
+    return MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(page)
+
+
+def text_of(page: str) -> str:
+    return flat(html.unescape(re.sub(r"<[^>]*>", " ", page)))
+
+
+def tags_of(page: str) -> set[str]:
+    return set(re.findall(r"<(\w+)", page))
+
+
+ESCAPES: list[Callable[[object], str]] = [plain, code, block]
+
+
+@pytest.mark.parametrize("words", [*WORDS, *CONTROLS])
+@pytest.mark.parametrize("escape", ESCAPES)
+def test_markdown_shows_what_people_wrote(escape: Callable[[object], str], words: str) -> None:
+    page = rendered(f"before\n\n{escape(words)}\n\nafter\n")
+    assert tags_of(page) <= {"p", "code", "pre"}
+    assert text_of(page) == flat(f"before {visible(words)} after")
+
+
+@pytest.mark.parametrize("words", WORDS)
+def test_the_pages_of_gate_and_approval_hold_no_markup_of_a_shop(words: str) -> None:
+    half = {"value": 0.1, "low": 0.0, "high": 0.2}
+    decision = Decision(
+        mode="enforce",
+        metric="block_ap",
+        checks=(Check(CheckKind.SEGMENT, False, f"block AP of {words} is worse", 0.1, 0.2, words),),
+        challenger=half,
+        champion=half,
+        difference=None,
+        reuse=None,
+        segments=(SegmentDifference(words, 30, True, half),),
+        challenger_model="models:/a/2",
+        champion_model="models:/b/1",
+        policy={},
+    )
+    page = rendered(decision_page(decision))
+    assert tags_of(page) <= {"h1", "p", "code", "strong"} | {
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+    }
+    assert text_of(page).count(flat(words)) == 2
+
+    class Candidate:
+        name, version, tags = "candidates", "2", {"gate_champion": "none"}
+
+    standing = Standing("rejected", [], f"Ada rejected it: {words}", 0)
+    form = rendered(form_text(Candidate(), standing))  # type: ignore[arg-type]
+    assert tags_of(form) <= {"p", "code"}
+    assert flat(words) in text_of(form)
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+49", "-7", "@SUM(A1)", "\t=1", "plain", "O'Neill"])
+def test_a_spreadsheet_runs_no_cell_and_machines_read_the_names_as_they_are(
+    name: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.jpg").write_bytes(jpeg(np.full((32, 32, 3), 200, np.uint8)))
+    columns = {"brand": "b", "gender": "Men", "article_type": "Shirts"}
+    products = pd.DataFrame([{"product_id": name, "image": str(tmp_path / "a.jpg"), **columns}] * 2)
+    answer = pd.DataFrame({"group": [name] * 2, "score": [0.5, 0.25], "problem": [None, None]})
+    write_groups(products, answer, "models:/a/1", tmp_path / "out")
+    exact = read_table(tmp_path / "out/groups.parquet")
+    assert exact["product_id"].tolist() == exact["group"].tolist() == [name] * 2
+    cells = pd.read_csv(tmp_path / "out/groups.csv", dtype=str)
+    assert not cells["product_id"].str.startswith(("=", "+", "-", "@", "\t", "\r")).any()
+    assert cells["product_id"].str.removeprefix("'").tolist() == [name] * 2
+    assert cells["score"].tolist() == ["0.500000", "0.250000"]
