@@ -28,7 +28,7 @@ from ml.core.files import read_json
 from ml.core.params import load_params
 from ml.data.annotations import build_annotations
 from ml.data.blocks import block_mates
-from ml.data.images import UnreadablePicture, decode
+from ml.data.images import UnreadablePicture, decode_product, placeholders
 from ml.data.split import split_of
 from ml.evaluate.baselines import BASELINES
 from ml.evaluate.bootstrap import Resamples
@@ -89,7 +89,7 @@ def evaluate(
                 f"the shop '{source}' has no pairs.csv or pairs.parquet: an evaluation needs "
                 "annotated pairs (format: docs/data-format.md)"
             )
-        products = shop.products
+        products = without_placeholders(shop.products, log)
         if split:
             products = products[products["brand"].map(split_of) == split].reset_index(drop=True)
         annotations = build_annotations(products, shop.pairs)
@@ -170,6 +170,15 @@ def find_judged(
     return Judged(model, version, stored["method"], stored["threshold"], stored["baselines"], crop)
 
 
+def without_placeholders(products: pd.DataFrame, log: Log) -> pd.DataFrame:
+    """Leaves out products whose picture stands for many, as the data contract does."""
+    reasons = placeholders(products["sha256"])
+    for name, reason in zip(products["product_id"], reasons, strict=True):
+        if reason:
+            log(f"warning: product {name} is left out: {reason}")
+    return products[[reason is None for reason in reasons]].reset_index(drop=True)
+
+
 def crop_annotated(
     products: pd.DataFrame, how: CropParams, log: Log
 ) -> tuple[pd.DataFrame, np.ndarray]:
@@ -187,7 +196,7 @@ def crop_annotated(
     columns = (products[name] for name in ("product_id", "image", "article_type"))
     for name, image, kind in zip(*columns, strict=True):
         try:
-            picture = decode(Path(image).read_bytes() if isinstance(image, str) else None)
+            picture = decode_product(Path(image).read_bytes() if isinstance(image, str) else None)
             crops.append(crop_product(picture, how, article_type=kind)[0][None])
             readable.append(True)
         except UnreadablePicture as problem:

@@ -9,7 +9,14 @@ import pytest
 from conftest import jpeg
 from PIL import Image
 
-from ml.data.images import MAX_PIXELS, UnreadablePicture, decode
+from ml.data.images import (
+    MAX_PIXELS,
+    SHARED,
+    UnreadablePicture,
+    decode,
+    decode_product,
+    placeholders,
+)
 from ml.prepare.crop import CropParams, crop_product
 from ml.prepare.foreground import foreground
 
@@ -120,3 +127,56 @@ def test_a_crop_has_the_asked_size_and_fills_it_with_the_product() -> None:
     assert box[2] - box[0] < 40
     _, _, whole = crop_product(photo(), CropParams(side=64, localizer="none"), article_type="")
     assert whole == (0, 0, 80, 100)
+
+
+def file_of(picture: Image.Image, kind: str, **options: object) -> bytes:
+    content = io.BytesIO()
+    picture.save(content, kind, **options)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_gray_of_sixteen_bits_is_scaled_and_not_clipped(kind: str) -> None:
+    gray = photo().mean(axis=2)
+    deep = Image.fromarray((gray * 257).astype(np.uint16))
+    found = decode(file_of(deep, kind))
+    np.testing.assert_allclose(found, np.repeat(gray[..., None], 3, axis=2), atol=1)
+
+
+def test_avif_is_read() -> None:
+    found = decode(file_of(Image.fromarray(photo()), "AVIF", quality=95))
+    np.testing.assert_allclose(found, photo(), atol=24)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC picture, which is not read: save it as JPEG"),
+        (b"\xef\xbb\xbf<svg xmlns='x'></svg>", "SVG drawing"),
+        (b"<?xml version='1.0'?><svg></svg>", "SVG drawing"),
+        (b"%PDF-1.7", "PDF document"),
+        (b"8BPS\0\1", "Photoshop"),
+        (file_of(Image.fromarray(np.zeros((4, 4), np.float32)), "TIFF"), "no levels of 8 or 16"),
+    ],
+    ids=["heic", "svg", "xml", "pdf", "psd", "float"],
+)
+def test_what_is_not_read_is_refused_in_true_words(content: bytes, reason: str) -> None:
+    with pytest.raises(UnreadablePicture, match=reason):
+        decode(content)
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_a_blank_picture_is_no_picture_of_a_product(level: int) -> None:
+    blank = jpeg(np.full((90, 60, 3), level, np.uint8))
+    assert decode(blank).shape == (90, 60, 3)
+    with pytest.raises(UnreadablePicture, match="blank"):
+        decode_product(blank)
+    np.testing.assert_array_equal(decode_product(jpeg(photo())), decode(jpeg(photo())))
+
+
+def test_a_picture_of_many_products_is_a_placeholder_and_of_few_is_not() -> None:
+    many, few = ["a"] * (SHARED + 1), ["b"] * SHARED
+    found = placeholders([*many, *few, None, float("nan"), None, None, None, None])
+    assert found[0] == f"its picture stands for {SHARED + 1} products: a placeholder?"
+    assert found[: SHARED + 1] == [found[0]] * (SHARED + 1)
+    assert set(found[SHARED + 1 :]) == {None}

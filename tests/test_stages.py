@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT, edit_table, set_params, workplace
+from conftest import ROOT, edit_table, jpeg, set_params, workplace
 
 import ml.embed.stage
 import ml.evaluate.stage
@@ -172,6 +172,22 @@ def test_the_predictor_embeds_raw_pictures_as_the_stages_do(done: Path, tmp_path
         assert table.loc[rows.index, "product_id"].min() == group
         assert rows["score"].isna().all() == (len(rows) == 1)
         assert rows["score"].dropna().between(0, 1).all()
+
+
+def test_placeholders_are_named_and_never_grouped_by_likeness(done: Path, tmp_path: Path) -> None:
+    products = read_table(done / "artifacts/prepare/products.parquet").head(20)
+    files = pictures_of(done, products)
+    blank = jpeg(np.full((90, 60, 3), 250, np.uint8))
+    pictures = [*[blank] * 7, *[files[0]] * 6, *files[13:20]]
+    predictor = predictor_of(done / "artifacts", tmp_path)
+    embedded = predictor.embed(pictures, products["article_type"])
+    assert embedded.problems[:7] == ["the picture is blank"] * 7
+    assert embedded.problems[7:13] == ["its picture stands for 6 products: a placeholder?"] * 6
+    assert embedded.problems[13:] == [None] * 7
+    block = products.assign(brand="one", gender="Men", article_type="Shirts")
+    groups = predictor.group(block, embedded, 2.0)  # everything that may be grouped is one group
+    assert groups["group"].isna().tolist() == [True] * 13 + [False] * 7
+    assert groups["group"].nunique() == 1
 
 
 def test_a_threshold_of_zero_groups_nothing_and_of_two_whole_blocks(

@@ -82,7 +82,9 @@ def copy_rooms(code: Path) -> None:
     code.mkdir()
     shutil.copy("ml/__init__.py", code)
     for room in ROOMS:
-        shutil.copytree(f"ml/{room}", code / room, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            f"ml/{room}", code / room, ignore=shutil.ignore_patterns("__pycache__", "*.j2")
+        )
 
 
 def add_onnx(model: Path) -> None:

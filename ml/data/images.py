@@ -2,13 +2,26 @@
 
 import io
 import warnings
+from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps
 
 MAX_PIXELS = 50_000_000  # a 7,000 × 7,000 photo; more is taken for a decompression bomb
 # Web browsers use decoders of these formats on hostile input.
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
+BLANK = 2.0  # of 255: a picture with a smaller standard deviation of its luminance is blank
+SHARED = 4  # products may use one picture; if more do, it is a placeholder
+OTHERS = {  # how files begin that people take for pictures
+    b"<!doctype": "an HTML page",
+    b"<html": "an HTML page",
+    b"<svg": "an SVG drawing: export it as PNG",
+    b"<?xml": "an XML document, such as an SVG drawing: export it as PNG",
+    b"%pdf": "a PDF document: export the picture as JPEG or PNG",
+    b"8bps": "a Photoshop file: export it as JPEG or PNG",
+}
+HEIC = (b"heic", b"heix", b"hevc", b"mif1", b"msf1")  # brands of the container after "ftyp"
 
 ImageFile.LOAD_TRUNCATED_IMAGES = False
 
@@ -44,9 +57,7 @@ def decode(content: bytes | None) -> np.ndarray:
             f"its pixels are over the limit of {MAX_PIXELS:,} (decompression bomb?)"
         ) from error
     except Exception as error:
-        start = content[:64].lstrip().lower()
-        what = "an HTML page" if start.startswith((b"<!doctype", b"<html")) else "not a picture"
-        raise UnreadablePicture(f"the file is {what}") from error
+        raise UnreadablePicture(f"the file is {_kind(content)}") from error
     if picture.width * picture.height > MAX_PIXELS:
         raise UnreadablePicture(
             f"its pixels are over the limit of {MAX_PIXELS:,} (decompression bomb?)"
@@ -56,6 +67,66 @@ def decode(content: bytes | None) -> np.ndarray:
         if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
             layer = picture.convert("RGBA")
             picture = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+        if picture.mode.startswith(("I", "F")):
+            picture = _eight_bits(picture)
         return np.asarray(picture.convert("RGB"))
+    except UnreadablePicture:
+        raise
     except Exception as error:
         raise UnreadablePicture("the picture is truncated or damaged") from error
+
+
+def decode_product(content: bytes | None) -> np.ndarray:
+    """Decodes the picture of a product, which must show something; as `decode` otherwise.
+
+    Raises:
+        UnreadablePicture: as `decode`, or the picture is blank, such as a placeholder.
+    """
+    picture = decode(content)
+    if is_blank(picture):
+        raise UnreadablePicture("the picture is blank")
+    return picture
+
+
+def placeholders(digests: Iterable[object]) -> list[str | None]:
+    """Finds products whose picture stands for many: it says nothing about any of them.
+
+    Args:
+        digests: a hash of each product's picture; what is no text counts as no picture.
+
+    Returns:
+        The reason for each product of a picture that more than `SHARED` products use, or None.
+    """
+    listed = [one if isinstance(one, str) else None for one in digests]
+    count = Counter(listed)
+    return [
+        f"its picture stands for {count[one]} products: a placeholder?"
+        if one is not None and count[one] > SHARED
+        else None
+        for one in listed
+    ]
+
+
+def is_blank(picture: np.ndarray) -> bool:
+    """Returns whether a picture, uint8 (height, width, 3), has one luminance all over."""
+    return float(picture.mean(axis=2).std()) < BLANK
+
+
+def _kind(content: bytes) -> str:
+    """What a file is that is no picture of `FORMATS`, in words."""
+    if content[4:8] == b"ftyp" and content[8:12] in HEIC:
+        return "a HEIC picture, which is not read: save it as JPEG"
+    start = content[:64].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    return next(
+        (words for sign, words in OTHERS.items() if start.startswith(sign)), "not a picture"
+    )
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """Scales gray of 16 bits to 8; Pillow would clip it to black and white."""
+    levels = np.asarray(picture)
+    if levels.dtype.kind == "f" or levels.min() < 0 or levels.max() > 65535:
+        raise UnreadablePicture("the picture has no levels of 8 or 16 bits: save it as PNG")
+    return Image.fromarray(
+        (levels // 257).astype(np.uint8) if levels.max() > 255 else levels.astype(np.uint8)
+    )

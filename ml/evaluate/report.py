@@ -21,6 +21,7 @@ from ml.evaluate.evaluation import METRICS
 from ml.grouping.calibration import Calibration, reliability
 from ml.pages.html import picture_url, product_card, write_page
 
+TEMPLATE = Path(__file__).parent / "templates/report.html.j2"
 GROUPS, MEMBERS = 40, 8  # shown at most: groups, and products of a group
 COLOURS = {
     "model": "#0b6e4f",
@@ -83,7 +84,7 @@ def write_report(
 
     write_page(
         path,
-        "report.html.j2",
+        TEMPLATE,
         metrics=metrics,
         tables=_tables(metrics),
         columns=METRICS,

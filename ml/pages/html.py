@@ -13,6 +13,7 @@ from PIL import Image
 from ml.core.files import replacing
 from ml.data.schema import BLOCK
 
+TEMPLATES = Path(__file__).parent / "templates"  # the frame of every page, and cards
 THUMBNAIL = 112  # pixels a side, at most
 
 
@@ -43,11 +44,18 @@ def picture_url(picture: Image.Image) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(content.getvalue()).decode()
 
 
-def write_page(path: Path, template: str, **content: Any) -> None:
-    """Renders a template of ml/pages/templates; it escapes every text that is not Markup."""
-    loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
+def write_page(path: Path, template: Path, **content: Any) -> None:
+    """Renders a template; it escapes every text that is not Markup.
+
+    Args:
+        template: a file, which may extend and include those of `TEMPLATES`.
+        content: every name that the template asks for; jinja2.UndefinedError if one is missing.
+    """
+    loader = jinja2.FileSystemLoader([template.parent, TEMPLATES])
     environment = jinja2.Environment(
         loader=loader, autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined
     )
     with replacing(path) as beside:
-        beside.write_text(environment.get_template(template).render(**content), encoding="utf-8")
+        beside.write_text(
+            environment.get_template(template.name).render(**content), encoding="utf-8"
+        )

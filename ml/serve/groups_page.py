@@ -6,8 +6,9 @@ import pandas as pd
 
 from ml.core.files import replacing, write_table
 from ml.data.images import decode
-from ml.pages.html import product_card, write_page
+from ml.pages.html import TEMPLATES, product_card, write_page
 
+TEMPLATE = TEMPLATES / "groups.html.j2"
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a text begins that a spreadsheet runs
 SHOWN = 300  # groups on the page, at most; the table has all
 
@@ -55,7 +56,7 @@ def write_groups(
     problems = table.loc[table["problem"].notna(), ["product_id", "problem"]].to_dict("records")
     write_page(
         out / "groups.html",
-        "groups.html.j2",
+        TEMPLATE,
         groups=shown,
         model=model,
         counts=counts,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from ml.core.allocator import keep_memory
 from ml.core.files import read_json
 from ml.core.progress import Advance
 from ml.data.blocks import block_numbers, relative_to_block
-from ml.data.images import UnreadablePicture, decode
+from ml.data.images import UnreadablePicture, decode_product, placeholders
 from ml.grouping.calibration import Calibration
 from ml.grouping.grouping import ClusteringName, Grouping
 from ml.model.embedding import embed_pictures
@@ -73,10 +74,12 @@ class Predictor:
             advance: called after each chunk with the number of its pictures.
         """
         embeddings, problems = [np.zeros((0, self.size), np.float32)], []
+        digests: list[str | None] = []
         source = zip(pictures, article_types, strict=True)
         with ThreadPoolExecutor() as pool:
             while chunk := list(islice(source, CHUNK)):
                 crops = list(pool.map(lambda one: self._crop(*one), chunk))
+                digests += [sha256(one).hexdigest() if one else None for one, _ in chunk]
                 good = [place for place, crop in enumerate(crops) if not isinstance(crop, str)]
                 part = np.zeros((len(chunk), self.size), np.float32)
                 if good:
@@ -84,11 +87,15 @@ class Predictor:
                 embeddings.append(part)
                 problems += [crop if isinstance(crop, str) else None for crop in crops]
                 advance(len(chunk))
-        return Embedded(np.concatenate(embeddings), problems)
+        found = np.concatenate(embeddings)
+        for place, placeholder in enumerate(placeholders(digests)):
+            if placeholder and problems[place] is None:
+                problems[place], found[place] = placeholder, 0
+        return Embedded(found, problems)
 
     def _crop(self, content: bytes | None, article_type: str) -> np.ndarray | str:
         try:
-            return crop_product(decode(content), self.crop, article_type=article_type)[0]
+            return crop_product(decode_product(content), self.crop, article_type=article_type)[0]
         except UnreadablePicture as error:
             return str(error)
 

@@ -9,10 +9,9 @@ import pandas as pd
 from PIL import Image
 
 from ml.core.progress import progress
-from ml.data.images import UnreadablePicture, decode
+from ml.data.images import UnreadablePicture, decode, is_blank, placeholders
 from ml.data.schema import BLOCK
 
-BLANK = 2.0  # of 255: a picture with a smaller standard deviation of its luminance is blank
 THUMBNAIL = 8  # pixels a side, in colour: colour variants must not count as duplicates
 SAME = 2.0  # of 255: pictures up to this mean difference of their thumbnails are near-duplicates
 
@@ -30,12 +29,15 @@ def inspect_pictures(catalog: pd.DataFrame, images: Path) -> pd.DataFrame:
         of the nearest earlier near-duplicate in its block, or None).
     """
     files = [None if pd.isna(name) else images / name for name in catalog["sha256"]]
+    shared = placeholders(catalog["sha256"])
     with (
         progress("check pictures", len(files), "pictures") as advance,
         ThreadPoolExecutor() as pool,
     ):
         facts = []
-        for fact in pool.map(_inspect, files):
+        for fact, placeholder in zip(pool.map(_inspect, files), shared, strict=True):
+            if fact["usable"] and placeholder:
+                fact |= {"usable": False, "reason": placeholder}
             facts.append(fact)
             advance()
     table = pd.DataFrame(facts).astype({"width": "Int32", "height": "Int32", "side": "Int32"})
@@ -53,7 +55,7 @@ def _inspect(file: Path | None) -> dict[str, Any]:
         return {"usable": False, "reason": str(error), **sides, "thumbnail": None}
     height, width, _ = picture.shape
     small = Image.fromarray(picture).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
-    blank = float(picture.mean(axis=2).std()) < BLANK
+    blank = is_blank(picture)
     return {
         "usable": not blank,
         "reason": "the picture is blank" if blank else None,
