@@ -6,7 +6,7 @@ of the noise is the same for all models, because some products are hard for ever
 the model's own. So no model is better than another on new products, and every difference between
 them is luck. The gate of mlflow/promotion.yaml decides about each model; a model that passes
 becomes the champion. Two other judges decide beside it: the gate that does not count comparisons,
-and one that promotes whatever has the higher value.
+and one that promotes each model with a higher value than the champion's.
 """
 
 from collections.abc import Callable

@@ -102,12 +102,10 @@ def write_report(
         group_count=len(errors.groups),
         grouped=sum(map(len, errors.groups)),
         mistakes={
-            "Worst false positives: different designs that look alike to the model": cards(
+            "Worst false positives: different designs with a high similarity": cards(
                 errors.false_positives
             ),
-            "Worst false negatives: variants that the model does not see": cards(
-                errors.false_negatives
-            ),
+            "Worst false negatives: variants with a low similarity": cards(errors.false_negatives),
         },
         boxes=picture_url(Image.open(boxes).convert("RGB")),
         products=len(products),

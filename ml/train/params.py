@@ -20,7 +20,7 @@ class TrainParams(Params):
     """
 
     method: str
-    epochs: int = Field(ge=0, description="0: the initial weights")
+    epochs: int = Field(ge=0, description="number of epochs; 0: the initial weights")
     batch: int = Field(gt=0, description="products in a step")
     learning_rate: float = Field(gt=0, description="peak of the one-cycle schedule")
     heads_rate: float = Field(

@@ -35,7 +35,7 @@ TRAINING_METHODS: dict[str, type["TrainingMethod"]] = {}  # filled as classes ar
 
 
 class TrainingMethod(nn.Module, ABC):
-    """An encoder with whatever trains it: projection heads, a momentum encoder, a queue, a loss.
+    """An encoder with the modules that train it: heads, a momentum encoder, a queue, a loss.
 
     Subclasses state `name`, `params_class` and `supervision`, build their modules in `__init__`,
     and compute the loss in `forward`. Names that repeat through all methods: `projection_head`,
@@ -53,7 +53,12 @@ class TrainingMethod(nn.Module, ABC):
     supervision: ClassVar[Supervision] = Supervision.PICTURES
 
     def __init__(self, encoder: Encoder, params: Any) -> None:
-        """Args: encoder: trained in place; params: an object of `params_class`."""
+        """Keeps encoder and params.
+
+        Args:
+            encoder: trained in place.
+            params: an object of `params_class`.
+        """
         super().__init__()
         self.params = params
         self.encoder = encoder
@@ -84,7 +89,7 @@ class TrainingMethod(nn.Module, ABC):
     def batches(
         cls, split: TrainSplit, batch: int, params: Any, random: torch.Generator
     ) -> Batches:
-        """The batches of an epoch, chosen by `supervision`.
+        """Returns the batches of an epoch, of the kind that `supervision` requires.
 
         Args:
             split: the products that train.

@@ -40,7 +40,12 @@ class MomentumMethod(TrainingMethod):
     """
 
     def __init__(self, encoder: Encoder, params: Any, projection_head: nn.Module) -> None:
-        """Args: as of `TrainingMethod`; projection_head: from features to what is compared."""
+        """Copies the encoder and the projection head.
+
+        Args:
+            encoder, params: as of `TrainingMethod`.
+            projection_head: from the features of the encoder to the vectors that are compared.
+        """
         super().__init__(encoder, params)
         self.projection_head = projection_head
         self.momentum_encoder = momentum_copy(encoder)
