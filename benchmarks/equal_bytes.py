@@ -1,4 +1,4 @@
-"""Proves that a change of the code changes no result: every output of every stage, before and after, byte for byte.
+"""Proves that a change of the code changes no output of any stage, byte for byte.
 
     python -m benchmarks.equal_bytes BEFORE AFTER     two commits; the table goes to standard output
 
@@ -55,9 +55,8 @@ def main(
             listed = list(names)
             equal = [name for name in listed if words[name] == "equal"]
             content = hashlib.sha256(b"".join(name.encode() + second[name] for name in equal))
-            print(
-                f"{len(equal):4} of {len(listed):4} outputs equal  {content.hexdigest()[:12]}  {place}"
-            )
+            digest = content.hexdigest()[:12]
+            print(f"{len(equal):4} of {len(listed):4} outputs equal  {digest}  {place}")
             for name in listed:
                 if words[name] != "equal":
                     print(f"     {words[name]}: {name}")
@@ -81,7 +80,10 @@ def outputs(commit: str, folder: Path) -> dict[str, bytes]:
             name: value for name, value in values.items() if name in params[section]
         }
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
-    generate = f"from pathlib import Path; from ml.synthetic import generate_shop; generate_shop(Path('shop'), {PRODUCTS}, 0)"
+    generate = (
+        "from pathlib import Path; from ml.synthetic import generate_shop; "
+        f"generate_shop(Path('shop'), {PRODUCTS}, 0)"
+    )
     _run([sys.executable, "-c", generate], folder)
     _run([sys.executable, "-m", "ml.snapshot", "shop"], folder)
     stages = yaml.safe_load((folder / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
@@ -110,7 +112,7 @@ def compare(first: bytes | None, second: bytes | None) -> str:
 
 
 def leaves(content: Any) -> Counter[str]:
-    """The numbers and words of a JSON document, and how often each occurs, without names and nesting."""
+    """Counts the numbers and words of a JSON document, without names and nesting."""
     if isinstance(content, dict):
         content = list(content.values())
     if isinstance(content, list):

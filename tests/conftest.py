@@ -19,8 +19,8 @@ import yaml
 from mlflow.tracking import MlflowClient
 from PIL import Image
 
-from flows.local.project import Project
 from flows.local.git import author, git
+from flows.local.project import Project
 from ml.snapshot.stage import import_shop
 from ml.synthetic import generate_shop
 

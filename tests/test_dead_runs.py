@@ -14,8 +14,8 @@ from faults import working_in
 from mlflow.tracking import MlflowClient
 
 from flows.local.environment import STARTED_BY
-from flows.local.project import Project
 from flows.local.git import git
+from flows.local.project import Project
 from flows.local.worktree import open_worktree
 from flows.registry.dead_runs import CHECKPOINT, TEMPORARY, clean, dead_runs, end, orphans, salvage
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.local.project import Project
 from flows.local.git import author, git
+from flows.local.project import Project
 from flows.reproduce import check_out, differing_outputs, largest_difference
 from ml.core.errors import UserError
 
