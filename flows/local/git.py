@@ -48,6 +48,11 @@ CONFIGURATION = {
     "submodule.recurse": "false",
     "tag.gpgSign": "false",
 }
+# For tools that read git's configuration by themselves, such as DVC.
+TOOLS = {
+    "GIT_CONFIG_GLOBAL": str(Path(__file__).with_name("gitconfig")),
+    "GIT_CONFIG_NOSYSTEM": "1",
+}
 # For checkouts of our own: their bytes decide the recipe, so they are as committed.
 AS_COMMITTED = {"core.autocrlf": "false", "core.eol": "lf", "core.excludesFile": os.devnull}
 

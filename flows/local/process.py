@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from flows.local.git import clean_environment
+from flows.local.git import TOOLS, clean_environment
 from flows.local.outages import FULL, says_full
 from ml.core.errors import UserError, visible
 
@@ -56,6 +56,7 @@ def stream(
     """
     variables = (
         clean_environment()
+        | TOOLS
         | {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         | dict(environment or {})
     )
