@@ -37,9 +37,9 @@ LONGEST = [
     "test_methods",
 ]
 # A test is slow if its file imports one of these packages, or if it needs one of these fixtures,
-# which make clones, train or run all stages.
+# which make clones, train, run all stages or need a detector.
 SLOW_IMPORTS = re.compile(r"^(?:from|import) (?:mlflow|playwright|prefect)\b", re.MULTILINE)
-SLOW_FIXTURES = {"make_clone", "prepared", "done"}
+SLOW_FIXTURES = {"make_clone", "prepared", "done", "weights"}
 SMALL = {  # params for a training of seconds
     "prepare.side": 48,
     "train.epochs": 2,
