@@ -74,14 +74,14 @@ def test_a_success_keeps_the_branch_of_a_registered_version_only(
 
 
 @pytest.mark.parametrize("registers", [False, True])
-def test_a_refusal_is_shown_once_and_leaves_no_run(
+def test_a_refusal_is_shown_once_and_leaves_no_run_but_that_of_a_version(
     empty_project: Project, client: MlflowClient, registers: bool
 ) -> None:
     refusal = UserError("the shop has no pictures")
     ended = Ended(empty_project, client, refusal, registers)
     assert ended.raised is refusal
     assert ended.shown == ["the shop has no pictures"]
-    assert ended.stage == "deleted"
+    assert ended.stage == ("active" if registers else "deleted")
     assert ended.worktrees == []
     assert ended.branch is registers
 

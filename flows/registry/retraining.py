@@ -65,7 +65,7 @@ def retraining(
             made.worktree.leave()
             raise
         show_refusal(refusal)
-        if made.run_id:
+        if made.run_id and made.version is None:  # a version needs its run
             client.delete_run(made.run_id)
         made.worktree.close(keep_branch=made.version is not None)
         raise
