@@ -1,4 +1,7 @@
-"""The servers of a team: MLflow with its own authentication and Prefect, both on PostgreSQL, as a company would run them."""
+"""The servers of a team: MLflow with authentication, and Prefect, both on PostgreSQL.
+
+The servers, the accounts and a release run once for this file.
+"""
 
 import os
 import secrets
@@ -10,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def program(name: str) -> str | None:
-    """A program of PostgreSQL; Debian keeps them off PATH."""
+    """The path of a program of PostgreSQL, or None; Debian does not put them on PATH."""
     kept = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
     return shutil.which(name) or (str(kept[-1]) if kept else None)
 
@@ -40,12 +43,19 @@ pytestmark = [
 ]
 
 ADMIN = "admin"
-PATIENCE = 1800.0  # seconds: MLflow hashes the password anew for each of some hundred requests
+PATIENCE = 1800.0  # seconds: MLflow hashes the password again for each of some hundred requests
 
 
 @dataclass
 class Team:
-    """The servers, and a clone for each account."""
+    """The servers of a team, and its clone.
+
+    Attributes:
+        mlflow: the address of the MLflow server.
+        database: the address of PostgreSQL.
+        passwords: the passwords by account.
+        clone: a clone that uses the servers, without an account.
+    """
 
     mlflow: str
     database: str
@@ -53,7 +63,7 @@ class Team:
     clone: Clone
 
     def as_(self, account: str) -> Clone:
-        """The clone, used by somebody with this account."""
+        """The clone with the credentials of this account."""
         found = Clone(self.clone.root)
         found.environment = self.clone.environment | {
             "MLFLOW_TRACKING_USERNAME": account,
@@ -62,7 +72,7 @@ class Team:
         return found
 
     def count(self, database: str, table: str) -> int:
-        """Rows of a table of PostgreSQL."""
+        """The number of rows of a table in a database of PostgreSQL."""
         with (
             closing(psycopg2.connect(f"{self.database}/{database}")) as connection,
             connection.cursor() as cursor,
@@ -73,14 +83,13 @@ class Team:
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[str]:
-    """The address of a PostgreSQL of our own, with a database for each server."""
-    folder = Path(
-        tempfile.mkdtemp(prefix="variants-postgres-")
-    )  # pytest's own folders are closed to other users
+    """The address of a PostgreSQL server with a database for each of the servers."""
+    # The user postgres may not enter the folders of pytest.
+    folder = Path(tempfile.mkdtemp(prefix="variants-postgres-"))
     port = free_port()
     initdb, server = program("initdb"), program("postgres")
     assert initdb and server
-    user = {}
+    user: dict[str, Any] = {}
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
         shutil.chown(folder, "postgres")
         user = {"user": "postgres"}
@@ -90,23 +99,14 @@ def postgres() -> Iterator[str]:
         check=True,
         cwd=folder,
         **user,
-    )  # type: ignore[call-overload]
-    command = [
-        server,
-        "-D",
-        str(data),
-        "-p",
-        str(port),
-        "-k",
-        str(folder),
-        "-c",
-        "listen_addresses=127.0.0.1",
-    ]
-    command += ["-c", "fsync=off", "-c", "max_connections=200"]
+    )
+    command = [server, "-D", str(data), "-p", str(port), "-k", str(folder)]
+    for setting in ("listen_addresses=127.0.0.1", "fsync=off", "max_connections=200"):
+        command += ["-c", setting]
     address = f"postgresql://variants@127.0.0.1:{port}"
     process = subprocess.Popen(
         command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **user
-    )  # type: ignore[call-overload]
+    )
     try:
         wait_for(address)
         with closing(psycopg2.connect(f"{address}/postgres")) as connection:
@@ -122,7 +122,7 @@ def postgres() -> Iterator[str]:
 
 
 def wait_for(address: str) -> None:
-    """Waits until PostgreSQL lets us in."""
+    """Waits until PostgreSQL accepts connections."""
     for _ in range(300):
         try:
             psycopg2.connect(f"{address}/postgres").close()
@@ -136,22 +136,23 @@ def wait_for(address: str) -> None:
 def team(
     postgres: str, make_clone: Callable[[], Clone], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Team]:
+    """The running servers, and a clone that uses them."""
     folder = tmp_path_factory.mktemp("team")
     passwords = {name: secrets.token_urlsafe(16) for name in (ADMIN, "trainer", "releaser")}
-    driven = postgres.replace(
-        "postgresql", "postgresql+psycopg2"
-    )  # without, SQLAlchemy wants another driver
+    # Without a driver in the address, SQLAlchemy takes another one than psycopg2.
+    driven = postgres.replace("postgresql", "postgresql+psycopg2")
     accounts = folder / "accounts.ini"
     accounts.write_text(
-        f"[mlflow]\ndefault_permission = READ\ndatabase_uri = {driven}/accounts\nadmin_username = {ADMIN}\n"
-        f"admin_password = {passwords[ADMIN]}\n"
+        f"[mlflow]\ndefault_permission = READ\ndatabase_uri = {driven}/accounts\n"
+        f"admin_username = {ADMIN}\nadmin_password = {passwords[ADMIN]}\n"
         "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
     )
+    asynchronous = postgres.replace("postgresql", "postgresql+asyncpg")
     environment = of_its_own(
         folder / "prefect",
         MLFLOW_AUTH_CONFIG_PATH=str(accounts),
         MLFLOW_FLASK_SERVER_SECRET_KEY=secrets.token_hex(16),
-        PREFECT_API_DATABASE_CONNECTION_URL=f"{postgres.replace('postgresql', 'postgresql+asyncpg')}/prefect",
+        PREFECT_API_DATABASE_CONNECTION_URL=f"{asynchronous}/prefect",
     )
     mlflow = mlflow_served(f"{driven}/mlflow", folder / "artifacts", "--app-name", "basic-auth")
     prefect = prefect_served()
@@ -171,10 +172,9 @@ def team(
 
 @pytest.fixture(scope="module")
 def accounts(team: Team) -> "Iterator[AuthServiceClient]":
-    """What an administrator does once: an account for the training machine, one for the release manager."""
-    from mlflow.server.auth.client import (
-        AuthServiceClient,  # imports a whole server: not while tests are collected
-    )
+    """The administrator's client; the accounts trainer and releaser are made with it."""
+    # The import loads a whole server, so it is not done while tests are collected.
+    from mlflow.server.auth.client import AuthServiceClient
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_USERNAME", ADMIN)
@@ -185,26 +185,57 @@ def accounts(team: Team) -> "Iterator[AuthServiceClient]":
         yield client
 
 
-def test_retraining_cannot_write_to_production_and_the_release_manager_can(
-    team: Team, accounts: "AuthServiceClient", shop: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@dataclass
+class Release:
+    """What the commands of a release printed, and what it added to the databases.
+
+    Attributes:
+        promoted: the outputs of both promotions by the release manager.
+        refused, undone: the trainer's attempts to promote and to roll back.
+        back: the output of the rollback by the release manager.
+        added: numbers of new rows by table.
+    """
+
+    promoted: tuple[str, str]
+    refused: subprocess.CompletedProcess[str]
+    undone: subprocess.CompletedProcess[str]
+    back: str
+    added: dict[str, int]
+
+
+@pytest.fixture(scope="module")
+def release(team: Team, accounts: "AuthServiceClient", shop: Path) -> Release:
+    """Two versions are trained and promoted, and the second is rolled back."""
+    tables = [("mlflow", "model_versions"), ("prefect", "flow_run")]
+    before = {table: team.count(database, table) for database, table in tables}
     trainer, releaser = team.as_("trainer"), team.as_("releaser")
     trainer.run("retrain", "--source", str(shop), timeout=PATIENCE)
-    accounts.grant_user_permission(
-        "releaser", "registered_model", CANDIDATES, "EDIT"
-    )  # to note approvals there
+    # The release manager notes approvals at the candidates.
+    accounts.grant_user_permission("releaser", "registered_model", CANDIDATES, "EDIT")
     releaser.run("approve", "1", "--by", "Rita Release", "--comment", "looks right")
-    assert "models:/color-variants/1 is the champion" in releaser.run("promote", "1").stdout
-
+    first = releaser.run("promote", "1").stdout
     trainer.run("retrain", "--source", str(shop), "--set", "train.seed=1", timeout=PATIENCE)
     releaser.run("approve", "2", "--by", "Rita Release")
     refused = trainer.run("promote", "2", check=False)
-    assert refused.returncode == 1
-    assert "error: MLflow does not let the account 'trainer' write" in refused.stderr
-    assert "Traceback" not in refused.stdout + refused.stderr
     undone = trainer.run("rollback", "--reason", "mine is better", "--to", "1", check=False)
-    assert undone.returncode == 1
+    second = releaser.run("promote", "2").stdout
+    back = releaser.run("rollback", "--reason", "groups shoes by sole").stdout
+    added = {table: team.count(database, table) - before[table] for database, table in tables}
+    return Release((first, second), refused, undone, back, added)
 
+
+def test_retraining_cannot_write_to_production_and_the_release_manager_can(
+    team: Team, release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "models:/color-variants/1 is the champion" in release.promoted[0]
+    assert release.refused.returncode == 1
+    assert "error: MLflow does not let the account 'trainer' write" in release.refused.stderr
+    assert "Traceback" not in release.refused.stdout + release.refused.stderr
+    assert release.undone.returncode == 1
+    assert "models:/color-variants/2 is the champion" in release.promoted[1]
+    assert "models:/color-variants/1 is the champion again" in release.back
+
+    trainer = team.as_("trainer")
     for name in ("USERNAME", "PASSWORD"):
         monkeypatch.setenv(
             f"MLFLOW_TRACKING_{name}", trainer.environment[f"MLFLOW_TRACKING_{name}"]
@@ -214,30 +245,28 @@ def test_retraining_cannot_write_to_production_and_the_release_manager_can(
     for forbidden in (
         lambda: client.copy_model_version(f"models:/{CANDIDATES}/2", PRODUCTION),
         lambda: client.create_model_version(PRODUCTION, str(candidate.source), candidate.run_id),
-        lambda: client.set_registered_model_alias(PRODUCTION, "champion", "1"),
+        lambda: client.set_registered_model_alias(PRODUCTION, "champion", "2"),
         lambda: client.set_model_version_tag(PRODUCTION, "1", "note", "mine"),
         lambda: client.delete_registered_model(PRODUCTION),
     ):
         with pytest.raises(MlflowException, match="403"):
             forbidden()
-    assert [one.version for one in client.search_model_versions(f"name = '{PRODUCTION}'")] == ["1"]
-
-    assert "models:/color-variants/2 is the champion" in releaser.run("promote", "2").stdout
-    back = releaser.run("rollback", "--reason", "groups shoes by sole")
-    assert "models:/color-variants/1 is the champion again" in back.stdout
+    versions = client.search_model_versions(f"name = '{PRODUCTION}'")
+    assert sorted(str(one.version) for one in versions) == ["1", "2"]
     assert client.get_model_version_by_alias(PRODUCTION, "champion").version == "1"
 
 
-def test_both_servers_keep_everything_in_postgresql(team: Team) -> None:
-    assert team.count("mlflow", "model_versions") == 4  # two candidates, two copies in production
-    assert (
-        team.count("prefect", "flow_run") == 5
-    )  # two retrainings, three promotions; rollbacks need no Prefect
+def test_both_servers_keep_everything_in_postgresql(team: Team, release: Release) -> None:
+    assert release.added["model_versions"] == 4  # two candidates, two copies in production
+    # Two retrainings and three promotions; a rollback needs no Prefect.
+    assert release.added["flow_run"] == 5
     assert team.count("accounts", "users") == 3
     assert not list(team.clone.root.rglob("mlflow.db"))
 
 
-def test_a_wrong_password_is_told_without_a_traceback(team: Team, shop: Path) -> None:
+def test_a_wrong_password_is_reported_without_a_traceback(
+    team: Team, accounts: "AuthServiceClient", shop: Path
+) -> None:
     stranger = team.as_("trainer")
     stranger.environment["MLFLOW_TRACKING_PASSWORD"] = "not the one"
     refused = stranger.run("retrain", "--source", str(shop), check=False)
