@@ -70,6 +70,16 @@ def test_ctrl_c_to_the_process_group_reaches_a_command_once() -> None:
     assert all(gone(one) for one in below)
 
 
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    process, below = started(preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    process.send_signal(signal.SIGHUP)  # as the end of a session does to what nohup started
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=1)
+    assert all(psutil.pid_exists(one) for one in below)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 143
+
+
 def test_a_command_that_is_killed_takes_its_child_with_it() -> None:
     process, (child, started_by_child) = started()
     process.kill()

@@ -24,7 +24,8 @@ def supervise(advice: str) -> None:
     """Goes on in a child process; the calling process waits for it and never returns.
 
     The exit code is the command's, 128 plus the signal's number after an interruption. A second
-    signal ends the waiting process without any further work.
+    signal ends the waiting process without any further work. A signal that is ignored, as nohup
+    asks for, stays ignored.
 
     Args:
         advice: what a person can do after an interruption, in a sentence.
@@ -40,7 +41,8 @@ def supervise(advice: str) -> None:
 
     def interrupt(number: int, frame: object) -> None:
         for one in SIGNALS:
-            signal.signal(one, lambda again, _: os._exit(128 + again))
+            if signal.getsignal(one) == interrupt:
+                signal.signal(one, lambda again, _: os._exit(128 + again))
         kill_tree(child)
         with suppress(OSError):  # the terminal may be gone
             name = signal.Signals(number).name
@@ -48,7 +50,8 @@ def supervise(advice: str) -> None:
         os._exit(128 + number)
 
     for one in SIGNALS:
-        signal.signal(one, interrupt)
+        if signal.getsignal(one) != signal.SIG_IGN:  # as nohup and shells set it
+            signal.signal(one, interrupt)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     raise SystemExit(code if code >= 0 else 128 - code)
 
