@@ -56,6 +56,7 @@ class Command:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=heed_signals,
             )
 
     @property
@@ -109,6 +110,12 @@ class Command:
         code = self.process.wait(timeout=PATIENCE)
         assert code == 0, f"exited with {code}:\n{self.said}"
         return self.said
+
+
+def heed_signals() -> None:
+    """Lets a new process heed signals that the tests' own process may ignore, as nohup asks for."""
+    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(one, signal.SIG_DFL)
 
 
 def working_in(folder: Path) -> list[psutil.Process]:

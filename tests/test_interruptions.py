@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 from conftest import CANDIDATES, ROOT, Clone, loosen_gate, set_params
-from faults import Command, working_in
+from faults import Command, heed_signals, working_in
 
 SUPERVISED = """
 import os, subprocess, sys, time
@@ -42,6 +42,7 @@ def gone(process: int) -> bool:
 def started(**options: object) -> tuple[subprocess.Popen[str], list[int]]:
     """A supervised command, and the process ids of its child and of what that has started."""
     command = [sys.executable, "-c", SUPERVISED]
+    options = {"preexec_fn": heed_signals, **options}
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
     )  # type: ignore[call-overload]
