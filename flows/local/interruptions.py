@@ -17,6 +17,7 @@ import psutil
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+PATIENCE = 3.0  # seconds: a process with much memory takes a moment to go
 POLL = 1.0  # seconds between looks at the parent, where the system does not tell of its death
 
 
@@ -57,13 +58,18 @@ def supervise(advice: str) -> None:
 
 
 def kill_tree(process: int) -> None:
-    """Kills a process with SIGKILL, and everything that it has started, in whatever session."""
+    """Kills a process with SIGKILL, and everything that it has started, in whatever session.
+
+    It waits until they are gone, for `PATIENCE` seconds at most.
+    """
     with suppress(psutil.NoSuchProcess):
         top = psutil.Process(process)
         top.suspend()  # it starts nothing more
-        for one in [*top.children(recursive=True), top]:
+        below = [*top.children(recursive=True), top]
+        for one in below:
             with suppress(psutil.Error):
                 one.kill()
+        psutil.wait_procs(below, timeout=PATIENCE)
 
 
 def _die_with(parent: int) -> None:
