@@ -36,10 +36,12 @@ LONGEST = [
     "test_reproduce",
     "test_methods",
 ]
-# A test is slow if its file imports one of these packages, or if it needs one of these fixtures,
-# which make clones, train, run all stages or need a detector.
-SLOW_IMPORTS = re.compile(r"^(?:from|import) (?:mlflow|playwright|prefect)\b", re.MULTILINE)
-SLOW_FIXTURES = {"make_clone", "prepared", "done", "weights"}
+# A test is slow if its file imports one of these packages or runs stages in a `workplace`, or if it
+# needs one of these fixtures, which make clones, train or need a detector.
+SLOW_FILE = re.compile(
+    r"^(?:from|import) (?:mlflow|playwright|prefect)\b|\bworkplace\(", re.MULTILINE
+)
+SLOW_FIXTURES = {"make_clone", "prepared", "weights"}
 SMALL = {  # params for a training of seconds
     "prepare.side": 48,
     "train.epochs": 2,
@@ -66,7 +68,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     `make test-fast` leaves the slow ones out. Sorted so, two workers end at about the same time.
     """
-    slow = {path for path in {item.path for item in items} if SLOW_IMPORTS.search(path.read_text())}
+    slow = {path for path in {item.path for item in items} if SLOW_FILE.search(path.read_text())}
     for item in items:
         if item.path in slow or SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker("slow")
