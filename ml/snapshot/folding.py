@@ -1,0 +1,51 @@
+"""Folds values that look alike into one value: white space, Unicode forms, invisible characters."""
+
+import unicodedata
+from collections.abc import Callable, Collection
+
+import pandas as pd
+
+# Characters without width or meaning of their own, which copying from pages and PDFs leaves:
+# soft hyphen, zero-width space, marks of direction, word joiner and byte order mark. The joiners
+# U+200C and U+200D stay: they are letters' forms in Persian and parts of emoji.
+INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200e\u200f\u2060\ufeff"))
+
+
+def fold(text: str) -> str:
+    """Returns a text in Unicode form NFC, with single spaces and without invisible characters.
+
+    Every run of white space, such as no-break spaces and line ends, becomes one space, and none is
+    left at the ends.
+    """
+    return " ".join(unicodedata.normalize("NFC", text.translate(INVISIBLE)).split())
+
+
+def fold_table(
+    table: pd.DataFrame, name: str, log: Callable[[str], None], exact: Collection[str] = ()
+) -> pd.DataFrame:
+    """Folds all values of a table, and logs a warning for each column in which values change.
+
+    Args:
+        table: texts, and None for missing values; its index is named "line" or "row".
+        name: of the file, for the warnings.
+        log: called with each warning.
+        exact: columns that are kept as they are, such as paths.
+
+    Returns:
+        The table with folded values; those of which nothing is left are None.
+    """
+    folded = table.copy()
+    for column in table.columns.difference(list(exact), sort=False):
+        values = table[column].tolist()
+        new = [None if one is None else fold(one) or None for one in values]
+        changed = [place for place, one in enumerate(values) if one != new[place]]
+        if changed:
+            first = changed[0]
+            log(
+                f"warning: {name}: {len(changed)} values of column {column} hold special or "
+                "repeated spaces, invisible characters or another Unicode form, as "
+                f"{table.index.name} {table.index[first]}: {ascii(values[first])} is read as "
+                f"{ascii(new[first])}"
+            )
+        folded[column] = pd.Series(new, index=table.index, dtype=object)
+    return folded
