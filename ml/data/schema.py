@@ -2,5 +2,6 @@
 
 CATALOG_COLUMNS = ("product_id", "image", "brand", "gender", "article_type")
 PAIR_COLUMNS = ("left", "right", "color_variants")
+PICTURE_COLUMNS = ("product_id", "image")
 BLOCK = ["brand", "gender", "article_type"]  # colour variants are searched within one block
 KIND = BLOCK[1:]  # what a product is: gender and article type

@@ -44,8 +44,8 @@ def fold_table(
             log(
                 f"warning: {name}: {len(changed)} values of column {column} hold special or "
                 "repeated spaces, invisible characters or another Unicode form, as "
-                f"{table.index.name} {table.index[first]}: {ascii(values[first])} is read as "
-                f"{ascii(new[first])}"
+                f"{table.index.name} {table.index[first]}: {values[first]!a} is read as "
+                f"{new[first]!a}"
             )
         folded[column] = pd.Series(new, index=table.index, dtype=object)
     return folded

@@ -1,20 +1,37 @@
 """Reads shops in the public data format.
 
-A shop is a folder or fsspec URL with a catalogue, pictures and, optionally, annotated pairs.
+A shop is a folder or fsspec URL with a catalogue, pictures and, optionally, annotated pairs, a list
+of further pictures, and a description of how to read these tables.
 """
 
-import io
+import errno
+import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import fsspec
 import pandas as pd
 
 from ml.core.errors import UserError
-from ml.data.schema import CATALOG_COLUMNS, PAIR_COLUMNS
+from ml.data.schema import CATALOG_COLUMNS, PAIR_COLUMNS, PICTURE_COLUMNS
+from ml.snapshot.description import (
+    NOTHING,
+    ShopDescription,
+    read_description,
+    rename,
+    suggestion,
+)
+from ml.snapshot.folding import fold_table
+from ml.snapshot.shop_checks import check_catalog, check_pairs, check_pictures
+from ml.snapshot.shop_paths import inside, refuse_links
+from ml.snapshot.tables import read_csv, read_parquet
 
 FORMAT = "see docs/data-format.md"
+NO_FILE = (errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG)
+KEYS = ("product_id", "left", "right")  # columns that hold ids of products
+Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -26,47 +43,69 @@ class Shop:
         catalog: one row per product; every column is text, and missing values are None.
         pairs: annotated pairs (left, right: text; color_variants: Int8; all others text), or None
             if the shop has no pairs.
+        pictures: all pictures of the products that have several (product_id, image, role: text;
+            position: Int32, from 1), sorted by product and position, or None if the shop lists
+            none.
     """
 
     source: str
     catalog: pd.DataFrame
     pairs: pd.DataFrame | None
+    pictures: pd.DataFrame | None
     fs: Any
     root: str
 
-    def read_picture(self, image: str) -> bytes | None:
-        """Reads the bytes of one picture, or None if the file is missing.
+    def path_of(self, image: str) -> str:
+        """Returns the path of a picture within the shop's file system.
+
+        Names of files with accents exist in two Unicode forms; the one that is there is taken.
 
         Raises:
             UserError: the path leaves the shop's folder, or is or passes through a symbolic link.
         """
         path = f"{self.root}/{inside(image, self.source)}"
+        if not image.isascii() and not self.fs.exists(path):
+            forms = (unicodedata.normalize(form, path) for form in ("NFC", "NFD"))
+            path = next((one for one in forms if self.fs.exists(one)), path)
         if _is_local(self.fs):
             refuse_links(Path(self.root), Path(path), self.source)
+        return path
+
+    def read_picture(self, image: str) -> bytes | None:
+        """Reads the bytes of one picture of the shop's folder, or None if the file is missing.
+
+        Raises:
+            UserError: as of `path_of`.
+        """
+        path = self.path_of(image)
         try:
             content: bytes = self.fs.cat_file(path)
-        except (FileNotFoundError, IsADirectoryError):
-            return None
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) or error.errno in NO_FILE:
+                return None
+            raise
         return content
 
 
-def open_shop(source: str) -> Shop:
+def open_shop(source: str, columns: dict[str, str] | None = None, log: Log = print) -> Shop:
     """Reads the tables of a shop and checks what an import needs.
 
     Args:
         source: a folder, or any fsspec URL (s3://bucket/shop, https://…, memory://…).
+        columns: the shop's names of columns → the format's, see `parse_columns`. They precede those
+            of shop.yaml.
+        log: called with a warning for each value that is not read as it is.
 
     Raises:
         UserError: the folder does not exist, has no catalogue or two of them, a table is unreadable
-            or lacks columns, the catalogue has no rows, or a picture's path leaves the shop.
+            or lacks columns, the catalogue has no rows, a label is none, or a picture's path leaves
+            the shop.
     """
     try:
         fs, root = fsspec.core.url_to_fs(source)
         root = root.rstrip("/")
-        exists = (
-            fs.isdir(root)
-            or fs.exists(f"{root}/catalog.csv")
-            or fs.exists(f"{root}/catalog.parquet")
+        exists = fs.isdir(root) or any(
+            fs.exists(f"{root}/catalog.{ending}") for ending in ("csv", "parquet")
         )
     except (ImportError, ValueError, OSError) as error:
         raise UserError(f"the shop '{source}' cannot be reached: {error}") from error
@@ -75,89 +114,112 @@ def open_shop(source: str) -> Shop:
             f"there is no shop at '{source}': give a folder or URL that holds catalog.csv "
             f"({FORMAT})"
         )
-    catalog = _read(fs, root, "catalog", source)
+    folder = _Folder(source, fs, root, ShopDescription(), columns or {}, log)
+    folder.description = read_description(folder.content("shop.yaml"), source)
+    folder.columns = folder.description.columns | folder.columns
+    catalog, pairs, pictures = (folder.table(name) for name in ("catalog", "pairs", "pictures"))
     if catalog is None:
         raise UserError(f"the shop '{source}' has no catalog.csv or catalog.parquet ({FORMAT})")
-    _need_columns(catalog, CATALOG_COLUMNS, "catalog", source)
-    if catalog.empty:
-        raise UserError(f"the catalogue of '{source}' has a header but no products")
-    catalog = catalog.map(_text)
-    for image in catalog["image"].dropna():
-        inside(image, source)
-    pairs = _read(fs, root, "pairs", source)
-    if pairs is not None:
-        _need_columns(pairs, PAIR_COLUMNS, "pairs", source)
-        labels = pd.to_numeric(pairs["color_variants"], errors="coerce")
-        pairs = pairs.map(_text)
-        pairs["color_variants"] = labels.where(labels.isin([0, 1])).astype("Int8")
-    return Shop(source, catalog, pairs, fs, root)
+    folder.refuse_unknown_columns()
+    pictures = None if pictures is None else check_pictures(pictures, source)
+    catalog = check_catalog(catalog, pictures, source, log)
+    pairs = None if pairs is None else check_pairs(pairs, source)
+    if pictures is not None:
+        pictures = pictures[pictures["product_id"].isin(catalog["product_id"])]
+        pictures = pictures.reset_index(drop=True)
+    return Shop(source, catalog, pairs, pictures, fs, root)
 
 
-def inside(image: str, source: str) -> str:
-    """Returns a picture's path in normal form.
+@dataclass
+class _Folder:
+    """The folder of a shop, from which its tables are read."""
 
-    Raises:
-        UserError: the path leaves the shop.
-    """
-    path = PurePosixPath(image.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0] if path.parts else True:
-        raise UserError(
-            f"the catalogue of '{source}' names the picture '{image}', which is not inside the "
-            "shop: paths are relative to the shop's folder and hold no '..'"
-        )
-    return str(path)
+    source: str
+    fs: Any
+    root: str
+    description: ShopDescription
+    columns: dict[str, str]
+    log: Log
 
+    def __post_init__(self) -> None:
+        self.seen: set[str] = set()  # the names of columns of all tables, as the shop has them
 
-def refuse_links(root: Path, path: Path, source: str) -> None:
-    """Raises UserError if `path`, or a folder between it and `root`, is a symbolic link."""
-    step = path
-    while step != root:
-        if step.is_symlink():
-            raise UserError(
-                f"'{step.relative_to(root)}' in the shop '{source}' is a symbolic link: "
-                "put the file itself there; links are refused because they can leave the shop"
+    def content(self, name: str) -> bytes | None:
+        """The bytes of a file, or None if there is no such file.
+
+        Raises:
+            UserError: it is a symbolic link, or cannot be read.
+        """
+        path = f"{self.root}/{name}"
+        if _is_local(self.fs):
+            refuse_links(Path(self.root), Path(path), self.source)
+        try:
+            return bytes(self.fs.cat_file(path)) if self.fs.exists(path) else None
+        except (OSError, ValueError) as error:
+            raise UserError(f"{name} of the shop '{self.source}' cannot be read: {error}") from (
+                error
             )
-        step = step.parent
+
+    def table(self, name: str) -> pd.DataFrame | None:
+        """A table with the columns' names of the format and folded values, or None."""
+        endings = ("csv", "parquet")
+        found = [one for one in endings if self.fs.exists(f"{self.root}/{name}.{one}")]
+        if len(found) > 1:
+            raise UserError(
+                f"the shop '{self.source}' has both {name}.csv and {name}.parquet: keep one of them"
+            )
+        if not found:
+            return None
+        parts = [self._part(part) for part in self._parts(f"{name}.{found[0]}")]
+        table = parts[0] if len(parts) == 1 else pd.concat(parts)
+        self.seen |= set(table.columns)
+        needed = {"catalog": CATALOG_COLUMNS, "pairs": PAIR_COLUMNS, "pictures": PICTURE_COLUMNS}
+        table = rename(table, self.columns, needed[name], f"{name}.{found[0]}")
+        missing = [column for column in needed[name] if column not in table.columns]
+        if name == "catalog" and self.fs.exists(f"{self.root}/pictures.{found[0]}"):
+            missing = [column for column in missing if column != "image"]
+        if missing:
+            lacking = f"column{'s' if len(missing) > 1 else ''} {', '.join(missing)}"
+            raise UserError(
+                f"the {name} table of '{self.source}' lacks the {lacking}; it has "
+                f"{', '.join(table.columns)} ({FORMAT}); {suggestion(missing, list(table.columns))}"
+            )
+        return fold_table(table, f"{name}.{found[0]}", self.log, exact=("image",))
+
+    def _parts(self, file: str) -> list[str]:
+        """The files of a table: one, or the parts that Spark writes into a folder."""
+        if not self.fs.isdir(f"{self.root}/{file}"):
+            return [file]
+        ending = file.partition(".")[2]
+        names = sorted(Path(one).name for one in self.fs.ls(f"{self.root}/{file}", detail=False))
+        parts = [f"{file}/{one}" for one in names if one[0] not in "._"]
+        odd = [one for one in parts if not one.endswith(f".{ending}")]
+        if odd or not parts:
+            raise UserError(
+                f"the folder {file} of '{self.source}' holds "
+                f"{odd[0] if odd else 'no table'}: it may hold files *.{ending} only; write the "
+                "table without partitions"
+            )
+        return parts
+
+    def _part(self, file: str) -> pd.DataFrame:
+        content = self.content(file)
+        assert content is not None
+        if file.endswith(".parquet"):
+            keys = {theirs for theirs, ours in self.columns.items() if ours in KEYS} | set(KEYS)
+            return read_parquet(content, file, tuple(keys))
+        how = self.description
+        return read_csv(content, file, encoding=how.encoding, delimiter=how.delimiter)
+
+    def refuse_unknown_columns(self) -> None:
+        """Raises UserError if a column is given a name but no table has it."""
+        for theirs, ours in self.columns.items():
+            if theirs not in self.seen and not theirs.startswith(NOTHING):
+                raise UserError(
+                    f"no table of '{self.source}' has the column '{theirs}', which is to be named "
+                    f"{ours}: there are {', '.join(sorted(self.seen))}"
+                )
 
 
 def _is_local(fs: Any) -> bool:
     return "file" in (fs.protocol if isinstance(fs.protocol, tuple | list) else (fs.protocol,))
-
-
-def _text(value: Any) -> str | None:
-    if value is None or value is pd.NA or (isinstance(value, float) and value != value):
-        return None
-    text = str(value).strip()
-    return text or None
-
-
-def _read(fs: Any, root: str, name: str, source: str) -> pd.DataFrame | None:
-    found = [ending for ending in ("csv", "parquet") if fs.exists(f"{root}/{name}.{ending}")]
-    if len(found) > 1:
-        raise UserError(
-            f"the shop '{source}' has both {name}.csv and {name}.parquet: keep one of them"
-        )
-    if not found:
-        return None
-    path = f"{root}/{name}.{found[0]}"
-    if _is_local(fs):
-        refuse_links(Path(root), Path(path), source)
-    try:
-        content = io.BytesIO(fs.cat_file(path))
-        if found[0] == "parquet":
-            return pd.read_parquet(content)
-        return pd.read_csv(content, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except Exception as error:  # of many kinds, in pandas and pyarrow: the table is unreadable
-        raise UserError(
-            f"{name}.{found[0]} of the shop '{source}' cannot be read: {error}"
-        ) from error
-
-
-def _need_columns(table: pd.DataFrame, needed: tuple[str, ...], name: str, source: str) -> None:
-    missing = [column for column in needed if column not in table.columns]
-    if missing:
-        lacking = f"column{'s' if len(missing) > 1 else ''} {', '.join(missing)}"
-        raise UserError(
-            f"the {name} table of '{source}' lacks the {lacking}; "
-            f"it has {', '.join(map(str, table.columns))} ({FORMAT})"
-        )

@@ -1,0 +1,95 @@
+"""Checks the tables of a shop: its catalogue, its annotated pairs and its list of pictures."""
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from ml.core.errors import UserError
+from ml.data.schema import BLOCK
+from ml.snapshot.shop_paths import inside, is_web
+
+LABELS = {
+    **dict.fromkeys(("1", "1.0", "true", "t", "yes", "y"), 1),
+    **dict.fromkeys(("0", "0.0", "false", "f", "no", "n"), 0),
+}
+
+Log = Callable[[str], None]
+
+
+def check_catalog(
+    table: pd.DataFrame, pictures: pd.DataFrame | None, source: str, log: Log
+) -> pd.DataFrame:
+    """Checks a catalogue; a product without an image gets the first of its pictures."""
+    if table.empty:
+        raise UserError(f"the catalogue of '{source}' has a header but no products")
+    if pictures is not None:
+        first = pictures.drop_duplicates("product_id").set_index("product_id")["image"]
+        if "image" not in table:
+            table["image"] = pd.Series(None, index=table.index, dtype=object)
+        blank = table["image"].isna()
+        table.loc[blank, "image"] = table.loc[blank, "product_id"].map(first)
+        table["image"] = table["image"].astype(object).where(table["image"].notna(), None)
+    for image in table["image"].dropna():
+        if not is_web(image):
+            inside(image, source)
+    for column in BLOCK:
+        empty = table.loc[table[column].isna(), "product_id"]
+        if len(empty):
+            named = ", ".join(map(str, empty[:10])) + (", …" if len(empty) > 10 else "")
+            log(
+                f"warning: {len(empty)} products have no {column}: {named}; each is compared with "
+                f"the other products of unknown {column} only"
+            )
+    ids = table["product_id"].dropna()
+    shortened = ids[ids.str.fullmatch(r"\d(\.\d+)?E\+\d+", case=False)]
+    if len(shortened):
+        log(
+            f"warning: {len(shortened)} ids are like {shortened.iloc[0]}: a spreadsheet has "
+            "shortened them; export the table again with ids as text"
+        )
+    return table.reset_index(drop=True)
+
+
+def check_pictures(table: pd.DataFrame, source: str) -> pd.DataFrame:
+    """Checks a list of pictures and sorts it; without a position the order of the rows counts."""
+    for column in ("role", "position"):
+        if column not in table:
+            table[column] = pd.Series(None, index=table.index, dtype=object)
+    for line, image in table["image"].items():
+        if image is None or table.at[line, "product_id"] is None:
+            raise UserError(
+                f"pictures of '{source}', {table.index.name} {line}: product_id and image "
+                "must be filled in"
+            )
+        if not is_web(image):
+            inside(image, source)
+    numbers = pd.to_numeric(table["position"], errors="coerce")
+    wrong = table.index[table["position"].notna() & ~(numbers.ge(1) & numbers.mod(1).eq(0))]
+    if len(wrong):
+        raise UserError(
+            f"pictures of '{source}', {table.index.name} {wrong[0]}: the position "
+            f"'{table.at[wrong[0], 'position']!s}' is no whole number from 1"
+        )
+    in_order = table.groupby("product_id").cumcount() + 1
+    table["position"] = numbers.fillna(in_order.astype(float)).astype("Int32")
+    order = ["product_id", "position", "image"]
+    return table.sort_values(order, kind="stable").reset_index(drop=True)
+
+
+def check_pairs(table: pd.DataFrame, source: str) -> pd.DataFrame:
+    """Turns the labels of pairs into 1, 0 and missing values.
+
+    Raises:
+        UserError: a label is none; the message gives its line.
+    """
+    words = table["color_variants"]
+    labels = words.map(lambda one: None if one is None else LABELS.get(one.casefold()))
+    wrong = table.index[words.notna() & labels.isna()]
+    if len(wrong):
+        raise UserError(
+            f"pairs of '{source}', {table.index.name} {wrong[0]}, column color_variants: "
+            f"'{words.loc[wrong[0]]!s}' is no label; write 1, true or yes for the same design in "
+            "another colour, else 0, false or no"
+        )
+    table["color_variants"] = labels.astype("Int8")
+    return table.reset_index(drop=True)

@@ -1,0 +1,56 @@
+"""Paths and addresses of pictures, which a shop writes: none leads out of the shop's folder."""
+
+from pathlib import Path, PurePosixPath
+
+from ml.core.errors import UserError
+
+WEB = ("http://", "https://")
+LONGEST = 255  # bytes of a file's name
+
+
+def is_web(image: str) -> bool:
+    """Returns whether a picture is given by its address on the web."""
+    return image.startswith(WEB)
+
+
+def inside(image: str, source: str) -> str:
+    """Returns a picture's path in normal form.
+
+    Raises:
+        UserError: the path leaves the shop.
+    """
+    path = PurePosixPath(image.replace("\\", "/"))
+    outside = path.is_absolute() or ".." in path.parts
+    if not path.parts or outside or ":" in path.parts[0] or "\0" in image:
+        raise UserError(
+            f"the catalogue of '{source}' names the picture '{image}', which is not inside the "
+            "shop: paths are relative to the shop's folder and hold no '..'"
+        )
+    if any(len(part.encode()) > LONGEST for part in path.parts):
+        raise UserError(
+            f"the catalogue of '{source}' names the picture '{image[:40]}…': a name of more than "
+            f"{LONGEST} bytes is none of a file"
+        )
+    return str(path)
+
+
+def refuse_links(root: Path, path: Path, source: str) -> None:
+    """Refuses what is not in the shop itself, or not a file.
+
+    Raises:
+        UserError: `path`, or a folder between it and `root`, is a symbolic link; or `path` is a
+            pipe, a socket or a device.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise UserError(
+            f"'{path.relative_to(root)}' in the shop '{source}' is a pipe, a socket or a device: "
+            "put a file there"
+        )
+    step = path
+    while step != root:
+        if step.is_symlink():
+            raise UserError(
+                f"'{step.relative_to(root)}' in the shop '{source}' is a symbolic link: "
+                "put the file itself there; links are refused because they can leave the shop"
+            )
+        step = step.parent
