@@ -171,7 +171,7 @@ def evaluate(
     ],
     source: Source,
     split: Annotated[
-        str | None, typer.Option(help="Only the brands of one split: train, dev or test.")
+        str | None, typer.Option(help="Only the products of one split: train, dev or test.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from ml.data.annotations import build_annotations
-from ml.data.split import split_of
 from ml.evaluate.bootstrap import Resamples, interval, pair_weights, resample
 from ml.evaluate.evaluation import METRICS, Evaluation
 from ml.grouping.calibration import Calibration
+from ml.validate.contradictions import contradicts
 
 
 def shop(
@@ -199,14 +199,28 @@ def test_recall_at_1_asks_products_with_a_variant_and_a_tie_is_no_hit() -> None:
     assert not found.any()
 
 
-def test_the_split_of_a_brand_never_changes_and_all_splits_are_used() -> None:
-    assert [split_of(brand) for brand in ("adidas", "nike", "wrangler", "rockport")] == [
-        "test",
-        "dev",
-        "train",
-        "dev",
-    ]
-    splits = pd.Series([split_of(f"brand {number}") for number in range(3000)]).value_counts(
-        normalize=True
+def test_a_pair_that_is_listed_twice_or_mirrored_counts_once() -> None:
+    products = a_block(4)
+    once = pd.DataFrame(
+        [("0", "1", 1), ("1", "2", 0), ("2", "3", 1)], columns=["left", "right", "color_variants"]
     )
-    assert splits.to_dict() == pytest.approx({"train": 0.6, "dev": 0.2, "test": 0.2}, abs=0.03)
+    mirrored = once.rename(columns={"left": "right", "right": "left"})
+    twice = pd.concat([once, mirrored, once.head(1)], ignore_index=True)
+    one, more = (build_annotations(products, pairs) for pairs in (once, twice))
+    assert one.usable == more.usable == len(more.hard) == 3
+    for name in ("left", "right", "label"):
+        assert (getattr(one.hard, name) == getattr(more.hard, name)).all()
+
+
+def test_contradictory_pairs_are_found_through_chains_and_mirrored_rows() -> None:
+    columns = ["left", "right", "color_variants", "confidence"]
+    rows = [("a", "b", 1, "high"), ("b", "c", 1, None), ("c", "a", 0, "high")]
+    assert contradicts(pd.DataFrame(rows, columns=columns)).tolist() == [False, False, True]
+    mirrored = [("a", "b", 1, "high"), ("b", "a", 0, "medium"), ("a", "b", 0, "low")]
+    assert contradicts(pd.DataFrame(mirrored, columns=columns)).tolist() == [False, True, False]
+
+
+def a_block(count: int) -> pd.DataFrame:
+    """Products of one block, with the ids 0, 1, …"""
+    ids = [str(number) for number in range(count)]
+    return pd.DataFrame({"product_id": ids, "brand": "b", "gender": "g", "article_type": "t"})

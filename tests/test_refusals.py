@@ -61,9 +61,9 @@ def spoil(shop: Path, how: str) -> list[str]:
             shop / "pairs.csv", index=False
         )
         return ["contradict", ids[0], ids[2]]
-    if how == "one brand":
-        edit_table(catalog, lambda table: table.assign(brand="Only One"))
-        return ["two brands"]
+    if how == "pair with itself":
+        edit_table(shop / "pairs.csv", lambda table: table.assign(right=table["left"]))
+        return ["no pair is of a product with itself"]
     content = {
         "truncated": lambda: picture.read_bytes()[:2000],
         "zero bytes": lambda: b"",
@@ -96,7 +96,7 @@ SPOILT = [
     "blank",
     "path with dots",
     "contradictory pairs",
-    "one brand",
+    "pair with itself",
 ]
 
 
@@ -116,10 +116,10 @@ def test_a_refused_shop_is_explained_on_prefects_page_with_the_rows_as_plain_tex
     address = f"{clone.environment['PREFECT_API_URL']}/artifacts/filter"
     query = {"artifacts": {"key": {"any_": ["refusal"]}}}
     before = {one["id"] for one in post(address, query)}
-    spoil(own_shop, "one brand")
+    spoil(own_shop, "pair with itself")
     refused(clone, "retrain", "--source", str(own_shop))
     (page,) = [one["data"] for one in post(address, query) if one["id"] not in before]
-    assert "two brands" in page
+    assert "no pair is of a product with itself" in page
     assert "```" in page
 
 

@@ -24,9 +24,9 @@ from benchmarks import grouping as benchmark
 from ml.core.errors import UserError
 from ml.core.files import read_json, read_table
 from ml.data.blocks import block_numbers
-from ml.data.split import split_of
 from ml.grouping.grouping import CLUSTERINGS, ClusteringName, Grouping
 from ml.serve.predictor import Predictor
+from ml.validate.split import split_products
 
 
 def run(folder: Path, monkeypatch: pytest.MonkeyPatch, *stages: str) -> None:
@@ -101,7 +101,8 @@ def test_prepared_arrays_are_uint8_memory_maps_with_a_row_for_each_product(done:
     assert isinstance(images, np.memmap)
     assert (images.shape, images.dtype) == ((len(products), 48, 48, 3), np.uint8)
     assert (masks.shape, masks.dtype) == ((len(products), 48, 48), np.uint8)
-    assert (products["split"] == products["brand"].map(split_of)).all()
+    assert (products["split"] == split_products(products, "brand")).all()
+    assert read_json(done / "artifacts/validate/split.json")["by"] == "brand"
     assert set(products["split"]) == {"train", "dev", "test"}
 
 
@@ -205,7 +206,7 @@ def test_a_threshold_of_zero_groups_nothing_and_of_two_whole_blocks(
 def test_a_model_groups_by_the_clustering_that_its_threshold_was_chosen_for(
     done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clustering: ClusteringName
 ) -> None:
-    for name in ("prepare", "embed", "train"):
+    for name in ("validate", "prepare", "embed", "train"):
         (tmp_path / "artifacts").mkdir(exist_ok=True)
         (tmp_path / "artifacts" / name).symlink_to(done / "artifacts" / name)
     shutil.copy(done / "params.yaml", tmp_path)

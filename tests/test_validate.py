@@ -78,10 +78,8 @@ def test_a_good_shop_passes_and_goes_on_whole(contract: Contract, shop: Path) ->
     ("table", "edit", "words"),
     [
         ("catalog", lambda t: pd.concat([t, t.head(1)]), ["no product id comes twice", "1000000"]),
-        ("catalog", lambda t: put(t, 3, "brand", ""), ["value for brand", "fill it in"]),
         ("catalog", lambda t: put(t, 3, "product_id", ""), ["value for product_id"]),
-        ("catalog", lambda t: t.assign(brand="Only One"), ["at least two brands"]),
-        ("pairs", lambda t: put(t, 0, "color_variants", "maybe"), ["color_variants is 0 or 1"]),
+        ("pairs", lambda t: put(t, 0, "color_variants", ""), ["color_variants is 0 or 1"]),
         ("pairs", lambda t: put(t, 0, "confidence", "sure"), ["confidence is high, medium or low"]),
         (
             "pairs",
@@ -90,7 +88,7 @@ def test_a_good_shop_passes_and_goes_on_whole(contract: Contract, shop: Path) ->
         ),
         ("pairs", lambda t: t.assign(left="nobody"), ["name products of the catalogue", "nobody"]),
     ],
-    ids=["twice", "no brand", "no id", "one brand", "label", "confidence", "self", "unknown"],
+    ids=["twice", "no id", "label", "confidence", "self", "unknown"],
 )
 def test_a_critical_failure_stops_and_names_the_rows_and_the_way_out(
     contract: Contract, own_shop: Path, table: str, edit: Change, words: list[str]

@@ -83,6 +83,8 @@ def decision_page(decision: Decision) -> str:
         "",
         f"Challenger `{decision.challenger_model}`, {against}.",
         "",
+        *([f"The test split holds {plain(decision.proves)}.", ""] if decision.proves else []),
+        *([f"**{plain(decision.favoured)}.**", ""] if decision.favoured else []),
         "| check | verdict | value | threshold | condition |",
         "|---|---|---|---|---|",
     ]

@@ -7,6 +7,7 @@ from typing import Any
 
 from flows.local.pipeline import load_stages, used_params
 from flows.local.snapshots import snapshot_id
+from ml.core.files import read_json
 from ml.core.paths import PREVIOUS, SNAPSHOT
 
 # What a registered model holds besides the pipeline's results.
@@ -18,7 +19,7 @@ def recipe(root: Path) -> str:
 
     Two checkouts with the same recipe make the same model, so the second one need not be trained.
     The hash leaves out which snapshot was the previous one, since that affects only whether the
-    contract passes.
+    contract passes, and what is split, which the hash holds.
 
     Args:
         root: top folder of the checkout.
@@ -34,6 +35,7 @@ def recipe(root: Path) -> str:
         "snapshot": snapshot_id(root),
         "commands": {stage.name: stage.cmd for stage in stages},
         "params": used_params(root, stages),
+        "split_by": read_json(root / PREVIOUS).get("split_by"),
         "files": {file: digest(root / file) for file in files},
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -65,7 +65,7 @@ def build_annotations(products: pd.DataFrame, pairs: pd.DataFrame) -> Annotation
     Args:
         products: product_id, brand, gender, article_type; the order matters, the index does not.
         pairs: left, right, color_variants, and optionally confidence. Pairs with a product outside
-            the table are left out.
+            the table are left out, and so is a pair that is listed before, also if mirrored.
     """
     where = pd.Series(np.arange(len(products)), index=products["product_id"].to_numpy())
     pairs = pairs[pairs["left"].isin(where.index) & pairs["right"].isin(where.index)]
@@ -74,7 +74,8 @@ def build_annotations(products: pd.DataFrame, pairs: pd.DataFrame) -> Annotation
         if "confidence" in pairs
         else pd.Series(False, pairs.index)
     )
-    usable, doubtful = pairs[~low], pairs[low]
+    doubtful = pairs[low]
+    usable = pairs[~low & ~_repeated(pairs[~low]).reindex(pairs.index, fill_value=False)]
     indices = np.unique(np.concatenate([where[usable["left"]], where[usable["right"]]]).astype(int))
     place = np.full(len(products), -1)
     place[indices] = np.arange(len(indices))
@@ -100,6 +101,12 @@ def build_annotations(products: pd.DataFrame, pairs: pd.DataFrame) -> Annotation
         block_pairs=PairSet(first, second, design[first] == design[second]),
         usable=len(usable),
     )
+
+
+def _repeated(pairs: pd.DataFrame) -> pd.Series:
+    """Returns whether each pair is listed before, also if mirrored."""
+    ends = np.sort(pairs[["left", "right"]].to_numpy(str), axis=1)
+    return pd.DataFrame(ends, index=pairs.index).duplicated()
 
 
 def components(count: int, left: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -6,7 +6,15 @@ What all products of one brand and article type have in common does not tell the
 import numpy as np
 import pandas as pd
 
-from ml.data.schema import BLOCK, KIND
+from ml.data.schema import BLOCK, KIND, UNKNOWN
+
+
+def fill_unknown(products: pd.DataFrame) -> pd.DataFrame:
+    """Returns the products with "unknown" where brand, gender or article type is missing.
+
+    Such products are compared with each other only.
+    """
+    return products.assign(**{column: products[column].fillna(UNKNOWN) for column in BLOCK})
 
 
 def block_numbers(products: pd.DataFrame) -> np.ndarray:

@@ -13,7 +13,7 @@ import pandas as pd
 from ml.core.device import exact
 from ml.core.files import read_json, read_table, replacing, write_json
 from ml.core.params import load_params
-from ml.core.paths import EMBEDDED, EVALUATED, PARAMS, PREPARED, TRAINED
+from ml.core.paths import EMBEDDED, EVALUATED, PARAMS, PREPARED, TRAINED, VALIDATED
 from ml.core.progress import progress
 from ml.data.annotations import Annotations, build_annotations
 from ml.data.blocks import block_numbers, relative_to_block
@@ -63,6 +63,7 @@ def main(
     embedded: Path = EMBEDDED,
     model: Path = TRAINED,
     params_file: Path = PARAMS,
+    validated: Path = VALIDATED,
     out: Path = EVALUATED,
 ) -> None:
     """Chooses thresholds on the dev split and reports metrics on the test split.
@@ -85,6 +86,7 @@ def main(
     metrics: dict[str, Any] = {
         "evaluable": reason is None,
         "reason": reason,
+        "split": read_json(validated / "split.json"),
         "grouping": params.grouping,
         "model": {"threshold": params.default_threshold, "calibration": None},
         "baselines": {},
@@ -176,6 +178,7 @@ def grouping_of(metrics: dict[str, Any], params: EvaluateParams) -> dict[str, An
         "block_prior": params.block_prior,
         "calibration": metrics["model"]["calibration"],
         "baselines": {name: entry["threshold"] for name, entry in metrics["baselines"].items()},
+        "split_by": metrics["split"]["by"],
     }
 
 
@@ -251,5 +254,5 @@ def why_not(annotations: dict[str, Annotations]) -> str | None:
     return (
         f"the model cannot be evaluated, and so not promoted: the {' and the '.join(poor)} split "
         f"need{'s' if len(poor) == 1 else ''} annotated pairs of both kinds, variants and other "
-        "designs of one block; add pairs.csv to the shop, or pairs of more brands"
+        "designs of one block; add pairs.csv to the shop, or more pairs to it"
     )

@@ -1,4 +1,4 @@
-"""Stage prepare: crops every product once, into memory-mapped arrays, and splits them by brand."""
+"""Stage prepare: crops every product once, into memory-mapped arrays."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +14,6 @@ from ml.core.params import load_params
 from ml.core.paths import PARAMS, PREPARED, SNAPSHOT, VALIDATED
 from ml.core.progress import progress
 from ml.data.images import decode
-from ml.data.split import split_of
 from ml.prepare.box_sheet import draw_boxes
 from ml.prepare.crop import CropParams, crop_product
 from ml.prepare.detector import save_detector
@@ -43,7 +42,6 @@ def main(
     products[["box_left", "box_top", "box_right", "box_bottom"]] = pd.DataFrame(
         boxes, index=products.index
     )
-    products["split"] = products["brand"].map(split_of)
     draw_boxes(out / "boxes.png", products[products["split"] == "test"], snapshot / "images")
     write_table(out / "products.parquet", products)
     write_table(out / "pairs.parquet", read_table(validated / "pairs.parquet"))

@@ -108,6 +108,7 @@ class Decision:
         segments: of the comparison with the champion.
         challenger_model, champion_model: URIs in the registry; None where there is no model.
         policy: the section `gate` of the policy that decided.
+        proves, favoured: see `Evidence`; empty in decisions from before there was a choice.
     """
 
     mode: str
@@ -121,6 +122,8 @@ class Decision:
     challenger_model: str | None
     champion_model: str | None
     policy: dict[str, Any]
+    proves: str = ""
+    favoured: str = ""
 
     @property
     def passed(self) -> bool:

@@ -58,6 +58,8 @@ class Evidence:
         segments: both models on each segment; empty without a champion.
         serving: None where the policy asks for no canary products.
         challenger_model, champion_model: URIs in the registry; None where there is no model.
+        proves: what the test split holds, in words (see `ml.validate.split.PROVES`).
+        favoured: why the comparison favours the champion, in words; empty if it does not.
     """
 
     dirty: bool
@@ -70,3 +72,5 @@ class Evidence:
     serving: Serving | None = None
     challenger_model: str | None = None
     champion_model: str | None = None
+    proves: str = ""
+    favoured: str = ""

@@ -35,6 +35,8 @@ def decide(policy: GatePolicy, evidence: Evidence) -> Decision:
         challenger_model=evidence.challenger_model,
         champion_model=evidence.champion_model,
         policy=policy.model_dump(),
+        proves=evidence.proves,
+        favoured=evidence.favoured,
     )
 
 

@@ -1,6 +1,7 @@
 """Stage validate: checks the snapshot against the data contract and passes on what is usable."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -10,11 +11,12 @@ from ml.core.errors import UserError
 from ml.core.files import read_json, read_table, write_json, write_table
 from ml.core.params import Params, load_params
 from ml.core.paths import CONTRACT, PARAMS, PREVIOUS, SNAPSHOT, VALIDATED
-from ml.data.annotations import components
+from ml.data.blocks import fill_unknown
 from ml.data.schema import BLOCK, CATALOG_COLUMNS
-from ml.data.split import split_of
 from ml.validate.contract import broken, check_contract
+from ml.validate.contradictions import contradicts
 from ml.validate.image_checks import inspect_pictures
+from ml.validate.split import PROVES, SPLITS, choose_split_by, split_products, words_of
 
 NO_PAIRS = pd.DataFrame(
     {"left": [], "right": [], "color_variants": [], "confidence": []}, dtype=str
@@ -41,6 +43,10 @@ class ValidateParams(Params):
     volume_change: float = Field(
         ge=0, description="warn of a catalogue that grew or shrank by more than this share"
     )
+    split_by: Literal["auto", "brand", "design_family", "product"] = Field(
+        description="what is split into train, dev and test; auto: as before, or as the catalogue "
+        "allows"
+    )
 
 
 def main(
@@ -52,7 +58,8 @@ def main(
 ) -> None:
     """Checks the snapshot against the Great Expectations suites, and stops at critical failures.
 
-    Writes data_docs, contract.json, products.parquet, pairs.parquet and quarantine.parquet.
+    Writes data_docs, contract.json, products.parquet, pairs.parquet, quarantine.parquet and
+    split.json.
     """
     params = load_params("validate", ValidateParams, params_file)
     if not (snapshot / "catalog.parquet").is_file():
@@ -65,14 +72,18 @@ def main(
         if (snapshot / "pairs.parquet").is_file()
         else NO_PAIRS
     )
+    earlier = read_json(previous)
+    by = earlier.get("split_by") or choose_split_by(catalog)
+    by = by if params.split_by == "auto" else params.split_by
+    split = split_products(fill_unknown(catalog), by)
     pictures = inspect_pictures(catalog, snapshot / "images")
     known = set(pictures.loc[pictures["usable"], "product_id"])
-    tables = {"products": describe_products(catalog), "pictures": pictures}
+    tables = {"products": describe_products(catalog, split), "pictures": pictures}
     if len(pairs):
-        tables["pairs"] = describe_pairs(pairs, catalog, known)
+        tables["pairs"] = describe_pairs(pairs, catalog, known, split)
     naming = {"products": list(CATALOG_COLUMNS), "pictures": ["product_id", "image", "reason"]}
     naming["pairs"] = ["left", "right", "color_variants", "confidence"]
-    limits = contract_limits(params, read_json(previous)["products"])
+    limits = contract_limits(params, earlier["products"])
     rules = check_contract(tables, naming, limits, contract, out / "data_docs")
     failures, warnings = broken(rules, "critical"), broken(rules, "warning")
     write_json(
@@ -83,16 +94,19 @@ def main(
         print(f"warning: {warning}", flush=True)
     if failures:
         raise UserError("the snapshot breaks the data contract:\n  " + "\n  ".join(failures))
-    accept(catalog, pairs, pictures, out)
+    accept(catalog.assign(split=split), pairs, pictures, out)
+    counts = {name: int((split == name).sum()) for name in SPLITS}
+    write_json(out / "split.json", {"by": by, "proves": PROVES[by], "products": counts})
 
 
 def accept(catalog: pd.DataFrame, pairs: pd.DataFrame, pictures: pd.DataFrame, out: Path) -> None:
     """Writes the usable products and pairs to products.parquet and pairs.parquet.
 
-    Products with unusable pictures, and the reasons, go to quarantine.parquet.
+    A missing brand, gender or article type becomes "unknown". Products with unusable pictures, and
+    the reasons, go to quarantine.parquet.
     """
     usable = pictures["usable"].to_numpy(bool)
-    write_table(out / "products.parquet", catalog[usable])
+    write_table(out / "products.parquet", fill_unknown(catalog[usable]))
     known = set(catalog.loc[usable, "product_id"])
     write_table(
         out / "pairs.parquet", pairs[pairs["left"].isin(known) & pairs["right"].isin(known)]
@@ -120,53 +134,42 @@ def contract_limits(params: ValidateParams, previous: int | None) -> dict[str, o
     }
 
 
-def describe_products(catalog: pd.DataFrame) -> pd.DataFrame:
+def describe_products(catalog: pd.DataFrame, split: pd.Series) -> pd.DataFrame:
     """Adds two columns that the suite checks: split and spellings.
 
     Spellings is the number of spellings of the product's brand or article type, the larger of both.
+    They differ in case, accents, spaces and punctuation only.
     """
-    table = catalog.copy()
-    table["split"] = [None if pd.isna(brand) else split_of(brand) for brand in table["brand"]]
+    table = catalog.assign(split=split)
     spellings = [
-        table.groupby(table[column].str.casefold().str.strip())[column].transform("nunique")
+        table.groupby(table[column].map(_sound, na_action="ignore"))[column].transform("nunique")
         for column in BLOCK[::2]
     ]
     table["spellings"] = pd.concat(spellings, axis=1).fillna(1).max(axis=1)
     return table
 
 
-def describe_pairs(pairs: pd.DataFrame, catalog: pd.DataFrame, known: set[str]) -> pd.DataFrame:
+def _sound(name: str) -> str:
+    return "".join(words_of(name)) or name
+
+
+def describe_pairs(
+    pairs: pd.DataFrame, catalog: pd.DataFrame, known: set[str], split: pd.Series
+) -> pd.DataFrame:
     """Adds the columns that the suite checks.
 
     They are confidence ("high" if it is absent), self_pair, known (both products are usable),
-    same_block, repeated, and contradiction: a chain of usable positive pairs joins the two products
-    of a usable negative pair, or the pair has both labels.
+    same_block, same_split, repeated, and contradiction (see `contradicts`).
     """
     table = pairs.copy()
     table["confidence"] = table["confidence"].fillna("high") if "confidence" in table else "high"
     table["self_pair"] = table["left"] == table["right"]
     table["known"] = table["left"].isin(known) & table["right"].isin(known)
-    block = (
-        catalog.drop_duplicates("product_id")
-        .set_index("product_id")[BLOCK]
-        .fillna("")
-        .agg("\x1f".join, axis=1)
-    )
-    table["same_block"] = ~table["known"] | (table["left"].map(block) == table["right"].map(block))
+    first = catalog.assign(split=split).drop_duplicates("product_id").set_index("product_id")
+    block = first[BLOCK].fillna("").agg("\x1f".join, axis=1)
+    for name, of in (("same_block", block), ("same_split", first["split"])):
+        table[name] = ~table["known"] | (table["left"].map(of) == table["right"].map(of))
     ends = pd.DataFrame(np.sort(table[["left", "right"]].fillna("").to_numpy(str), axis=1))
     table["repeated"] = ends.duplicated().to_numpy()
-    usable = (
-        (table["confidence"] != "low")
-        & table["left"].notna()
-        & table["right"].notna()
-        & table["color_variants"].notna()
-    )
-    names = pd.Index(pd.unique(table.loc[usable, ["left", "right"]].to_numpy().ravel()))
-    left, right = names.get_indexer(table["left"]), names.get_indexer(table["right"])
-    positive = (usable & (table["color_variants"] == 1).fillna(False)).to_numpy(bool)
-    design = components(len(names), left[positive], right[positive])
-    table["contradiction"] = False
-    if len(design):
-        joined = design[left] == design[right]
-        table["contradiction"] = usable.to_numpy(bool) & ~positive & joined
+    table["contradiction"] = contradicts(table)
     return table
