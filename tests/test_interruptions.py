@@ -29,6 +29,21 @@ except BaseException:
 PROMISED = 5.0  # seconds within which an interrupted command ends
 
 
+# A child that leaves an orphan in a session of its own and starts more and more processes.
+RESTLESS = """
+import os, subprocess, sys, time
+from flows.local.interruptions import supervise
+supervise("go on like this.")
+sleep = [sys.executable, "-S", "-c", "import time; time.sleep(600)"]
+quiet = "start_new_session=True, stdout=s.DEVNULL, stderr=s.DEVNULL"
+leave = f"import subprocess as s; print(s.Popen({sleep}, {quiet}).pid)"
+orphan = subprocess.run([sys.executable, "-S", "-c", leave], capture_output=True, text=True)
+print(os.getpid(), orphan.stdout.strip(), flush=True)
+while True:
+    print(subprocess.Popen(sleep, start_new_session=True).pid, flush=True)
+"""
+
+
 def gone(process: int) -> bool:
     """Whether a process has ended; waits for it for a few seconds."""
     deadline = time.monotonic() + PROMISED
@@ -39,9 +54,9 @@ def gone(process: int) -> bool:
     return False
 
 
-def started(**options: object) -> tuple[subprocess.Popen[str], list[int]]:
+def started(code: str = SUPERVISED, **options: object) -> tuple[subprocess.Popen[str], list[int]]:
     """A supervised command, and the process ids of its child and of what that has started."""
-    command = [sys.executable, "-c", SUPERVISED]
+    command = [sys.executable, "-c", code]
     options = {"preexec_fn": heed_signals, **options}
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
@@ -68,6 +83,30 @@ def test_ctrl_c_to_the_process_group_reaches_a_command_once() -> None:
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     _, said = process.communicate(timeout=60)
     assert (process.returncode, said.count("interrupted")) == (130, 1)
+    assert all(gone(one) for one in below)
+
+
+def test_orphans_and_what_is_being_started_are_killed_too() -> None:
+    process, below = started(RESTLESS)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGTERM)
+    said, _ = process.communicate(timeout=60)
+    below += [int(one) for one in said.split()]
+    assert len(below) > 3
+    assert all(gone(one) for one in below)
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.02, 0.2])
+def test_a_second_ctrl_c_ends_a_command_that_is_ending_and_leaves_nothing(pause: float) -> None:
+    process, below = started()
+    process.send_signal(signal.SIGINT)
+    time.sleep(pause)
+    process.send_signal(signal.SIGINT)
+    begun = time.monotonic()
+    _, said = process.communicate(timeout=60)
+    assert time.monotonic() - begun < PROMISED
+    assert process.returncode == 130
+    assert said.count("interrupted (SIGINT): go on like this.") == 1
     assert all(gone(one) for one in below)
 
 

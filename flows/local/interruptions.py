@@ -16,7 +16,7 @@ from contextlib import suppress
 import psutil
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # <linux/prctl.h>
 PATIENCE = 3.0  # seconds: a process with much memory takes a moment to go
 POLL = 1.0  # seconds between looks at the parent, where the system does not tell of its death
 
@@ -25,8 +25,8 @@ def supervise(advice: str) -> None:
     """Goes on in a child process; the calling process waits for it and never returns.
 
     The exit code is the command's, 128 plus the signal's number after an interruption. A second
-    signal ends the waiting process without any further work. A signal that is ignored, as nohup
-    asks for, stays ignored.
+    signal ends the waiting process without any further work; everything is killed by then. A signal
+    that is ignored, as nohup asks for, stays ignored.
 
     Args:
         advice: what a person can do after an interruption, in a sentence.
@@ -34,6 +34,7 @@ def supervise(advice: str) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     parent = os.getpid()
+    _control(PR_SET_CHILD_SUBREAPER, 1)  # processes whose parent has ended are found below this one
     child = os.fork()
     if child == 0:
         os.setsid()  # Ctrl-C reaches the waiting process only
@@ -41,13 +42,16 @@ def supervise(advice: str) -> None:
         return
 
     def interrupt(number: int, frame: object) -> None:
-        for one in SIGNALS:
-            if signal.getsignal(one) == interrupt:
-                signal.signal(one, lambda again, _: os._exit(128 + again))
-        kill_tree(child)
+        heeded = [one for one in SIGNALS if signal.getsignal(one) == interrupt]
+        for one in heeded:
+            signal.signal(one, signal.SIG_IGN)  # a moment only: nothing may be left half killed
+        killed = kill_below(parent)
+        for one in heeded:
+            signal.signal(one, lambda again, _: os._exit(128 + again))
         with suppress(OSError):  # the terminal may be gone
             name = signal.Signals(number).name
             print(f"\ninterrupted ({name}): {advice}", file=sys.stderr, flush=True)
+        psutil.wait_procs(killed, timeout=PATIENCE)
         os._exit(128 + number)
 
     for one in SIGNALS:
@@ -57,25 +61,34 @@ def supervise(advice: str) -> None:
     raise SystemExit(code if code >= 0 else 128 - code)
 
 
-def kill_tree(process: int) -> None:
-    """Kills a process with SIGKILL, and everything that it has started, in whatever session.
+def kill_below(process: int) -> list[psutil.Process]:
+    """Kills with SIGKILL everything that a process has started, in whatever session.
 
-    It waits until they are gone, for `PATIENCE` seconds at most.
+    All of it is stopped before any of it is killed, so that nothing starts more meanwhile.
+
+    Returns:
+        What was killed, whose end need not have come yet.
     """
-    with suppress(psutil.NoSuchProcess):
-        top = psutil.Process(process)
-        top.suspend()  # it starts nothing more
-        below = [*top.children(recursive=True), top]
-        for one in below:
+    top = psutil.Process(process)
+    stopped: list[psutil.Process] = []
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        fresh = [one for one in top.children(recursive=True) if one not in stopped]
+        if not fresh:
+            break
+        for one in fresh:
             with suppress(psutil.Error):
-                one.kill()
-        psutil.wait_procs(below, timeout=PATIENCE)
+                one.suspend()
+        stopped += fresh
+    for one in stopped:
+        with suppress(psutil.Error):
+            one.kill()
+    return stopped
 
 
 def _die_with(parent: int) -> None:
     """Lets this process end with SIGKILL when its parent ends, however that happens."""
-    with suppress(OSError, AttributeError):  # not on Linux
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    _control(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
     if sys.platform == "linux":
@@ -87,3 +100,9 @@ def _die_with(parent: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _control(option: int, value: int) -> None:
+    """Calls prctl, which only Linux has, about this process."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(option, value)
