@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -19,6 +20,7 @@ import yaml
 from mlflow.tracking import MlflowClient
 from PIL import Image
 
+from benchmarks.reliability import record
 from flows.local.git import author, git
 from flows.local.project import Project
 from ml.snapshot.stage import import_shop
@@ -123,6 +125,23 @@ def empty_project(tmp_path: Path) -> Project:
     git(root, "add", "--all")
     git(root, "commit", "--quiet", "-m", "a project", variables=author(root))
     return Project(root)
+
+
+Keep = Callable[..., None]
+
+
+@pytest.fixture
+def keep(request: pytest.FixtureRequest) -> Keep:
+    """A function that records a row for docs/reliability.md if `--record` is given."""
+    started = time.monotonic()
+
+    def note(
+        name: str, fault: str, how: str, times: dict[str, int], wrong: list[str], after: str
+    ) -> None:
+        if request.config.getoption("--record"):
+            record(name, fault, how, times, wrong, after, time.monotonic() - started)
+
+    return note
 
 
 class Clone:

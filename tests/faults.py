@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -17,6 +18,7 @@ import yaml
 from conftest import CANDIDATES, PRODUCTION, Clone
 from servers import Served
 
+from flows.cli import AFTER_INTERRUPTION
 from flows.local.servers import running
 
 # The parts of a retraining: the words that it prints when the part begins, and about how many
@@ -33,7 +35,44 @@ PARTS = {
     "register": ("model: models:/", 3.0),
     "gate": ("embeds the test pairs", 9.0),
 }
+# What `lost` looks at, in the words of docs/reliability.md.
+CHECKED = (
+    "one version each with run, branch, commit and gate's verdict; curves whole; no worktree, "
+    "lock, process, half-written file or open run left; every file of DVC's cache has its hash"
+)
+PROMISED = 5.0  # seconds within which an interrupted command ends
 PATIENCE = 900.0  # seconds that a busy machine may need for one minute of work
+
+
+@dataclass(frozen=True)
+class Interruption:
+    """A way in which a person or a process manager ends a command.
+
+    Attributes:
+        number: the signal.
+        group: whether it goes to the whole process group, as a terminal's Ctrl-C does.
+    """
+
+    number: signal.Signals
+    group: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name in docs/reliability.md."""
+        return f"{self.number.name} to the process group" if self.group else self.number.name
+
+    def send(self, process: int) -> None:
+        """Sends the signal, if the process still lives."""
+        with suppress(ProcessLookupError):
+            (os.killpg if self.group else os.kill)(process, self.number)
+
+
+INTERRUPTIONS = [
+    Interruption(signal.SIGINT),
+    Interruption(signal.SIGINT, group=True),
+    Interruption(signal.SIGTERM),
+    Interruption(signal.SIGHUP),
+]
 
 
 class Command:
@@ -41,12 +80,13 @@ class Command:
 
     Attributes:
         clone: the clone in which it runs.
+        name: its name, such as "retrain".
         log: the file of its output.
         process: its process, in a session of its own.
     """
 
     def __init__(self, clone: Clone, *arguments: str) -> None:
-        self.clone = clone
+        self.clone, self.name = clone, arguments[0]
         self.log = clone.root.parent / f"log-{time.monotonic_ns()}.txt"
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
@@ -101,6 +141,44 @@ class Command:
         self.process.wait()
         return lived
 
+    def interrupt(self, how: Interruption, *, twice: bool) -> list[str] | None:
+        """Interrupts the command once its own code runs, and looks at how it ends.
+
+        Args:
+            how: the signal.
+            twice: whether Ctrl-C follows a moment later, as of a person who is in a hurry.
+
+        Returns:
+            What was not as promised; None if it had ended before.
+        """
+        watcher = psutil.Process(self.process.pid)
+        while self.process.poll() is None and not watcher.children():
+            time.sleep(0.02)  # Python and the command line are still being loaded
+        if self.process.poll() is not None:
+            return None
+        begun = time.monotonic()
+        how.send(self.process.pid)
+        if twice:
+            time.sleep(0.1)
+            Interruption(signal.SIGINT, how.group).send(self.process.pid)
+        code = self.process.wait(timeout=PATIENCE)
+        took = time.monotonic() - begun
+        if code == 0 and "interrupted (" not in self.said:
+            return None
+        wrong = []
+        if code != 128 + how.number and not (twice and code == 128 + signal.SIGINT):
+            wrong.append(f"exit code {code}")
+        if took > PROMISED:
+            wrong.append(f"it ended after {took:.1f} s")
+        if f"interrupted ({how.number.name}): {AFTER_INTERRUPTION[self.name]}" not in self.said:
+            wrong.append("it does not say how to go on")
+        if "Traceback" in self.said:
+            wrong.append(f"traceback: {self.said[-3000:]}")
+        while (left := left_by(self.clone)) and time.monotonic() < begun + PROMISED:
+            time.sleep(0.1)
+        wrong += [f"left running: {words}" for words in left]
+        return [f"{self.name}, {how.name}: {words}" for words in wrong]
+
     def ends(self) -> str:
         """Waits for its end and returns what it printed.
 
@@ -128,6 +206,23 @@ def working_in(folder: Path) -> list[psutil.Process]:
     return found
 
 
+def left_by(clone: Clone) -> list[str]:
+    """The command lines of all processes that commands of a clone have started, wherever they work.
+
+    The commands' environment, which what they start inherits, names the clone.
+    """
+    found = working_in(clone.root)
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if process.environ().get("PYTHONPATH") == str(clone.root):
+                found.append(process)
+    lines = []
+    for process in set(found):
+        with suppress(psutil.Error):
+            lines.append(" ".join(process.cmdline()) or process.name())
+    return lines
+
+
 def kill_within(clone: Clone, part: str, dice: random.Random, *arguments: str) -> bool:
     """Starts a command and kills it at a random moment of a part.
 
@@ -140,13 +235,26 @@ def kill_within(clone: Clone, part: str, dice: random.Random, *arguments: str) -
     Returns:
         False if the command ended before it was killed, or never reached the part.
     """
+    command = within(clone, part, dice, *arguments)
+    return command is not None and command.kill(everything=dice.random() < 0.5)
+
+
+def within(clone: Clone, part: str, dice: random.Random, *arguments: str) -> Command | None:
+    """Starts a command and waits for a random moment of a part.
+
+    Args:
+        clone, part, dice, arguments: as of `kill_within`.
+
+    Returns:
+        The command; None if it ended without reaching the part.
+    """
     words, lasts = PARTS[part]
     command = Command(clone, *arguments)
     if not command.reaches(words):
         command.ends()
-        return False
+        return None
     time.sleep(dice.uniform(0, lasts))
-    return command.kill(everything=dice.random() < 0.5)
+    return command
 
 
 def lost(clone: Clone, versions: int) -> list[str]:

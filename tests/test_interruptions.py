@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 from conftest import CANDIDATES, ROOT, Clone, loosen_gate, set_params
-from faults import Command, heed_signals, working_in
+from faults import PROMISED, Command, heed_signals, working_in
 
 SUPERVISED = """
 import os, subprocess, sys, time
@@ -26,7 +26,6 @@ try:
 except BaseException:
     time.sleep(600)  # what libraries make of a signal
 """
-PROMISED = 5.0  # seconds within which an interrupted command ends
 
 
 # A child that leaves an orphan in a session of its own and starts more and more processes.

@@ -3,6 +3,7 @@
 The models have the same bytes as those of an undisturbed run.
 """
 
+import json
 import os
 import random
 import shutil
@@ -10,15 +11,26 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import CANDIDATES, PRODUCTION, Clone, clone_project, loosen_gate, set_params
-from faults import PARTS, Command, Server, kill_within, locked, lost
+from conftest import CANDIDATES, PRODUCTION, Clone, Keep, clone_project, loosen_gate, set_params
+from faults import (
+    CHECKED,
+    INTERRUPTIONS,
+    PARTS,
+    PROMISED,
+    Command,
+    Interruption,
+    Server,
+    kill_within,
+    locked,
+    lost,
+    within,
+)
 from servers import mlflow_served, of_its_own, prefect_served
-
-from benchmarks.reliability import record
 
 pytestmark = pytest.mark.full
 
@@ -26,36 +38,20 @@ LIVES = 6  # retrainings, each of which is killed once in every part
 OUTAGES = 10  # of each server
 SECONDS_AWAY = 60.0
 AT_ONCE, ROUNDS = 8, 3
-CHECKED = (
-    "one version each with run, branch, commit and gate's verdict; curves whole; no worktree, "
-    "lock, process, half-written file or open run left; every file of DVC's cache has its hash"
-)
-
-Keep = Callable[..., None]
-
-
-@pytest.fixture
-def keep(request: pytest.FixtureRequest) -> Keep:
-    """A function that records a row for docs/reliability.md if `--record` is given."""
-    started = time.monotonic()
-
-    def note(
-        name: str, fault: str, how: str, times: dict[str, int], wrong: list[str], after: str
-    ) -> None:
-        if request.config.getoption("--record"):
-            record(name, fault, how, times, wrong, after, time.monotonic() - started)
-
-    return note
 
 
 @pytest.fixture
 def clone(make_clone: Callable[[], Clone]) -> Clone:
     """A clone whose training takes some seconds and passes the gate."""
-    found = make_clone()
-    loosen_gate(found)
-    set_params(found.root / "params.yaml", {"train.epochs": 12})
-    found.git("commit", "--quiet", "--all", "-m", "a training of some seconds")
-    return found
+    return slow_enough(make_clone())
+
+
+def slow_enough(clone: Clone) -> Clone:
+    """Commits a loose policy and a training of some seconds."""
+    loosen_gate(clone)
+    set_params(clone.root / "params.yaml", {"train.epochs": 12})
+    clone.git("commit", "--quiet", "--all", "-m", "a training of some seconds")
+    return clone
 
 
 def test_a_retrain_killed_once_in_every_part_ends_in_the_bytes_of_one_that_was_not_killed(
@@ -89,6 +85,168 @@ def test_a_retrain_killed_once_in_every_part_ends_in_the_bytes_of_one_that_was_n
     assert not wrong, wrong
     assert sum(kills.values()) >= 50
     assert set(kills) == set(PARTS)
+
+
+ENDS = (
+    f"it ends within {PROMISED:.0f} s with 128 + the signal's number, says how to go on, shows no "
+    "traceback, leaves no process"
+)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(make_clone: Callable[[], Clone], shop: Path) -> Clone:
+    """A clone with a retraining that nothing disturbed. Read only."""
+    clone = slow_enough(make_clone())
+    clone.run("retrain", "--source", str(shop))
+    assert lost(clone, 1) == []
+    return clone
+
+
+@pytest.mark.parametrize("how", INTERRUPTIONS, ids=lambda how: how.name)
+def test_a_retrain_interrupted_in_every_part_ends_in_the_bytes_of_one_that_was_not(
+    undisturbed: Clone, shop: Path, tmp_path: Path, keep: Keep, how: Interruption
+) -> None:
+    command = ("retrain", "--source", str(shop))
+    life, dice = Clone(tmp_path / "life"), random.Random(how.name)
+    subprocess.run(["git", "clone", "--quiet", undisturbed.root, life.root], check=True)
+    life.environment = undisturbed.environment | {"PYTHONPATH": str(life.root)}
+    struck: Counter[str] = Counter()
+    wrong: list[str] = []
+    for number, part in enumerate(PARTS):
+        started = within(life, part, dice, *command)
+        ended = started.interrupt(how, twice=number % 2 == 1) if started else None
+        if ended is not None:
+            struck[part] += 1
+            wrong += [f"{part}: {words}" for words in ended]
+        print(f"{time.strftime('%T')} {how.name} in {part}: {ended}", flush=True)
+    life.run(*command)
+    wrong += lost(life, 1)
+    if locked(life, 1) != locked(undisturbed, 1):
+        wrong.append("not the same bytes")
+    words = (
+        f"{how.name} at a random moment of the part, every second time with a second Ctrl-C after "
+        "a tenth of a second; then the same command again"
+    )
+    name = f"7-retrain-{how.name.replace(' ', '-')}"
+    after = f"{ENDS}; equal bytes (dvc.lock); {CHECKED}"
+    keep(name, f"retrain: {how.name}", words, dict(struck), wrong, after)
+    assert not wrong, wrong
+    assert set(struck) == set(PARTS)
+
+
+REASON = "it groups shoes by sole"
+
+
+@dataclass
+class Released:
+    """A clone with a champion and an approved challenger, and what commands do there.
+
+    Attributes:
+        clone: read only; copy it.
+        commands: the arguments of each command that is interrupted, in their order.
+        outcomes: what each leaves when nothing disturbs it, see `outcome`.
+        seconds: how long each takes.
+    """
+
+    clone: Clone
+    commands: list[tuple[str, ...]]
+    outcomes: dict[str, object]
+    seconds: dict[str, float]
+
+
+@pytest.fixture(scope="module")
+def released(
+    make_clone: Callable[[], Clone], shop: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Released:
+    """The clone, and the commands' outcomes in an undisturbed copy of it."""
+    clone = make_clone()
+    loosen_gate(clone)
+    for number in ("1", "2"):
+        clone.run("retrain", "--source", str(shop), "--set", f"train.seed={number}")
+        clone.run("approve", number, "--by", "Rita Release")
+        if number == "1":
+            clone.run("promote", number)
+    source = ("--source", str(shop))
+    found = Released(
+        clone,
+        [
+            ("snapshot", str(shop)),
+            ("evaluate", f"models:/{CANDIDATES}/1", *source, "--json"),
+            ("group", *source),
+            ("promote", "2"),
+            ("rollback", "--reason", REASON),
+            ("reproduce", f"models:/{CANDIDATES}/1", "--json"),
+        ],
+        {},
+        {},
+    )
+    copy = clone.copy(tmp_path_factory.mktemp("undisturbed") / "project")
+    for command in found.commands:
+        begun = time.monotonic()
+        said = copy.run(*command).stdout
+        found.seconds[command[0]] = time.monotonic() - begun
+        found.outcomes[command[0]] = outcome(copy, command[0], said)
+    return found
+
+
+def outcome(clone: Clone, command: str, said: str) -> object:
+    """What a command left in a clone: files, the registry, or what it printed."""
+    match command:
+        case "snapshot":
+            commits = clone.git("rev-list", "--count", "HEAD")
+            return clone.git("show", "HEAD:data/snapshot.dvc"), commits
+        case "group":
+            return (clone.root / ".variants/groups/groups.csv").read_bytes()
+        case "evaluate" | "reproduce":
+            return json.loads(said)
+        case _:
+            champion = clone.client.get_model_version_by_alias(PRODUCTION, "champion")
+            events = json.loads(clone.run("history", "--json").stdout)
+            told = ("promotion", "rollback")
+            return (
+                champion.version,
+                champion.tags["candidate"],
+                [(one["what"], one["version"]) for one in events if one["what"] in told],
+            )
+
+
+@pytest.mark.parametrize("how", INTERRUPTIONS, ids=lambda how: how.name)
+def test_an_interrupted_command_is_finished_by_the_same_command(
+    released: Released, tmp_path: Path, keep: Keep, how: Interruption
+) -> None:
+    clone, dice = released.clone.copy(tmp_path / "project"), random.Random(how.name)
+    struck: Counter[str] = Counter()
+    wrong: list[str] = []
+    for number, command in enumerate(released.commands):
+        name = command[0]
+        started = Command(clone, *command)
+        time.sleep(dice.uniform(0.1, 0.9) * released.seconds[name])
+        ended = started.interrupt(how, twice=number % 2 == 1)
+        if ended is not None:
+            struck[name] += 1
+            wrong += ended
+        again = clone.run(*command, check=False)
+        # What had ended just before the signal is refused as done already.
+        if "Traceback" in again.stderr or (
+            again.returncode and name not in ("promote", "rollback")
+        ):
+            wrong.append(f"{name} again: {again.stderr[-3000:]}")
+        elif outcome(clone, name, again.stdout) != released.outcomes[name]:
+            wrong.append(f"{name}: {outcome(clone, name, again.stdout)} afterwards")
+        print(f"{time.strftime('%T')} {how.name} in {name}: {ended}", flush=True)
+    wrong += lost(clone, 2)
+    words = (
+        f"{how.name} at a random moment of the command, every second time with a second Ctrl-C "
+        "after a tenth of a second; then the same command again"
+    )
+    after = (
+        f"{ENDS}; files, registry, audit trail and printed figures as after an undisturbed one; "
+        f"{CHECKED}"
+    )
+    name = f"8-commands-{how.name.replace(' ', '-')}"
+    keep(name, f"other commands: {how.name}", words, dict(struck), wrong, after)
+    assert not wrong, wrong
+    assert len(struck) >= len(released.commands) - 1  # one may have been too quick
 
 
 def test_a_promotion_killed_at_any_moment_leaves_a_champion_that_serves_and_is_finished_by_the_next(

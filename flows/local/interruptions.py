@@ -35,10 +35,12 @@ def supervise(advice: str) -> None:
     sys.stderr.flush()
     parent = os.getpid()
     _control(PR_SET_CHILD_SUBREAPER, 1)  # processes whose parent has ended are found below this one
+    heard = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     child = os.fork()
     if child == 0:
         os.setsid()  # Ctrl-C reaches the waiting process only
         _die_with(parent)
+        signal.pthread_sigmask(signal.SIG_SETMASK, heard)
         return
 
     def interrupt(number: int, frame: object) -> None:
@@ -57,6 +59,7 @@ def supervise(advice: str) -> None:
     for one in SIGNALS:
         if signal.getsignal(one) != signal.SIG_IGN:  # as nohup and shells set it
             signal.signal(one, interrupt)
+    signal.pthread_sigmask(signal.SIG_SETMASK, heard)  # what came meanwhile is heeded now
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     raise SystemExit(code if code >= 0 else 128 - code)
 
