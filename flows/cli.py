@@ -16,6 +16,7 @@ from flows.local.project import Project, find_project
 from ml.core.command import run_app
 from ml.core.errors import UserError, visible
 from ml.core.params import profile_params
+from ml.snapshot.layouts import LAYOUTS
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -96,6 +97,43 @@ def generate(
     with progress("generate", products, "products") as advance:
         generate_shop(folder, products, seed, advance, recoloured)
     print(f"{products} products are in {folder}")
+
+
+@app.command(
+    "import",
+    rich_help_panel=TRAIN,
+    epilog=example("import shopify products_export.csv --out FOLDER"),
+)
+def import_(
+    layout: Annotated[
+        str,
+        typer.Argument(
+            help="How the data are laid out: "
+            + "; ".join(f"**{name}** ({words})" for name, words in LAYOUTS.items())
+            + "."
+        ),
+    ],
+    source: Annotated[Path, typer.Argument(help="The folder of the data, or their one file.")],
+    out: Annotated[Path, typer.Option(help="Where the shop goes; must be empty or not exist.")],
+) -> None:
+    """Writes a shop from public data of a known layout.
+
+    Pictures are linked, or copied to another disk; URLs are fetched by the commands that read the
+    shop. Where the data say which products are colours of one design, annotated pairs are made of
+    that. Nobody has looked at these: see docs/how-to-import.md.
+    """
+    from ml.snapshot.layouts.writing import import_layout
+
+    result = import_layout(layout, source, out, _print_aside)
+    urls = f" and {result.urls} URLs of pictures" if result.urls else ""
+    print(f"{result.products} products with {result.pictures} pictures{urls} are in {out}")
+    if result.variants:
+        print(
+            f"pairs: {result.variants} of variants, {result.others} of other designs, of confidence "
+            "medium: they are what the data group, by style or by size, and nobody looked at them"
+        )
+    else:
+        print("pairs: none, since the data do not say which products are variants")
 
 
 @app.command(rich_help_panel=TRAIN, epilog=example("snapshot FOLDER"))
@@ -417,6 +455,7 @@ AGAIN = "nothing was changed; give the same command again."
 SERVES = "`variants status` shows what serves."
 AFTER_INTERRUPTION = {  # command → what a person can do; `ui` and `serve` end by themselves
     "generate": "no shop was written; give the same command again.",
+    "import": "no shop was written; give the same command again.",
     "snapshot": "the earlier snapshot is still there; give the same command again.",
     "retrain": "what was finished is kept. The same command goes on from the last stage or epoch; "
     "`variants clean` removes what this one left.",
