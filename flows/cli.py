@@ -103,25 +103,21 @@ def generate(
     "import",
     rich_help_panel=TRAIN,
     epilog=example("import shopify products_export.csv --out FOLDER"),
+    help="""Writes a shop from public data of a known layout.
+
+Pictures are linked, or copied to another disk; URLs are fetched by the commands that read the shop.
+Where the data say which products are colours of one design, annotated pairs are made of that.
+Nobody has looked at these: see docs/how-to-import.md. The layouts:
+
+"""
+    + "\n".join(f"- `{name}`: {words}" for name, words in LAYOUTS.items()),
 )
 def import_(
-    layout: Annotated[
-        str,
-        typer.Argument(
-            help="How the data are laid out: "
-            + "; ".join(f"**{name}** ({words})" for name, words in LAYOUTS.items())
-            + "."
-        ),
-    ],
+    layout: Annotated[str, typer.Argument(help="How the data are laid out: see above.")],
     source: Annotated[Path, typer.Argument(help="The folder of the data, or their one file.")],
     out: Annotated[Path, typer.Option(help="Where the shop goes; must be empty or not exist.")],
 ) -> None:
-    """Writes a shop from public data of a known layout.
-
-    Pictures are linked, or copied to another disk; URLs are fetched by the commands that read the
-    shop. Where the data say which products are colours of one design, annotated pairs are made of
-    that. Nobody has looked at these: see docs/how-to-import.md.
-    """
+    """Writes a shop from public data of a known layout."""
     from ml.snapshot.layouts.writing import import_layout
 
     result = import_layout(layout, source, out, _print_aside)
@@ -129,8 +125,8 @@ def import_(
     print(f"{result.products} products with {result.pictures} pictures{urls} are in {out}")
     if result.variants:
         print(
-            f"pairs: {result.variants} of variants, {result.others} of other designs, of confidence "
-            "medium: they are what the data group, by style or by size, and nobody looked at them"
+            f"pairs: {result.variants} of variants, {result.others} of other designs; they are what "
+            "the data group, by style or by size, and nobody looked at them: confidence medium"
         )
     else:
         print("pairs: none, since the data do not say which products are variants")
