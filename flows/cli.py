@@ -125,8 +125,8 @@ def import_(
     print(f"{result.products} products with {result.pictures} pictures{urls} are in {out}")
     if result.variants:
         print(
-            f"pairs: {result.variants} of variants, {result.others} of other designs; they are what "
-            "the data group, by style or by size, and nobody looked at them: confidence medium"
+            f"pairs: {result.variants} of variants, {result.others} of other designs; they are "
+            "what the data group, by style or by size, and nobody looked at them: confidence medium"
         )
     else:
         print("pairs: none, since the data do not say which products are variants")
