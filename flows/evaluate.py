@@ -11,14 +11,13 @@ from mlflow.tracking import MlflowClient
 
 from flows.local.project import Project
 from flows.local.temporary_import import borrowed
+from flows.registry.model_files import grouping_of, model_file
 from flows.registry.remote_predict import Log, embed_with
 from flows.registry.tracking import connect
 from flows.registry.versions import (
     CHALLENGER,
     CHAMPION,
     find_version,
-    grouping_of,
-    model_file,
     policy_of,
     uri_of,
     version_by_alias,
@@ -29,13 +28,14 @@ from ml.core.params import load_params
 from ml.data.annotations import build_annotations
 from ml.data.blocks import block_mates
 from ml.data.images import UnreadablePicture, decode_product, placeholders
-from ml.data.split import split_of
 from ml.evaluate.baselines import BASELINES
 from ml.evaluate.bootstrap import Resamples
 from ml.evaluate.evaluation import Evaluation
 from ml.evaluate.params import EvaluateParams
 from ml.grouping.grouping import ClusteringName
 from ml.prepare.crop import CropParams, crop_product, with_weights
+from ml.validate.contradictions import contradicts
+from ml.validate.split import choose_split_by, split_products
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class Judged:
         baselines: name → threshold (1 − cosine) of each baseline, as stored with the model.
         crop: how pictures are cropped for the baselines. It is the model's, so that all of them get
             the same resolution.
+        split_by: what the model's own shop was split by; None for a baseline without a model.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Judged:
     threshold: float
     baselines: dict[str, float]
     crop: CropParams
+    split_by: str | None
 
 
 def evaluate(
@@ -71,7 +73,7 @@ def evaluate(
         model: models:/NAME/VERSION, models:/NAME@ALIAS, an MLflow run id, or the name of a
             baseline.
         source: folder or fsspec URL of the shop.
-        split: "train", "dev" or "test" for the brands of one split only; None for all.
+        split: "train", "dev" or "test" for the products of one split only; None for all.
         log: called with a line for each step.
 
     Returns:
@@ -89,9 +91,18 @@ def evaluate(
                 f"the shop '{source}' has no pairs.csv or pairs.parquet: an evaluation needs "
                 "annotated pairs (format: docs/data-format.md)"
             )
+        against = shop.pairs[contradicts(shop.pairs)]
+        if len(against):
+            one = against.iloc[0]
+            raise UserError(
+                f"{len(against)} pairs of '{source}' contradict the others, such as {one['left']} "
+                f"and {one['right']}: they are marked as different although a chain of positive "
+                "pairs joins them; correct one of these pairs, or mark it low"
+            )
         products = without_placeholders(shop.products, log)
         if split:
-            products = products[products["brand"].map(split_of) == split].reset_index(drop=True)
+            by = judged.split_by or choose_split_by(products)
+            products = products[split_products(products, by) == split].reset_index(drop=True)
         annotations = build_annotations(products, shop.pairs)
         whole_blocks = products.iloc[block_mates(products, annotations.indices)]
         kept, crops = crop_annotated(products.iloc[annotations.indices], judged.crop, log)
@@ -152,7 +163,8 @@ def find_judged(
         stored = grouping_of(client, version) if version else unregistered
         threshold = stored["baselines"].get(model, params.default_threshold)
         crop = load_params("prepare", CropParams, project.root / "params.yaml")
-        return Judged(model, None, stored["method"], threshold, stored["baselines"], crop)
+        by = stored["split_by"] if version else None
+        return Judged(model, None, stored["method"], threshold, stored["baselines"], crop, by)
     if model.startswith("models:/"):
         version = find_version(client, model)
     else:
@@ -167,7 +179,15 @@ def find_judged(
         version = found[0]
     crop = _crop_of(client, version)
     stored = grouping_of(client, version)
-    return Judged(model, version, stored["method"], stored["threshold"], stored["baselines"], crop)
+    return Judged(
+        name=model,
+        version=version,
+        clustering=stored["method"],
+        threshold=stored["threshold"],
+        baselines=stored["baselines"],
+        crop=crop,
+        split_by=stored["split_by"],
+    )
 
 
 def without_placeholders(products: pd.DataFrame, log: Log) -> pd.DataFrame:

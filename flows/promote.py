@@ -15,11 +15,14 @@ from flows.gate.approval import ApprovalForm, Standing, approval_of, form_text, 
 from flows.local.environment import set_up
 from flows.local.git import succeeds
 from flows.local.project import Project, find_project
-from flows.registry.audit_trail import note_event, person
+from flows.registry.audit_trail import decision_on_record, note_event, person
+from flows.registry.champion_to_beat import ToBeat, champion_to_beat
+from flows.registry.model_files import refuse_unusable
 from flows.registry.production import (
     LOCK,
     champion_without_record,
     copy_to_production,
+    is_copy,
     move_champion,
     refuse_second,
 )
@@ -31,7 +34,7 @@ from flows.registry.versions import (
     policy_of,
     refusal_of,
     uri_of,
-    version_by_alias,
+    where_decided,
 )
 from ml.core.errors import UserError
 from ml.promote.policy import Policy
@@ -61,13 +64,14 @@ def promote(version: str = f"@{CHALLENGER}", by: str = "") -> dict[str, Any]:
     # An attempt that died may have moved the alias already; only its event is missing then.
     moved = champion_without_record(client, names, candidate)
     if moved is None:
-        refuse_unfit(candidate, version_by_alias(client, names.production, CHAMPION), policy)
+        refuse_unfit_now(client, policy, candidate)
     approval = approved(client, policy, candidate)
     with FileLock(project.room / LOCK), permitted(project):
         promoted = moved or make_champion(project, client, policy, candidate)
         replaced = promoted.tags["replaced"]
         facts = {"candidate": uri_of(candidate), "replaced": replaced, "approval": approval.words}
-        note_event(client, promoted, "promotion", person(project, by), **facts)
+        who = person(project, by)
+        note_event(client, promoted, "promotion", who, also=names.candidates, **facts)
     champion = f"`models:/{names.production}@{CHAMPION}` (version {promoted.version})"
     page = f"# Promoted\n\n`{uri_of(candidate)}` is now {champion}."
     create_markdown_artifact(page, key="promotion")
@@ -93,14 +97,13 @@ def make_champion(
     """
     names = policy.models
     # Checked again: people may have taken long to approve.
-    refuse_unfit(candidate, version_by_alias(client, names.production, CHAMPION), policy)
+    refuse_unfit_now(client, policy, candidate)
     copied = copy_to_production(client, names, candidate)
     refuse_second(client, names, copied)
-    champion = version_by_alias(client, names.production, CHAMPION)
     # Checked once more: another clone may have promoted before the copy was made.
-    refuse_unfit(candidate, champion, policy)
+    to_beat = refuse_unfit_now(client, policy, candidate)
     tag_commit(project, copied, get_run_logger().warning)
-    replaced = str(champion.version) if champion else "none"
+    replaced = str(to_beat.version.version) if to_beat.version else "none"
     move_champion(client, names, str(copied.version), {"replaced": replaced})
     return client.get_model_version(names.production, copied.version)
 
@@ -149,37 +152,59 @@ def ask(client: MlflowClient, candidate: ModelVersion, form: str, text: str, pat
     note_answer(client, candidate, answer, f"{runtime.flow_run.id}/{form}")
 
 
-def refuse_unfit(candidate: ModelVersion, champion: ModelVersion | None, policy: Policy) -> None:
+def refuse_unfit_now(client: MlflowClient, policy: Policy, candidate: ModelVersion) -> ToBeat:
+    """Refuses a candidate that may not become the champion, as the registry is at this moment.
+
+    Returns:
+        The champion that the candidate replaces.
+
+    Raises:
+        UserError: as `refuse_unfit`, or the candidate's model cannot be used.
+    """
+    to_beat = champion_to_beat(client, policy.models)
+    decided, where = decision_on_record(client, candidate), where_decided(client, candidate)
+    refuse_unfit(candidate, decided, to_beat, policy, where)
+    refuse_unusable(client, candidate)
+    return to_beat
+
+
+def refuse_unfit(
+    candidate: ModelVersion,
+    decided: dict[str, str] | None,
+    to_beat: ToBeat,
+    policy: Policy,
+    where: str,
+) -> None:
     """Refuses a candidate that may not become the champion, whoever has approved it.
 
     Args:
-        champion: today's, or None.
+        decided: the gate's last decision about it by the audit trail, or None.
+        to_beat: today's champion.
+        where: where people find the gate's reasons.
 
     Raises:
         UserError: the gate has not passed the candidate, the gate compared it with another champion
             than today's, the candidate is the champion already, or the policy requires a
             reproduction and there is none.
     """
-    uri, refusal = uri_of(candidate), refusal_of(candidate, policy)
-    if refusal:
-        raise UserError(
-            f"{uri} cannot be promoted: {refusal}; its run in MLflow holds gate/decision.md"
-        )
+    uri, refusal = uri_of(candidate), refusal_of(candidate, decided, policy)
+    if decided is None or refusal:
+        raise UserError(f"{uri} cannot be promoted: {refusal}; {where}")
     if policy.approval.reproduced and not candidate.tags.get("reproduced", "").startswith("equal"):
         outcome = candidate.tags.get("reproduced", "nobody has tried")
         raise UserError(
             f"{uri} cannot be promoted: the policy requires that `variants reproduce {uri}` has "
             f"made it again; so far: {outcome}"
         )
-    today = uri_of(champion) if champion else "none"
-    if champion and champion.tags.get("candidate") == uri:
-        raise UserError(f"{uri} is the champion already: there is nothing to promote")
-    compared = candidate.tags["gate_champion"]
-    if compared != today:
+    if to_beat.version and is_copy(to_beat.version, candidate):
+        what = f", but {to_beat.problem}" if to_beat.problem else ": there is nothing to promote"
+        raise UserError(f"{uri} is the champion already{what}")
+    compared = decided["champion"]
+    if compared != to_beat.uri:
         raise UserError(
             f"{uri} cannot be promoted: the gate compared it with the champion {compared}, but "
-            f"today's champion is {today}, so the decision is stale; run `variants retrain` again "
-            "on current data"
+            f"today's champion is {to_beat.uri}, so the decision is stale; run `variants retrain` "
+            f"again on current data{f' ({to_beat.problem})' if to_beat.problem else ''}"
         )
 
 
@@ -192,7 +217,7 @@ def tag_commit(project: Project, version: ModelVersion, warn: Callable[[str], No
         warn: called with a line if this clone does not have the commit, or if the tag is at another
             commit.
     """
-    tag, commit = f"model-v{version.version}", version.tags["commit"]
+    tag, commit = f"model-v{version.version}", version.tags.get("commit", "")
     try:
         project.git("cat-file", "-e", f"{commit}^{{commit}}")
         if not succeeds(project.root, "show-ref", "--verify", f"refs/tags/{tag}"):
@@ -205,5 +230,5 @@ def tag_commit(project: Project, version: ModelVersion, warn: Callable[[str], No
     except UserError as error:
         warn(
             f"no git tag {tag}: this clone does not have the commit of {uri_of(version)}; fetch "
-            f"{version.tags['branch']} ({error})"
+            f"{version.tags.get('branch', 'the branch that it was made on')} ({error})"
         )

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import mlflow
@@ -20,8 +19,10 @@ from flows.local.process import CommandError
 from flows.local.project import Project
 from flows.local.recipe import digest
 from flows.local.requirements import differing_versions
+from flows.local.scratch import scratch
 from flows.local.snapshots import POINTER, snapshot_id
 from flows.registry.audit_trail import note_event, person
+from flows.registry.model_files import refuse_unusable
 from flows.registry.tracking import connect
 from flows.registry.versions import find_version, run_of, uri_of
 from ml.core.device import pick_device
@@ -47,7 +48,8 @@ class Reproduction:
             bytes are equal.
         differing: outputs that differ, such as "train: artifacts/train/encoder.safetensors", in the
             order of the stages.
-        figures: largest difference of a metric in metrics.json; None if the version was not made.
+        figures: largest difference of a metric in metrics.json; None if the version was not made,
+            or if its run and its metrics are gone.
         environment: pinned packages that are installed in another version, one text each.
         machine: processor architecture and Python version here.
     """
@@ -69,8 +71,8 @@ def reproduce(project: Project, model: str, by: str, log: Callable[[str], None])
     """Makes a version again in an empty folder from its registry entry alone.
 
     Its commit is cloned, its snapshot fetched, and every stage runs without a cache. The result is
-    stored as the tag `reproduced` of the version, as reproduction.json and reproduction.md in its
-    run, and as an event in the audit trail.
+    stored as the tag `reproduced` of the version, as an event in the audit trail, and as
+    reproduction.json and reproduction.md in its run, unless somebody has deleted the run.
 
     Args:
         model: models:/NAME/VERSION or models:/NAME@ALIAS.
@@ -88,10 +90,9 @@ def reproduce(project: Project, model: str, by: str, log: Callable[[str], None])
     found = Reproduction(
         uri_of(version), version.tags.get("commit", ""), version.tags.get("snapshot", "")
     )
-    project.room.mkdir(exist_ok=True)
-    with TemporaryDirectory(dir=project.room, prefix="reproduce-") as folder:
+    with scratch(project, "reproduce") as folder:
         try:
-            make_again(project, client, version, Path(folder, "clone"), found, log)
+            make_again(project, client, version, folder / "clone", found, log)
         except (UserError, CommandError) as error:
             tail = "\n".join(error.tail[-5:]) if isinstance(error, CommandError) else ""
             found.verdict, found.reason = "not reproducible", f"{error}\n{tail}".strip()
@@ -122,6 +123,7 @@ def make_again(
     missing = [name for name in NEEDED if not version.tags.get(name)]
     if missing:
         raise UserError(f"its registry entry lacks {', '.join(missing)}")
+    refuse_unusable(client, version)
     log(f"clone {found.commit[:10]}")
     check_out(project, found.commit, folder)
     found.environment = differing_versions(
@@ -141,13 +143,15 @@ def make_again(
     )
     if digest(next(registered.rglob(WEIGHTS.name))) != digest(folder / WEIGHTS):
         found.differing.append(f"registry: {WEIGHTS.name} of {found.model}")
-    recorded = Path(client.download_artifacts(run_of(version), "metrics.json", str(folder.parent)))
-    found.figures = largest_difference(
-        read_json(recorded), read_json(folder / EVALUATED / "metrics.json")
-    )
+    recorded = recorded_metrics(client, version, locked, cache_of(project.root), folder.parent)
+    if recorded is None:
+        log("its run and its metrics.json are gone, so that only the bytes are compared")
+    else:
+        again = read_json(folder / EVALUATED / "metrics.json")
+        found.figures = largest_difference(recorded, again)
     if not found.differing:
         found.verdict = "equal bytes"
-    elif on_gpu(folder) and found.figures <= GPU_TOLERANCE:
+    elif on_gpu(folder) and found.figures is not None and found.figures <= GPU_TOLERANCE:
         found.verdict = "equal metrics"
         found.reason = (
             f"made on a GPU: bytes differ from {found.differing[0]} on, metrics by at most "
@@ -158,6 +162,28 @@ def make_again(
             "different",
             f"the first output that differs is {found.differing[0]}",
         )
+
+
+def recorded_metrics(
+    client: MlflowClient, version: ModelVersion, locked: dict[str, Any], cache: Path, folder: Path
+) -> Any:
+    """Returns the content of the version's metrics.json: of its run, otherwise of DVC's cache.
+
+    Args:
+        locked: the `stages` of the version's dvc.lock.
+        cache: the DVC cache of the clone.
+        folder: where the download goes.
+
+    Returns:
+        The content, or None if somebody has deleted the run and the cache does not hold the file.
+    """
+    run, metrics = run_of(client, version), EVALUATED / "metrics.json"
+    if run:
+        return read_json(Path(client.download_artifacts(run, metrics.name, str(folder))))
+    outs = locked.get("evaluate", {}).get("outs", [])
+    hashes = {out["path"]: out["md5"] for out in outs}
+    file = in_cache(cache, hashes.get(metrics.as_posix(), ""))
+    return read_json(file) if file.is_file() else None
 
 
 def check_out(project: Project, commit: str, folder: Path) -> None:
@@ -253,12 +279,17 @@ def differing_outputs(
 
 def listed(cache: Path, md5: str) -> dict[str, str]:
     """Returns the MD5 of each file of a folder in a DVC cache; empty if it has no such folder."""
-    file = cache / "files/md5" / md5[:2] / md5[2:]
+    file = in_cache(cache, md5)
     return (
         {one["relpath"]: one["md5"] for one in read_json(file)}
         if md5.endswith(".dir") and file.is_file()
         else {}
     )
+
+
+def in_cache(cache: Path, md5: str) -> Path:
+    """Returns where a DVC cache keeps the file of an MD5."""
+    return cache / "files/md5" / md5[:2] / md5[2:]
 
 
 def largest_difference(recorded: Any, made: Any) -> float:
@@ -287,13 +318,18 @@ def on_gpu(folder: Path) -> bool:
 
 
 def keep_report(client: MlflowClient, version: ModelVersion, found: Reproduction, by: str) -> None:
-    """Stores the report on the version, in its run and in the audit trail, signed off by `by`."""
+    """Stores the report on the version, in its run and in the audit trail, signed off by `by`.
+
+    If somebody has deleted the run, the tag and the audit trail alone keep the result.
+    """
     now = datetime.now(UTC).isoformat(timespec="seconds")
     client.set_model_version_tag(
         version.name, version.version, "reproduced", f"{found.verdict} ({now}, {by})"
     )
-    client.log_dict(run_of(version), asdict(found) | {"at": now, "by": by}, "reproduction.json")
-    client.log_text(run_of(version), page_of(found, now, by), "reproduction.md")
+    run = run_of(client, version)
+    if run:
+        client.log_dict(run, asdict(found) | {"at": now, "by": by}, "reproduction.json")
+        client.log_text(run, page_of(found, now, by), "reproduction.md")
     note_event(client, version, "reproduction", by, verdict=found.verdict, comment=found.reason)
 
 

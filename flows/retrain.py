@@ -1,5 +1,6 @@
 """The flow `retrain`: shop → snapshot → stages of dvc.yaml → MLflow → registry → gate."""
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -20,21 +21,23 @@ from flows.local.overrides import apply_overrides
 from flows.local.pipeline import Stage, load_stages, run_stage
 from flows.local.project import Project, find_project
 from flows.local.recipe import recipe
-from flows.local.snapshots import absolute, import_shop_into, restore_snapshot, track_snapshot
+from flows.local.snapshots import absolute, import_shop_into, restore_snapshot
 from flows.local.worktree import Worktree
-from flows.registry.audit_trail import note_event
+from flows.registry.audit_trail import decision_on_record, note_event
+from flows.registry.champion_to_beat import champion_to_beat
 from flows.registry.dead_runs import salvage
+from flows.registry.model_files import unusable
+from flows.registry.production import is_copy
 from flows.registry.retraining import alone_with, retraining
 from flows.registry.run_record import lineage_tags, log_model, model_card, model_id, record
-from flows.registry.tracking import EXPERIMENT, LiveHistory, connect, run_page
+from flows.registry.tracking import LiveHistory, connect, open_experiment, run_page
 from flows.registry.versions import (
-    CHAMPION,
     challenge,
+    edited,
     policy_of,
     register,
     run_of,
     uri_of,
-    version_by_alias,
     version_of_recipe,
 )
 from ml.core.errors import UserError
@@ -68,7 +71,7 @@ def retrain(
 
     Returns:
         {"model": URI of the version, "new": whether this run made it, "passed": whether the gate
-        lets it pass, "run": MLflow run id}.
+        lets it pass, "run": MLflow run id, or None if somebody deleted the run}.
 
     Raises:
         UserError: a refusal of bad input, or an outage.
@@ -87,12 +90,12 @@ def retrain(
         worktree.note(recipe=made_by)
         with nullcontext() if worktree.dirty else alone_with(project, made_by, log):
             salvage(project, client, worktree, made_by, log)
-            known = None if worktree.dirty else find_made(client, policy.models, made_by)
+            known = None if worktree.dirty else find_made(client, policy.models, made_by, log)
             if known:
                 log(f"nothing has changed since {uri_of(known)} was made: it is the result")
                 passed = standing_of(project, client, policy, worktree.root, known)
-                return result(known, False, passed)
-            made.run_id = start_run(client, worktree)
+                return result(client, known, False, passed)
+            made.run_id = start_run(project, client, worktree)
             worktree.note(recipe=made_by, run=made.run_id)
             run_stages(client, worktree.root, made.run_id)
             worktree.commit(f"retrain: {worktree.name}")
@@ -104,12 +107,13 @@ def retrain(
         client.set_terminated(made.run_id)
         link = run_page(project, client, made.run_id)
         create_link_artifact(link, key="mlflow-run", link_text="the run in MLflow")
-        return result(made.version, True, decision.passed)
+        return result(client, made.version, True, decision.passed)
 
 
-def result(version: ModelVersion, new: bool, passed: bool) -> dict[str, Any]:
+def result(client: MlflowClient, version: ModelVersion, new: bool, passed: bool) -> dict[str, Any]:
     """Returns the result of the flow `retrain`."""
-    return {"model": uri_of(version), "new": new, "passed": passed, "run": run_of(version)}
+    run = run_of(client, version)
+    return {"model": uri_of(version), "new": new, "passed": passed, "run": run}
 
 
 def show_refusal(refusal: UserError) -> None:
@@ -117,15 +121,22 @@ def show_refusal(refusal: UserError) -> None:
     create_markdown_artifact(f"# Refused\n\n{block(refusal)}", key="refusal")
 
 
-def find_made(client: MlflowClient, names: ModelNames, made_by: str) -> ModelVersion | None:
-    """Returns the candidate that this recipe has made before, if any.
+def find_made(
+    client: MlflowClient, names: ModelNames, made_by: str, log: Callable[[str], None]
+) -> ModelVersion | None:
+    """Returns the candidate that this recipe has made before, if any and if it can be used.
 
     It also makes it the challenger, unless there is a newer one.
 
     Args:
         made_by: the recipe.
+        log: called with a line if the model is lost, so that it is made again.
     """
     known = version_of_recipe(client, names.candidates, made_by)
+    lost = unusable(client, known) if known else None
+    if known and lost:
+        log(f"{uri_of(known)} was made by this recipe, but {lost}: the model is made again")
+        return None
     if known:
         challenge(client, known)  # the run that made it may have died before this step
     return known
@@ -142,28 +153,28 @@ def take_snapshot(project: Project, worktree: Worktree, source: str) -> str:
     log = stage_log("snapshot")
     if not source:
         return restore_snapshot(worktree.root, log)
-    products = import_shop_into(worktree.root, source, log)
-    return track_snapshot(project, worktree.root, source, products, log)
+    return import_shop_into(project, worktree.root, source, log)
 
 
 @task(cache_policy=NO_CACHE)
-def stage(client: MlflowClient, root: Path, run_id: str, one: Stage) -> str:
+def stage(client: MlflowClient, root: Path, run_id: str | None, one: Stage) -> str:
     """Runs one stage of dvc.yaml in a worktree; returns "computed" or "from the cache".
 
     While the stage that writes the training history runs, the history is logged to the MLflow run.
 
     Args:
         root: top folder of the worktree.
-        run_id: MLflow run id.
+        run_id: MLflow run id; None if there is no run to log to.
     """
     history = TRAINED / "history.csv"
     trains = history.as_posix() in one.outs
-    with LiveHistory(client, run_id, root / history).following() if trains else nullcontext():
+    live = LiveHistory(client, run_id, root / history) if run_id and trains else None
+    with live.following() if live else nullcontext():
         cached = run_stage(root, one, stage_log(one.name))
     return "from the cache" if cached else "computed"
 
 
-def run_stages(client: MlflowClient, root: Path, run_id: str) -> None:
+def run_stages(client: MlflowClient, root: Path, run_id: str | None) -> None:
     """Runs each stage of dvc.yaml as a Prefect task that waits for the stages it reads from."""
     states: dict[str, Any] = {}
     for one in load_stages(root):
@@ -195,12 +206,11 @@ def crashed(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
 
 
 @task(task_run_name="open MLflow run", cache_policy=NO_CACHE)
-def start_run(client: MlflowClient, worktree: Worktree) -> str:
+def start_run(project: Project, client: MlflowClient, worktree: Worktree) -> str:
     """Opens the MLflow run of a retraining, before its training; returns its id."""
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    assert experiment is not None
+    experiment = open_experiment(project, client, get_run_logger().warning)
     tags = {"retrain": worktree.name, "prefect_flow_run": str(runtime.flow_run.id)}
-    run = client.create_run(experiment.experiment_id, run_name=worktree.name, tags=tags)
+    run = client.create_run(experiment, run_name=worktree.name, tags=tags)
     return str(run.info.run_id)
 
 
@@ -227,7 +237,7 @@ def record_and_register(
     # The model is logged first: MLflow then asks the server for each metric that the run has.
     model = log_model(project, client, run_id, root, log)
     metrics = record(client, run_id, model, root, source or str(project.root), tags)
-    words = "Metrics on the test split (unseen brands), beside naive baselines"
+    words = f"Metrics on the test split ({metrics['split']['proves']}), beside naive baselines"
     create_table_artifact(metric_table(metrics), key="metrics", description=words)
     card = model_card(root, names.production, metrics, tags)
     client.log_text(run_id, card, "model_card.md")
@@ -248,12 +258,22 @@ def gate(
         root: the checkout with the version's snapshot and the stages' results.
     """
     logger = get_run_logger()
-    champion = version_by_alias(client, policy.models.production, CHAMPION)
-    evidence = gather_evidence(project, policy, root, version, champion, logger.info)
+    to_beat = champion_to_beat(client, policy.models)
+    if to_beat.problem:
+        logger.warning(str(to_beat.problem))
+    evidence = gather_evidence(project, policy, root, version, to_beat.version, logger.info)
     decision = decide(policy.gate, evidence)
     page, against = decision_page(decision), decision.champion_model or "none"
-    client.log_dict(run_of(version), decision.to_json(), "gate/decision.json")
-    client.log_text(run_of(version), page, "gate/decision.md")
+    run = run_of(client, version)
+    if run:
+        client.log_dict(run, decision.to_json(), "gate/decision.json")
+        client.log_text(run, page, "gate/decision.md")
+    else:
+        logger.warning(
+            "the run of %s is gone, so its decision is only in its tags, in the audit trail and on "
+            "Prefect's page",
+            uri_of(version),
+        )
     tags = {
         "gate": decision.verdict,
         "gate_champion": against,
@@ -262,7 +282,8 @@ def gate(
     }
     for name, value in tags.items():
         client.set_model_version_tag(version.name, version.version, name, value)
-    facts = {"verdict": decision.verdict, "champion": against, "run": run_of(version)}
+    facts = {"verdict": decision.verdict, "champion": against, "run": run or "none"}
+    facts |= {"comment": str(to_beat.problem)} if to_beat.problem else {}
     note_event(client, version, "decision", "gate", **facts)
     described = f"{uri_of(version)}: {decision.verdict}"
     create_markdown_artifact(page, key="gate-decision", description=described)
@@ -282,13 +303,14 @@ def standing_of(
     Args:
         root: a checkout with the version's snapshot.
     """
-    champion = version_by_alias(client, policy.models.production, CHAMPION)
-    today = uri_of(champion) if champion else "none"
-    serves = champion is not None and champion.tags.get("candidate") == uri_of(version)
+    to_beat, decided = champion_to_beat(client, policy.models), decision_on_record(client, version)
+    current = to_beat.version is not None and is_copy(to_beat.version, version)
     # Refused versions without this tag, which older code registered, are decided on again.
     refused = version.tags.get("gate") == "refused"
     retriable = refused and version.tags.get("gate_retriable", "true") == "true"
-    if not serves and (retriable or version.tags.get("gate_champion") != today):
-        run_stages(client, root, run_of(version))  # from the cache: the gate needs their files
+    stale = decided is None or decided["champion"] != to_beat.uri
+    if edited(version, decided) or (not current and (retriable or stale)):
+        # From the cache: the gate needs their files.
+        run_stages(client, root, run_of(client, version))
         return bool(gate(project, client, policy, root, version).passed)
     return version.tags.get("gate") == "passed"

@@ -7,6 +7,8 @@ Prefect's page.
 from typing import Any
 
 from filelock import FileLock
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.tracking import MlflowClient
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
@@ -14,10 +16,12 @@ from flows.local.environment import set_up
 from flows.local.markdown import block
 from flows.local.project import find_project
 from flows.registry.audit_trail import note_event, person
-from flows.registry.production import LOCK, move_champion, promoted
+from flows.registry.model_files import unusable
+from flows.registry.production import LOCK, champions_on_record, move_champion, promoted
 from flows.registry.tracking import connect, permitted
 from flows.registry.versions import CHAMPION, find_version, policy_of, uri_of, version_by_alias
 from ml.core.errors import UserError
+from ml.promote.policy import ModelNames
 
 
 @flow(flow_run_name="rollback: {reason}")
@@ -31,7 +35,8 @@ def rollback(reason: str, to: str = "", by: str = "") -> dict[str, Any]:
         by: Who rolls back. Empty: git's user name in this clone.
 
     Returns:
-        {"model": URI of the new champion, "replaced": number of the version that it replaces}.
+        {"model": URI of the new champion, "replaced": number of the version that it replaces, or
+        "none" if nothing served}.
 
     Raises:
         UserError: as `roll_back`.
@@ -53,7 +58,8 @@ def roll_back(reason: str, to: str = "", by: str = "") -> dict[str, str]:
         reason, to, by: as for the flow `rollback`.
 
     Returns:
-        {"model": URI of the new champion, "replaced": number of the version that it replaces}.
+        {"model": URI of the new champion, "replaced": number of the version that it replaces, or
+        "none" if nothing served}.
 
     Raises:
         UserError: there is no reason, no champion or no such version, the version is the champion
@@ -66,34 +72,69 @@ def roll_back(reason: str, to: str = "", by: str = "") -> dict[str, str]:
     names = policy_of(project).models
     with FileLock(project.room / LOCK), permitted(project):
         champion = version_by_alias(client, names.production, CHAMPION)
-        if champion is None:
-            raise UserError(
-                f"the production model '{names.production}' has no champion, so there is nothing "
-                "to roll back: `variants promote` makes a champion"
-            )
-        earlier = to.removeprefix("v") if to else champion.tags.get("replaced", "none")
-        if earlier == "none":
-            raise UserError(
-                f"{uri_of(champion)} replaced no other champion: name a version with --to; "
-                "`variants history` lists the promotions"
-            )
+        earlier = to.removeprefix("v") or earlier_champion(client, names, champion)
         target = find_version(client, f"models:/{names.production}/{earlier}")
-        if uri_of(target) == uri_of(champion):
+        if champion and uri_of(target) == uri_of(champion):
             raise UserError(f"{uri_of(target)} is the champion already: nothing has changed")
         served = promoted(client, names)
         if uri_of(target) not in served:
             raise UserError(
                 f"{uri_of(target)} was never the champion, only copied, and a rollback cannot "
-                f"replace the gate: choose one of {', '.join(sorted(served))}"
+                f"replace the gate: choose one of {', '.join(sorted(served)) or 'none'}"
             )
-        client.set_model_version_tag(names.production, champion.version, "rolled_back", reason)
+        refuse_lost(client, target)
+        replaced = str(champion.version) if champion else "none"
+        if champion:
+            client.set_model_version_tag(names.production, replaced, "rolled_back", reason)
+        # On record first: if this command dies in between, the same one moves the alias.
+        facts = {"replaced": replaced, "comment": reason}
+        who = person(project, by)
+        note_event(client, target, "rollback", who, also=names.candidates, **facts)
         move_champion(client, names, str(target.version), {"restored": reason})
-        note_event(
-            client,
-            target,
-            "rollback",
-            person(project, by),
-            replaced=str(champion.version),
-            comment=reason,
+    return {"model": uri_of(target), "replaced": replaced}
+
+
+def earlier_champion(client: MlflowClient, names: ModelNames, champion: ModelVersion | None) -> str:
+    """Returns the number of the version that a rollback goes to unless a person names one.
+
+    It is the version that today's champion replaced. If somebody moved or removed the alias by
+    hand, or a rollback died, it is the champion by the audit trail.
+
+    Args:
+        champion: today's; None if nothing serves.
+
+    Raises:
+        UserError: there is no such version.
+    """
+    recorded = champions_on_record(client, names)
+    if champion is None and not recorded:
+        raise UserError(
+            f"the production model '{names.production}' has no champion, so there is nothing to "
+            "roll back: `variants promote` makes a champion"
         )
-    return {"model": uri_of(target), "replaced": str(champion.version)}
+    if champion is None or (recorded and recorded[0] != str(champion.version)):
+        return recorded[0]
+    earlier = champion.tags.get("replaced", "none")
+    if earlier == "none":
+        raise UserError(
+            f"{uri_of(champion)} replaced no other champion: name a version with --to; `variants "
+            "history` lists the promotions"
+        )
+    return earlier
+
+
+def refuse_lost(client: MlflowClient, target: ModelVersion) -> None:
+    """Refuses a version whose model is lost; if nobody can tell at the moment, it may return.
+
+    Raises:
+        UserError: the model's files are gone.
+    """
+    try:
+        why = unusable(client, target)
+    except Exception:  # a rollback needs the registry only, and not the place of the files
+        return
+    if why:
+        raise UserError(
+            f"{uri_of(target)} cannot serve: {why}; name another version with --to, `variants "
+            "history` lists the promotions"
+        )

@@ -8,6 +8,7 @@ from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
 
 from flows.gate.approval import standing
 from flows.promote import refuse_unfit
+from flows.registry.champion_to_beat import ToBeat
 from flows.registry.versions import POLICY
 from ml.core.errors import UserError
 from ml.promote.policy import ApprovalPolicy, load_policy
@@ -126,8 +127,25 @@ def test_what_may_be_promoted_is_what_gate_and_policy_allow(
         section, key = name.split(".")
         changed = getattr(policy, section).model_copy(update={key: value})
         policy = policy.model_copy(update={section: changed})
+    one, run = candidate(**tags), "its run holds gate/decision.md"
+    decided = {"verdict": one.tags["gate"], "champion": one.tags["gate_champion"]}
     if words is None:
-        refuse_unfit(candidate(**tags), None, policy)
+        refuse_unfit(one, decided, ToBeat(None), policy, run)
         return
     with pytest.raises(UserError, match=words):
-        refuse_unfit(candidate(**tags), None, policy)
+        refuse_unfit(one, decided, ToBeat(None), policy, run)
+
+
+@pytest.mark.parametrize(
+    "decided",
+    [
+        None,
+        {"verdict": "refused", "champion": "none"},
+        {"verdict": "passed", "champion": "models:/color-variants/3"},
+    ],
+)
+def test_tags_that_say_another_thing_than_the_audit_trail_promote_nothing(
+    decided: dict[str, str] | None,
+) -> None:
+    with pytest.raises(UserError, match="somebody has changed one of them"):
+        refuse_unfit(candidate(), decided, ToBeat(None), load_policy(ROOT / POLICY), "there")

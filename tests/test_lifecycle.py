@@ -333,7 +333,7 @@ def test_a_version_is_made_again_from_its_registry_entry_alone_byte_for_byte(
     assert [(one["by"], one["verdict"]) for one in events if one["what"] == "reproduction"] == [
         ("Rita", "equal bytes")
     ]
-    assert not list((own.clone.root / ".variants").glob("reproduce-*"))
+    assert not list((own.clone.root / ".variants/tmp").glob("reproduce.*"))
 
 
 def test_the_history_says_who_did_what_and_why_in_order(released: Life) -> None:

@@ -26,7 +26,7 @@ from flows.local.process import program_path
 from flows.local.project import Project
 from flows.local.servers import free_port, running
 from flows.registry.remote_predict import embed_with, group_with
-from flows.registry.tracking import connect
+from flows.registry.tracking import connect, open_experiment
 from flows.registry.versions import CHAMPION, policy_of
 from ml.core.files import write_json
 from ml.core.params import load_params
@@ -107,9 +107,7 @@ def test_it_serves_over_http_what_it_embeds(
 def champion(project: Project, model: Path) -> ModelVersion:
     """The old model as candidate 1, and as the champion."""
     client = connect(project)
-    experiment = client.get_experiment_by_name("color-variants")
-    assert experiment is not None
-    run = client.create_run(experiment.experiment_id).info.run_id
+    run = client.create_run(open_experiment(project, client, print)).info.run_id
     tags = {"dirty": "false", "gate": "passed", "gate_champion": "none"}
     for name in (CANDIDATES, PRODUCTION):
         client.create_registered_model(name)

@@ -4,12 +4,13 @@ Nothing gets past the gate.
 """
 
 import json
+from pathlib import Path
 
 import pytest
 from conftest import CANDIDATES, PRODUCTION, Clone, clone_project
 from faults import Command
-from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
+from registry import NAMES, add_candidate, add_champion, hollow_model
 
 from flows.registry import production
 from flows.registry.audit_trail import note_event
@@ -21,22 +22,18 @@ from flows.registry.production import (
     refuse_second,
 )
 from ml.core.errors import UserError
-from ml.promote.policy import ModelNames
-
-NAMES = ModelNames(candidates=CANDIDATES, production=PRODUCTION)
-JUDGED = {
-    "gate": "passed",
-    "gate_champion": "none",
-    "dirty": "false",
-    "commit": "c0ffee",
-    "branch": "retrain/1",
-}
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The address of a registry."""
     return f"sqlite:///{tmp_path_factory.mktemp('registry')}/mlflow.db"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the model of every version."""
+    return hollow_model(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture
@@ -49,18 +46,12 @@ def client(store: str) -> MlflowClient:
     return client
 
 
-def candidate(client: MlflowClient, **tags: str) -> ModelVersion:
-    """Registers a candidate that the gate has passed; `tags` replace those of `JUDGED`."""
-    run = client.create_run("0")
-    return client.create_model_version(
-        CANDIDATES, "file:///nowhere", run.info.run_id, tags=JUDGED | tags
-    )
-
-
 def test_of_two_promotions_that_would_replace_the_same_champion_the_second_is_refused(
-    client: MlflowClient,
+    client: MlflowClient, model: Path
 ) -> None:
-    first, second = [copy_to_production(client, NAMES, candidate(client)) for _ in range(2)]
+    first, second = [
+        copy_to_production(client, NAMES, add_candidate(client, model)) for _ in range(2)
+    ]
     refuse_second(client, NAMES, first)
     with pytest.raises(
         UserError, match="color-variants-candidates/1 is being promoted at this moment"
@@ -70,11 +61,11 @@ def test_of_two_promotions_that_would_replace_the_same_champion_the_second_is_re
 
 @pytest.mark.parametrize("end", ["promoted", "dead", "of another champion"])
 def test_a_copy_that_is_no_longer_under_way_stops_nobody(
-    client: MlflowClient, end: str, monkeypatch: pytest.MonkeyPatch
+    client: MlflowClient, model: Path, end: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compared = {"gate_champion": "models:/color-variants/9"} if end == "of another champion" else {}
-    first = copy_to_production(client, NAMES, candidate(client, **compared))
-    second = copy_to_production(client, NAMES, candidate(client))
+    first = copy_to_production(client, NAMES, add_candidate(client, model, **compared))
+    second = copy_to_production(client, NAMES, add_candidate(client, model))
     # It was rolled back since; otherwise the comparison with the champion would be stale.
     if end == "promoted":
         note_event(client, first, "promotion", "Rita")
@@ -84,17 +75,20 @@ def test_a_copy_that_is_no_longer_under_way_stops_nobody(
 
 
 def test_an_interrupted_copy_is_found_and_bears_the_gates_latest_comparison(
-    client: MlflowClient,
+    client: MlflowClient, model: Path
 ) -> None:
-    copied = copy_to_production(client, NAMES, candidate(client))
-    client.set_model_version_tag(CANDIDATES, "1", "gate_champion", "models:/color-variants/9")
+    copied = copy_to_production(client, NAMES, add_candidate(client, model))
+    facts = {"verdict": "passed", "champion": "models:/color-variants/9"}
+    note_event(client, client.get_model_version(CANDIDATES, "1"), "decision", "gate", **facts)
     again = copy_to_production(client, NAMES, client.get_model_version(CANDIDATES, "1"))
     assert again.version == copied.version
     assert again.tags["gate_champion"] == "models:/color-variants/9"
 
 
-def test_a_promotion_that_died_before_it_was_on_record_is_found(client: MlflowClient) -> None:
-    one, other = candidate(client), candidate(client)
+def test_a_promotion_that_died_before_it_was_on_record_is_found(
+    client: MlflowClient, model: Path
+) -> None:
+    one, other = add_candidate(client, model), add_candidate(client, model)
     copied = copy_to_production(client, NAMES, one)
     assert champion_without_record(client, NAMES, one) is None
     move_champion(client, NAMES, str(copied.version), {"replaced": "none"})
@@ -117,11 +111,10 @@ def clones(tmp_path_factory: pytest.TempPathFactory, store: str) -> list[Clone]:
 
 
 def test_of_two_release_managers_on_two_machines_one_promotes_and_one_is_refused(
-    client: MlflowClient, clones: list[Clone]
+    client: MlflowClient, model: Path, clones: list[Clone]
 ) -> None:
     for number in ("1", "2"):
-        version = candidate(client)
-        note_event(client, version, "decision", "gate")
+        add_candidate(client, model)
         clones[0].run("approve", number, "--by", "Rita Release")
     commands = [
         Command(clone, "promote", number) for number, clone in zip(("1", "2"), clones, strict=True)
@@ -141,12 +134,10 @@ def test_of_two_release_managers_on_two_machines_one_promotes_and_one_is_refused
 
 @pytest.mark.parametrize("way", ["command", "flow"])
 def test_a_rollback_brings_the_former_champion_back_with_prefect_and_without(
-    client: MlflowClient, clones: list[Clone], way: str
+    client: MlflowClient, model: Path, clones: list[Clone], way: str
 ) -> None:
     for replaced in ("none", "1"):
-        copied = copy_to_production(client, NAMES, candidate(client))
-        move_champion(client, NAMES, str(copied.version), {"replaced": replaced})
-        note_event(client, copied, "promotion", "Rita")
+        add_champion(client, add_candidate(client, model), replaced)
     if way == "command":
         away = Clone(clones[0].root)
         # No Prefect server answers there.
@@ -163,12 +154,10 @@ def test_a_rollback_brings_the_former_champion_back_with_prefect_and_without(
 
 
 def test_a_rollback_cannot_put_a_copy_that_was_never_the_champion_past_the_gate(
-    client: MlflowClient, clones: list[Clone]
+    client: MlflowClient, model: Path, clones: list[Clone]
 ) -> None:
-    served = copy_to_production(client, NAMES, candidate(client))
-    move_champion(client, NAMES, str(served.version), {"replaced": "none"})
-    note_event(client, served, "promotion", "Rita")
-    copy_to_production(client, NAMES, candidate(client))
+    served = add_champion(client, add_candidate(client, model), "none")
+    copy_to_production(client, NAMES, add_candidate(client, model))
     refused = clones[0].run("rollback", "--to", "2", "--reason", "mine is better", check=False)
     assert refused.returncode == 1
     assert "models:/color-variants/2 was never the champion" in refused.stderr

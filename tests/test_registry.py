@@ -1,5 +1,6 @@
 """A registry is whole or absent, and the newest candidate is the challenger."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from flows.local.project import Project
 from flows.registry.tracking import connect, permitted
 from flows.registry.versions import challenge
 from ml.core.errors import UserError
+from ml.core.leftovers import mark
 
 
 @pytest.fixture
@@ -33,7 +35,9 @@ def test_the_challenger_is_the_newest_candidate_whichever_is_named_last(project:
 
 
 def test_a_store_whose_making_was_killed_is_made_anew(project: Project) -> None:
-    left = project.room / ".mlflow.db.12345.part"
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    left = project.room / f".mlflow.db.{mark().partition('-')[0]}-{gone.pid}.part"
     project.room.mkdir()
     left.write_bytes(b"half a database")
     assert connect(project).search_registered_models() == []

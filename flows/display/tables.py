@@ -67,6 +67,8 @@ def status_tables(result: dict[str, Any]) -> None:
                 visible("\n".join(notes)),
             )
         console.print(table)
+    for problem in result["problems"]:
+        console.print(visible(f"to mend: {problem['state']}: {problem['mend']}"), soft_wrap=True)
     if result["worktrees"]:
         console.print(f"worktrees of runs: {', '.join(result['worktrees'])}")
     if result["dead"]:

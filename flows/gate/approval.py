@@ -11,9 +11,15 @@ from pydantic import Field
 
 from flows.local.markdown import plain
 from flows.local.project import Project
-from flows.registry.audit_trail import What, events, note_event, person
+from flows.registry.audit_trail import What, decision_on_record, events, note_event, person
 from flows.registry.tracking import connect, permitted
-from flows.registry.versions import find_candidate, policy_of, refusal_of, uri_of
+from flows.registry.versions import (
+    find_candidate,
+    policy_of,
+    refusal_of,
+    uri_of,
+    where_decided,
+)
 from ml.core.errors import UserError
 from ml.promote.policy import ApprovalPolicy, Policy
 
@@ -95,7 +101,7 @@ def standing(
 
 def form_text(candidate: ModelVersion, standing: Standing) -> str:
     """Returns the text above the form on Prefect's page, in Markdown."""
-    champion = candidate.tags["gate_champion"]
+    champion = candidate.tags.get("gate_champion", "none")
     against = "without a champion" if champion == "none" else f"against the champion `{champion}`"
     words = standing.words[0].upper() + standing.words[1:]
     return (
@@ -132,12 +138,10 @@ def note_verdict(
     """
     client, policy = connect(project), policy_of(project)
     candidate = find_candidate(client, policy.models, version)
-    refusal = refusal_of(candidate, policy)
+    refusal = refusal_of(candidate, decision_on_record(client, candidate), policy)
     if verdict == "approval" and refusal:
-        raise UserError(
-            f"{uri_of(candidate)} cannot be approved: {refusal}; its run in MLflow holds "
-            "gate/decision.md"
-        )
+        where = where_decided(client, candidate)
+        raise UserError(f"{uri_of(candidate)} cannot be approved: {refusal}; {where}")
     name = person(project, by)
     with permitted(project):
         note_event(client, candidate, verdict, name, comment=comment)

@@ -11,9 +11,10 @@ from mlflow.entities.model_registry import ModelVersion
 from flows.gate.serving_check import try_serving
 from flows.local.project import Project
 from flows.registry.comparisons import count_comparisons, note_comparison
+from flows.registry.model_files import grouping_of
 from flows.registry.remote_predict import embed_with
 from flows.registry.tracking import connect
-from flows.registry.versions import grouping_of, uri_of
+from flows.registry.versions import uri_of
 from ml.core.files import read_json, read_table
 from ml.core.paths import EVALUATED, PREPARED, SNAPSHOT
 from ml.data.annotations import build_annotations
@@ -51,6 +52,7 @@ def gather_evidence(
     """
     metrics = read_json(root / EVALUATED / "metrics.json")
     known: dict[str, Any] = {"challenger": None, "champion": None, "baselines": {}}
+    known["proves"] = metrics["split"]["proves"]
     if metrics["evaluable"]:
         metric, pairs, client = policy.gate.metric, _test_pairs(root, policy.gate), connect(project)
         known["baselines"] = {
@@ -67,6 +69,7 @@ def gather_evidence(
                 )
                 known[name] = measured[name].draws(metric, grouping["threshold"])
         if champion is not None:
+            known["favoured"] = _favoured(grouping_of(client, champion)["split_by"], metrics)
             note_comparison(client, challenger, champion, pairs.sketch)
             known["comparison"] = count_comparisons(
                 client, challenger.name, pairs.sketch, policy.gate.same_pairs
@@ -83,11 +86,23 @@ def gather_evidence(
     )
 
 
+def _favoured(champion_by: str, metrics: dict[str, Any]) -> str:
+    """Says why a comparison favours the champion; empty if both models were split alike."""
+    by = metrics["split"]["by"]
+    if champion_by == by:
+        return ""
+    return (
+        f"The champion was trained with a split by {champion_by.replace('_', ' ')}, the challenger "
+        f"by {by.replace('_', ' ')}: the champion may have trained on these test products, which "
+        "favours it"
+    )
+
+
 class _TestPairs(NamedTuple):
     """The test pairs on which both models are measured.
 
     Attributes:
-        products: all products of those test blocks that hold annotated products: brand, gender,
+        products: all products of those blocks that hold annotated test products: brand, gender,
             article_type, and image (path).
         annotated: int (annotated products,), their positions in `products`.
         resamples: of the annotated products.
@@ -107,8 +122,9 @@ def _test_pairs(root: Path, policy: GatePolicy) -> _TestPairs:
     indices = np.flatnonzero(products["split"] == "test")
     test = products.iloc[indices].reset_index(drop=True)
     annotations = build_annotations(test, read_table(root / PREPARED / "pairs.parquet"))
-    mates = block_mates(test, annotations.indices)
-    asked = test.iloc[mates].reset_index(drop=True)
+    here = indices[annotations.indices]
+    mates = block_mates(products, here)  # of other splits, too, if not brands are split
+    asked = products.iloc[mates].reset_index(drop=True)
     table = asked[BLOCK].assign(
         image=[str(root / SNAPSHOT / "images" / name) for name in asked["sha256"]]
     )
@@ -116,11 +132,11 @@ def _test_pairs(root: Path, policy: GatePolicy) -> _TestPairs:
     images, masks = (
         np.load(root / PREPARED / f"{name}.npy", mmap_mode="r") for name in ("images", "masks")
     )
-    here, pairs = indices[annotations.indices], annotations.block_pairs
+    pairs = annotations.block_pairs
     digest = judged["sha256"].to_numpy()
     return _TestPairs(
         products=table,
-        annotated=np.searchsorted(mates, annotations.indices),
+        annotated=np.searchsorted(mates, here),
         resamples=Resamples(annotations, policy.resamples, policy.seed),
         parts=dict(segments(judged, annotations, images[here], masks[here])),
         sketch=sketch(zip(digest[pairs.left], digest[pairs.right], pairs.label, strict=True)),

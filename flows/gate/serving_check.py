@@ -10,7 +10,6 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import mlflow
@@ -21,6 +20,7 @@ from mlflow.entities.model_registry import ModelVersion
 from flows.local.process import program_path
 from flows.local.project import Project
 from flows.local.requirements import differing_versions
+from flows.local.scratch import scratch
 from flows.local.servers import free_port, running
 from flows.registry.versions import uri_of
 from ml.core.errors import UserError
@@ -89,8 +89,8 @@ def try_serving(
     """
     uri, canaries = uri_of(candidate), pick_canaries(root, policy.canaries)
     log(f"{uri} is served on loopback and asked about {len(canaries.table)} canary products")
-    with TemporaryDirectory(dir=project.room) as folder:
-        model = Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder))
+    with scratch(project, "serving") as folder:
+        model = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(folder)))
         size = sum(file.stat().st_size for file in model.rglob("*") if file.is_file()) / 1e6
         differing = differing_versions((model / "requirements.txt").read_text(encoding="utf-8"))
         port = free_port()

@@ -1,7 +1,11 @@
 """The environment of the tools: no telemetry, Prefect's state in the project, and plain logs."""
 
+import atexit
 import logging
 import os
+import shutil
+import tempfile
+from pathlib import Path
 
 import psutil
 
@@ -9,6 +13,7 @@ from flows.local.git import clean_environment
 from flows.local.outages import outage
 from flows.local.project import find_project
 from ml.core.errors import UserError
+from ml.core.leftovers import mark
 
 QUIET = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -46,13 +51,17 @@ def set_up() -> None:
             os.environ[name] = f"{known},{LOOPBACK}".strip(",")
     _filter_logs()
     try:
-        room = find_project().room
+        project = find_project()
     except UserError:
         return  # a command that needs the project raises this error itself
-    os.environ[STARTED_BY] = f"{os.getpid()} {psutil.Process().create_time()} {room}"
+    os.environ[STARTED_BY] = f"{os.getpid()} {psutil.Process().create_time()} {project.room}"
     if "PREFECT_HOME" not in os.environ:
-        os.environ["PREFECT_HOME"] = str(room / "prefect")
-        (room / "prefect").mkdir(parents=True, exist_ok=True)  # Prefect makes the last folder only
+        home = project.room / "prefect"
+        if project.reads_only:
+            home = Path(tempfile.mkdtemp(prefix=f"prefect.{mark()}."))
+            atexit.register(shutil.rmtree, home, ignore_errors=True)
+        os.environ["PREFECT_HOME"] = str(home)
+        home.mkdir(parents=True, exist_ok=True)  # Prefect makes the last folder only
 
 
 class PlainRefusals(logging.Filter):

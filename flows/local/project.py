@@ -28,6 +28,11 @@ class Project:
         return self.root / ".variants"
 
     @cached_property
+    def reads_only(self) -> bool:
+        """Whether this account cannot write into `.variants`: a read-only mount, for instance."""
+        return not os.access(self.room if self.room.exists() else self.root, os.W_OK)
+
+    @cached_property
     def mlflow_uri(self) -> str:
         """The URI of MLflow: MLFLOW_TRACKING_URI if set, otherwise an embedded sqlite store."""
         named = os.environ.get("MLFLOW_TRACKING_URI")

@@ -18,7 +18,7 @@ from filelock import FileLock
 from flows.local.process import stream
 from flows.local.project import Project
 from ml.core.errors import UserError
-from ml.core.files import remove, remove_parts, replacing, write_json
+from ml.core.files import remove, replacing, write_json
 
 MLFLOW_PORT, PREFECT_PORT = 5000, 4200
 DATABASE = "PREFECT_API_DATABASE_CONNECTION_URL"
@@ -158,12 +158,12 @@ def make_prefect_database(project: Project) -> None:
     Prefect would make it too, but several first commands at once would race. The database appears
     whole or not at all, even if this process is killed.
     """
-    project.room.mkdir(exist_ok=True)
-    database = Path(os.environ["PREFECT_HOME"]) / "prefect.db"
-    with FileLock(project.room / "prefect.lock"):
+    home = Path(os.environ["PREFECT_HOME"])
+    home.mkdir(parents=True, exist_ok=True)
+    database = home / "prefect.db"
+    with FileLock(home / "making.lock"):
         if database.is_file() or DATABASE in os.environ:
             return
-        remove_parts(database)
         with replacing(database) as beside:
             command = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "--yes"]
             stream(

@@ -3,15 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pandas as pd
 
 from flows.local.project import Project
+from flows.local.scratch import scratch
 from ml.core.errors import UserError
 from ml.core.files import read_table
-from ml.data.schema import BLOCK
+from ml.data.blocks import fill_unknown
 from ml.snapshot.stage import import_shop
 
 
@@ -21,7 +20,7 @@ class ShopTable:
 
     Attributes:
         products: the catalogue, with the column image: path of the stored picture, or None if the
-            picture is missing.
+            picture is missing. A missing brand, gender or article type is "unknown".
         pairs: annotated pairs, or None if the shop has none.
     """
 
@@ -37,12 +36,10 @@ def borrowed(project: Project, source: str) -> Iterator[ShopTable]:
         source: folder or fsspec URL of the shop.
 
     Raises:
-        UserError: the import refuses the shop, an id is missing or not unique, or a product has no
-            brand, gender or article type.
+        UserError: the import refuses the shop, or an id is missing or not unique.
     """
-    (project.room / "tmp").mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=project.room / "tmp") as folder:
-        snapshot = Path(folder, "snapshot")
+    with scratch(project, "shop") as folder:
+        snapshot = folder / "snapshot"
         import_shop(source, snapshot)
         products = read_table(snapshot / "catalog.parquet")
         without = products.loc[products["product_id"].isna(), "image"]
@@ -57,13 +54,7 @@ def borrowed(project: Project, source: str) -> Iterator[ShopTable]:
                 f"the catalogue of '{source}' has ids that come twice or more: "
                 f"{', '.join(twice[:10])}; give each product an id of its own"
             )
-        for column in BLOCK:
-            empty = products.loc[products[column].isna(), "product_id"]
-            if len(empty):
-                raise UserError(
-                    f"the catalogue of '{source}' lacks the {column} of {', '.join(empty[:10])}: "
-                    "fill it in, since only products of the same block are compared"
-                )
+        products = fill_unknown(products)
         names = products["sha256"]
         products["image"] = [
             None if pd.isna(name) else str(snapshot / "images" / name) for name in names

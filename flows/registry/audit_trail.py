@@ -2,12 +2,14 @@
 
 Each event is a tag of its own on a registered model. The time and a random number make the tag's
 name, so that events that are written at once cannot overwrite each other. Since the tags belong to
-the model, they stay when its versions are deleted.
+the model, they stay when its versions are deleted. Promotions and rollbacks are noted on the model
+of candidates too, so that they stay when the production model is deleted or renamed.
 """
 
 import getpass
 import json
 import secrets
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -18,23 +20,26 @@ from mlflow.tracking import MlflowClient
 from flows.local.git import git
 from flows.local.project import Project
 from flows.registry.tracking import connect
-from flows.registry.versions import policy_of, uri_of
+from flows.registry.versions import ABSENT, policy_of, uri_of
 from ml.core.errors import UserError
 from ml.promote.policy import ModelNames
 
 PREFIX = "event."
 LONGEST = 1000  # characters of a fact, since a tag holds 5,000
 What = Literal["decision", "approval", "rejection", "promotion", "rollback", "reproduction"]
+ALWAYS = ("at", "what", "version", "by")  # the facts that every event has
 
 
 def note_event(
-    client: MlflowClient, version: ModelVersion, what: What, by: str, **facts: str
+    client: MlflowClient, version: ModelVersion, what: What, by: str, also: str = "", **facts: str
 ) -> dict[str, str]:
     """Adds an event about a version to the audit trail.
 
     Args:
         what: kind of the event.
         by: the person or the flow that acts.
+        also: name of a second registered model that keeps the event too, if this account may write
+            there.
         facts: further text by name, such as `comment`; cut after 1,000 characters each.
 
     Returns:
@@ -50,20 +55,64 @@ def note_event(
         **words,
     }
     key = f"{PREFIX}{now:%Y%m%dT%H%M%S%f}.{secrets.token_hex(4)}"
-    client.set_registered_model_tag(version.name, key, json.dumps(event, ensure_ascii=False))
+    text = json.dumps(event, ensure_ascii=False)
+    client.set_registered_model_tag(version.name, key, text)
+    if also:
+        with suppress(MlflowException):  # the event is on record already
+            client.set_registered_model_tag(also, key, text)
     return event
 
 
 def events(client: MlflowClient, names: ModelNames) -> list[dict[str, str]]:
-    """Returns the events of the candidates and of production, oldest first."""
-    found = []
-    for name in (names.candidates, names.production):
-        try:
-            tags = client.get_registered_model(name).tags
-        except MlflowException:  # nothing is registered yet
-            continue
-        found += [(key, json.loads(value)) for key, value in tags.items() if key.startswith(PREFIX)]
-    return [event for _, event in sorted(found, key=lambda one: one[0])]
+    """Returns the events of the candidates and of production, oldest first, each once."""
+    found = events_on(client, names.candidates) | events_on(client, names.production)
+    return [event for _, event in sorted(found.items())]
+
+
+def events_on(client: MlflowClient, name: str) -> dict[str, dict[str, str]]:
+    """Returns the events that one registered model keeps, by the name of their tag, oldest first.
+
+    An entry that a person has made unreadable is left out; `variants status` names it.
+    """
+    read = {key: event_of(value) for key, value in sorted(event_tags(client, name).items())}
+    return {key: event for key, event in read.items() if event is not None}
+
+
+def event_tags(client: MlflowClient, name: str) -> dict[str, str]:
+    """Returns the tags of a registered model that hold events; none if there is no such model."""
+    try:
+        tags = client.get_registered_model(name).tags
+    except MlflowException as error:
+        if error.error_code not in ABSENT:
+            raise
+        return {}
+    return {key: value for key, value in tags.items() if key.startswith(PREFIX)}
+
+
+def event_of(text: str) -> dict[str, str] | None:
+    """Returns the event that a tag holds, or None if it holds none."""
+    try:
+        event = json.loads(text)
+        datetime.fromisoformat(event["at"]).astimezone(UTC)
+    except (ValueError, TypeError, KeyError):
+        return None
+    known = all(isinstance(event.get(name), str) for name in ALWAYS)
+    return event if known and all(isinstance(value, str) for value in event.values()) else None
+
+
+def decision_on_record(client: MlflowClient, candidate: ModelVersion) -> dict[str, str] | None:
+    """Returns the gate's last decision about a candidate by the audit trail, or None.
+
+    Tags of the version show the decision to people, who can edit them; the audit trail decides.
+    """
+    found = [
+        event
+        for event in events_on(client, candidate.name).values()
+        if event["what"] == "decision"
+        and event["version"] == uri_of(candidate)
+        and {"verdict", "champion"} <= event.keys()
+    ]
+    return found[-1] if found else None
 
 
 def history(project: Project, version: str = "") -> list[dict[str, Any]]:

@@ -39,7 +39,12 @@ class DeadRun:
 
 
 def dead_runs(project: Project) -> list[DeadRun]:
-    """Returns the worktrees that no living run holds, oldest first."""
+    """Returns the worktrees that no living run holds, oldest first.
+
+    In a read-only checkout nobody can tell by the locks, and the result is empty.
+    """
+    if project.reads_only:
+        return []
     folder = project.room / "worktrees"
     names = {*worktrees(project), *(one.stem for one in folder.glob("*.json"))}
     found = []

@@ -11,8 +11,14 @@ from datetime import UTC, datetime
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
-from flows.registry.audit_trail import events
-from flows.registry.versions import CHAMPION, ensure_model, uri_of, version_by_alias
+from flows.registry.audit_trail import decision_on_record, events_on
+from flows.registry.versions import (
+    CHAMPION,
+    ensure_model,
+    same_model,
+    uri_of,
+    version_by_alias,
+)
 from ml.core.errors import UserError
 from ml.promote.policy import ModelNames
 
@@ -29,18 +35,26 @@ def copy_to_production(
 
     Returns:
         The production version, with the tags candidate (URI) and gate_champion.
+
+    Raises:
+        UserError: the gate has not decided about the candidate.
     """
+    decided = decision_on_record(client, candidate)
+    if decided is None:
+        raise UserError(
+            f"{uri_of(candidate)} cannot be promoted: the gate has not decided about it"
+        )
     ensure_model(client, names.production, "The model that serves: read models:/…@champion.")
     known = client.search_model_versions(f"name = '{names.production}'")
     copied = max(
-        (one for one in known if one.source == uri_of(candidate)),
+        (one for one in known if one.source == uri_of(candidate) and same_model(one, candidate)),
         key=lambda one: int(one.version),
         default=None,
     )
     copied = copied or client.copy_model_version(uri_of(candidate), names.production)
     for name, value in (
         ("candidate", uri_of(candidate)),
-        ("gate_champion", candidate.tags["gate_champion"]),
+        ("gate_champion", decided["champion"]),
     ):
         client.set_model_version_tag(names.production, copied.version, name, value)
     return client.get_model_version(names.production, copied.version)
@@ -76,17 +90,68 @@ def refuse_second(client: MlflowClient, names: ModelNames, copied: ModelVersion)
 
 def promoted(client: MlflowClient, names: ModelNames) -> set[str]:
     """Returns the URIs of all versions that were the champion once, by the audit trail."""
-    return {event["version"] for event in events(client, names) if event["what"] == "promotion"}
+    return {
+        f"models:/{names.production}/{number_of(event['version'])}"
+        for event in events_on(client, names.production).values()
+        if event["what"] == "promotion"
+    }
+
+
+def champions_on_record(client: MlflowClient, names: ModelNames) -> list[str]:
+    """Returns the numbers of the champions by the audit trail of the production model.
+
+    The first is the champion of the last promotion or rollback, and after each comes the one that
+    it replaced when it was promoted. So champions that were rolled back are left out.
+    """
+    moves = [
+        event
+        for event in events_on(client, names.production).values()
+        if event["what"] in ("promotion", "rollback")
+    ]
+    replaced = {
+        number_of(event["version"]): event.get("replaced", "none")
+        for event in moves
+        if event["what"] == "promotion"
+    }
+    found: list[str] = []
+    current = number_of(moves[-1]["version"]) if moves else "none"
+    while current != "none" and current not in found:
+        found.append(current)
+        current = replaced.get(current, "none")
+    return found
+
+
+def number_of(uri: str) -> str:
+    """Returns the number of a version's URI, which stays when the model is renamed."""
+    return uri.rpartition("/")[2]
 
 
 def champion_without_record(
     client: MlflowClient, names: ModelNames, candidate: ModelVersion
 ) -> ModelVersion | None:
-    """Returns the champion if a promotion of this candidate died before it noted the event."""
+    """Returns the champion if a promotion of this candidate died before it noted the event.
+
+    A promotion tags the version before it moves the alias. Without these tags a person has moved
+    the alias, and that is no promotion.
+    """
     champion = version_by_alias(client, names.production, CHAMPION)
     if champion is None or champion.tags.get("candidate") != uri_of(candidate):
         return None
+    if not same_model(champion, candidate) or not made_champion(champion):
+        return None
     return None if uri_of(champion) in promoted(client, names) else champion
+
+
+def made_champion(champion: ModelVersion) -> bool:
+    """Returns whether a promotion has made this version the champion, on record or not yet."""
+    return {"replaced", "champion_since"} <= champion.tags.keys()
+
+
+def is_copy(champion: ModelVersion, candidate: ModelVersion) -> bool:
+    """Returns whether a production version holds the model of a candidate."""
+    if champion.model_id or champion.run_id:
+        return same_model(champion, candidate)
+    return champion.tags.get("candidate") == uri_of(candidate)
 
 
 def move_champion(

@@ -3,13 +3,13 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
 
 from flows.local.process import CommandError, stream
 from flows.local.project import Project
+from flows.local.scratch import scratch
 from ml.data.schema import CATALOG_COLUMNS
 
 SCRIPT = "mlflow/score.py"
@@ -50,8 +50,7 @@ def group_with(
 def _predict(
     project: Project, model_uri: str, table: pd.DataFrame, output: str, log: Log
 ) -> pd.DataFrame:
-    (project.room / "tmp").mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=project.room / "tmp") as folder:
+    with scratch(project, "predict") as folder:
         products, result = Path(folder, "products.parquet"), Path(folder, "result.parquet")
         table[[column for column in CATALOG_COLUMNS if column in table]].to_parquet(products)
         command = [
@@ -63,9 +62,7 @@ def _predict(
             output,
         ]
         try:
-            stream(
-                command, Path(folder), log, environment={"MLFLOW_TRACKING_URI": project.mlflow_uri}
-            )
+            stream(command, folder, log, environment={"MLFLOW_TRACKING_URI": project.mlflow_uri})
         except CommandError as error:
             raise RuntimeError(
                 f"the model {model_uri} failed:\n" + "\n".join(error.tail)

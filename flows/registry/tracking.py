@@ -6,8 +6,8 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from mlflow.tracking import MlflowClient
 
 from flows.local.project import Project
 from ml.core.errors import UserError
-from ml.core.files import remove_parts, replacing
+from ml.core.files import replacing
 
 EXPERIMENT = "color-variants"
 PATIENCE = 10.0  # seconds to wait for a tracking server's first answer
@@ -27,7 +27,7 @@ POLL = 2.0  # seconds between looks at a growing history
 
 
 def connect(project: Project) -> MlflowClient:
-    """Returns a client of the project's MLflow; makes the embedded store and the experiment.
+    """Returns a client of the project's MLflow; makes the embedded store if there is none.
 
     Raises:
         UserError: the server does not answer, it refuses the account, or the store cannot be
@@ -36,23 +36,17 @@ def connect(project: Project) -> MlflowClient:
     uri = project.mlflow_uri
     if uri.startswith(("http://", "https://")):
         _check_answer(uri)
-    project.room.mkdir(exist_ok=True)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     try:
         # Several processes that open a fresh sqlite store at once would race in its schema
         # migration, which MLflow runs when a client is made and when the registry is first asked.
-        with FileLock(project.room / "mlflow.lock"):
-            embedded = uri.startswith("sqlite:///")
-            if embedded:
+        with _one_at_a_time(project):
+            if uri.startswith("sqlite:///") and not project.reads_only:
                 make_store(Path(uri.removeprefix("sqlite:///")))
             client = MlflowClient(uri, uri)
             client.search_registered_models(max_results=1)
-            if client.get_experiment_by_name(EXPERIMENT) is None:
-                client.create_experiment(
-                    EXPERIMENT,
-                    artifact_location=(project.room / "mlartifacts").as_uri() if embedded else None,
-                )
+            client.search_experiments(max_results=1)
     except Exception as error:  # drivers raise errors of many kinds; each one means: no store
         if "error code 401" in str(error):
             raise UserError(
@@ -66,18 +60,48 @@ def connect(project: Project) -> MlflowClient:
     return client
 
 
+def open_experiment(project: Project, client: MlflowClient, warn: Callable[[str], None]) -> str:
+    """Returns the id of the experiment that holds the runs of retrainings.
+
+    It makes the experiment if there is none. If somebody has deleted it, it is restored, since
+    MLflow gives its name to no other experiment.
+
+    Args:
+        warn: called with a line if the experiment is restored.
+    """
+    embedded = project.mlflow_uri.startswith("sqlite:///")
+    place = (project.room / "mlartifacts").as_uri() if embedded else None
+    with _one_at_a_time(project):
+        experiment = client.get_experiment_by_name(EXPERIMENT)
+        if experiment is None:
+            return str(client.create_experiment(EXPERIMENT, artifact_location=place))
+        if experiment.lifecycle_stage == "deleted":
+            warn(
+                f"the experiment '{EXPERIMENT}' was deleted in MLflow: it is restored, with the "
+                "runs that were deleted with it, since the runs of retrainings belong to it"
+            )
+            client.restore_experiment(experiment.experiment_id)
+        return str(experiment.experiment_id)
+
+
+def _one_at_a_time(project: Project) -> AbstractContextManager[object]:
+    """Lets one command of this clone at a time change the store's schema and its experiment."""
+    if project.reads_only:
+        return nullcontext()
+    project.room.mkdir(exist_ok=True)
+    return FileLock(project.room / "mlflow.lock")
+
+
 def make_store(database: Path) -> None:
     """Makes the sqlite store if there is none; the file appears whole or not at all.
 
-    MLflow refuses a store whose migrations were interrupted. The caller holds the lock, so that any
-    part files are those of a dead run.
+    MLflow refuses a store whose migrations were interrupted.
 
     Args:
         database: path of the store.
     """
     if database.is_file():
         return
-    remove_parts(database)
     with replacing(database) as beside:
         MlflowClient(f"sqlite:///{beside}", f"sqlite:///{beside}").search_registered_models(
             max_results=1

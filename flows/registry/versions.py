@@ -1,20 +1,19 @@
 """The registered models: candidates, and the production model that consumers read."""
 
 from pathlib import Path
-from typing import Any
 
-from mlflow.artifacts import download_artifacts
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from flows.local.project import Project
 from ml.core.errors import UserError
-from ml.core.files import read_json
 from ml.promote.policy import ModelNames, Policy, load_policy
 
 CHALLENGER, CHAMPION = "challenger", "champion"
 POLICY = Path("mlflow/promotion.yaml")
+# MLflow's codes for what is not there; any other code may be an outage, which proves nothing.
+ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
 def policy_of(project: Project) -> Policy:
@@ -43,11 +42,35 @@ def version_of_recipe(client: MlflowClient, name: str, recipe: str) -> ModelVers
 
 
 def version_by_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
-    """Returns the version that an alias points to, or None."""
+    """Returns the version that an alias points to, or None.
+
+    Raises:
+        MlflowException: MLflow cannot tell, for instance because its server is away.
+    """
     try:
         return client.get_model_version_by_alias(name, alias)
-    except MlflowException:
+    except MlflowException as error:
+        if error.error_code not in ABSENT:
+            raise
         return None
+
+
+def version_by_number(client: MlflowClient, name: str, number: str) -> ModelVersion | None:
+    """Returns a version by its number, or None; it raises as `version_by_alias`."""
+    try:
+        return client.get_model_version(name, number)
+    except MlflowException as error:
+        if error.error_code not in ABSENT:
+            raise
+        return None
+
+
+def same_model(first: ModelVersion, second: ModelVersion) -> bool:
+    """Returns whether two versions hold the same model.
+
+    A URI does not tell: after a registered model was deleted, its numbers begin at 1 again.
+    """
+    return (first.model_id, first.run_id) == (second.model_id, second.run_id)
 
 
 def find_version(client: MlflowClient, uri: str) -> ModelVersion:
@@ -73,9 +96,11 @@ def find_version(client: MlflowClient, uri: str) -> ModelVersion:
         model = client.get_registered_model(name)
         aliases = ", ".join(f"@{one}" for one in model.aliases) or "no alias"
         versions = client.search_model_versions(f"name = '{name}'")
-        numbers = ", ".join(sorted((str(one.version) for one in versions), key=int))
+        numbers = ", ".join(sorted((str(one.version) for one in versions), key=int)) or "none"
+        hint = "; `variants status` says what happened to it and what to do" if alias else ""
         raise UserError(
             f"'{uri}' does not exist: the model '{name}' has {aliases} and the versions {numbers}"
+            f"{hint}"
         ) from error
 
 
@@ -89,13 +114,22 @@ def find_candidate(client: MlflowClient, names: ModelNames, version: str) -> Mod
     return find_version(client, f"models:/{names.candidates}{reference}")
 
 
-def refusal_of(candidate: ModelVersion, policy: Policy) -> str | None:
+def refusal_of(
+    candidate: ModelVersion, decided: dict[str, str] | None, policy: Policy
+) -> str | None:
     """Returns in words why the gate does not let a candidate pass; None if it does.
 
     In mode `dry-run` the gate must have decided too, but a refusal counts only if the candidate was
     made from uncommitted changes.
+
+    Args:
+        decided: the gate's last decision by the audit trail (see `decision_on_record`), or None.
     """
-    verdict = candidate.tags.get("gate")
+    if edited(candidate, decided):
+        return (
+            f"{edited(candidate, decided)}; the same `variants retrain` lets the gate decide anew"
+        )
+    verdict = decided["verdict"] if decided else None
     waived = (
         policy.gate.mode == "dry-run"
         and verdict == "refused"
@@ -104,6 +138,22 @@ def refusal_of(candidate: ModelVersion, policy: Policy) -> str | None:
     if verdict == "passed" or waived:
         return None
     return "the gate refused it" if verdict == "refused" else "the gate has not decided about it"
+
+
+def edited(candidate: ModelVersion, decided: dict[str, str] | None) -> str | None:
+    """Returns in words how a candidate's tags and the gate's decision on record differ, or None.
+
+    Args:
+        decided: the gate's last decision by the audit trail, or None.
+    """
+    for tag, fact in (("gate", "verdict"), ("gate_champion", "champion")):
+        says, said = candidate.tags.get(tag), decided[fact] if decided else None
+        if says != said:
+            return (
+                f"its tag `{tag}` says {says or 'nothing'}, but the gate's decision in the audit "
+                f"trail says {said or 'nothing'}: somebody has changed one of them"
+            )
+    return None
 
 
 def register(
@@ -154,31 +204,31 @@ def challenge(client: MlflowClient, version: ModelVersion) -> None:
         client.set_registered_model_alias(version.name, CHALLENGER, version.version)
 
 
-def run_of(version: ModelVersion) -> str:
-    """Returns the id of the run that a version comes from."""
-    assert version.run_id, f"{uri_of(version)} was registered without a run"
-    return version.run_id
+def run_of(client: MlflowClient, version: ModelVersion) -> str | None:
+    """Returns the id of the run that a version comes from.
 
+    It is None if people have registered the version without a run or have deleted the run. A model
+    does not need its run: what a decision needs lies in the model and in its tags.
 
-def model_file(client: MlflowClient, version: ModelVersion, name: str) -> Path:
-    """Downloads a file of the model itself, which is still there if the run is deleted.
-
-    Args:
-        name: path below the model's folder of weights and JSON, such as grouping.json.
-
-    Returns:
-        The downloaded file.
+    Raises:
+        MlflowException: MLflow cannot tell, for instance because its server is away.
     """
-    uri = f"{uri_of(version)}/artifacts/model/{name}"
-    return Path(download_artifacts(artifact_uri=uri, tracking_uri=client.tracking_uri))
+    if not version.run_id:
+        return None
+    try:
+        run = client.get_run(version.run_id)
+    except MlflowException as error:
+        if error.error_code not in ABSENT:
+            raise
+        return None
+    return version.run_id if run.info.lifecycle_stage == "active" else None
 
 
-def grouping_of(client: MlflowClient, version: ModelVersion) -> dict[str, Any]:
-    """Returns the content of a version's grouping.json.
-
-    Its "method" is "average" for models from before there was a choice of clusterings.
-    """
-    return {"method": "average", **read_json(model_file(client, version, "grouping.json"))}
+def where_decided(client: MlflowClient, candidate: ModelVersion) -> str:
+    """Returns where people find the gate's reasons, which are in the run as long as it is there."""
+    if run_of(client, candidate):
+        return "its run in MLflow holds gate/decision.md"
+    return "its run is gone, so its tag `gate_failed` alone names the checks that it failed"
 
 
 def uri_of(version: ModelVersion) -> str:

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,22 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ml.core.leftovers import mark, remove_leftovers
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Replaces a file or folder, on success only.
+
+    What killed processes left in the folder of `path` is removed first (see `remove_leftovers`).
 
     Yields:
         A path beside `path`. The caller writes a file or folder there. If the block ends without an
         error, this replaces `path`; otherwise it is removed and `path` stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    _remove_leftovers_once(path.parent.resolve())
+    beside = path.with_name(f".{path.name}.{mark()}.part")
     remove(beside)
     try:
         yield beside
@@ -33,13 +39,9 @@ def replacing(path: Path) -> Iterator[Path]:
         remove(beside)
 
 
-def remove_parts(path: Path) -> None:
-    """Removes the parts that killed writers of `path` left beside it (see `replacing`).
-
-    Only a caller whose lock keeps all other writers of `path` away may do so.
-    """
-    for part in path.parent.glob(f".{path.name}.*.part*"):
-        remove(part)
+@cache  # a folder may get many files, and would be searched for each of them
+def _remove_leftovers_once(folder: Path) -> None:
+    remove_leftovers(folder)
 
 
 def reserve(path: Path) -> None:
