@@ -94,7 +94,7 @@ def rename(
     blank = [ours for theirs, ours in columns.items() if theirs.startswith(NOTHING)]
     for column in blank:
         if column in needed and column not in renamed:
-            renamed[column] = pd.Series(None, index=renamed.index, dtype=object)
+            renamed[column] = None
     return renamed
 
 

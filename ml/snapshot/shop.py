@@ -117,10 +117,15 @@ def open_shop(source: str, columns: dict[str, str] | None = None, log: Log = pri
     folder = _Folder(source, fs, root, ShopDescription(), columns or {}, log)
     folder.description = read_description(folder.content("shop.yaml"), source)
     folder.columns = folder.description.columns | folder.columns
-    catalog, pairs, pictures = (folder.table(name) for name in ("catalog", "pairs", "pictures"))
-    if catalog is None:
+    read = [folder.table(name) for name in ("catalog", "pairs", "pictures")]
+    if read[0] is None:
         raise UserError(f"the shop '{source}' has no catalog.csv or catalog.parquet ({FORMAT})")
     folder.refuse_unknown_columns()
+    catalog, pairs, pictures = (
+        None if one is None else folder.named(name, one, alone=read[2] is None)
+        for name, one in zip(("catalog", "pairs", "pictures"), read, strict=True)
+    )
+    assert catalog is not None
     pictures = None if pictures is None else check_pictures(pictures, source)
     catalog = check_catalog(catalog, pictures, source, log)
     pairs = None if pairs is None else check_pairs(pairs, source)
@@ -161,7 +166,7 @@ class _Folder:
             )
 
     def table(self, name: str) -> pd.DataFrame | None:
-        """A table with the columns' names of the format and folded values, or None."""
+        """A table with the shop's own names of columns, or None."""
         endings = ("csv", "parquet")
         found = [one for one in endings if self.fs.exists(f"{self.root}/{name}.{one}")]
         if len(found) > 1:
@@ -171,12 +176,28 @@ class _Folder:
         if not found:
             return None
         parts = [self._part(part) for part in self._parts(f"{name}.{found[0]}")]
-        table = parts[0] if len(parts) == 1 else pd.concat(parts)
+        table = parts[0]
+        if len(parts) > 1:
+            table = pd.concat(parts)
+            table = table.astype(object).where(table.notna(), None)
         self.seen |= set(table.columns)
+        return table
+
+    def named(self, name: str, table: pd.DataFrame, alone: bool) -> pd.DataFrame:
+        """A table with the columns' names of the format, and folded values.
+
+        Args:
+            name: catalog, pairs or pictures.
+            table: the table, as `table` returns it.
+            alone: whether there is no list of pictures, so that the catalogue must name them.
+
+        Raises:
+            UserError: the table lacks columns.
+        """
         needed = {"catalog": CATALOG_COLUMNS, "pairs": PAIR_COLUMNS, "pictures": PICTURE_COLUMNS}
-        table = rename(table, self.columns, needed[name], f"{name}.{found[0]}")
+        table = rename(table, self.columns, needed[name], name)
         missing = [column for column in needed[name] if column not in table.columns]
-        if name == "catalog" and self.fs.exists(f"{self.root}/pictures.{found[0]}"):
+        if name == "catalog" and not alone:
             missing = [column for column in missing if column != "image"]
         if missing:
             lacking = f"column{'s' if len(missing) > 1 else ''} {', '.join(missing)}"
@@ -184,7 +205,7 @@ class _Folder:
                 f"the {name} table of '{self.source}' lacks the {lacking}; it has "
                 f"{', '.join(table.columns)} ({FORMAT}); {suggestion(missing, list(table.columns))}"
             )
-        return fold_table(table, f"{name}.{found[0]}", self.log, exact=("image",))
+        return fold_table(table, name, self.log, exact=("image",))
 
     def _parts(self, file: str) -> list[str]:
         """The files of a table: one, or the parts that Spark writes into a folder."""

@@ -25,7 +25,7 @@ def check_catalog(
     if pictures is not None:
         first = pictures.drop_duplicates("product_id").set_index("product_id")["image"]
         if "image" not in table:
-            table["image"] = pd.Series(None, index=table.index, dtype=object)
+            table["image"] = None
         blank = table["image"].isna()
         table.loc[blank, "image"] = table.loc[blank, "product_id"].map(first)
         table["image"] = table["image"].astype(object).where(table["image"].notna(), None)
@@ -54,7 +54,7 @@ def check_pictures(table: pd.DataFrame, source: str) -> pd.DataFrame:
     """Checks a list of pictures and sorts it; without a position the order of the rows counts."""
     for column in ("role", "position"):
         if column not in table:
-            table[column] = pd.Series(None, index=table.index, dtype=object)
+            table[column] = None
     for line, image in table["image"].items():
         if image is None or table.at[line, "product_id"] is None:
             raise UserError(

@@ -159,7 +159,7 @@ def _records(
     while True:
         line = reader.line_num + 1 + skipped
         try:
-            row = [value.strip() for value in next(reader)]
+            row = next(reader)
         except StopIteration:
             break
         except csv.Error as error:
@@ -167,14 +167,15 @@ def _records(
                 f"{name}, line {line}: {error}; put a value that holds a quote or a line end into "
                 'quotes, and write a quote inside it twice: "5"" heel"'
             ) from error
+        if header and len(row) > len(header) and surplus == "last":
+            kept = len(header) - 1
+            row = [*row[:kept], delimiter.join(row[kept:])]
+        row = [value.strip() for value in row]
         if not any(row):
             continue
         if not header:
             header = row
             continue
-        if len(row) > len(header) and surplus == "last":
-            kept = len(header) - 1
-            row = [*row[:kept], delimiter.join(row[kept:])]
         if len(row) != len(header):
             raise UserError(
                 f"{name}, line {line}: it has {len(row)} values, but the header names "
