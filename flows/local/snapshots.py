@@ -5,13 +5,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import yaml
+from filelock import FileLock
 
 from flows.local.git import commit_files, succeeds
 from flows.local.pipeline import dvc, run_module
 from flows.local.project import Project
+from flows.local.stored_snapshot import open_stored
 from ml.core.errors import UserError
-from ml.core.files import read_table, write_json
+from ml.core.files import write_json
 from ml.core.paths import PREVIOUS, SNAPSHOT
+from ml.snapshot.diff import diff_snapshots
 
 POINTER = SNAPSHOT.with_suffix(".dvc")
 
@@ -31,22 +34,36 @@ def snapshot_id(root: Path) -> str:
         ) from error
 
 
-def import_shop_into(root: Path, source: str, log: Callable[[str], None]) -> int:
+def import_shop_into(
+    project: Project,
+    root: Path,
+    source: str,
+    log: Callable[[str], None],
+    verify: bool = False,
+) -> str:
     """Imports a shop into the data/snapshot of a checkout, with the code of that checkout.
 
+    DVC tracks it then, and data/previous.json names the snapshot before it.
+
     Args:
-        root: top folder of the checkout.
-        source: folder or fsspec URL of the shop.
+        root: top folder of the checkout, which may be a worktree of the project.
+        source: folder or fsspec URL of the shop, stored in the pointer.
         log: called with each line that the import prints.
+        verify: whether pictures are read although size and time are those of the last import.
 
     Returns:
-        The number of products.
+        The snapshot's id.
 
     Raises:
         UserError: the import refuses the shop.
     """
-    run_module(root, "ml.snapshot", [source], log)
-    return len(read_table(root / SNAPSHOT / "catalog.parquet"))
+    arguments = ["--room", str(project.room), *(["--verify"] if verify else []), "--", source]
+    run_module(root, "flows.local.tracked_import", arguments, log)
+    identity = snapshot_id(root)
+    previous = previous_snapshot(project, source, identity)
+    facts = previous or {"source": None, "snapshot": None, "products": None}
+    write_json(root / PREVIOUS, facts | changes_since(root, facts["snapshot"], identity))
+    return identity
 
 
 def absolute(source: str) -> str:
@@ -54,11 +71,14 @@ def absolute(source: str) -> str:
     return source if not source or "://" in source else str(Path(source).resolve())
 
 
-def import_here(project: Project, source: str, commit: bool, log: Callable[[str], None]) -> str:
+def import_here(
+    project: Project, source: str, commit: bool, log: Callable[[str], None], verify: bool = False
+) -> str:
     """Imports a shop into the user's own checkout, for `variants snapshot`.
 
     Args:
         commit: whether to commit the changed pointer files.
+        verify: as of `import_shop_into`.
 
     Returns:
         The snapshot's id.
@@ -66,36 +86,33 @@ def import_here(project: Project, source: str, commit: bool, log: Callable[[str]
     Raises:
         UserError: the import refuses the shop.
     """
-    source = absolute(source)
-    products = import_shop_into(project.root, source, log)
-    identity = track_snapshot(project, project.root, source, products, log)
-    files = [str(POINTER), str(PREVIOUS)]
-    if commit:
-        commit_files(project.root, files, f"data: snapshot {identity[:12]}")
+    project.room.mkdir(exist_ok=True)
+    with FileLock(project.room / "snapshot.lock"):  # the folder is the same for all
+        identity = import_shop_into(project, project.root, absolute(source), log, verify)
+        if commit:
+            files = [str(POINTER), str(PREVIOUS)]
+            commit_files(project.root, files, f"data: snapshot {identity[:12]}")
     return identity
 
 
-def track_snapshot(
-    project: Project, root: Path, source: str, products: int, log: Callable[[str], None]
-) -> str:
-    """Puts data/snapshot of a checkout under DVC and notes the previous snapshot of its source.
+def changes_since(root: Path, previous: object, identity: str) -> dict[str, object]:
+    """Returns how many products and pairs a snapshot adds, removes and changes.
 
     Args:
-        root: top folder of the checkout, which may be a worktree of the project.
-        source: folder or URL of the shop, stored in the pointer.
-        products: number of products, stored in the pointer.
+        root: top folder of a checkout, whose cache holds the snapshots.
+        previous: id of the snapshot before; None: there is none.
 
     Returns:
-        The snapshot's id.
+        {"changes": {"products": …, "pairs": …}}, or nothing if the cache lacks the one before.
     """
-    dvc(root, ["add", "--quiet", str(SNAPSHOT)], log)
-    identity = snapshot_id(root)
-    pointer = yaml.safe_load((root / POINTER).read_text(encoding="utf-8"))
-    pointer["meta"] = {"source": source, "products": products}
-    (root / POINTER).write_text(yaml.safe_dump(pointer, sort_keys=False), encoding="utf-8")
-    previous = previous_snapshot(project, source, identity)
-    write_json(root / PREVIOUS, previous or {"source": None, "snapshot": None, "products": None})
-    return identity
+    if previous is None:
+        return {}
+    try:
+        before, after = (open_stored(root, str(one)).tables() for one in (previous, identity))
+    except UserError:
+        return {}
+    diff = diff_snapshots(before, after)
+    return {"changes": {"products": diff.products.counts(), "pairs": diff.pairs.counts()}}
 
 
 def restore_snapshot(root: Path, log: Callable[[str], None]) -> str:

@@ -1,0 +1,49 @@
+"""Imports a shop into the checkout in the current folder, and lets DVC track it.
+
+`python -m flows.local.tracked_import SOURCE` does it as a process of its own, with the code of the
+checkout. What the import knows of earlier ones is in the folder `.variants/imports` of the project.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.local.dvc_config import cache_of
+from flows.local.dvc_tracking import track
+from ml.core.command import run_stage
+from ml.core.paths import SNAPSHOT
+from ml.snapshot.stage import Memory, import_shop
+
+
+def main(
+    source: str,
+    room: Annotated[Path, typer.Option(help="The project's folder .variants.")],
+    verify: Annotated[bool, typer.Option(help="Read every picture again.")] = False,
+) -> None:
+    """Imports the shop SOURCE (a folder or fsspec URL) into data/snapshot, and DVC tracks it."""
+    root = Path.cwd()
+    memory = memory_of(room, source, cache_of(root), verify)
+    made = import_shop(source, root / SNAPSHOT, memory)
+    md5s = {f"images/{one.sha256}": one.md5 for one in made.digests.values()}
+    kept = {f"images/{name}": size for name, size in made.kept.items()}
+    track(root, md5s, kept, {"source": source, "products": made.products})
+
+
+def memory_of(room: Path, source: str, cache: Path, verify: bool = False) -> Memory:
+    """Returns what a project knows of earlier imports of a source.
+
+    Args:
+        room: the project's folder `.variants`.
+        cache: the folder of DVC's cache.
+        verify: as of `Memory`.
+    """
+    name = hashlib.sha256(source.encode()).hexdigest()[:32]
+    return Memory(
+        room / "imports" / f"{name}.parquet", room / "fetched", cache / "files/md5", verify
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

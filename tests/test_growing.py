@@ -1,0 +1,342 @@
+"""A catalogue that grows: importing it again costs what is new, and changes nothing that is old."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from conftest import Clone, edit_table, jpeg
+from dvc.repo import Repo
+from dvc_data.hashfile import build
+
+from flows.local import snapshots, tracked_import
+from flows.local.project import Project
+from flows.local.snapshots import POINTER, import_here
+from ml.core.files import read_json
+from ml.core.leftovers import remove_leftovers
+from ml.core.paths import PREVIOUS, SNAPSHOT
+from ml.snapshot.picture_files import share
+from ml.snapshot.picture_index import digests_of
+from ml.snapshot.shop import Shop
+from ml.snapshot.stage import Memory, import_shop
+
+LONG_AGO = time.time() - 1000
+
+
+@pytest.fixture
+def growing(tmp_path: Path) -> Path:
+    """A shop of six products whose pictures are a while old."""
+    random = np.random.default_rng(0)
+    (tmp_path / "shop/images").mkdir(parents=True)
+    for number in range(6):
+        picture = random.integers(0, 255, (16, 16, 3), dtype=np.uint8)
+        put(tmp_path / f"shop/images/{number}.jpg", jpeg(picture))
+    rows = [(f"p{n}", f"images/{n}.jpg", f"b{n % 2}", "women", "Dress") for n in range(6)]
+    columns = ["product_id", "image", "brand", "gender", "article_type"]
+    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "shop/catalog.csv", index=False)
+    return tmp_path / "shop"
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> Memory:
+    return Memory(tmp_path / "index.parquet", tmp_path / "fetched", tmp_path / "cache")
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The pictures that imports read from shops, in the order of their reading."""
+    seen: list[str] = []
+    read = Shop.read_picture
+
+    def noting(self: Shop, image: str) -> bytes | None:
+        seen.append(image)
+        return read(self, image)
+
+    monkeypatch.setattr(Shop, "read_picture", noting)
+    return seen
+
+
+def put(file: Path, content: bytes, at: float = LONG_AGO) -> None:
+    file.write_bytes(content)
+    os.utime(file, (at, at))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in folder.rglob("*")
+        if file.is_file()
+    }
+
+
+def fresh(shop: Path, folder: Path) -> dict[str, bytes]:
+    """What an import without any memory writes."""
+    import_shop(str(shop), folder)
+    return contents(folder)
+
+
+def test_unchanged_pictures_are_known_without_reading_them(
+    growing: Path, memory: Memory, reads: list[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "snapshot"
+    import_shop(str(growing), out, memory)
+    put(growing / "images/2.jpg", b"other bytes", LONG_AGO + 1)
+    shutil.copy(growing / "images/0.jpg", growing / "images/9.jpg")
+    edit_table(growing / "catalog.csv", lambda t: pd.concat([t[t["product_id"] != "p4"], t[:1]
+        .assign(product_id="p9", image="images/9.jpg")]))  # fmt: skip
+    reads.clear()
+    import_shop(str(growing), out, memory)
+    assert sorted(reads) == ["images/2.jpg", "images/9.jpg"]
+    assert contents(out) == fresh(growing, tmp_path / "again")
+
+
+def test_verify_reads_everything_and_finds_what_kept_its_size_and_time(
+    growing: Path, memory: Memory, tmp_path: Path
+) -> None:
+    out = tmp_path / "snapshot"
+    import_shop(str(growing), out, memory)
+    old = (growing / "images/2.jpg").read_bytes()
+    put(growing / "images/2.jpg", bytes(reversed(old)))
+    import_shop(str(growing), out, memory)
+    assert (out / "images" / digests_of(old).sha256).exists()
+    verifying = Memory(memory.index, memory.fetched, memory.cache, verify=True)
+    import_shop(str(growing), out, verifying)
+    assert contents(out) == fresh(growing, tmp_path / "again")
+
+
+def test_a_picture_that_has_just_changed_is_never_trusted(
+    growing: Path, memory: Memory, reads: list[str], tmp_path: Path
+) -> None:
+    """It may change once more within the resolution of the disk's clock."""
+    put(growing / "images/3.jpg", b"new", time.time())
+    import_shop(str(growing), tmp_path / "snapshot", memory)
+    reads.clear()
+    import_shop(str(growing), tmp_path / "snapshot", memory)
+    assert reads == ["images/3.jpg"]
+
+
+def test_a_spoiled_snapshot_is_mended_by_the_next_import(
+    growing: Path, memory: Memory, tmp_path: Path
+) -> None:
+    out = tmp_path / "snapshot"
+    import_shop(str(growing), out, memory)
+    whole = contents(out)
+    names = sorted(file.name for file in (out / "images").iterdir())
+    (out / "images" / names[0]).unlink()
+    put(out / "images" / names[1], b"spoiled")
+    (out / "images" / names[2]).rename(out / "images/other")
+    (out / "images" / names[3]).unlink()
+    (out / "images" / names[3]).symlink_to(growing / "catalog.csv")
+    import_shop(str(growing), out, memory)
+    assert contents(out) == whole
+    assert not any(file.is_symlink() for file in (out / "images").iterdir())
+
+
+@pytest.mark.parametrize("index", [b"", b"PAR1 torn", None], ids=["empty", "torn", "none"])
+def test_without_a_readable_index_everything_is_read(
+    growing: Path, memory: Memory, index: bytes | None, tmp_path: Path
+) -> None:
+    import_shop(str(growing), tmp_path / "snapshot", memory)
+    memory.index.unlink() if index is None else memory.index.write_bytes(index)
+    put(growing / "images/2.jpg", b"other bytes")
+    import_shop(str(growing), tmp_path / "snapshot", memory)
+    assert contents(tmp_path / "snapshot") == fresh(growing, tmp_path / "again")
+
+
+@pytest.mark.parametrize("name", ["replace", "write_bytes", "unlink", "rmdir"])
+def test_an_import_that_dies_leaves_a_snapshot_that_is_whole_or_absent(
+    growing: Path, memory: Memory, tmp_path: Path, name: str
+) -> None:
+    """It dies, without any cleaning up, at each call that changes files, one after another."""
+    out = tmp_path / "snapshot"
+    import_shop(str(growing), out, memory)
+    states = [contents(out)]
+    original, dead = getattr(Path, name), True
+    for last in range(20):
+        put(growing / f"images/{last % 6}.jpg", f"bytes {last}".encode(), LONG_AGO + last)
+        states.append(fresh(growing, tmp_path / f"as-{last}"))
+        process = os.fork()
+        if process == 0:
+            calls = count()
+
+            def dying(*arguments, last=last, calls=calls, **more):  # type: ignore[no-untyped-def]
+                if next(calls) >= last:
+                    os._exit(9)
+                return original(*arguments, **more)
+
+            setattr(Path, name, dying)
+            import_shop(str(growing), out, memory)
+            os._exit(0)
+        dead = os.waitpid(process, 0)[1] != 0
+        assert not out.exists() or contents(out) in states[-2:]
+        import_shop(str(growing), out, memory)
+        assert contents(out) == states[-1]
+        remove_leftovers(tmp_path)
+        assert sorted(one.name for one in tmp_path.glob("*snapshot*")) == ["snapshot"]
+        if not dead:
+            return
+    raise AssertionError("every import died")
+
+
+def test_pictures_of_a_url_are_known_by_what_its_server_says(
+    growing: Path, memory: Memory, reads: list[str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    files = fsspec.filesystem("memory")
+    files.put(f"{growing}/", "/growing/", recursive=True)
+    tags = {f"/growing/images/{number}.jpg": f'"tag {number}"' for number in range(6)}
+    listing = type(files).ls
+
+    def with_tags(self: object, path: str, detail: bool = True, **rest: object) -> object:
+        found = listing(self, path, detail=True, **rest)
+        return [one | {"ETag": tags.get(one["name"])} for one in found]
+
+    monkeypatch.setattr(type(files), "ls", with_tags)
+    for _ in range(2):
+        import_shop("memory://growing", tmp_path / "snapshot", memory)
+    assert len(reads) == 6
+    tags["/growing/images/1.jpg"] = '"another"'
+    import_shop("memory://growing", tmp_path / "snapshot", memory)
+    assert reads[6:] == ["images/1.jpg"]
+    assert contents(tmp_path / "snapshot") == fresh(growing, tmp_path / "again")
+
+
+def test_what_is_shared_with_the_cache_cannot_be_written_through(tmp_path: Path) -> None:
+    """Neither by a user nor by the administrator, who may write read-only files."""
+    content = b"a picture"
+    cached, place = tmp_path / "cached", tmp_path / "place"
+    cached.write_bytes(content)
+    cached.chmod(0o444)
+    assert share(cached, place, digests_of(content))
+    try:
+        place.write_bytes(b"spoiled!!")
+    except PermissionError:
+        assert place.stat().st_ino == cached.stat().st_ino
+    assert cached.read_bytes() == content
+
+
+def test_a_spoiled_file_of_the_cache_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "cached").write_bytes(b"spoiled")
+    assert not share(tmp_path / "cached", tmp_path / "place", digests_of(b"a picture"))
+    assert not (tmp_path / "place").exists()
+
+
+@pytest.fixture
+def tracked(empty_project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """An empty project in which DVC can work; imports into it run in this process."""
+    (empty_project.root / ".dvc/.gitignore").write_text("/cache\n/tmp\n/config.local\n")
+    (empty_project.root / ".gitignore").write_text(".variants\n/data/snapshot/\n")
+    monkeypatch.chdir(empty_project.root)
+
+    def run(root: Path, module: str, arguments: list[str], log: object) -> None:
+        assert (root, module, arguments[0]) == (
+            empty_project.root,
+            "flows.local.tracked_import",
+            "--room",
+        )
+        tracked_import.main(arguments[-1], Path(arguments[1]), "--verify" in arguments)
+
+    monkeypatch.setattr(snapshots, "run_module", run)
+    return empty_project
+
+
+def test_tracking_is_that_of_plain_dvc_add(growing: Path, tracked: Project) -> None:
+    """The pointer and every file of the cache are the same, first and again."""
+    root = tracked.root
+    for note in ("first", "again"):
+        edit_table(growing / "catalog.csv", lambda t, note=note: t.assign(note=note))
+        put(growing / "images/2.jpg", note.encode(), LONG_AGO + len(note))
+        import_here(tracked, str(growing), False, print)
+    pointer = root / POINTER
+    own, cache = yaml.safe_load(pointer.read_text()), contents(root / ".dvc/cache")
+    assert own["meta"] == {"source": str(growing), "products": 6}
+    pointer.unlink()
+    (root / ".dvc/cache").rename(root / ".dvc/before")
+    with Repo(str(root)) as repo:
+        repo.add([str(root / SNAPSHOT)])
+    plain = yaml.safe_load(pointer.read_text())
+    assert list(plain["outs"][0].items()) == list(own["outs"][0].items())
+    made = contents(root / ".dvc/cache")
+    assert made == {name: cache[name] for name in made}
+    assert all(file.stat().st_mode & 0o777 == 0o444 for file in (root / ".dvc/before").rglob("*")
+               if file.is_file())  # fmt: skip
+
+
+def test_dvc_has_nothing_to_hash_after_an_import(
+    growing: Path, tracked: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        import_here(tracked, str(growing), False, print)
+        put(growing / "images/2.jpg", b"other bytes", LONG_AGO + 1)
+    hashed: list[str] = []
+    original = build.hash_file
+
+    def noting(path: str, *rest: object, **more: object) -> object:
+        hashed.append(path)
+        return original(path, *rest, **more)
+
+    monkeypatch.setattr(build, "hash_file", noting)
+    with Repo(str(tracked.root)) as repo:
+        assert repo.status() == {}
+    assert hashed == []
+
+
+def test_the_history_of_imports_does_not_matter(growing: Path, tracked: Project) -> None:
+    """There and back again: equal shops are one snapshot; files dropped between are there again."""
+    first = import_here(tracked, str(growing), True, print)
+    whole = contents(tracked.root / SNAPSHOT)
+    catalog = (growing / "catalog.csv").read_text()
+    edit_table(growing / "catalog.csv", lambda t: t[:3].assign(brand="new"))
+    assert import_here(tracked, str(growing), True, print) != first
+    changes = read_json(tracked.root / PREVIOUS)["changes"]
+    assert changes["products"] == {"added": 0, "removed": 3, "changed": 3}
+    assert len(list((tracked.root / SNAPSHOT / "images").iterdir())) == 3
+    (growing / "catalog.csv").write_text(catalog)
+    assert import_here(tracked, str(growing), True, print) == first
+    assert contents(tracked.root / SNAPSHOT) == whole
+
+
+def test_a_picture_that_the_cache_has_lost_is_stored_again(growing: Path, tracked: Project) -> None:
+    first = import_here(tracked, str(growing), False, print)
+    cache = contents(tracked.root / ".dvc/cache")
+    shutil.rmtree(tracked.root / ".dvc/cache")
+    assert import_here(tracked, str(growing), False, print) == first
+    assert contents(tracked.root / ".dvc/cache") == cache
+
+
+@pytest.mark.full
+def test_the_command_imports_again_in_a_process_of_its_own(
+    growing: Path, make_clone: Callable[[], Clone]
+) -> None:
+    clone = make_clone()
+    said = [clone.run("snapshot", *more, str(growing)).stdout for more in ([], ["--verify"])]
+    assert said[0] == said[1]
+    assert clone.git("status", "--porcelain") == ""
+    assert "up to date" in clone.python("-m", "dvc", "status", str(POINTER)).stdout
+
+
+def test_another_checkout_takes_its_pictures_from_the_cache(
+    growing: Path, tracked: Project, tmp_path: Path, reads: list[str]
+) -> None:
+    import_here(tracked, str(growing), False, print)
+    reads.clear()
+    memory = tracked_import.memory_of(tracked.room, str(growing), tracked.root / ".dvc/cache")
+    import_shop(str(growing), tmp_path / "worktree", memory)
+    assert reads == []
+    assert contents(tmp_path / "worktree") == contents(tracked.root / SNAPSHOT)
+    cache = tracked.root / ".dvc/cache/files/md5"
+    files = [file for file in cache.rglob("*") if file.is_file()]
+    before = {file: file.read_bytes() for file in files}
+    for file in [*(tmp_path / "worktree/images").iterdir(), *growing.glob("images/*")]:
+        try:
+            file.write_bytes(b"spoiled")
+        except PermissionError:
+            continue
+    assert {file: file.read_bytes() for file in files} == before
