@@ -9,7 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from conftest import ROOT
+from typer.testing import CliRunner
 
+from flows.cli import app
 from ml.core.errors import UserError
 from ml.snapshot.layouts import LAYOUTS, files
 from ml.snapshot.layouts.base import Product, load_layout
@@ -626,6 +628,24 @@ def test_pictures_are_hard_links_and_copies_on_another_disk(
 def test_a_shop_without_any_picture_is_refused(write: Write) -> None:
     source = write({"styles.csv": KAGGLE + "1,,,,,,,,,a\n", "images/2.jpg": b"1"})
     refused("kaggle-fashion", source, "none of the 1 products", "images")
+
+
+def test_words_of_a_shop_do_nothing_to_a_terminal(write: Write) -> None:
+    source = write(
+        {"styles.csv": KAGGLE + "\x1b[31m1,,,,,,,,,a\n2,,,,,,,,,a\n", "images/2.jpg": b""}
+    )
+    assert "picture: \\x1b[31m1" in Result("kaggle-fashion", source).said
+
+
+def test_the_command_says_what_it_wrote_and_how_sure_its_pairs_are(write: Write) -> None:
+    source = write({"feed.tsv": google_rows("\t")})
+    arguments = ["import", "google-merchant", str(source), "--out", str(source.parent / "shop")]
+    said = CliRunner().invoke(app, arguments).output
+    assert "3 products with 0 pictures and 6 URLs of pictures are in" in " ".join(said.split())
+    assert "1 of variants, 0 of other designs" in said
+    assert "nobody looked at them: confidence medium" in said
+    help_text = CliRunner().invoke(app, ["import", "--help"]).output
+    assert all(name in help_text for name in LAYOUTS)
 
 
 # Pairs

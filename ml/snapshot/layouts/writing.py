@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ml.core.errors import UserError
+from ml.core.errors import UserError, visible
 from ml.core.files import replacing
 from ml.core.progress import Advance, progress
 from ml.data.schema import CATALOG_COLUMNS
@@ -54,12 +54,16 @@ def import_layout(name: str, source: Path, out: Path, log: Log) -> Imported:
             written.
     """
     layout = load_layout(name)
+
+    def say(line: str) -> None:
+        log(visible(line))  # ids and file names are words of a shop
+
     if not source.exists():
         raise UserError(f"there is no '{source}': give the folder or file of the data to import")
     if out.is_symlink() or (out.exists() and (not out.is_dir() or any(out.iterdir()))):
         raise UserError(f"'{out}' is not empty, or is no folder: give a new or empty folder")
     source, out = source.resolve(), out.resolve()
-    products = _once(layout.read(source, log), log)
+    products = _once(layout.read(source, say), say)
     folder = source / layout.pictures if layout.pictures else None
     if folder is not None and not folder.is_dir():
         raise UserError(f"'{source}' has no folder {layout.pictures}, which holds the pictures")
@@ -67,7 +71,7 @@ def import_layout(name: str, source: Path, out: Path, log: Log) -> Imported:
         with replacing(out) as beside:
             beside.mkdir(parents=True)
             with progress("import pictures", len(products), "products") as advance:
-                kept = _with_pictures(products, folder, beside, log, advance)
+                kept = _with_pictures(products, folder, beside, say, advance)
             if not kept:
                 raise UserError(
                     f"none of the {len(products)} products of '{source}' has a picture"
