@@ -21,7 +21,7 @@ from flows.local.process import stream
 from ml.core.command import run_app
 from ml.core.errors import UserError, visible
 from ml.core.files import read_table
-from ml.evaluate.evaluation import METRICS
+from ml.evaluate.evaluation import METRICS, Interval
 from ml.promote.decision import Check, CheckKind, Decision, SegmentDifference
 from ml.serve.groups_page import write_groups
 
@@ -214,7 +214,7 @@ def test_an_address_in_a_cell_of_a_table_stays_in_it(words: str) -> None:
 
 @pytest.mark.parametrize("words", WORDS + ADDRESSES)
 def test_the_pages_of_gate_and_approval_hold_no_markup_of_a_shop(words: str) -> None:
-    half = {"value": 0.1, "low": 0.0, "high": 0.2}
+    half: Interval = {"value": 0.1, "low": 0.0, "high": 0.2}
     decision = Decision(
         mode="enforce",
         metric="block_ap",
