@@ -30,8 +30,8 @@ test-full: $(INSTALLED) browser ## Run the longer proofs as well, all tests in r
 coverage: $(INSTALLED) ## Measure what test-fast runs in its own processes, not in those it starts
 	$(PYTEST) $(FAST) $(PARALLEL) --cov --cov-report=term --cov-report=html:artifacts/coverage/html
 
-reliability: $(INSTALLED) ## Kill, cut off and crowd real runs; write docs/reliability.md (an hour)
-	$(PYTEST) tests/test_reliability.py --record
+reliability: $(INSTALLED) ## Kill, cut off and crowd real runs; write docs/reliability.md (hours)
+	$(PYTEST) --record
 
 results: $(INSTALLED) ## Train on PHOTOS=FOLDER what the tables of results lack (hours; resumes)
 	$(BIN)/python -m benchmarks.results --source $(PHOTOS)

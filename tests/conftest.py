@@ -60,16 +60,20 @@ SMALL = {  # params for a training of seconds
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Adds `--record`, with which the tests of faults write their counts to benchmarks/reliability.
 
-    docs/reliability.md is made from these files.
+    docs/reliability.md is made from these files. Other tests do not run then.
     """
     parser.addoption("--record", action="store_true", help="keep the counts of the tests of faults")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Marks slow tests, and sorts the longest files to the front.
 
     `make test-fast` leaves the slow ones out. Sorted so, two workers end at about the same time.
     """
+    if config.getoption("--record"):
+        others = [item for item in items if "keep" not in getattr(item, "fixturenames", ())]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in others]
     slow = {path for path in {item.path for item in items} if SLOW_FILE.search(path.read_text())}
     for item in items:
         if item.path in slow or SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):

@@ -109,6 +109,32 @@ def test_a_second_ctrl_c_ends_a_command_that_is_ending_and_leaves_nothing(pause:
     assert all(gone(one) for one in below)
 
 
+@pytest.mark.parametrize("ending", ["time.sleep(600)", "sys.exit(3)", "pass"])
+def test_temporary_files_go_however_a_command_ends(tmp_path: Path, ending: str) -> None:
+    below = "import tempfile; print(tempfile.mkdtemp())"
+    code = (
+        "import subprocess, sys, tempfile, time; from flows.local.interruptions import supervise;"
+        "supervise('go on.'); print(tempfile.mkdtemp());"
+        f"subprocess.run([sys.executable, '-c', {below!r}]); print(flush=True); {ending}"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=os.environ | {"TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_signals,
+    )
+    assert process.stdout is not None
+    made = [Path(process.stdout.readline().strip()) for _ in range(2)]
+    assert all(one.is_relative_to(tmp_path) for one in made)
+    if "sleep" in ending:
+        assert all(one.is_dir() for one in made)
+        process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
     process, below = started(preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
     process.send_signal(signal.SIGHUP)  # as the end of a session does to what nohup started

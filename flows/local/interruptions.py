@@ -7,8 +7,10 @@ it kills the child with everything that the child has started, says how to go on
 
 import ctypes
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -26,14 +28,15 @@ def supervise(advice: str) -> None:
 
     The exit code is the command's, 128 plus the signal's number after an interruption. A second
     signal ends the waiting process without any further work; everything is killed by then. A signal
-    that is ignored, as nohup asks for, stays ignored.
+    that is ignored, as nohup asks for, stays ignored. Temporary files of the command, and of what
+    it starts, are in a folder of their own, which is removed however the command ends.
 
     Args:
         advice: what a person can do after an interruption, in a sentence.
     """
     sys.stdout.flush()
     sys.stderr.flush()
-    parent = os.getpid()
+    parent, temporary = os.getpid(), _temporary_folder()
     _control(PR_SET_CHILD_SUBREAPER, 1)  # processes whose parent has ended are found below this one
     heard = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     child = os.fork()
@@ -41,6 +44,8 @@ def supervise(advice: str) -> None:
         os.setsid()  # Ctrl-C reaches the waiting process only
         _die_with(parent)
         signal.pthread_sigmask(signal.SIG_SETMASK, heard)
+        if temporary:
+            os.environ["TMPDIR"] = tempfile.tempdir = temporary
         return
 
     def interrupt(number: int, frame: object) -> None:
@@ -54,6 +59,7 @@ def supervise(advice: str) -> None:
             name = signal.Signals(number).name
             print(f"\ninterrupted ({name}): {advice}", file=sys.stderr, flush=True)
         psutil.wait_procs(killed, timeout=PATIENCE)
+        _remove(temporary)
         os._exit(128 + number)
 
     for one in SIGNALS:
@@ -61,6 +67,8 @@ def supervise(advice: str) -> None:
             signal.signal(one, interrupt)
     signal.pthread_sigmask(signal.SIG_SETMASK, heard)  # what came meanwhile is heeded now
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # nothing is left to interrupt
+    _remove(temporary)
     raise SystemExit(code if code >= 0 else 128 - code)
 
 
@@ -87,6 +95,19 @@ def kill_below(process: int) -> list[psutil.Process]:
         with suppress(psutil.Error):
             one.kill()
     return stopped
+
+
+def _temporary_folder() -> str | None:
+    """Makes a folder for temporary files; None if the disk takes none: the command will say so."""
+    try:
+        return tempfile.mkdtemp(prefix="variants.")
+    except OSError:
+        return None
+
+
+def _remove(folder: str | None) -> None:
+    if folder:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _die_with(parent: int) -> None:
