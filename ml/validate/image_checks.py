@@ -11,9 +11,7 @@ from PIL import Image
 from ml.core.progress import progress
 from ml.data.images import UnreadablePicture, decode, is_blank, placeholders
 from ml.data.schema import BLOCK
-
-THUMBNAIL = 8  # pixels a side, in colour: colour variants must not count as duplicates
-SAME = 2.0  # of 255: pictures up to this mean difference of their thumbnails are near-duplicates
+from ml.validate.near_duplicates import SIDE, nearest_earlier
 
 
 def inspect_pictures(catalog: pd.DataFrame, images: Path) -> pd.DataFrame:
@@ -54,7 +52,8 @@ def _inspect(file: Path | None) -> dict[str, Any]:
         sides = dict.fromkeys(("width", "height", "side"))
         return {"usable": False, "reason": str(error), **sides, "thumbnail": None}
     height, width, _ = picture.shape
-    small = Image.fromarray(picture).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
+    # In colour: colour variants must not count as duplicates.
+    small = Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BOX)
     blank = is_blank(picture)
     return {
         "usable": not blank,
@@ -62,25 +61,21 @@ def _inspect(file: Path | None) -> dict[str, Any]:
         "width": width,
         "height": height,
         "side": min(width, height),
-        "thumbnail": np.asarray(small, np.float32).ravel(),
+        "thumbnail": np.asarray(small, np.uint8).ravel(),
     }
 
 
 def _near_duplicates(catalog: pd.DataFrame, facts: pd.DataFrame) -> list[str | None]:
-    """Finds for each product the nearest earlier near-duplicate in its block, or None.
-
-    Only products of one block are compared, so that the time stays linear.
-    """
-    first: list[str | None] = [None] * len(facts)
+    """Finds for each product the nearest earlier near-duplicate in its block, or None."""
+    found: list[str | None] = [None] * len(facts)
     usable = facts["usable"].to_numpy(bool)
+    ids = facts["product_id"].to_numpy()
     for members in catalog.reset_index(drop=True).groupby(BLOCK, dropna=False).indices.values():
         indices = np.asarray(members)[usable[members]]
         if len(indices) < 2:
             continue
-        thumbnails = np.stack(list(facts["thumbnail"].to_numpy()[indices]))
-        for place in range(1, len(indices)):
-            distance = np.abs(thumbnails[:place] - thumbnails[place]).mean(axis=1)
-            if distance.min() <= SAME:
-                nearest = indices[int(distance.argmin())]
-                first[indices[place]] = facts["product_id"].iloc[nearest]
-    return first
+        nearest = nearest_earlier(np.stack(list(facts["thumbnail"].to_numpy()[indices])))
+        for index, place in zip(indices, nearest, strict=True):
+            if place >= 0:
+                found[index] = ids[indices[place]]
+    return found
