@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -385,24 +386,27 @@ def ui(
 
     The command prints their addresses. Ctrl-C ends them.
     """
-    from flows.local.servers import forget_pages, start_pages, stop, wait_for_end
+    from flows.local.servers import forget_pages, heed_end, start_pages, stop
     from flows.registry.tracking import connect
 
     project = find_project()
     connect(project)
     print("starting …", flush=True)
-    pages = start_pages(project, mlflow_port, prefect_port)
-    server = project.mlflow_uri.startswith("http")
+    server, pages = project.mlflow_uri.startswith("http"), list[Any]()
+    heed_end()
     try:
+        pages = start_pages(project, mlflow_port, prefect_port)
         print(f"MLflow   {project.mlflow_uri if server else f'http://127.0.0.1:{mlflow_port}'}")
         print(f"Prefect  http://127.0.0.1:{prefect_port}")
         print("To start flows from Prefect's page, run `variants serve` in another shell.")
         print("Ctrl-C ends the pages.", flush=True)
-        wait_for_end()
-        print("ending …")
+        signal.pause()
+    except KeyboardInterrupt:
+        print("ending …", flush=True)
     finally:
+        if pages:  # not those of another command
+            forget_pages(project)
         stop(pages)
-        forget_pages(project)
 
 
 @app.command(rich_help_panel=OPERATE, epilog=example("serve --cron '0 3 * * 1' --source FOLDER"))
@@ -448,19 +452,20 @@ def clean() -> None:
 
 
 AGAIN = "nothing was changed; give the same command again."
+WHOLE = "nothing is half written; give the same command again."
 SERVES = "`variants status` shows what serves."
 AFTER_INTERRUPTION = {  # command → what a person can do; `ui` and `serve` end by themselves
     "generate": "no shop was written; give the same command again.",
     "import": "no shop was written; give the same command again.",
-    "snapshot": "the earlier snapshot is still there; give the same command again.",
+    "snapshot": WHOLE,
     "retrain": "what was finished is kept. The same command goes on from the last stage or epoch; "
     "`variants clean` removes what this one left.",
     "evaluate": AGAIN,
-    "group": "the earlier answer is still there; give the same command again.",
+    "group": WHOLE,
     "approve": "`variants history` shows whether it is on record.",
     "reject": "`variants history` shows whether it is on record.",
     "promote": f"{SERVES} The same command finishes what this one began.",
-    "rollback": f"{SERVES} The same command finishes what this one began.",
+    "rollback": f"{SERVES} If it is not yet the earlier version, give the same command again.",
     "reproduce": AGAIN,
     "status": AGAIN,
     "history": AGAIN,

@@ -8,10 +8,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import psutil
 import pytest
 from conftest import CANDIDATES, ROOT, Clone, loosen_gate, set_params
-from faults import PROMISED, Command, heed_signals, working_in
+from faults import PROMISED, Command, heed_signals, left_by, working_in
+
+from flows.cli import AFTER_INTERRUPTION, app
+from flows.local.servers import free_port
+from ml.core.files import replacing
+from ml.serve.groups_page import write_groups
 
 SUPERVISED = """
 import os, subprocess, sys, time
@@ -177,6 +183,64 @@ def test_an_interrupted_command_leaves_nothing_half_written(tmp_path: Path) -> N
     assert process.returncode == 143
     assert "interrupted (SIGTERM): no shop was written; give the same command again." in said
     assert not (tmp_path / "shop").exists()
+
+
+def test_every_command_says_what_to_do_after_an_interruption() -> None:
+    found = [*app.registered_commands, *app.registered_groups]
+    names = {one.name or getattr(one.callback, "__name__", "") for one in found}
+    assert names - {"ui", "serve"} == set(AFTER_INTERRUPTION)  # these two end by themselves
+
+
+def test_a_folder_is_there_old_or_new_whoever_is_interrupted_while_it_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "snapshot"
+    folder.mkdir()
+    (folder / "old").touch()
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), replacing(folder) as beside:
+        beside.mkdir()
+        (beside / "new").touch()
+        monkeypatch.setattr("ml.core.files.shutil.rmtree", interrupted)
+    assert [one.name for one in folder.iterdir()] == ["new"]
+
+
+def test_groups_are_of_one_answer_whoever_is_interrupted_while_they_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("groups.parquet", "groups.csv", "groups.html")
+    for name in names:
+        (tmp_path / name).write_text("the earlier answer")
+
+    def interrupted(*_: object, **content: object) -> None:
+        raise KeyboardInterrupt
+
+    products = pd.DataFrame({"product_id": ["a"], "image": ["a.jpg"]})
+    answer = pd.DataFrame({"group": ["g"], "score": [1.0], "problem": [None]})
+    monkeypatch.setattr("ml.serve.groups_page.write_page", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_groups(products, answer, "models:/x/1", tmp_path)
+    assert {(tmp_path / name).read_text() for name in names} == {"the earlier answer"}
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("words", ["starting", "Ctrl-C ends the pages"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_pages_end_with_their_command(
+    make_clone: Callable[[], Clone], number: signal.Signals, words: str
+) -> None:
+    clone = make_clone()
+    ports = [str(free_port()), str(free_port())]
+    command = Command(clone, "ui", "--mlflow-port", ports[0], "--prefect-port", ports[1])
+    assert command.reaches(words)
+    time.sleep(1)
+    os.kill(command.process.pid, number)
+    assert command.process.wait(timeout=60) == 0
+    assert "Traceback" not in command.said
+    assert left_by(clone) == []
 
 
 @pytest.mark.full

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from flows.local.interruptions import SIGNALS
 from flows.local.process import stream
 from flows.local.project import Project
 from ml.core.errors import UserError
@@ -115,23 +115,28 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for_end() -> None:
-    """Waits for Ctrl-C (SIGINT), or for the signal of a process manager (SIGTERM)."""
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
-    ended.wait()
+def heed_end() -> None:
+    """Lets a process manager's or a closed terminal's signal raise KeyboardInterrupt, like Ctrl-C.
+
+    So servers that are being started are stopped as well. SIGHUP stays ignored where it is, as
+    nohup asks for.
+    """
+    for one in SIGNALS:
+        if one != signal.SIGHUP or signal.getsignal(one) != signal.SIG_IGN:
+            signal.signal(one, signal.default_int_handler)
 
 
 def stop(processes: list[subprocess.Popen[bytes]]) -> None:
-    """Ends servers and all processes that they started."""
+    """Ends servers and all processes that they started; at once if a signal comes meanwhile."""
     for process in processes:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
-    for process in processes:
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
+    try:
+        for process in processes:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=10)
+    finally:
+        for process in processes:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()

@@ -29,14 +29,16 @@ def replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers_once(path.parent.resolve())
     beside = path.with_name(f".{path.name}.{mark()}.part")
+    aside = path.with_name(f".{path.name}.{mark()}.old.part")
     remove(beside)
     try:
         yield beside
         if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
+            path.replace(aside)  # whoever is killed while it is removed has the new one in place
         beside.replace(path)
     finally:
         remove(beside)
+        remove(aside)
 
 
 @cache  # a folder may get many files, and would be searched for each of them

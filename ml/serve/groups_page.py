@@ -32,9 +32,6 @@ def write_groups(
     """
     products = products.reset_index(drop=True)
     table = pd.concat([products[["product_id"]], answer.reset_index(drop=True)], axis=1)
-    write_table(out / "groups.parquet", table)
-    with replacing(out / "groups.csv") as beside:
-        table.apply(_inert).to_csv(beside, index=False, float_format="%.6f", lineterminator="\n")
     several = [group for _, group in table.groupby("group", sort=True) if len(group) >= 2]
     several.sort(key=len, reverse=True)
     counts = {
@@ -54,14 +51,15 @@ def write_groups(
             )
         shown.append({"name": group["group"].iloc[0], "cards": cards})
     problems = table.loc[table["problem"].notna(), ["product_id", "problem"]].to_dict("records")
-    write_page(
-        out / "groups.html",
-        TEMPLATE,
-        groups=shown,
-        model=model,
-        counts=counts,
-        problems=problems,
-    )
+    # All are written before any appears, so that an interruption leaves no mixture of two answers.
+    with (
+        replacing(out / "groups.parquet") as parquet,
+        replacing(out / "groups.csv") as text,
+        replacing(out / "groups.html") as page,
+    ):
+        write_table(parquet, table)
+        table.apply(_inert).to_csv(text, index=False, float_format="%.6f", lineterminator="\n")
+        write_page(page, TEMPLATE, groups=shown, model=model, counts=counts, problems=problems)
     return counts
 
 
