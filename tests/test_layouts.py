@@ -581,6 +581,17 @@ def test_broken_tables_are_refused(write: Write, layout: str, name: str, content
     refused(layout, source, name)
 
 
+def test_a_table_in_another_encoding_is_read_as_shop_yaml_says(write: Write) -> None:
+    table = (KAGGLE + "1,,,,,Grün,,,,Räuber\n").replace(",", ";").encode("cp1252")
+    source = write({"styles.csv": table, "images/1.jpg": b"1"})
+    refused("kaggle-fashion", source, "line 2", "shop.yaml", "encoding: cp1252")
+    write({"shop.yaml": "encoding: cp1252"})
+    assert Result("kaggle-fashion", source).rows("base_colour", "title") == [("Grün", "Räuber")]
+    write({"shop.yaml": "encoding: [1"})
+    with pytest.raises(UserError, match=r"shop\.yaml"):
+        import_layout("kaggle-fashion", source, source.parent / "another", print)
+
+
 @pytest.mark.parametrize(
     "line", ["{", "[]", '{"item_id": 5}', '{"item_id": " "}', "[" * 100_000, '{"a": 1e999}']
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from ml.core.errors import UserError
+from ml.snapshot.description import read_description
 from ml.snapshot.shop_paths import refuse_links
 from ml.snapshot.tables import read_csv
 
@@ -98,15 +99,26 @@ def read_table(
 ) -> pd.DataFrame:
     """Reads a CSV file as text, and None for empty values; see `read_csv`.
 
+    A file shop.yaml beside it may state its encoding and delimiter, as beside a catalogue.
+
     Args:
         path: the file.
         columns: those that the table must have.
         delimiter, surplus: as of `read_csv`.
 
     Raises:
-        UserError: as of `read_file` and `read_csv`, or a column is missing.
+        UserError: as of `read_file`, `read_description` and `read_csv`, or a column is missing.
     """
-    table = read_csv(read_file(path), path.name, delimiter=delimiter, surplus=surplus)
+    beside = path.with_name("shop.yaml")
+    refuse_links(path.parent, beside, str(path.parent))
+    how = read_description(read_file(beside) if beside.is_file() else None, str(path.parent))
+    table = read_csv(
+        read_file(path),
+        path.name,
+        encoding=how.encoding,
+        delimiter=how.delimiter or delimiter,
+        surplus=surplus,
+    )
     need_columns(table, columns, path)
     return table
 
