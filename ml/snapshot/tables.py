@@ -99,15 +99,15 @@ def read_parquet(content: bytes, name: str, keys: Sequence[str] = ()) -> pd.Data
     """
     try:
         table = pq.ParquetFile(io.BytesIO(content)).read()
+        columns = [str(column) for column in table.column_names]
+        _refuse_twins(columns, name)
+        read = {
+            column: _texts(table.column(place), f"{name}, column {column}", column in keys)
+            for place, column in enumerate(columns)
+            if not PANDAS_INDEX.fullmatch(column)
+        }
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UserError(f"{name} cannot be read as Parquet: {error}") from error
-    columns = [str(column) for column in table.column_names]
-    _refuse_twins(columns, name)
-    read = {
-        column: _texts(table.column(place), f"{name}, column {column}", column in keys)
-        for place, column in enumerate(columns)
-        if not PANDAS_INDEX.fullmatch(column)
-    }
     rows = pd.RangeIndex(1, table.num_rows + 1, name="row")
     return pd.DataFrame(read, index=rows, dtype=object)
 
