@@ -166,6 +166,7 @@ def test_the_tree_in_the_readme_is_the_project() -> None:
 
 def test_commands_and_targets_that_are_named_exist() -> None:
     known = {command.name or command.callback.__name__ for command in app.registered_commands}
+    known |= {group.name for group in app.registered_groups}
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
     for page in PAGES:
         text = page.read_text(encoding="utf-8")

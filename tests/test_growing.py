@@ -19,9 +19,13 @@ from dvc_data.hashfile import build
 from flows.local import snapshots, tracked_import
 from flows.local.project import Project
 from flows.local.snapshots import POINTER, import_here
+from flows.snapshot_diff import diff
+from ml.core.errors import UserError
 from ml.core.files import read_json
 from ml.core.leftovers import remove_leftovers
 from ml.core.paths import PREVIOUS, SNAPSHOT
+from ml.data.schema import PAIR_COLUMNS
+from ml.snapshot.diff import diff_snapshots
 from ml.snapshot.picture_files import share
 from ml.snapshot.picture_index import digests_of
 from ml.snapshot.shop import Shop
@@ -150,7 +154,7 @@ def test_without_a_readable_index_everything_is_read(
     assert contents(tmp_path / "snapshot") == fresh(growing, tmp_path / "again")
 
 
-@pytest.mark.parametrize("name", ["replace", "write_bytes", "unlink", "rmdir"])
+@pytest.mark.parametrize("name", ["replace", "write_bytes", "unlink"])
 def test_an_import_that_dies_leaves_a_snapshot_that_is_whole_or_absent(
     growing: Path, memory: Memory, tmp_path: Path, name: str
 ) -> None:
@@ -159,7 +163,7 @@ def test_an_import_that_dies_leaves_a_snapshot_that_is_whole_or_absent(
     import_shop(str(growing), out, memory)
     states = [contents(out)]
     original, dead = getattr(Path, name), True
-    for last in range(20):
+    for last in range(0, 40, 2):
         put(growing / f"images/{last % 6}.jpg", f"bytes {last}".encode(), LONG_AGO + last)
         states.append(fresh(growing, tmp_path / f"as-{last}"))
         process = os.fork()
@@ -309,6 +313,77 @@ def test_a_picture_that_the_cache_has_lost_is_stored_again(growing: Path, tracke
     shutil.rmtree(tracked.root / ".dvc/cache")
     assert import_here(tracked, str(growing), False, print) == first
     assert contents(tracked.root / ".dvc/cache") == cache
+
+
+@pytest.fixture
+def grown(growing: Path, tracked: Project) -> tuple[Path, Project, list[str]]:
+    """A shop, a project with two snapshots of it, and their ids; the shop is as in the second."""
+    edit_table(growing / "catalog.csv", lambda t: t.assign(title="<b>a</b> [x](y)"))
+    pairs = pd.DataFrame([("p0", "p2", 1), ("p1", "p3", 0)], columns=PAIR_COLUMNS)
+    pairs.to_csv(growing / "pairs.csv", index=False)
+    ids = [import_here(tracked, str(growing), True, print)]
+    put(growing / "images/2.jpg", (growing / "images/0.jpg").read_bytes(), LONG_AGO + 1)
+    edit_table(growing / "catalog.csv", lambda t: pd.concat([
+        t[t["product_id"] != "p4"].replace({"title": {"<b>a</b> [x](y)": "other"}}),
+        t[:1].assign(product_id="p9")]))  # fmt: skip
+    rows = [("p2", "p0", 1), ("p1", "p5", 0), ("p1", "p3", 1)]
+    pd.DataFrame(rows, columns=PAIR_COLUMNS).to_csv(growing / "pairs.csv", index=False)
+    return growing, tracked, [*ids, import_here(tracked, str(growing), True, print)]
+
+
+def test_a_diff_names_what_was_added_removed_and_changed(
+    grown: tuple[Path, Project, list[str]], tmp_path: Path
+) -> None:
+    """By ids, by how they begin, by commits, and by the shop itself: the same diff."""
+    growing, project, (first, second) = grown
+    names = [(first, second), (first[:8], second[:-4]), ("HEAD~1", "HEAD"), (first, str(growing))]
+    found = [diff(project, *both, tmp_path / "out") for both in names]
+    for one in found:
+        assert one["products"] == {
+            "counts": {"added": 1, "removed": 1, "changed": 5},
+            "added": ["p9"],
+            "removed": ["p4"],
+            "changed": {
+                key: ["title", *(["picture"] if key == "p2" else [])]
+                for key in ("p0", "p1", "p2", "p3", "p5")
+            },
+        }
+        assert one["pairs"]["added"] == ["p1 p5"]
+        assert one["pairs"]["removed"] == []
+        assert one["pairs"]["changed"] == {"p1 p3": ["color_variants"]}
+    assert read_json(tmp_path / "out/diff.json") == found[-1]
+    page = (tmp_path / "out/diff.html").read_text()
+    assert page.count("<img") == 8  # one added, one removed, five changed, one of them before
+    assert "&lt;b&gt;a&lt;/b&gt;" in page
+    assert "<b>a" not in page
+
+
+def test_a_snapshot_differs_in_nothing_from_itself(
+    grown: tuple[Path, Project, list[str]], tmp_path: Path
+) -> None:
+    found = diff(grown[1], "HEAD", "HEAD", tmp_path / "out")
+    none = {"added": 0, "removed": 0, "changed": 0}
+    assert [found[name]["counts"] for name in ("products", "pairs")] == [none, none]
+
+
+def test_what_names_no_snapshot_is_refused(
+    grown: tuple[Path, Project, list[str]], tmp_path: Path
+) -> None:
+    unknown = ["nothing", "", "--all", "HEAD:dvc.yaml", "abcdef12", "0" * 32, "HEAD~2", "HEAD~9"]
+    for name in unknown:
+        with pytest.raises(UserError):
+            diff(grown[1], name, "HEAD", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_ids_that_come_twice_and_missing_ids_are_compared_too() -> None:
+    """The contract refuses them later; a diff may be what shows them."""
+    columns = ["product_id", "image", "brand", "gender", "article_type", "sha256"]
+    rows = [["a", "1", "b", "g", "t", "x"], ["a", "2", "b", "g", "t", "y"], [None] * 6]
+    before = pd.DataFrame(rows, columns=columns, dtype=object)
+    after = before.assign(sha256=["x", "z", None])[:2]
+    found = diff_snapshots({"catalog": before}, {"catalog": after}).products
+    assert (found.added, found.removed, found.changed) == ([], [""], {"a (2)": ["picture"]})
 
 
 @pytest.mark.full

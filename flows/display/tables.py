@@ -30,6 +30,34 @@ def metrics_table(result: dict[str, Any]) -> None:
     _console().print(table)
 
 
+def diff_table(result: dict[str, Any], shown: int = 20) -> None:
+    """Prints the result of `variants snapshot diff`.
+
+    Args:
+        result: what `flows.snapshot_diff.diff` returns.
+        shown: number of rows that are named for each kind of change.
+    """
+    console = _console()
+    counts = Table(title=visible(f"from {result['before']} to {result['after']}"))
+    for column in ("", "added", "removed", "changed"):
+        counts.add_column(column, justify="right" if column else "left")
+    rows = Table()
+    for column in ("what", "which", "columns"):
+        rows.add_column(column, overflow="fold")
+    for name in ("products", "pairs"):
+        part = result[name]
+        counts.add_row(name, *(f"{count:,}" for count in part["counts"].values()))
+        for kind in ("added", "removed", "changed"):
+            for key in list(part[kind])[:shown]:
+                columns = ", ".join(part[kind][key]) if kind == "changed" else ""
+                rows.add_row(f"{name[:-1]} {kind}", visible(key), visible(columns))
+            if len(part[kind]) > shown:
+                rows.add_row(f"{name[:-1]} {kind}", f"and {len(part[kind]) - shown:,} more", "")
+    console.print(counts)
+    if rows.row_count:
+        console.print(rows)
+
+
 def status_tables(result: dict[str, Any]) -> None:
     """Prints the result of `variants status`.
 
