@@ -1,4 +1,7 @@
-"""Outages, unlike crashes, can be mended by a person: a full disk, a server that is away."""
+"""Outages, unlike crashes, can be mended by a person: a full disk, a server that is away.
+
+So can a place that this account may not write, such as a checkout that is mounted read-only.
+"""
 
 import errno
 import os
@@ -15,6 +18,8 @@ AWAY = (
     "PREFECT_API_URL to go on without it"
 )
 DISK = (*DISK_FULL, "database or disk is full")  # the messages of the system and of sqlite
+CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
+READ_ONLY = "attempt to write a readonly database"  # sqlite's message
 REACH = "Failed to reach API at"  # Prefect's message
 
 
@@ -26,6 +31,10 @@ def outage(error: BaseException | None) -> str | None:
     for one in _causes(error):
         if getattr(one, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or says_full([str(one)]):
             return FULL
+        if isinstance(one, OSError) and one.errno in CLOSED and one.filename:
+            return closed(str(one.filename), str(one.strerror))
+        if READ_ONLY in str(one):
+            return closed("the embedded registry", "it is read-only")
         if isinstance(one, httpx.TransportError) or REACH in str(one):
             return AWAY
         # Imported here so that no command starts later for it: MLflow has imported it by then.
@@ -42,6 +51,20 @@ def unanswered() -> str:
         f"MLflow at {os.environ.get('MLFLOW_TRACKING_URI')} does not answer any more. Nothing is "
         "lost: DVC's cache holds the results of the finished stages. Give the same command again "
         "once the server is back"
+    )
+
+
+def closed(place: str, why: str) -> str:
+    """Returns what to do if this account may not read or write a file or folder.
+
+    Args:
+        place: the file or folder.
+        why: the system's reason.
+    """
+    return (
+        f"this account may not use {place} ({why}): give it the permission, or work in a clone of "
+        "its own. Commands that only read (status, history, evaluate, group --out FOLDER) need no "
+        "more than a registry that they can read, such as the server of MLFLOW_TRACKING_URI"
     )
 
 

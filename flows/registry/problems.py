@@ -39,16 +39,19 @@ def problems(
     champion = version_by_alias(client, names.production, CHAMPION)
     if champion and uri_of(champion) not in map(uri_of, production):
         production = [champion, *production]
+    versions = [*production, *candidates]
+    first = {one.run_id: one for one in reversed(versions) if one.run_id}  # of each run
     found = [
         _champion(client, names),
         lost_candidates(client, names),
         _challenger(client, names, candidates),
         _experiment(client),
         *_unreadable_events(client, names),
+        *(_origin(version, names) for version in versions),
+        *(_files(client, version) for version in versions),
+        *(_tags(client, candidate) for candidate in candidates),
+        *(_run(client, version) for version in first.values()),
     ]
-    for version in (*production, *candidates):
-        found += [_origin(version, names), _files(client, version), _run(client, version)]
-    found += [_tags(client, candidate) for candidate in candidates]
     return list(dict.fromkeys(one for one in found if one is not None))
 
 
@@ -134,12 +137,10 @@ def _files(client: MlflowClient, version: ModelVersion) -> Problem | None:
 
 
 def _run(client: MlflowClient, version: ModelVersion) -> Problem | None:
-    """Looks whether the run of a version is there; a version by hand may never have had one."""
-    if not version.run_id:
-        return None
+    """Looks whether the run of a version is there."""
     kept = "the model, its decision and its approvals are in the registry and still count"
     try:
-        run = client.get_run(version.run_id)
+        run = client.get_run(str(version.run_id))
     except MlflowException as error:
         if error.error_code not in ABSENT:
             raise
@@ -150,6 +151,8 @@ def _run(client: MlflowClient, version: ModelVersion) -> Problem | None:
         )
     if run.info.lifecycle_stage == "active":
         return None
+    if client.get_experiment(run.info.experiment_id).lifecycle_stage == "deleted":
+        return None  # with its experiment, which has a problem of its own
     command = _here(client, f"mlflow runs restore --run-id {version.run_id}")
     return Problem(
         f"the run of {uri_of(version)} was deleted, with its report and curves",

@@ -17,6 +17,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from flows.local.outages import closed
 from flows.local.project import Project
 from ml.core.errors import UserError
 from ml.core.files import replacing
@@ -36,14 +37,17 @@ def connect(project: Project) -> MlflowClient:
     uri = project.mlflow_uri
     if uri.startswith(("http://", "https://")):
         _check_answer(uri)
+    store = Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+    if store:
+        _check_access(store)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     try:
         # Several processes that open a fresh sqlite store at once would race in its schema
         # migration, which MLflow runs when a client is made and when the registry is first asked.
         with _one_at_a_time(project):
-            if uri.startswith("sqlite:///") and not project.reads_only:
-                make_store(Path(uri.removeprefix("sqlite:///")))
+            if store:
+                make_store(store)
             client = MlflowClient(uri, uri)
             client.search_registered_models(max_results=1)
             client.search_experiments(max_results=1)
@@ -246,6 +250,21 @@ class LiveHistory:
             done.set()
             thread.join()
         self.catch_up()
+
+
+def _check_access(store: Path) -> None:
+    """Raises UserError if the sqlite store cannot be read, or is missing and cannot be made."""
+    if store.is_file():
+        if not os.access(store, os.R_OK):
+            raise UserError(closed(str(store), "it cannot be read"))
+        return
+    folder = next(one for one in store.parents if one.is_dir())
+    if not os.access(folder, os.W_OK):
+        raise UserError(
+            f"there is no registry at {store}, and this account cannot make one, since it may not "
+            f"write into {folder}: set MLFLOW_TRACKING_URI to the address of a server, or to a "
+            "store that exists"
+        )
 
 
 def _check_answer(uri: str) -> None:

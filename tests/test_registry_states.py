@@ -1,0 +1,439 @@
+"""The registry as people leave it: each state is named with its mend, and the lifecycle goes on.
+
+Nothing here asks a model anything, so the gate's part is played by `Registry.new`: it notes a
+decision against the champion that the gate would compare with. tests/test_registry_lives.py lets
+the real commands do the same.
+"""
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from conftest import CANDIDATES, PRODUCTION, ROOT
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.tracking import MlflowClient
+from prefect.logging import disable_run_logger
+from registry import NAMES, add_candidate, add_champion, hollow_model
+
+from flows.evaluate import find_judged
+from flows.gate.approval import approval_of, note_verdict
+from flows.local.git import author, git
+from flows.local.project import Project
+from flows.promote import make_champion
+from flows.registry.audit_trail import history, note_event
+from flows.registry.champion_to_beat import champion_to_beat
+from flows.registry.production import copy_to_production
+from flows.registry.tracking import EXPERIMENT, connect, open_experiment
+from flows.registry.versions import policy_of, uri_of
+from flows.retrain import find_made
+from flows.rollback import roll_back
+from flows.status import status
+from ml.core.errors import UserError
+from ml.core.params import load_params
+from ml.evaluate.params import EvaluateParams
+
+FIRST, SECOND = f"models:/{PRODUCTION}/1", f"models:/{PRODUCTION}/2"
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project with three candidates: two were promoted, the third is the challenger.
+
+    The second production version is the champion, and the gate has passed the third candidate
+    against it. `registry` restores its `.variants` for each test from the folder `saved` beside it.
+    """
+    root = tmp_path_factory.mktemp("lived") / "project"
+    git(root.parent, "init", "--quiet", str(root))
+    for name in ("dvc.yaml", "params.yaml", "mlflow/promotion.yaml", ".gitignore"):
+        (root / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, root / name)
+    git(root, "add", "--all")
+    git(root, "commit", "--quiet", "-m", "a project", variables=author(root))
+    project = Project(root)
+    with pytest.MonkeyPatch.context() as variables:
+        variables.delenv("MLFLOW_TRACKING_URI", raising=False)
+        client = connect(project)
+        open_experiment(project, client, print)
+        client.create_registered_model(CANDIDATES)
+        for number, champion in enumerate(("none", FIRST, SECOND), start=1):
+            model = hollow_model(root / f".variants/models/{number}")
+            tags = {"gate_champion": champion, "commit": git(root, "rev-parse", "HEAD")}
+            one = add_candidate(client, model, recipe=f"bread {number}", **tags)
+            if number < 3:
+                add_champion(client, one, "none" if number == 1 else "1")
+    shutil.copytree(project.room, root.parent / "saved")
+    return project
+
+
+@dataclass
+class Registry:
+    """A copy of the registry that a test may spoil."""
+
+    project: Project
+    client: MlflowClient
+
+    def version(self, name: str, number: int) -> ModelVersion:
+        """A version of a registered model."""
+        return self.client.get_model_version(name, str(number))
+
+    def files(self, number: int) -> Path:
+        """The folder of the model of a candidate, and of its copy in production."""
+        return self.project.room / "models" / str(number)
+
+    def new(self) -> ModelVersion:
+        """A further candidate that the gate has passed."""
+        numbers = [int(one.name) for one in (self.project.room / "models").iterdir()]
+        number = max([*numbers, 3]) + 1
+        against = champion_to_beat(self.client, NAMES).uri
+        if not self.client.search_registered_models(f"name = '{CANDIDATES}'"):
+            self.client.create_registered_model(CANDIDATES)
+        model = hollow_model(self.project.room / f"models/{number}")
+        tags = {"gate_champion": against, "commit": self.version_commit()}
+        return add_candidate(self.client, model, recipe=f"bread {number}", **tags)
+
+    def version_commit(self) -> str:
+        """The commit that every version names."""
+        return git(self.project.root, "rev-parse", "HEAD")
+
+
+@pytest.fixture
+def registry(lived: Project, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(lived.root)
+    saved = lived.root.parent / "saved"
+    for folder in ("models", "foreign"):
+        shutil.rmtree(lived.room / folder, ignore_errors=True)
+    shutil.copytree(saved / "models", lived.room / "models")
+    # MLflow keeps connections to the store, so its content is replaced, and not the file.
+    with (
+        closing(sqlite3.connect(saved / "mlflow.db")) as before,
+        closing(sqlite3.connect(lived.room / "mlflow.db")) as now,
+    ):
+        before.backup(now)
+    return Registry(lived, connect(lived))
+
+
+@dataclass
+class State:
+    """What a person has done.
+
+    Attributes:
+        does: does it.
+        says: words of the problem that `variants status` names, and the version that it names.
+        mend: the command that it names, or other words.
+        beats: the champion that a candidate has to beat then.
+        back: the version that `variants rollback` goes to, or words of its refusal.
+    """
+
+    does: Callable[[Registry], object]
+    says: tuple[str, str]
+    mend: str
+    beats: str = SECOND
+    back: str = FIRST
+
+
+def collect(registry: Registry, run: str) -> None:
+    """Removes a deleted run for good, as `mlflow gc` does."""
+    registry.client._tracking_client.store._hard_delete_run(run)  # type: ignore[attr-defined]
+
+
+def delete_run(registry: Registry, name: str, number: int, *, for_good: bool) -> None:
+    run = str(registry.version(name, number).run_id)
+    registry.client.delete_run(run)
+    if for_good:
+        collect(registry, run)
+
+
+def delete_experiment(registry: Registry) -> None:
+    experiment = registry.client.get_experiment_by_name(EXPERIMENT)
+    assert experiment is not None
+    registry.client.delete_experiment(experiment.experiment_id)
+
+
+def point(registry: Registry, name: str, alias: str, number: int) -> None:
+    registry.client.set_registered_model_alias(name, alias, str(number))
+
+
+def point_to_copy(registry: Registry) -> None:
+    """Lets a copy of the third candidate serve, past approval and promotion."""
+    copied = copy_to_production(registry.client, NAMES, registry.version(CANDIDATES, 3))
+    point(registry, PRODUCTION, "champion", int(copied.version))
+
+
+def register_by_hand(registry: Registry, name: str, alias: str = "") -> None:
+    """Registers a folder of foreign files, without a run and without our tags."""
+    foreign = registry.project.room / "foreign"
+    foreign.mkdir(exist_ok=True)
+    (foreign / "MLmodel").write_text("flavors: {}\n")
+    version = registry.client.create_model_version(name, str(foreign))
+    if alias:
+        point(registry, name, alias, int(version.version))
+
+
+def tag(registry: Registry, name: str, number: int, key: str, value: str) -> None:
+    registry.client.set_model_version_tag(name, str(number), key, value)
+
+
+def spoil_event(registry: Registry) -> None:
+    registry.client.set_registered_model_tag(PRODUCTION, "event.20260101T000000.00", "nonsense {")
+
+
+STATES = {
+    "the champion's run is deleted": State(
+        lambda one: delete_run(one, PRODUCTION, 2, for_good=False),
+        ("the run of models:/color-variants/2 was deleted", SECOND),
+        "mlflow runs restore --run-id",
+    ),
+    "the champion's run is collected": State(
+        lambda one: delete_run(one, PRODUCTION, 2, for_good=True),
+        ("the run of models:/color-variants/2 was deleted for good", SECOND),
+        "nothing has to be done",
+    ),
+    "a candidate's run is collected": State(
+        lambda one: delete_run(one, CANDIDATES, 3, for_good=True),
+        ("was deleted for good", f"models:/{CANDIDATES}/3"),
+        "still count",
+    ),
+    "the experiment is deleted": State(
+        delete_experiment,
+        ("the experiment 'color-variants' was deleted", ""),
+        "mlflow experiments restore --experiment-id",
+    ),
+    "the production model is deleted": State(
+        lambda one: one.client.delete_registered_model(PRODUCTION),
+        ("the production model 'color-variants' was deleted", SECOND),
+        "`variants promote 2`",
+        beats="none",
+        back="no champion",
+    ),
+    "the production model is renamed": State(
+        lambda one: one.client.rename_registered_model(PRODUCTION, "mine"),
+        ("the production model 'color-variants' was renamed to 'mine'", f"models:/{PRODUCTION}"),
+        "rename_registered_model('mine', 'color-variants')",
+        beats="none",
+        back="no champion",
+    ),
+    "the candidates are deleted": State(
+        lambda one: one.client.delete_registered_model(CANDIDATES),
+        (
+            "the candidates' model 'color-variants-candidates' was deleted",
+            f"models:/{CANDIDATES}/2",
+        ),
+        "`variants retrain` makes a new one",
+    ),
+    "the candidates are renamed": State(
+        lambda one: one.client.rename_registered_model(CANDIDATES, "mine"),
+        ("was renamed to 'mine'", f"models:/{CANDIDATES}"),
+        "rename_registered_model('mine', 'color-variants-candidates')",
+    ),
+    "the champion is an earlier one, moved by hand": State(
+        lambda one: point(one, PRODUCTION, "champion", 1),
+        ("models:/color-variants/1 serves, which was the champion once", FIRST),
+        "`variants rollback --to 2 --reason WHY`",
+        beats=FIRST,
+        back=SECOND,
+    ),
+    "the champion is a copy that nobody promoted": State(
+        point_to_copy,
+        ("models:/color-variants/3 serves, but nobody promoted it", f"models:/{PRODUCTION}/3"),
+        "`variants rollback --to 2 --reason WHY`",
+        beats=f"models:/{PRODUCTION}/3",
+        back=SECOND,
+    ),
+    "the champion is a folder of foreign files": State(
+        lambda one: register_by_hand(one, PRODUCTION, "champion"),
+        ("models:/color-variants/3 serves, but its files are gone", f"models:/{PRODUCTION}/3"),
+        "`variants rollback --to 2 --reason WHY`",
+        back=SECOND,
+    ),
+    "a candidate is registered by hand": State(
+        lambda one: register_by_hand(one, CANDIDATES, "challenger"),
+        ("models:/color-variants-candidates/4 was registered by hand", f"models:/{CANDIDATES}/4"),
+        "`variants retrain` makes candidates that can",
+    ),
+    "the alias champion is removed": State(
+        lambda one: one.client.delete_registered_model_alias(PRODUCTION, "champion"),
+        ("nothing serves, since somebody has removed the alias", f"models:/{PRODUCTION}@champion"),
+        "`variants rollback --to 2 --reason WHY`",
+        back=SECOND,
+    ),
+    "the champion's version is deleted": State(
+        lambda one: one.client.delete_model_version(PRODUCTION, "2"),
+        ("nothing serves, since somebody has deleted models:/color-variants/2", PRODUCTION),
+        "`variants rollback --to 1 --reason WHY`",
+        beats=FIRST,
+        back="'models:/color-variants/2' does not exist",
+    ),
+    "the champion's files are gone": State(
+        lambda one: shutil.rmtree(one.files(2)),
+        ("models:/color-variants/2 serves, but its files are gone", SECOND),
+        "`variants rollback --to 1 --reason WHY`",
+        beats=FIRST,
+    ),
+    "all champions' files are gone": State(
+        lambda one: [shutil.rmtree(one.files(number)) for number in (1, 2)],
+        ("models:/color-variants/2 serves, but its files are gone", SECOND),
+        "which the gate judges like the first",
+        beats="none",
+        back="models:/color-variants/1 cannot serve: its files are gone",
+    ),
+    "the earlier champion's files are gone": State(
+        lambda one: shutil.rmtree(one.files(1)),
+        ("the model of models:/color-variants/1 cannot be used", FIRST),
+        "restore the files from a backup",
+        back="models:/color-variants/1 cannot serve: its files are gone",
+    ),
+    "the earlier champion's version is deleted": State(
+        lambda one: one.client.delete_model_version(PRODUCTION, "1"),
+        ("", ""),
+        "",
+        back="'models:/color-variants/1' does not exist",
+    ),
+    "the alias challenger is moved": State(
+        lambda one: point(one, CANDIDATES, "challenger", 1),
+        ("points to version 1, but the newest candidate is version 3", CANDIDATES),
+        "`variants approve 3`",
+    ),
+    "the alias challenger is removed": State(
+        lambda one: one.client.delete_registered_model_alias(CANDIDATES, "challenger"),
+        ("is gone, but the newest candidate is version 3", CANDIDATES),
+        "`variants retrain` sets the alias again",
+    ),
+    "a tag says that the gate refused": State(
+        lambda one: tag(one, CANDIDATES, 3, "gate", "refused"),
+        ("its tag `gate` says refused", f"models:/{CANDIDATES}/3"),
+        "lets the gate decide anew",
+    ),
+    "an event cannot be read": State(
+        spoil_event,
+        ("the tag event.20260101T000000.00", f"models:/{PRODUCTION}"),
+        "correct it on MLflow's page",
+    ),
+}
+
+
+def tried(*fast: str) -> list[object]:
+    """All states as parameters of a test; those that are not `fast` take too long together."""
+    return [pytest.param(one, marks=() if one in fast else pytest.mark.full) for one in STATES]
+
+
+@pytest.mark.parametrize(
+    "name",
+    tried(
+        "the champion's run is collected",
+        "the production model is renamed",
+        "the champion is a copy that nobody promoted",
+        "the champion's files are gone",
+    ),
+)
+def test_status_names_the_state_and_its_mend_and_the_lifecycle_goes_on(
+    registry: Registry, name: str
+) -> None:
+    state, project, client = STATES[name], registry.project, registry.client
+    state.does(registry)
+    found = json.loads(json.dumps(status(project)))["problems"]
+    words, version = state.says
+    named = [one for one in found if words in one["state"] and version in one["version"]]
+    assert named or not words, found
+    assert not named or state.mend in named[0]["mend"], found
+    history(project)
+    assert champion_to_beat(client, NAMES).uri == state.beats
+
+    newest, policy = registry.new(), policy_of(project)
+    note_verdict(project, str(newest.version), "approval", "Rita", "looks right")
+    assert approval_of(client, policy, newest).verdict == "approved"
+    with disable_run_logger():
+        promoted = make_champion(project, client, policy, newest)
+    facts = {"candidate": uri_of(newest), "replaced": promoted.tags["replaced"]}
+    note_event(client, promoted, "promotion", "Rita", also=CANDIDATES, **facts)
+    now = status(project)
+    assert now["champion"] == str(promoted.version)
+    assert not [one for one in now["problems"] if "serves" in one["state"]]
+
+
+@pytest.mark.parametrize(
+    "name", tried("the alias champion is removed", "the earlier champion's files are gone")
+)
+def test_a_rollback_goes_to_the_champion_on_record_or_says_why_not(
+    registry: Registry, name: str
+) -> None:
+    state = STATES[name]
+    state.does(registry)
+    if not state.back.startswith("models:/") or "cannot" in state.back:
+        with pytest.raises(UserError, match=state.back):
+            roll_back("people complain", by="Rolf")
+        return
+    assert roll_back("people complain", by="Rolf")["model"] == state.back
+    served = registry.client.get_model_version_by_alias(PRODUCTION, "champion")
+    assert uri_of(served) == state.back
+    events = history(registry.project)
+    assert (events[-1]["what"], events[-1]["version"]) == ("rollback", state.back)
+
+
+@pytest.mark.parametrize(
+    ("does", "words"),
+    [
+        (lambda one: register_by_hand(one, CANDIDATES, "challenger"), "has not decided about it"),
+        (
+            lambda one: [
+                register_by_hand(one, CANDIDATES, "challenger"),
+                tag(one, CANDIDATES, 4, "gate", "passed"),
+            ],
+            "somebody has changed one of them",
+        ),
+        (lambda one: tag(one, CANDIDATES, 3, "gate_champion", "none"), "somebody has changed one"),
+    ],
+    ids=["registered by hand", "a tag says passed", "a tag says another champion"],
+)
+def test_what_the_gate_did_not_decide_is_neither_approved_nor_promoted(
+    registry: Registry, does: Callable[[Registry], object], words: str
+) -> None:
+    does(registry)
+    policy = policy_of(registry.project)
+    candidate = registry.client.get_model_version_by_alias(CANDIDATES, "challenger")
+    with pytest.raises(UserError, match=words):
+        note_verdict(registry.project, "@challenger", "approval", "Rita", "")
+    with pytest.raises(UserError, match=words), disable_run_logger():
+        make_champion(registry.project, registry.client, policy, candidate)
+
+
+def test_a_new_candidate_with_the_number_of_a_deleted_one_is_another_model(
+    registry: Registry,
+) -> None:
+    client, policy = registry.client, policy_of(registry.project)
+    client.delete_registered_model(CANDIDATES)
+    numbers = [registry.new() for _ in range(2)]
+    assert [str(one.version) for one in numbers] == ["1", "2"]
+    with disable_run_logger():
+        promoted = make_champion(registry.project, client, policy, numbers[1])
+    assert promoted.version not in ("1", "2")
+    assert promoted.run_id == numbers[1].run_id
+
+
+def test_a_lost_model_is_made_again_and_evaluating_it_says_what_is_lost(
+    registry: Registry,
+) -> None:
+    said: list[str] = []
+    known = find_made(registry.client, NAMES, "bread 3", said.append)
+    assert known is not None
+    shutil.rmtree(registry.files(3))
+    assert find_made(registry.client, NAMES, "bread 3", said.append) is None
+    assert "the model is made again" in said[0]
+    params = load_params("evaluate", EvaluateParams, registry.project.root / "params.yaml")
+    with pytest.raises(UserError, match="cannot be used: its files are gone from"):
+        find_judged(registry.client, registry.project, f"models:/{CANDIDATES}/3", params)
+
+
+def test_a_deleted_experiment_is_restored_with_a_word(registry: Registry) -> None:
+    said: list[str] = []
+    before = open_experiment(registry.project, registry.client, said.append)
+    assert not said
+    delete_experiment(registry)
+    assert open_experiment(registry.project, registry.client, said.append) == before
+    assert "was deleted in MLflow: it is restored" in said[0]
+    assert registry.client.create_run(before)
