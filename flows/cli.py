@@ -329,7 +329,12 @@ def group(
     out: Annotated[Path, typer.Option(help="Folder for groups.csv and groups.html.")] = Path(
         ".variants/groups"
     ),
-    model: Annotated[str, typer.Option(help="A registered model; default: the champion.")] = "",
+    model: Annotated[
+        str,
+        typer.Option(
+            help="A registered model, or `untrained` for first groups; default: the champion."
+        ),
+    ] = "",
 ) -> None:
     """Finds the colour variants of a whole catalogue.
 
@@ -343,6 +348,8 @@ def group(
         f"{result['groups']} groups hold {result['grouped']} of {result['products']} products: "
         f"{result['out']}/groups.html"
     )
+    if result["caution"]:
+        print(f"they are by {result['caution']}; `variants retrain` trains a better one")
     if result["unreadable"]:
         print(f"{result['unreadable']} pictures could not be read; groups.csv gives the reasons")
 

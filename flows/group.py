@@ -1,4 +1,4 @@
-"""The flow `group`: groups the colour variants of a whole catalogue by a registered model."""
+"""The flow `group`: groups a catalogue by a registered model, or by one that was never trained."""
 
 from pathlib import Path
 from typing import Any
@@ -8,12 +8,14 @@ from prefect.artifacts import create_markdown_artifact
 
 from flows.display.prefect_artifacts import stage_log
 from flows.local.environment import set_up
-from flows.local.markdown import code
-from flows.local.project import find_project
+from flows.local.markdown import code, plain
+from flows.local.project import Project, find_project
 from flows.local.temporary_import import borrowed
+from flows.local.untrained import UNTRAINED, caution, group_untrained
 from flows.registry.remote_predict import group_with
 from flows.registry.tracking import connect
 from flows.registry.versions import CHAMPION, find_version, policy_of, uri_of
+from ml.core.errors import UserError
 from ml.serve.groups_page import write_groups
 
 
@@ -25,29 +27,36 @@ def group(source: str, out: str = ".variants/groups", model: str = "") -> dict[s
         source: Folder or fsspec URL of the shop.
         out: Folder for the results: groups.csv (product_id, group, score, problem), and groups.html
             for people.
-        model: A registered model such as models:/color-variants/3. Empty: the champion.
+        model: A registered model such as models:/color-variants/3, or "untrained" for first groups
+            by an encoder that was never trained. Empty: the champion.
 
     Returns:
-        {"model": URI of the version, "products": number of products, "groups": number of groups of
-        two or more, "grouped": number of products in them, "unreadable": number of pictures that
-        cannot be read, "out": folder}.
+        {"model": URI of the version, or "untrained", "caution": what groups of the untrained
+        encoder are worth, empty for a registered model, "products": number of products, "groups":
+        number of groups of two or more, "grouped": number of products in them, "unreadable":
+        number of pictures that cannot be read, "out": folder}.
 
     Raises:
         UserError: there is no such model, or the shop is refused.
     """
     set_up()
     project = find_project()
-    client = connect(project)
-    version = find_version(
-        client, model or f"models:/{policy_of(project).models.production}@{CHAMPION}"
-    )
+    untrained = model == UNTRAINED
+    uri = UNTRAINED if untrained else _registered(project, model)
+    words = caution() if untrained else ""
+    log = stage_log("group")
     with borrowed(project, source) as shop:
-        found = group_with(project, uri_of(version), shop.products, stage_log("group"))
+        found = (
+            group_untrained(project, shop.products, log)
+            if untrained
+            else group_with(project, uri, shop.products, log)
+        )
         folder = (Path.cwd() / out).resolve()
-        counts = write_groups(shop.products, found, uri_of(version), folder)
+        counts = write_groups(shop.products, found, words or uri, folder)
     create_markdown_artifact(
         f"# {counts['groups']} groups\n\n"
-        f"{counts['grouped']} of {counts['products']} products; see {code(folder)}.",
+        f"{counts['grouped']} of {counts['products']} products; see {code(folder)}.\n\n"
+        f"By {plain(words or uri)}.",
         key="groups",
     )
     get_run_logger().info(
@@ -55,4 +64,18 @@ def group(source: str, out: str = ".variants/groups", model: str = "") -> dict[s
         *(counts[k] for k in ("groups", "grouped", "products")),
         folder,
     )
-    return {"model": uri_of(version), **counts, "out": str(folder)}
+    return {"model": uri, "caution": words, **counts, "out": str(folder)}
+
+
+def _registered(project: Project, model: str) -> str:
+    """Returns the URI of the version that a person named, or of the champion."""
+    client = connect(project)
+    champion = f"models:/{policy_of(project).models.production}@{CHAMPION}"
+    try:
+        return uri_of(find_version(client, model or champion))
+    except UserError as error:
+        if model:
+            raise
+        raise UserError(
+            f"{error}; or take `--model {UNTRAINED}` for first groups by {caution()}"
+        ) from error

@@ -155,7 +155,7 @@ def test_a_wrong_param_is_refused_and_named(
         (["evaluate", "models:/color-variants@champion", "--source", "SHOP"], "color-variants"),
         (["evaluate", "0123456789abcdef0123456789abcdef", "--source", "SHOP"], "no run"),
         (["evaluate", "gray", "--source", "SHOP", "--split", "holdout"], "--split"),
-        (["group", "--source", "SHOP"], "registered"),
+        (["group", "--source", "SHOP"], "--model untrained"),
         (["promote"], "color-variants-candidates"),
         (["promote", "99"], "color-variants-candidates"),
         (["reproduce", "models:/color-variants/1"], "color-variants"),
