@@ -63,7 +63,12 @@ class Judged:
 
 
 def evaluate(
-    project: Project, model: str, source: str, split: str | None, log: Log
+    project: Project,
+    model: str,
+    source: str,
+    split: str | None,
+    log: Log,
+    columns: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """Computes all metrics of a model on the annotated pairs of a shop, beside the baselines.
 
@@ -75,6 +80,7 @@ def evaluate(
         source: folder or fsspec URL of the shop.
         split: "train", "dev" or "test" for the products of one split only; None for all.
         log: called with a line for each step.
+        columns: the shop's names of columns → the format's (see `ml.snapshot.description`).
 
     Returns:
         {"model", "source", "pairs": number of usable pairs, "threshold" (1 − cosine), "metrics":
@@ -85,7 +91,7 @@ def evaluate(
     """
     params = load_params("evaluate", EvaluateParams, project.root / "params.yaml")
     judged = find_judged(connect(project), project, model, params)
-    with borrowed(project, source) as shop:
+    with borrowed(project, source, columns) as shop:
         if shop.pairs is None:
             raise UserError(
                 f"the shop '{source}' has no pairs.csv or pairs.parquet: an evaluation needs "

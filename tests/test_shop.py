@@ -17,7 +17,7 @@ from ml.core.errors import UserError
 from ml.core.files import read_table
 from ml.data.blocks import fill_unknown
 from ml.data.schema import CATALOG_COLUMNS
-from ml.snapshot.description import parse_columns
+from ml.snapshot.column_names import parse_columns
 from ml.snapshot.shop import open_shop
 from ml.snapshot.stage import import_shop
 

@@ -14,6 +14,7 @@ import ml.validate.stage
 from ml.core.errors import UserError
 from ml.core.files import read_json, read_table, write_json
 from ml.snapshot.stage import import_shop
+from ml.validate.split import design_families
 
 Change = Callable[[pd.DataFrame], pd.DataFrame]
 
@@ -227,6 +228,64 @@ def test_a_collapsed_catalogue_is_refused_and_a_shrunken_one_is_warned_about(
     assert "collapsed" in contract.refusal(shop)
     write_json(Path("data/previous.json"), {"source": "x", "snapshot": "y", "products": 200})
     assert "the catalogue is about as large as the previous snapshot" in contract.check(shop)
+
+
+@pytest.mark.parametrize("column", ["brand", "gender", "article_type"])
+def test_products_without_brand_gender_or_type_are_warned_about_and_are_a_block_of_their_own(
+    contract: Contract, own_shop: Path, column: str
+) -> None:
+    def blank(table: pd.DataFrame) -> pd.DataFrame:
+        table.loc[:1, column] = ""
+        return table
+
+    failed = contract.check(change(own_shop, "catalog", blank))
+    rule = failed[f"every product has a value for {column}"]
+    assert (rule["severity"], rule["failing"]) == ("warning", 2)
+    products = read_table(Path("artifacts/validate/products.parquet"))
+    assert (products[column] == "unknown").sum() == 2
+    assert products[["brand", "gender", "article_type", "split"]].notna().all(axis=None)
+
+
+def test_a_shop_of_one_brand_is_split_by_design_family_and_the_report_says_so(
+    contract: Contract, own_shop: Path
+) -> None:
+    contract.check(change(own_shop, "catalog", lambda table: table.assign(brand="Only One")))
+    split = read_json(Path("artifacts/validate/split.json"))
+    assert split["by"] == "design_family"
+    assert "of brands that were seen" in split["proves"]
+    assert all(split["products"].values())
+    products = read_table(Path("artifacts/validate/products.parquet"))
+    families = design_families(products)
+    assert (products.groupby(families)["split"].nunique() == 1).all()
+    assert families.duplicated().any()
+
+
+def test_what_the_first_snapshot_was_split_by_stays_when_brands_are_added(
+    contract: Contract, shop: Path
+) -> None:
+    facts = {"source": "x", "snapshot": "y", "products": 120, "split_by": "design_family"}
+    write_json(Path("data/previous.json"), facts)
+    contract.check(shop)
+    assert read_json(Path("artifacts/validate/split.json"))["by"] == "design_family"
+    set_params(Path("params.yaml"), {"validate.split_by": "brand"})
+    contract.check(shop)
+    assert read_json(Path("artifacts/validate/split.json"))["by"] == "brand"
+
+
+def test_pairs_across_splits_are_warned_about(contract: Contract, own_shop: Path) -> None:
+    set_params(Path("params.yaml"), {"validate.split_by": "product"})
+    failed = contract.check(own_shop)
+    assert failed["both products of a pair are in one split"]["severity"] == "warning"
+
+
+def test_brands_that_are_spelt_alike_are_told(contract: Contract, own_shop: Path) -> None:
+    def respell(table: pd.DataFrame) -> pd.DataFrame:
+        table["brand"] = "H&M"
+        table.loc[0, "brand"] = "h & m"
+        return table
+
+    failed = contract.check(change(own_shop, "catalog", respell))
+    assert "brand and article type are spelt in one way" in failed
 
 
 def test_the_suites_are_committed_as_readable_files_with_a_severity_and_a_hint_for_each_rule() -> (

@@ -227,8 +227,12 @@ def test_the_pages_of_gate_and_approval_hold_no_markup_of_a_shop(words: str) -> 
         challenger_model="models:/a/2",
         champion_model="models:/b/1",
         policy={},
+        proves=f"proof {words}",
+        favoured=f"favour {words}",
     )
     page = rendered(decision_page(decision))
+    assert flat(f"proof {words}") in text_of(page)
+    assert flat(f"favour {words}") in text_of(page)
     assert tags_of(page) <= {"h1", "p", "code", "strong"} | {
         "table",
         "thead",
@@ -237,7 +241,7 @@ def test_the_pages_of_gate_and_approval_hold_no_markup_of_a_shop(words: str) -> 
         "th",
         "td",
     }
-    assert text_of(page).count(flat(words)) == 2
+    assert text_of(page).count(flat(words)) == 4
 
     class Candidate:
         name, version, tags = "candidates", "2", {"gate_champion": "none"}

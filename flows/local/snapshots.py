@@ -7,14 +7,16 @@ from pathlib import Path
 import yaml
 from filelock import FileLock
 
+from flows.local.clones import register_clone, using_cache
 from flows.local.git import commit_files, succeeds
 from flows.local.pipeline import dvc, run_module
 from flows.local.project import Project
 from flows.local.stored_snapshot import open_stored
 from ml.core.errors import UserError
-from ml.core.files import write_json
+from ml.core.files import read_table, write_json
 from ml.core.paths import PREVIOUS, SNAPSHOT
 from ml.snapshot.diff import diff_snapshots
+from ml.validate.split import choose_split_by
 
 POINTER = SNAPSHOT.with_suffix(".dvc")
 
@@ -40,16 +42,19 @@ def import_shop_into(
     source: str,
     log: Callable[[str], None],
     verify: bool = False,
+    columns: dict[str, str] | None = None,
 ) -> str:
     """Imports a shop into the data/snapshot of a checkout, with the code of that checkout.
 
-    DVC tracks it then, and data/previous.json names the snapshot before it.
+    DVC tracks it then, and data/previous.json names the snapshot before it, and what the shop is
+    split by (see `ml.validate.split`), which the first snapshot of a shop decides.
 
     Args:
         root: top folder of the checkout, which may be a worktree of the project.
         source: folder or fsspec URL of the shop, stored in the pointer.
         log: called with each line that the import prints.
         verify: whether pictures are read although size and time are those of the last import.
+        columns: the shop's names of columns → the format's (see `ml.snapshot.description`).
 
     Returns:
         The snapshot's id.
@@ -57,12 +62,20 @@ def import_shop_into(
     Raises:
         UserError: the import refuses the shop.
     """
-    arguments = ["--room", str(project.room), *(["--verify"] if verify else []), "--", source]
-    run_module(root, "flows.local.tracked_import", arguments, log)
-    identity = snapshot_id(root)
+    named = ",".join(f"{theirs}={ours}" for theirs, ours in (columns or {}).items())
+    options = [*(["--verify"] if verify else []), *(["--columns", named] if named else [])]
+    arguments = ["--room", str(project.room), *options, "--", source]
+    with using_cache(root):
+        run_module(root, "flows.local.tracked_import", arguments, log)
+        identity = snapshot_id(root)
+        register_clone(project, {identity}, log)
     previous = previous_snapshot(project, source, identity)
     facts = previous or {"source": None, "snapshot": None, "products": None}
-    write_json(root / PREVIOUS, facts | changes_since(root, facts["snapshot"], identity))
+    split_by = facts.get("split_by") or choose_split_by(
+        read_table(root / SNAPSHOT / "catalog.parquet")
+    )
+    changes = changes_since(root, facts["snapshot"], identity)
+    write_json(root / PREVIOUS, facts | {"split_by": split_by} | changes)
     return identity
 
 
@@ -72,13 +85,18 @@ def absolute(source: str) -> str:
 
 
 def import_here(
-    project: Project, source: str, commit: bool, log: Callable[[str], None], verify: bool = False
+    project: Project,
+    source: str,
+    commit: bool,
+    log: Callable[[str], None],
+    verify: bool = False,
+    columns: dict[str, str] | None = None,
 ) -> str:
     """Imports a shop into the user's own checkout, for `variants snapshot`.
 
     Args:
         commit: whether to commit the changed pointer files.
-        verify: as of `import_shop_into`.
+        verify, columns: as of `import_shop_into`.
 
     Returns:
         The snapshot's id.
@@ -88,7 +106,8 @@ def import_here(
     """
     project.room.mkdir(exist_ok=True)
     with FileLock(project.room / "snapshot.lock"):  # the folder is the same for all
-        identity = import_shop_into(project, project.root, absolute(source), log, verify)
+        where = project.root, absolute(source)
+        identity = import_shop_into(project, *where, log, verify, columns)
         if commit:
             files = [str(POINTER), str(PREVIOUS)]
             commit_files(project.root, files, f"data: snapshot {identity[:12]}")
@@ -115,10 +134,17 @@ def changes_since(root: Path, previous: object, identity: str) -> dict[str, obje
     return {"changes": {"products": diff.products.counts(), "pairs": diff.pairs.counts()}}
 
 
-def restore_snapshot(root: Path, log: Callable[[str], None]) -> str:
-    """Fetches the snapshot that a checkout's commit points to; returns the snapshot's id."""
+def restore_snapshot(project: Project, root: Path, log: Callable[[str], None]) -> str:
+    """Fetches the snapshot that a checkout's commit points to; returns the snapshot's id.
+
+    Args:
+        root: top folder of the checkout, which may be a worktree of the project.
+        log: called with each line that DVC prints.
+    """
     identity = snapshot_id(root)
-    dvc(root, ["checkout", "--quiet", str(POINTER)], log)
+    with using_cache(root):
+        dvc(root, ["checkout", "--quiet", str(POINTER)], log)
+        register_clone(project, {identity}, log)
     return identity
 
 
@@ -129,7 +155,8 @@ def previous_snapshot(project: Project, source: str, identity: str) -> dict[str,
     changes nothing.
 
     Returns:
-        {"source", "snapshot": id, "products": number of products}, or None.
+        {"source", "snapshot": id, "products": number of products, "split_by": what it was split by,
+        or None}, or None.
     """
     newest: dict[str, object] | None = None
     for commit in project.git("rev-list", "--branches", "--", POINTER.as_posix()).splitlines():
@@ -148,6 +175,7 @@ def previous_snapshot(project: Project, source: str, identity: str) -> dict[str,
             "source": source,
             "snapshot": pointer["outs"][0]["md5"],
             "products": meta["products"],
+            "split_by": json.loads(_committed(project, commit, PREVIOUS) or "{}").get("split_by"),
         }
     return newest
 

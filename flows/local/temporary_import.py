@@ -29,18 +29,21 @@ class ShopTable:
 
 
 @contextmanager
-def borrowed(project: Project, source: str) -> Iterator[ShopTable]:
+def borrowed(
+    project: Project, source: str, columns: dict[str, str] | None = None
+) -> Iterator[ShopTable]:
     """Imports a shop, and removes the copy when the block ends.
 
     Args:
         source: folder or fsspec URL of the shop.
+        columns: the shop's names of columns → the format's (see `ml.snapshot.description`).
 
     Raises:
         UserError: the import refuses the shop, or an id is missing or not unique.
     """
     with scratch(project, "shop") as folder:
         snapshot = folder / "snapshot"
-        import_shop(source, snapshot)
+        import_shop(source, snapshot, columns=columns)
         products = read_table(snapshot / "catalog.parquet")
         without = products.loc[products["product_id"].isna(), "image"]
         if len(without):

@@ -14,6 +14,7 @@ from flows.local.dvc_config import cache_of
 from flows.local.dvc_tracking import track
 from ml.core.command import run_stage
 from ml.core.paths import SNAPSHOT
+from ml.snapshot.column_names import parse_columns
 from ml.snapshot.stage import Memory, import_shop
 
 
@@ -21,11 +22,12 @@ def main(
     source: str,
     room: Annotated[Path, typer.Option(help="The project's folder .variants.")],
     verify: Annotated[bool, typer.Option(help="Read every picture again.")] = False,
+    columns: Annotated[str, typer.Option(help="Names of columns: THEIRS=OURS,…")] = "",
 ) -> None:
     """Imports the shop SOURCE (a folder or fsspec URL) into data/snapshot, and DVC tracks it."""
     root = Path.cwd()
     memory = memory_of(room, source, cache_of(root), verify)
-    made = import_shop(source, root / SNAPSHOT, memory)
+    made = import_shop(source, root / SNAPSHOT, memory, parse_columns(columns))
     md5s = {f"images/{one.sha256}": one.md5 for one in made.digests.values()}
     kept = {f"images/{name}": size for name, size in made.kept.items()}
     track(root, md5s, kept, {"source": source, "products": made.products})

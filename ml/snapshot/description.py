@@ -8,9 +8,9 @@ from pydantic import Field, ValidationError
 
 from ml.core.errors import UserError
 from ml.core.params import Params, describe
+from ml.snapshot.column_names import NOTHING
 
 LARGEST = 2**16  # bytes
-NOTHING = "-"  # stands for a column that the shop does not have
 
 
 class ShopDescription(Params):
@@ -46,25 +46,6 @@ def read_description(content: bytes | None, source: str) -> ShopDescription:
             f"shop.yaml of '{source}' cannot be used: {said}; it may name columns, encoding and "
             "delimiter (docs/data-format.md)"
         ) from error
-
-
-def parse_columns(text: str) -> dict[str, str]:
-    """Parses the option --columns, such as "sku=product_id,vendor=brand".
-
-    Raises:
-        UserError: a part has not the form SHOP=FORMAT.
-    """
-    columns = {}
-    for part in text.split(",") if text else []:
-        theirs, equals, ours = (one.strip() for one in part.partition("="))
-        if not (theirs and equals and ours):
-            raise UserError(
-                f"--columns holds '{part}': write the shop's name of a column, '=' and the name in "
-                f"the public format, such as sku=product_id, or {NOTHING}=gender for a column that "
-                "the shop does not have"
-            )
-        columns[theirs if theirs != NOTHING else f"{NOTHING}{ours}"] = ours
-    return columns
 
 
 def rename(

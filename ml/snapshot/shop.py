@@ -16,13 +16,8 @@ import pandas as pd
 
 from ml.core.errors import UserError
 from ml.data.schema import CATALOG_COLUMNS, PAIR_COLUMNS, PICTURE_COLUMNS
-from ml.snapshot.description import (
-    NOTHING,
-    ShopDescription,
-    read_description,
-    rename,
-    suggestion,
-)
+from ml.snapshot.column_names import NOTHING
+from ml.snapshot.description import ShopDescription, read_description, rename, suggestion
 from ml.snapshot.folding import fold_table
 from ml.snapshot.shop_checks import check_catalog, check_pairs, check_pictures
 from ml.snapshot.shop_paths import inside, refuse_links
