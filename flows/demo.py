@@ -47,9 +47,11 @@ def demo(project: Project) -> None:
     def may_be_promoted() -> bool:
         """Returns whether the newest candidate passed the gate and is not the champion yet."""
         found = status()
-        newest = next(one for one in found["candidates"] if one["version"] == found["challenger"])
-        champion: dict[str, str] = next(
-            (one for one in found["production"] if one["version"] == found["champion"]), {}
+        newest: dict[str, str]
+        champion: dict[str, str]
+        newest, champion = (
+            next((one for one in found[kind] if one["version"] == found[alias]), {})
+            for kind, alias in (("candidates", "challenger"), ("production", "champion"))
         )
         source = champion.get("candidate", "")
         return newest.get("gate") == "passed" and not source.endswith(f"/{newest['version']}")

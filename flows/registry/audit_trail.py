@@ -93,10 +93,10 @@ def event_of(text: str) -> dict[str, str] | None:
     """Returns the event that a tag holds, or None if it holds none."""
     try:
         event = json.loads(text)
-        datetime.fromisoformat(event["at"]).astimezone(UTC)
+        at = datetime.fromisoformat(event["at"])
     except (ValueError, TypeError, KeyError):
         return None
-    known = all(isinstance(event.get(name), str) for name in ALWAYS)
+    known = at.tzinfo is not None and all(isinstance(event.get(name), str) for name in ALWAYS)
     return event if known and all(isinstance(value, str) for value in event.values()) else None
 
 
