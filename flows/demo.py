@@ -44,15 +44,15 @@ def demo(project: Project) -> None:
         found: dict[str, Any] = json.loads(output)
         return found
 
+    def named(versions: list[dict[str, str]], number: str | None) -> dict[str, str]:
+        """Returns the version of a number, without anything in it if there is none."""
+        return next((one for one in versions if one["version"] == number), {})
+
     def may_be_promoted() -> bool:
         """Returns whether the newest candidate passed the gate and is not the champion yet."""
         found = status()
-        newest: dict[str, str]
-        champion: dict[str, str]
-        newest, champion = (
-            next((one for one in found[kind] if one["version"] == found[alias]), {})
-            for kind, alias in (("candidates", "challenger"), ("production", "champion"))
-        )
+        newest = named(found["candidates"], found["challenger"])
+        champion = named(found["production"], found["champion"])
         source = champion.get("candidate", "")
         return newest.get("gate") == "passed" and not source.endswith(f"/{newest['version']}")
 
