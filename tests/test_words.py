@@ -120,9 +120,10 @@ def test_a_terminal_shows_what_people_wrote(words: str, shown: io.StringIO) -> N
             "worktrees": [],
             "dead": [],
             "orphans": [],
+            "problems": [{"state": words, "version": None, "mend": words}],
         }
     )
-    assert flat(shown.getvalue()).count(flat(words)) >= 6
+    assert flat(shown.getvalue()).count(flat(words)) >= 8
 
 
 @pytest.mark.parametrize("words", CONTROLS)
