@@ -1,0 +1,119 @@
+"""A checkout that cannot be written: commands that read work, the others say what to do."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import PRODUCTION, ROOT, Clone, loosen_gate
+from servers import mlflow_served, of_its_own
+
+from flows.local.git import author, git
+from flows.local.servers import running
+
+# Mounts a folder over itself, read-only, in a mount namespace of the command's own.
+MOUNT = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && cd "$0" && exec "$@"'
+
+
+def closed(clone: Clone, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs `variants ARGUMENTS` in a clone that is mounted read-only."""
+    command = ["unshare", "--mount", "sh", "-c", MOUNT, str(clone.root)]
+    command += [sys.executable, "-m", "flows.cli", *arguments]
+    return clone.command(*command, check=False)
+
+
+def can_mount(folder: Path) -> bool:
+    """Returns whether this account may mount a folder read-only, as root may in most places."""
+    if not shutil.which("unshare"):
+        return False
+    command = ["unshare", "--mount", "sh", "-c", MOUNT, str(folder), "true"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _mountable(tmp_path_factory: pytest.TempPathFactory) -> None:
+    if not can_mount(tmp_path_factory.mktemp("mount")):
+        pytest.skip("this account cannot mount a folder read-only")
+
+
+def test_without_a_registry_the_error_names_the_folder_and_what_to_set(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    git(tmp_path, "init", "--quiet", str(root))
+    for name in ("dvc.yaml", "params.yaml", "mlflow/promotion.yaml"):
+        (root / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, root / name)
+    git(root, "add", "--all")
+    git(root, "commit", "--quiet", "-m", "a project", variables=author(root))
+    clone = Clone(root)
+    clone.environment["PYTHONPATH"] = str(ROOT)
+    refused = closed(clone, "status")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"error: there is no registry at {root}/.variants/mlflow.db")
+    assert f"may not write into {root}: set MLFLOW_TRACKING_URI" in refused.stderr
+    assert closed(clone, "--help").returncode == 0
+
+
+@pytest.fixture(scope="module")
+def champion(make_clone: Callable[[], Clone], shop: Path) -> Clone:
+    """A clone with a champion and a snapshot in its checkout; read only."""
+    clone = make_clone()
+    loosen_gate(clone)
+    clone.run("retrain", "--source", str(shop))
+    clone.run("approve", "1", "--by", "Rita")
+    clone.run("promote")
+    return clone
+
+
+def reads(clone: Clone, shop: Path, folder: Path) -> None:
+    """Holds that every command that reads works in a read-only clone, and leaves nothing."""
+    before = sorted((clone.root / ".variants").iterdir())
+    for command in (
+        ["status"],
+        ["status", "--json"],
+        ["history"],
+        ["evaluate", f"models:/{PRODUCTION}@champion", "--source", str(shop)],
+        ["group", "--source", str(shop), "--out", str(folder / "groups")],
+        ["snapshot", "diff", str(shop), str(shop)],
+        ["retrain", "--help"],
+    ):
+        done = closed(clone, *command)
+        assert done.returncode == 0, (command, done.stderr)
+    assert json.loads(closed(clone, "status", "--json").stdout)["champion"] == "1"
+    assert (folder / "groups/groups.csv").is_file()
+    assert sorted((clone.root / ".variants").iterdir()) == before
+
+
+@pytest.mark.full
+def test_commands_that_read_work_on_the_embedded_store_and_the_others_are_refused_in_words(
+    champion: Clone, shop: Path, tmp_path: Path
+) -> None:
+    reads(champion, shop, tmp_path)
+    before = champion.state()
+    for command in (
+        ["retrain", "--source", str(shop)],
+        ["approve", "1", "--by", "Rita"],
+        ["promote", "1"],
+        ["rollback", "--reason", "people complain"],
+        ["snapshot", str(shop)],
+        ["group", "--source", str(shop)],
+    ):
+        refused = closed(champion, *command)
+        assert refused.returncode == 1, command
+        said = refused.stderr.splitlines()[-1]
+        assert said.startswith("error: "), (command, refused.stderr)
+        assert "Traceback" not in refused.stderr, command
+    assert champion.state() == before
+
+
+@pytest.mark.full
+def test_commands_that_read_work_with_a_server(champion: Clone, shop: Path, tmp_path: Path) -> None:
+    served = mlflow_served(f"sqlite:///{champion.root}/.variants/mlflow.db", tmp_path / "artifacts")
+    with running(
+        served.command, tmp_path / "mlflow.log", of_its_own(tmp_path / "prefect"), served.ready
+    ):
+        clone = Clone(champion.root)
+        clone.environment |= {"MLFLOW_TRACKING_URI": served.address}
+        reads(clone, shop, tmp_path)
