@@ -105,12 +105,14 @@ def evaluate(
                 f"and {one['right']}: they are marked as different although a chain of positive "
                 "pairs joins them; correct one of these pairs, or mark it low"
             )
-        products = without_placeholders(shop.products, log)
+        catalog = products = without_placeholders(shop.products, log)
         if split:
             by = judged.split_by or choose_split_by(products)
             products = products[split_products(products, by) == split].reset_index(drop=True)
         annotations = build_annotations(products, shop.pairs)
-        whole_blocks = products.iloc[block_mates(products, annotations.indices)]
+        annotated = catalog["product_id"].isin(products["product_id"].iloc[annotations.indices])
+        # A block lies in several splits, too, where brands are not what is split.
+        whole_blocks = catalog.iloc[block_mates(catalog, np.flatnonzero(annotated))]
         kept, crops = crop_annotated(products.iloc[annotations.indices], judged.crop, log)
         annotations = build_annotations(kept, shop.pairs)
         if not annotations.complete:
