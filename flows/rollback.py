@@ -15,7 +15,7 @@ from prefect.artifacts import create_markdown_artifact
 from flows.local.environment import set_up
 from flows.local.markdown import block
 from flows.local.project import find_project
-from flows.registry.audit_trail import note_event, person
+from flows.registry.audit_trail import LONGEST, events_on, note_event, person
 from flows.registry.model_files import unusable
 from flows.registry.production import LOCK, champions_on_record, move_champion, promoted
 from flows.registry.tracking import connect, permitted
@@ -89,9 +89,19 @@ def roll_back(reason: str, to: str = "", by: str = "") -> dict[str, str]:
         # On record first: if this command dies in between, the same one moves the alias.
         facts = {"replaced": replaced, "comment": reason}
         who = person(project, by)
-        note_event(client, target, "rollback", who, also=names.candidates, **facts)
+        if not _on_record(client, target, facts):
+            note_event(client, target, "rollback", who, also=names.candidates, **facts)
         move_champion(client, names, str(target.version), {"restored": reason})
     return {"model": uri_of(target), "replaced": replaced}
+
+
+def _on_record(client: MlflowClient, target: ModelVersion, facts: dict[str, str]) -> bool:
+    """Whether the last move of the champion on record is this rollback, which then died."""
+    moves = ("promotion", "rollback")
+    recorded = [one for one in events_on(client, target.name).values() if one["what"] in moves]
+    noted = {name: words[:LONGEST] for name, words in facts.items()}
+    wanted = {"what": "rollback", "version": uri_of(target)} | noted
+    return bool(recorded) and wanted.items() <= recorded[-1].items()
 
 
 def earlier_champion(client: MlflowClient, names: ModelNames, champion: ModelVersion | None) -> str:

@@ -1,0 +1,153 @@
+"""A promotion or rollback that ends before any of its writes is finished by the same command.
+
+Each is ended before its first write to the registry, before its second, and so on. The real
+commands are killed and interrupted in tests/test_reliability.py, at random moments.
+"""
+
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, nullcontext
+
+import pytest
+from conftest import CANDIDATES, PRODUCTION, ROOT
+from mlflow.tracking import MlflowClient
+from prefect.logging import disable_run_logger
+from registry import NAMES, add_candidate, add_champion, hollow_model
+
+from flows.gate.approval import note_verdict
+from flows.local.git import author, git
+from flows.local.project import Project
+from flows.promote import promote
+from flows.registry.audit_trail import events
+from flows.registry.tracking import connect
+from flows.rollback import roll_back
+from ml.core.errors import UserError
+
+WRITES = (
+    "set_model_version_tag",
+    "set_registered_model_tag",
+    "set_registered_model_alias",
+    "copy_model_version",
+)
+REASON = "it groups shoes by sole"
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project whose first three candidates were promoted; the fourth is approved."""
+    root = tmp_path_factory.mktemp("lived") / "project"
+    git(root.parent, "init", "--quiet", str(root))
+    for name in ("dvc.yaml", "params.yaml", "mlflow/promotion.yaml", ".gitignore"):
+        (root / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, root / name)
+    git(root, "add", "--all")
+    git(root, "commit", "--quiet", "-m", "a project", variables=author(root))
+    project = Project(root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        client = connect(project)
+        client.create_registered_model(CANDIDATES)
+        for number in range(1, 5):
+            before = f"models:/{PRODUCTION}/{number - 1}" if number > 1 else "none"
+            model = hollow_model(root / f".variants/models/{number}")
+            tags = {"gate_champion": before, "commit": git(root, "rev-parse", "HEAD")}
+            one = add_candidate(client, model, recipe=f"bread {number}", **tags)
+            if number < 4:
+                add_champion(client, one, before.rpartition("/")[2])
+        note_verdict(project, "4", "approval", "Rita", "groups look right")
+    shutil.copy(project.room / "mlflow.db", root.parent)
+    return project
+
+
+@pytest.fixture
+def client(lived: Project, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(lived.root)
+    monkeypatch.setattr("flows.promote.create_markdown_artifact", lambda *_, **__: None)
+    return connect(lived)
+
+
+def ended_early(
+    lived: Project, decide: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[int]:
+    """Ends a decision before each of its writes in turn, on a registry that is as it was.
+
+    Yields:
+        The number of writes that were done.
+    """
+    for done in range(100):
+        # MLflow keeps connections to the store, so its content is replaced, and not the file.
+        with (
+            closing(sqlite3.connect(lived.root.parent / "mlflow.db")) as before,
+            closing(sqlite3.connect(lived.room / "mlflow.db")) as now,
+        ):
+            before.backup(now)
+        left = iter(range(done))
+        with monkeypatch.context() as patch:
+            for name in WRITES:
+                patch.setattr(MlflowClient, name, limited(getattr(MlflowClient, name), left))
+            try:
+                decide()
+            except KeyboardInterrupt:
+                pass
+            else:
+                assert done > 4  # it has written several times
+                return
+        yield done
+
+
+def limited(write: Callable[..., object], left: Iterator[int]) -> Callable[..., object]:
+    """A method that raises KeyboardInterrupt once nothing is left."""
+
+    def method(*arguments: object, **named: object) -> object:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return write(*arguments, **named)
+
+    return method
+
+
+def decisions(client: MlflowClient, what: str) -> list[tuple[str, str | None]]:
+    """The promotions or rollbacks on record: the version, and what it replaced."""
+    found = [one for one in events(client, NAMES) if one["what"] == what]
+    return [(one["version"].rpartition("/")[2], one.get("replaced")) for one in found]
+
+
+def champion(client: MlflowClient) -> str:
+    return str(client.get_model_version_by_alias(PRODUCTION, "champion").version)
+
+
+def test_a_rollback_is_finished_by_the_same_command_and_never_goes_one_too_far(
+    lived: Project, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decide() -> object:
+        return roll_back(REASON, by="Rita")
+
+    for done in ended_early(lived, decide, monkeypatch):
+        assert champion(client) in ("2", "3"), done
+        decide()
+        assert champion(client) == "2", done
+        assert decisions(client, "rollback") == [("2", "3")], done
+        tags = client.get_model_version(PRODUCTION, "3").tags
+        assert tags["rolled_back"] == REASON
+
+
+@pytest.mark.full
+def test_a_promotion_is_finished_by_the_same_command_and_copies_once(
+    lived: Project, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decide() -> None:
+        refused = pytest.raises(UserError, match="the champion already: there is nothing")
+        with disable_run_logger(), refused if on_record() else nullcontext():
+            promote.fn(version="4", by="Rita")
+
+    def on_record() -> bool:
+        return decisions(client, "promotion")[3:] == [("4", "3")]
+
+    for done in ended_early(lived, decide, monkeypatch):
+        assert champion(client) in ("3", "4"), done
+        decide()
+        assert champion(client) == "4", done
+        assert on_record(), done
+        assert len(client.search_model_versions(f"name = '{PRODUCTION}'")) == 4
