@@ -18,6 +18,7 @@ from flows.local.git import git
 from flows.local.project import Project
 from flows.local.worktree import open_worktree
 from flows.registry.dead_runs import CHECKPOINT, TEMPORARY, clean, dead_runs, end, orphans, salvage
+from ml.core.leftovers import mark
 
 RUN = """
 import subprocess, sys, time
@@ -87,7 +88,11 @@ def test_another_recipe_leaves_a_dead_run_to_clean(
     worktree = open_worktree(project, allow_dirty=False)
     salvage(project, client, worktree, "cake", lambda line: None)
     assert not (worktree.root / CHECKPOINT).exists()
-    assert clean(project, client) == [dead[0]]
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    left = project.room / f"tmp/reproduce.{mark().partition('-')[0]}-{ended.pid}.x1y2"
+    left.mkdir(parents=True)
+    assert clean(project, client) == [dead[0], str(left.relative_to(project.root))]
     assert clean(project, client) == []
     assert worktree.root.is_dir()  # it lives
     worktree.close(keep_branch=True)

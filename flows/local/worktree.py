@@ -1,6 +1,5 @@
 """Gives each retraining a git worktree and a branch, so that the user's checkout stays as it is."""
 
-import os
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from flows.local.git import author, commit_staged, git, succeeds
 from flows.local.project import Project
 from ml.core.errors import UserError
 from ml.core.files import remove, write_json
+from ml.core.leftovers import mark
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def _has_commit(project: Project) -> bool:
 def _commit_of_changes(project: Project) -> str:
     """Commits the checkout as it is, untracked files too, without moving an index or a branch."""
     project.room.mkdir(exist_ok=True)
-    index = project.room / f"index.{os.getpid()}"
+    index = project.room / f"index.{mark()}.part"
     variables = author(project.root) | {"GIT_INDEX_FILE": str(index)}
     try:
         git(project.root, "read-tree", "HEAD", variables=variables)

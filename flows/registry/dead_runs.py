@@ -14,9 +14,11 @@ from mlflow.tracking import MlflowClient
 
 from flows.local.environment import STARTED_BY
 from flows.local.project import Project
+from flows.local.scratch import scratch_room
 from flows.local.worktree import Worktree, life, notes_file, remove_worktree, worktrees
 from ml.core.files import read_json, remove
-from ml.core.paths import TRAINED
+from ml.core.leftovers import remove_leftovers
+from ml.core.paths import SNAPSHOT, TRAINED
 
 # Part of the command line of the temporary server that Prefect starts for a command.
 TEMPORARY = "prefect.server.api.server:create_app"
@@ -116,14 +118,22 @@ def salvage(
 
 
 def clean(project: Project, client: MlflowClient) -> list[str]:
-    """Removes all dead runs and temporary servers; returns a name for each, to show to a person."""
+    """Removes all dead runs, temporary servers, and unfinished files of killed commands.
+
+    Returns:
+        A name for each, to show to a person.
+    """
     dead, servers = dead_runs(project), orphans(project)
     end(servers)
     for one in dead:
         stop_processes(one.root)
         clear(project, client, one)
-    return [one.name for one in dead] + [
-        f"a temporary Prefect server (process {one.pid})" for one in servers
+    places = (project.room, scratch_room(project), project.root / SNAPSHOT.parent)
+    left = [place / name for place in places for name in remove_leftovers(place)]
+    return [
+        *(one.name for one in dead),
+        *(f"a temporary Prefect server (process {one.pid})" for one in servers),
+        *(str(one.relative_to(project.root)) for one in left),
     ]
 
 
