@@ -77,14 +77,14 @@ def package(run_id: str) -> str:
 def copy_rooms(code: Path) -> None:
     """Copies the rooms of `ml` that serving imports into a new folder.
 
-    The code of training, of evaluation and of the generated shop stays behind.
+    The code of training, of evaluation and of the generated shop stays behind, and so do the
+    commands of stages.
     """
+    left = shutil.ignore_patterns("__pycache__", "*.j2", "__main__.py", "stage.py")
     code.mkdir()
     shutil.copy("ml/__init__.py", code)
     for room in ROOMS:
-        shutil.copytree(
-            f"ml/{room}", code / room, ignore=shutil.ignore_patterns("__pycache__", "*.j2")
-        )
+        shutil.copytree(f"ml/{room}", code / room, ignore=left)
 
 
 def add_onnx(model: Path) -> None:
