@@ -175,7 +175,6 @@ def released(
             ("group", *source),
             ("promote", "2"),
             ("rollback", "--reason", REASON),
-            ("reproduce", f"models:/{CANDIDATES}/1", "--json"),
         ],
         {},
         {},
@@ -197,7 +196,7 @@ def outcome(clone: Clone, command: str, said: str) -> object:
             return clone.git("show", "HEAD:data/snapshot.dvc"), commits
         case "group":
             return (clone.root / ".variants/groups/groups.csv").read_bytes()
-        case "evaluate" | "reproduce":
+        case "evaluate":
             return json.loads(said)
         case _:
             champion = clone.client.get_model_version_by_alias(PRODUCTION, "champion")
@@ -247,6 +246,32 @@ def test_an_interrupted_command_is_finished_by_the_same_command(
     keep(name, f"other commands: {how.name}", words, dict(struck), wrong, after)
     assert not wrong, wrong
     assert len(struck) >= len(released.commands) - 1  # one may have been too quick
+
+
+def test_an_interrupted_reproduction_is_made_anew_by_the_same_command(
+    released: Released, tmp_path: Path, keep: Keep
+) -> None:
+    clone, dice = released.clone.copy(tmp_path / "project"), random.Random(0)
+    struck: Counter[str] = Counter()
+    wrong: list[str] = []
+    command = ("reproduce", f"models:/{CANDIDATES}/1", "--json")
+    for number, how in enumerate(INTERRUPTIONS):
+        started = Command(clone, *command)
+        assert started.reaches(dice.choice(["clone", "fetch", "train", "embed", "evaluate"]))
+        ended = started.interrupt(how, twice=number % 2 == 1)
+        if ended is not None:
+            struck[how.name] += 1
+            wrong += ended
+        print(f"{time.strftime('%T')} {how.name} in reproduce: {ended}", flush=True)
+    verdict = json.loads(clone.run(*command).stdout)["verdict"]
+    if verdict != "equal bytes":
+        wrong.append(verdict)
+    wrong += lost(clone, 2)
+    how_done = "each signal at the beginning of a random step; then the same command again"
+    after = f"{ENDS}; equal bytes; {CHECKED}"
+    keep("8-reproduce", "reproduce interrupted", how_done, dict(struck), wrong, after)
+    assert not wrong, wrong
+    assert len(struck) == len(INTERRUPTIONS)
 
 
 def test_a_promotion_killed_at_any_moment_leaves_a_champion_that_serves_and_is_finished_by_the_next(
