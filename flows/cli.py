@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 import yaml
+from typer.core import TyperGroup
 
 from flows.local.environment import set_up
 from flows.local.interruptions import supervise
@@ -17,6 +18,7 @@ from flows.local.project import Project, find_project
 from ml.core.command import run_app
 from ml.core.errors import UserError, visible
 from ml.core.params import profile_params
+from ml.snapshot.column_names import parse_columns
 from ml.snapshot.layouts import LAYOUTS
 
 app = typer.Typer(
@@ -53,6 +55,13 @@ def example(command: str) -> str:
 
 Source = Annotated[
     str, typer.Option(help="The shop: a folder or fsspec URL (format: docs/data-format.md).")
+]
+Columns = Annotated[
+    str,
+    typer.Option(
+        help="The shop's names of columns, such as sku=product_id,vendor=brand; -=gender is a "
+        "column that it does not have. A shop.yaml in the shop may say the same."
+    ),
 ]
 By = Annotated[str, typer.Option(help="Who does this; default: git's user name.")]
 Version = Annotated[
@@ -133,21 +142,111 @@ def import_(
         print("pairs: none, since the data do not say which products are variants")
 
 
-@app.command(rich_help_panel=TRAIN, epilog=example("snapshot FOLDER"))
-def snapshot(
+class TakeByDefault(TyperGroup):
+    """A group whose command `take` runs when the first argument names no command."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Puts `take` before arguments that name no command; see the base class."""
+        if args and args[0] not in (*self.commands, "--help"):
+            args = ["take", *args]
+        return super().parse_args(ctx, args)
+
+
+snapshots = typer.Typer(
+    cls=TakeByDefault,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    epilog=example("snapshot FOLDER"),
+    help="""Imports a shop as a snapshot, compares snapshots, and removes what nobody needs.
+
+`variants snapshot FOLDER` is short for `variants snapshot take FOLDER`.
+""",
+)
+app.add_typer(snapshots, name="snapshot", rich_help_panel=TRAIN)
+
+
+@snapshots.command(epilog=example("snapshot take FOLDER"))
+def take(
     source: Annotated[
         str, typer.Argument(help="The shop: a folder or fsspec URL (format: docs/data-format.md).")
     ],
     commit: Annotated[bool, typer.Option(help="Commit the pointer to the snapshot.")] = True,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify", help="Read all pictures, also those with size and time as last time."
+        ),
+    ] = False,
+    columns: Columns = "",
 ) -> None:
     """Imports a shop into this checkout as a snapshot.
 
     DVC tracks the folder data/snapshot, and git the pointer to it. Afterwards `dvc repro` runs the
-    pipeline by hand, and `variants retrain` without `--source` uses this snapshot.
+    pipeline by hand, and `variants retrain` without `--source` uses this snapshot. An import of the
+    same shop reads only what is new since the last one.
     """
     from flows.local.snapshots import import_here
 
-    print(f"snapshot {import_here(find_project(), source, commit, print)}")
+    named = parse_columns(columns)
+    print(f"snapshot {import_here(find_project(), source, commit, print, verify, named)}")
+
+
+@snapshots.command(epilog=example("snapshot diff HEAD FOLDER"))
+def diff(
+    before: Annotated[str, typer.Argument(help="The earlier snapshot; see above.")],
+    after: Annotated[str, typer.Argument(help="The later snapshot.")],
+    out: Annotated[Path, typer.Option(help="Folder for diff.json and diff.html.")] = Path(
+        ".variants/snapshot-diff"
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """Shows what changed between two snapshots: products, pairs and pictures.
+
+    A snapshot is named by its id or how that begins, by a commit or branch that points to it, by a
+    model that learnt from it (`models:/NAME/VERSION`), or by the folder or URL of a shop. diff.html
+    shows the pictures.
+    """
+    from flows.display.tables import diff_table
+    from flows.snapshot_diff import diff as compare
+
+    result = compare(find_project(), before, after, out)
+    if as_json:
+        print(json.dumps(result, indent=2))
+    else:
+        diff_table(result)
+        print(f"the pictures are in {out / 'diff.html'}")
+
+
+@snapshots.command(epilog=example("snapshot gc --yes"))
+def gc(
+    cloud: Annotated[bool, typer.Option("--cloud", help="Look at the DVC remote too.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove it, instead of showing it.")] = False,
+    forget: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATH",
+            help="A clone that is gone for good, or a version (models:/NAME/VERSION) whose "
+            "dvc.lock is lost: nothing is kept for it any more. May be repeated.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Shows what nobody needs of DVC's cache, and removes it with `--yes`.
+
+    What any branch, tag, commit or checkout points to is needed, and the snapshot and every output
+    of each registered version: in this clone and in all others that share the cache or the remote.
+    Clones tell each other when they take a snapshot. One that is gone, or on another machine, keeps
+    what it told last until `--forget PATH`. Nothing is removed while a run is alive.
+    """
+    from flows.display.tables import unneeded_table
+    from flows.snapshot_gc import collect_garbage
+
+    names = [
+        one if one.startswith("models:/") else str(Path(one).absolute()) for one in forget or []
+    ]
+    found = collect_garbage(find_project(), cloud, names, yes, _print_aside)
+    result = [one.to_json() | {"removed": yes} for one in found]
+    print(json.dumps(result, indent=2)) if as_json else unneeded_table(result)
 
 
 @app.command(rich_help_panel=TRAIN, epilog=example("retrain --source FOLDER --set train.epochs=3"))
@@ -168,6 +267,7 @@ def retrain(
         str,
         typer.Option(help="Params under `profiles` in params.yaml, such as gpu; --set overrides."),
     ] = "",
+    columns: Columns = "",
     allow_dirty: Annotated[
         bool, typer.Option(help="Use uncommitted changes; the model can never be promoted.")
     ] = False,
@@ -185,7 +285,12 @@ def retrain(
     _with_prefect(project)
     from flows.retrain import retrain as flow
 
-    result = flow(source=source, overrides=overrides, allow_dirty=allow_dirty)
+    result = flow(
+        source=source,
+        overrides=overrides,
+        allow_dirty=allow_dirty,
+        columns=parse_columns(columns),
+    )
     made = "registered" if result["new"] else "nothing has changed: the existing version is"
     verdict = "passes it" if result["passed"] else "refuses it"
     print(f"{made} {result['model']}; the gate {verdict}")
@@ -205,6 +310,7 @@ def evaluate(
         ),
     ],
     source: Source,
+    columns: Columns = "",
     split: Annotated[
         str | None, typer.Option(help="Only the products of one split: train, dev or test.")
     ] = None,
@@ -219,7 +325,7 @@ def evaluate(
 
     if split not in (None, "train", "dev", "test"):
         raise UserError(f"--split must be train, dev or test, not '{split}'")
-    result = run(find_project(), model, source, split, _print_aside)
+    result = run(find_project(), model, source, split, _print_aside, parse_columns(columns))
     print(json.dumps(result, indent=2)) if as_json else metrics_table(result)
 
 
@@ -335,6 +441,7 @@ def group(
             help="A registered model, or `untrained` for first groups; default: the champion."
         ),
     ] = "",
+    columns: Columns = "",
 ) -> None:
     """Finds the colour variants of a whole catalogue.
 
@@ -343,7 +450,9 @@ def group(
     _with_prefect(find_project())
     from flows.group import group as flow
 
-    result = flow(source=source, out=str(out.resolve()), model=model)
+    result = flow(
+        source=source, out=str(out.resolve()), model=model, columns=parse_columns(columns)
+    )
     print(
         f"{result['groups']} groups hold {result['grouped']} of {result['products']} products: "
         f"{result['out']}/groups.html"

@@ -20,7 +20,12 @@ from ml.serve.groups_page import write_groups
 
 
 @flow(flow_run_name="group {source}")
-def group(source: str, out: str = ".variants/groups", model: str = "") -> dict[str, Any]:
+def group(
+    source: str,
+    out: str = ".variants/groups",
+    model: str = "",
+    columns: dict[str, str] = {},  # noqa: B006 (never changed; a form shows what it may hold)
+) -> dict[str, Any]:
     """Finds the colour variants of a catalogue.
 
     Args:
@@ -29,6 +34,7 @@ def group(source: str, out: str = ".variants/groups", model: str = "") -> dict[s
             for people.
         model: A registered model such as models:/color-variants/3, or "untrained" for first groups
             by an encoder that was never trained. Empty: the champion.
+        columns: The shop's names of columns and the public format's, such as {"sku": "product_id"}.
 
     Returns:
         {"model": URI of the version, or "untrained", "caution": what groups of the untrained
@@ -45,7 +51,7 @@ def group(source: str, out: str = ".variants/groups", model: str = "") -> dict[s
     uri = UNTRAINED if untrained else _registered(project, model)
     words = caution() if untrained else ""
     log = stage_log("group")
-    with borrowed(project, source) as shop:
+    with borrowed(project, source, columns) as shop:
         found = (
             group_untrained(project, shop.products, log)
             if untrained

@@ -17,6 +17,7 @@ from flows.display.prefect_artifacts import decision_page, metric_table, stage_l
 from flows.gate.evidence import gather_evidence
 from flows.local.environment import set_up
 from flows.local.markdown import block
+from flows.local.needed_objects import note_needs
 from flows.local.overrides import apply_overrides
 from flows.local.pipeline import Stage, load_stages, run_stage
 from flows.local.project import Project, find_project
@@ -30,6 +31,7 @@ from flows.registry.model_files import unusable
 from flows.registry.production import is_copy
 from flows.registry.retraining import alone_with, retraining
 from flows.registry.run_record import lineage_tags, log_model, model_card, model_id, record
+from flows.registry.snapshot_record import log_diff
 from flows.registry.tracking import LiveHistory, connect, open_experiment, run_page
 from flows.registry.versions import (
     challenge,
@@ -59,6 +61,7 @@ def retrain(
     source: str = "",
     overrides: dict[str, Any] = {},  # noqa: B006 (never changed; a form shows what it may hold)
     allow_dirty: bool = False,
+    columns: dict[str, str] = {},  # noqa: B006 (as above)
 ) -> dict[str, Any]:
     """Trains a model on a shop, registers it as a candidate and lets the gate decide about it.
 
@@ -68,6 +71,7 @@ def retrain(
         overrides: Params of params.yaml to change for this run, such as {"train.epochs": 3}.
         allow_dirty: Run although the checkout holds uncommitted changes. The model can then never
             be promoted.
+        columns: The shop's names of columns and the public format's, such as {"sku": "product_id"}.
 
     Returns:
         {"model": URI of the version, "new": whether this run made it, "passed": whether the gate
@@ -84,7 +88,7 @@ def retrain(
     with retraining(project, client, allow_dirty, show_refusal) as made:
         worktree = made.worktree
         apply_overrides(worktree.root, overrides)
-        snapshot = take_snapshot(project, worktree, absolute(source))
+        snapshot = take_snapshot(project, worktree, absolute(source), columns)
         worktree.commit(f"data: snapshot {snapshot[:12]} of {source or 'this commit'}")
         made_by = recipe(worktree.root)
         worktree.note(recipe=made_by)
@@ -99,6 +103,7 @@ def retrain(
             worktree.note(recipe=made_by, run=made.run_id)
             run_stages(client, worktree.root, made.run_id)
             worktree.commit(f"retrain: {worktree.name}")
+            note_needs(project, worktree.root, log)
             tags = lineage_tags(worktree.root, made_by, snapshot, worktree.dirty)
             made.version = record_and_register(
                 project, client, policy.models, worktree.root, made.run_id, source, tags
@@ -143,17 +148,20 @@ def find_made(
 
 
 @task(task_run_name="snapshot", cache_policy=NO_CACHE)
-def take_snapshot(project: Project, worktree: Worktree, source: str) -> str:
+def take_snapshot(
+    project: Project, worktree: Worktree, source: str, columns: dict[str, str]
+) -> str:
     """Brings a snapshot into data/snapshot of the worktree and returns its id.
 
     Args:
         source: folder or URL of the shop to import. Empty: the snapshot of the worktree's commit is
             restored.
+        columns: the shop's names of columns → the format's.
     """
     log = stage_log("snapshot")
     if not source:
-        return restore_snapshot(worktree.root, log)
-    return import_shop_into(project, worktree.root, source, log)
+        return restore_snapshot(project, worktree.root, log)
+    return import_shop_into(project, worktree.root, source, log, columns=columns)
 
 
 @task(cache_policy=NO_CACHE)
@@ -237,6 +245,7 @@ def record_and_register(
     # The model is logged first: MLflow then asks the server for each metric that the run has.
     model = log_model(project, client, run_id, root, log)
     metrics = record(client, run_id, model, root, source or str(project.root), tags)
+    log_diff(client, run_id, root, log)
     words = f"Metrics on the test split ({metrics['split']['proves']}), beside naive baselines"
     create_table_artifact(metric_table(metrics), key="metrics", description=words)
     card = model_card(root, names.production, metrics, tags)

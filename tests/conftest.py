@@ -21,6 +21,7 @@ from mlflow.tracking import MlflowClient
 from PIL import Image
 
 from benchmarks.reliability import record
+from flows.local import snapshots, tracked_import
 from flows.local.git import author, git
 from flows.local.project import Project
 from ml.snapshot.stage import import_shop
@@ -44,6 +45,7 @@ SLOW_FILE = re.compile(
     r"^(?:from|import) (?:mlflow|playwright|prefect)\b|\bworkplace\(", re.MULTILINE
 )
 SLOW_FIXTURES = {"make_clone", "prepared", "weights"}
+LONG_AGO = time.time() - 1000  # an import trusts a file that has not just changed
 SMALL = {  # params for a training of seconds
     "prepare.side": 48,
     "train.epochs": 2,
@@ -146,6 +148,39 @@ def keep(request: pytest.FixtureRequest) -> Keep:
             record(name, fault, how, times, wrong, after, time.monotonic() - started)
 
     return note
+
+
+@pytest.fixture
+def growing(tmp_path: Path) -> Path:
+    """A shop of six products whose pictures are a while old."""
+    random = np.random.default_rng(0)
+    (tmp_path / "shop/images").mkdir(parents=True)
+    for number in range(6):
+        picture = random.integers(0, 255, (16, 16, 3), dtype=np.uint8)
+        put(tmp_path / f"shop/images/{number}.jpg", jpeg(picture))
+    rows = [(f"p{n}", f"images/{n}.jpg", f"b{n % 2}", "women", "Dress") for n in range(6)]
+    columns = ["product_id", "image", "brand", "gender", "article_type"]
+    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "shop/catalog.csv", index=False)
+    return tmp_path / "shop"
+
+
+@pytest.fixture
+def tracked(empty_project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """An empty project in which DVC can work; imports into it run in this process."""
+    (empty_project.root / ".dvc/.gitignore").write_text("/cache\n/tmp\n/config.local\n")
+    (empty_project.root / ".gitignore").write_text(".variants\n/data/snapshot/\n")
+    monkeypatch.chdir(empty_project.root)
+
+    def run(root: Path, module: str, arguments: list[str], log: object) -> None:
+        assert (root, module, arguments[0]) == (
+            empty_project.root,
+            "flows.local.tracked_import",
+            "--room",
+        )
+        tracked_import.main(arguments[-1], Path(arguments[1]), "--verify" in arguments)
+
+    monkeypatch.setattr(snapshots, "run_module", run)
+    return empty_project
 
 
 class Clone:
@@ -360,3 +395,18 @@ def jpeg(picture: np.ndarray) -> bytes:
 def edit_table(path: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
     """Changes a CSV table of a shop in place; all values are read as text."""
     change(pd.read_csv(path, dtype=str, keep_default_na=False)).to_csv(path, index=False)
+
+
+def put(file: Path, content: bytes, at: float = LONG_AGO) -> None:
+    """Writes a file whose time of change is `at`."""
+    file.write_bytes(content)
+    os.utime(file, (at, at))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """The files below a folder, by their paths."""
+    return {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in folder.rglob("*")
+        if file.is_file()
+    }

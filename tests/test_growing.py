@@ -8,15 +8,14 @@ from itertools import count
 from pathlib import Path
 
 import fsspec
-import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import Clone, edit_table, jpeg
+from conftest import LONG_AGO, Clone, contents, edit_table, put
 from dvc.repo import Repo
 from dvc_data.hashfile import build
 
-from flows.local import snapshots, tracked_import
+from flows.local import tracked_import
 from flows.local.project import Project
 from flows.local.snapshots import POINTER, import_here
 from flows.snapshot_diff import diff
@@ -30,22 +29,6 @@ from ml.snapshot.picture_files import share
 from ml.snapshot.picture_index import digests_of
 from ml.snapshot.shop import Shop
 from ml.snapshot.stage import Memory, import_shop
-
-LONG_AGO = time.time() - 1000
-
-
-@pytest.fixture
-def growing(tmp_path: Path) -> Path:
-    """A shop of six products whose pictures are a while old."""
-    random = np.random.default_rng(0)
-    (tmp_path / "shop/images").mkdir(parents=True)
-    for number in range(6):
-        picture = random.integers(0, 255, (16, 16, 3), dtype=np.uint8)
-        put(tmp_path / f"shop/images/{number}.jpg", jpeg(picture))
-    rows = [(f"p{n}", f"images/{n}.jpg", f"b{n % 2}", "women", "Dress") for n in range(6)]
-    columns = ["product_id", "image", "brand", "gender", "article_type"]
-    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "shop/catalog.csv", index=False)
-    return tmp_path / "shop"
 
 
 @pytest.fixture
@@ -65,19 +48,6 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(Shop, "read_picture", noting)
     return seen
-
-
-def put(file: Path, content: bytes, at: float = LONG_AGO) -> None:
-    file.write_bytes(content)
-    os.utime(file, (at, at))
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        str(file.relative_to(folder)): file.read_bytes()
-        for file in folder.rglob("*")
-        if file.is_file()
-    }
 
 
 def fresh(shop: Path, folder: Path) -> dict[str, bytes]:
@@ -232,25 +202,6 @@ def test_a_spoiled_file_of_the_cache_is_not_taken(tmp_path: Path) -> None:
     assert not (tmp_path / "place").exists()
 
 
-@pytest.fixture
-def tracked(empty_project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """An empty project in which DVC can work; imports into it run in this process."""
-    (empty_project.root / ".dvc/.gitignore").write_text("/cache\n/tmp\n/config.local\n")
-    (empty_project.root / ".gitignore").write_text(".variants\n/data/snapshot/\n")
-    monkeypatch.chdir(empty_project.root)
-
-    def run(root: Path, module: str, arguments: list[str], log: object) -> None:
-        assert (root, module, arguments[0]) == (
-            empty_project.root,
-            "flows.local.tracked_import",
-            "--room",
-        )
-        tracked_import.main(arguments[-1], Path(arguments[1]), "--verify" in arguments)
-
-    monkeypatch.setattr(snapshots, "run_module", run)
-    return empty_project
-
-
 def test_tracking_is_that_of_plain_dvc_add(growing: Path, tracked: Project) -> None:
     """The pointer and every file of the cache are the same, first and again."""
     root = tracked.root
@@ -259,7 +210,7 @@ def test_tracking_is_that_of_plain_dvc_add(growing: Path, tracked: Project) -> N
         put(growing / "images/2.jpg", note.encode(), LONG_AGO + len(note))
         import_here(tracked, str(growing), False, print)
     pointer = root / POINTER
-    own, cache = yaml.safe_load(pointer.read_text()), contents(root / ".dvc/cache")
+    own, cache = yaml.safe_load(pointer.read_text()), contents(root / ".dvc/cache/files")
     assert own["meta"] == {"source": str(growing), "products": 6}
     pointer.unlink()
     (root / ".dvc/cache").rename(root / ".dvc/before")
@@ -267,10 +218,10 @@ def test_tracking_is_that_of_plain_dvc_add(growing: Path, tracked: Project) -> N
         repo.add([str(root / SNAPSHOT)])
     plain = yaml.safe_load(pointer.read_text())
     assert list(plain["outs"][0].items()) == list(own["outs"][0].items())
-    made = contents(root / ".dvc/cache")
+    made = contents(root / ".dvc/cache/files")
     assert made == {name: cache[name] for name in made}
-    assert all(file.stat().st_mode & 0o777 == 0o444 for file in (root / ".dvc/before").rglob("*")
-               if file.is_file())  # fmt: skip
+    files = [file for file in (root / ".dvc/before/files").rglob("*") if file.is_file()]
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o444}
 
 
 def test_dvc_has_nothing_to_hash_after_an_import(
@@ -309,10 +260,10 @@ def test_the_history_of_imports_does_not_matter(growing: Path, tracked: Project)
 
 def test_a_picture_that_the_cache_has_lost_is_stored_again(growing: Path, tracked: Project) -> None:
     first = import_here(tracked, str(growing), False, print)
-    cache = contents(tracked.root / ".dvc/cache")
+    cache = contents(tracked.root / ".dvc/cache/files")
     shutil.rmtree(tracked.root / ".dvc/cache")
     assert import_here(tracked, str(growing), False, print) == first
-    assert contents(tracked.root / ".dvc/cache") == cache
+    assert contents(tracked.root / ".dvc/cache/files") == cache
 
 
 @pytest.fixture

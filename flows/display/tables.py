@@ -58,6 +58,27 @@ def diff_table(result: dict[str, Any], shown: int = 20) -> None:
         console.print(rows)
 
 
+def unneeded_table(result: list[dict[str, Any]]) -> None:
+    """Prints the result of `variants snapshot gc`.
+
+    Args:
+        result: for the cache, and for the remote if it was looked at, what
+            `flows.snapshot_gc.Unneeded.to_json` returns, and "removed".
+    """
+    console = _console()
+    table = Table()
+    for column in ("place", "stay", "removed" if result[0]["removed"] else "would go", "MB"):
+        table.add_column(column, justify="left" if column == "place" else "right", overflow="fold")
+    for one in result:
+        size = f"{one['bytes'] / 1e6:,.1f}"
+        table.add_row(visible(one["place"]), f"{one['kept']:,}", f"{one['files']:,}", size)
+    console.print(table)
+    for path in dict.fromkeys(path for one in result for path in one["clones"]):
+        console.print(visible(f"asked: the clone {path}"), soft_wrap=True)
+    if not result[0]["removed"] and any(one["files"] for one in result):
+        console.print("nothing was removed; --yes removes it")
+
+
 def status_tables(result: dict[str, Any]) -> None:
     """Prints the result of `variants status`.
 
