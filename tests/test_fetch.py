@@ -22,10 +22,12 @@ import pytest
 from conftest import ROOT
 
 from ml.core.errors import UserError
-from ml.snapshot import web
-from ml.snapshot.addresses import ALLOWED, is_public
-from ml.snapshot.fetch import fetch_pictures, without_secrets
-from ml.snapshot.web import HEADERS
+from ml.snapshot.fetch import fetch_pictures
+from ml.snapshot.web import client
+from ml.snapshot.web.addresses import ALLOWED, is_public
+from ml.snapshot.web.client import HEADERS
+from ml.snapshot.web.host import seconds_to_wait
+from ml.snapshot.web.urls import without_secrets
 
 Answer = tuple[int, dict[str, str], bytes]
 SECRET = "hunter2"
@@ -106,7 +108,7 @@ def make_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Serve
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         for one in (name, name.upper()):
             monkeypatch.delenv(one, raising=False)
-    monkeypatch.setattr(web, "BACKOFF", 0.01)
+    monkeypatch.setattr(client, "BACKOFF", 0.01)
     servers: list[Server] = []
     named: list[str] = []
 
@@ -275,7 +277,7 @@ def test_a_host_that_stays_busy_or_asks_for_too_long_is_given_up(
     long.answers["/a"] = (429, {"Retry-After": "86400"}, b"")
     paths = ["/a", "/b", "/c", "/d", "/e"]
     Fetch([busy.url("/a")], tmp_path).refused("503 Service Unavailable")
-    assert busy.pictures()["/a"] == web.TRIES
+    assert busy.pictures()["/a"] == client.TRIES
     Fetch([long.url(path) for path in paths], tmp_path).log[0].index("86400 s")
     assert sum(long.pictures().values()) <= 3
 
@@ -283,8 +285,8 @@ def test_a_host_that_stays_busy_or_asks_for_too_long_is_given_up(
 def test_a_slow_host_does_not_hold_the_import_for_ever(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web, "DEADLINE", 0.2)
-    monkeypatch.setattr(web, "TRIES", 2)
+    monkeypatch.setattr(client, "DEADLINE", 0.2)
+    monkeypatch.setattr(client, "TRIES", 2)
     server.answers["/robots.txt"] = (404, {}, b"")
     Fetch([server.url("/quick")], tmp_path)
     server.hold = 1.0
@@ -355,7 +357,7 @@ def test_a_name_that_leads_elsewhere_the_second_time_is_not_looked_up_again(
 ) -> None:
     """The address that was checked is the one that is asked, with the name in the header Host."""
     server = make_server(allowed=False)
-    monkeypatch.setattr("ml.snapshot.addresses.is_public", lambda address: True)
+    monkeypatch.setattr("ml.snapshot.web.addresses.is_public", lambda address: True)
     looked = []
 
     def answers(host: str, port: int, *rest: object, **more: object) -> list[tuple[object, ...]]:
@@ -442,6 +444,9 @@ def test_robots_txt_is_obeyed(
         ((500, {}, b""), "its robots.txt: 500"),
         ((200, {}, b"User-agent: *\nDisallow: //[x\n"), "robots.txt is not valid"),
         ((200, {}, b"User-agent: *\nCrawl-delay: 86400\n"), "86400 s between requests"),
+        ((200, {}, b"User-agent: *\nCrawl-delay: " + b"9" * 400), "s between requests"),
+        ((200, {}, b"User-agent: *\nCrawl-delay: " + b"9" * 5000), "is not valid"),
+        ((429, {"Retry-After": "9" * 400}, b""), "come back in inf s"),
     ],
 )
 def test_a_host_whose_rules_cannot_be_kept_is_not_asked(
@@ -473,10 +478,28 @@ def test_no_secret_of_a_url_is_logged(server: Server, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "ftp://host/a", "file:///etc/passwd", "http://", "http://[", "a\nb", "http:///a"]
+    "url",
+    [
+        *("", "ftp://host/a", "file:///etc/passwd", "http://", "http://[", "a\nb", "http:///a"),
+        *("http://127.0.0.1:99999/", "http://127.0.0.1:0/", "http://h:nine/", "http://h%2fh/"),
+    ],
 )
 def test_what_is_no_url_of_the_web_is_none(tmp_path: Path, url: str) -> None:
     Fetch([url], tmp_path).refused("1 pictures", "URL")
+
+
+@pytest.mark.parametrize(
+    "host", [".shop.example", "shop..example", "a" * 64 + ".example", "ß" * 70]
+)
+def test_a_name_that_no_host_can_have_is_none(server: Server, tmp_path: Path, host: str) -> None:
+    assert set(Fetch([f"http://{host}/a", f"https://{host}/a"], tmp_path).files.values()) == {None}
+
+
+@pytest.mark.parametrize(
+    "header", ["", "soon", "-5", "Mon, 99 Foo 2026", "Mon, 1 Jan 2024 00:00:00 +99999999999999"]
+)
+def test_a_wish_to_wait_that_is_none_is_ignored(header: str) -> None:
+    assert seconds_to_wait(header) is None
 
 
 def test_the_proxy_of_the_environment_is_used(

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import httpx
 
-from ml.core.errors import visible
 from ml.core.files import replacing
 from ml.core.progress import Advance
-from ml.snapshot.web import PER_HOST, NotFetched, Web, parsed
+from ml.snapshot.web.client import Web
+from ml.snapshot.web.errors import NotFetched
+from ml.snapshot.web.host import PER_HOST
+from ml.snapshot.web.urls import parsed, without_secrets
 
 LARGEST = 30_000_000  # bytes of a picture
-SHOWN = 200  # characters of a URL in a log
 
 
 def fetch_pictures(
@@ -52,13 +53,6 @@ def fetch_pictures(
         example = f", such as {without_secrets(first)}" if host else ""
         log(f"not fetched: {count} pictures{f' of {host}' if host else ''}: {reason}{example}")
     return {url: None if url in failures else file for url, file in files.items()}
-
-
-def without_secrets(url: str) -> str:
-    """Returns a URL without user, password and query, which may be secrets; for messages."""
-    place = httpx.URL(url)
-    shown = str(place.copy_with(userinfo=b"", query=None, fragment=None))
-    return visible(shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}…")
 
 
 async def _fetch(

@@ -1,52 +1,36 @@
 """Asks web servers politely: few requests at once, with pauses, and as their robots.txt says."""
 
 import asyncio
-import datetime
 import socket
-import time
-import urllib.request
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from urllib.robotparser import RobotFileParser
 
 import httpx
 
 from ml.core.errors import UserError
-from ml.snapshot.addresses import PrivateAddress, addresses_of
+from ml.snapshot.web.addresses import PrivateAddress, addresses_of
+from ml.snapshot.web.errors import NotFetched
+from ml.snapshot.web.host import AGENT, Host, seconds_to_wait
+from ml.snapshot.web.urls import name_of, parsed, port_of, proxy_of
 
-AGENT = "color-variants"
 HEADERS = {
     "User-Agent": f"{AGENT} (+https://github.com/color-variants/color-variants)",
     "Accept": "image/*, */*;q=0.5",
     "Accept-Encoding": "identity",  # a compressed answer could unpack to anything
 }
-PER_HOST, AT_ONCE = 2, 16  # requests at once to a host, and to all hosts
+AT_ONCE = 16  # requests at once to all hosts
 REDIRECTS = 3
 TRIES = 5
 BACKOFF = 1.0  # seconds before the second try; doubled before each further one
-LONGEST_PAUSE = 300.0  # seconds; a host that asks for more is left for another time
 PATIENCE = httpx.Timeout(20.0, connect=10.0)  # seconds without a byte
 DEADLINE = 120.0  # seconds for a whole answer
 LARGEST_ROBOTS = 500 * 1024  # bytes
-DEAD = 10  # failures in a row, after which a host is not asked any more
 BUSY = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 PASSING = (*BUSY, HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.BAD_GATEWAY, 504)
 REDIRECTION = (301, 302, 303, 307, 308)
-
-
-class NotFetched(Exception):
-    """A URL has no content for us; the message gives the reason, without the URL.
-
-    Attributes:
-        status: the HTTP status that is the reason, or None if there is another one.
-    """
-
-    def __init__(self, reason: str, status: int | None = None) -> None:
-        super().__init__(reason)
-        self.status = status
 
 
 @dataclass(frozen=True)
@@ -64,68 +48,6 @@ class Answer:
     content: bytes = b""
     location: str | None = None
     pause: float | None = None
-
-
-class Host:
-    """One web server (scheme, name and port), and how it wants to be treated.
-
-    Attributes:
-        slots: limits the requests at once.
-        rules: its robots.txt, once it is read.
-        addresses: its IP addresses that may be asked, once they are known.
-        gone: why the host is not asked any more, or None.
-    """
-
-    def __init__(self, name: str, log: Callable[[str], None]) -> None:
-        self.name = name
-        self.log = log
-        self.slots = asyncio.Semaphore(PER_HOST)
-        self.reading_rules = asyncio.Lock()
-        self.rules: RobotFileParser | None = None
-        self.addresses: list[str] | None = None
-        self.gone: str | None = None
-        self.client: httpx.AsyncClient | None = None
-        self._failures = 0
-        self._free_at = 0.0  # of time.monotonic()
-        self._delay = 0.0  # seconds between requests
-
-    async def turn(self) -> None:
-        """Waits until the host may be asked.
-
-        Raises:
-            NotFetched: the host is not asked any more.
-        """
-        while (wait := self._free_at - time.monotonic()) > 0 and self.gone is None:
-            await asyncio.sleep(wait)
-        if self.gone is not None:
-            raise NotFetched(self.gone)
-        self._free_at = max(self._free_at, time.monotonic() + self._delay)
-
-    def obey(self, rules: RobotFileParser) -> None:
-        """Takes over the host's robots.txt."""
-        self.rules = rules
-        self._delay = float(rules.crawl_delay(AGENT) or 0)
-        if self._delay > LONGEST_PAUSE:
-            self.gone = f"its robots.txt wants {self._delay:.0f} s between requests"
-        elif self._delay:
-            self.log(f"{self.name} wants {self._delay:.0f} s between pictures (robots.txt)")
-
-    def pause(self, seconds: float) -> None:
-        """Lets no request begin for a while, or for good if that is too long."""
-        if seconds > LONGEST_PAUSE:
-            self.gone = f"the host asks to come back in {seconds:.0f} s"
-        self._free_at = max(self._free_at, time.monotonic() + seconds)
-
-    def answered(self) -> None:
-        """Notes that the host is alive."""
-        self._failures = 0
-
-    def failed(self, reason: str) -> None:
-        """Notes that the host did not answer, however often it was asked."""
-        self.addresses = None
-        self._failures += 1
-        if self._failures >= DEAD:
-            self.gone = reason
 
 
 class Web:
@@ -225,6 +147,8 @@ class Web:
                     if error.errno == socket.EAI_NONAME:
                         host.gone = reason
                         raise NotFetched(reason) from error
+                except ValueError as error:  # of sockets and ssl, for a name that none can have
+                    raise NotFetched(f"it cannot be asked ({type(error).__name__})") from error
                 except httpx.RequestError as error:
                     reason = f"the connection failed ({type(error).__name__})"
                 else:
@@ -311,57 +235,6 @@ class Web:
                 if len(content) > largest:
                     raise NotFetched(f"it has more than {largest / 1e6:.1f} MB")
             return Answer(HTTPStatus.OK, bytes(content))
-
-
-def parsed(url: str, base: httpx.URL | None = None) -> httpx.URL:
-    """Parses a URL, which may be relative to `base`.
-
-    Raises:
-        NotFetched: it is no http or https URL with a host.
-    """
-    try:
-        found = httpx.URL(url) if base is None else base.join(url)
-    except (httpx.InvalidURL, ValueError) as error:
-        raise NotFetched("it is no valid URL") from error
-    if found.scheme not in ("http", "https") or not found.host:
-        raise NotFetched("it is no http or https URL")
-    if "%" in name_of(found):  # what cannot stand in a name is escaped by httpx
-        raise NotFetched("it is no valid URL")
-    return found
-
-
-def name_of(url: httpx.URL) -> str:
-    """Returns the name of a URL's host as the network knows it, in ASCII."""
-    return url.raw_host.decode("ascii")
-
-
-def port_of(url: httpx.URL) -> int:
-    """Returns the port of a URL, also where it is not written."""
-    return url.port or (443 if url.scheme == "https" else 80)
-
-
-def proxy_of(url: httpx.URL) -> str | None:
-    """Returns the proxy for a URL, as HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY say."""
-    if urllib.request.proxy_bypass(f"{name_of(url)}:{port_of(url)}"):
-        return None
-    proxies = urllib.request.getproxies()
-    proxy = proxies.get(url.scheme) or proxies.get("all") or None
-    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
-
-
-def seconds_to_wait(header: str | None) -> float | None:
-    """Reads the header Retry-After, a number of seconds or a date; None if it is neither."""
-    if header is None:
-        return None
-    if header.strip().isdecimal():
-        return float(header)
-    try:
-        then = parsedate_to_datetime(header)
-    except ValueError:
-        return None
-    if then.tzinfo is None:
-        then = then.replace(tzinfo=datetime.UTC)
-    return max(0.0, (then - datetime.datetime.now(datetime.UTC)).total_seconds())
 
 
 def _status(status: int) -> str:

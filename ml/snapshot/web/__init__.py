@@ -1,0 +1,1 @@
+"""Asks web servers for what a shop names by URL: politely, and none of a private network."""
