@@ -15,6 +15,7 @@ from flows.cli import app
 from ml.core.errors import UserError
 from ml.snapshot.layouts import LAYOUTS, files
 from ml.snapshot.layouts.base import Product, load_layout
+from ml.snapshot.layouts.genders import gender_in
 from ml.snapshot.layouts.pairs import WIDEST, make_pairs
 from ml.snapshot.layouts.writing import import_layout
 from ml.snapshot.shop import Shop, open_shop
@@ -142,12 +143,12 @@ def test_hm_ids_have_ten_digits_and_product_codes_give_pairs(write: Write) -> No
     source = write(
         {
             "articles.csv": HM
-            + '0108775015,0108775,Strap top,Vest top,Ladieswear,Ladieswear,"Womens, Basics",Black\n'
-            "108775044,108775,Strap top,Vest top,Ladieswear,Ladieswear,Womens,White\n"
-            "108775051.0,108775.0,Strap top,Vest top,Ladieswear,Ladieswear,Womens,White\n"
-            "0110065001,0110065,OP T-shirt,Vest top,Ladieswear,Ladieswear,Womens,Black\n"
+            + '0108775015,0108775,Strap top,Vest top,Ladieswear,Ladieswear,"Ladies, Basics",Black\n'
+            "108775044,108775,Strap top,Vest top,Ladieswear,Ladieswear,Ladies,White\n"
+            "108775051.0,108775.0,Strap top,Vest top,Ladieswear,Ladieswear,Ladies,White\n"
+            "0110065001,0110065,OP T-shirt,Vest top,Ladieswear,Ladieswear,Ladies,Black\n"
             "0111565001,0111565,Tights,Tights,Divided,Divided,Divided Basics,Blue\n"
-            "0111586001,0111586,Shorts,Shorts,Sport,Sport,Men H&M Sport,Blue\n",
+            "0111586001,0111586,Shorts,Shorts,Sport,Sport,Mens Sport,Blue\n",
             **{
                 f"images/{one[:3]}/{one}.jpg": one
                 for one in (
@@ -170,7 +171,7 @@ def test_hm_ids_have_ten_digits_and_product_codes_give_pairs(write: Write) -> No
     assert result.rows("title", "base_colour", "section")[0] == (
         "Strap top",
         "Black",
-        "Womens, Basics",
+        "Ladies, Basics",
     )
     # Two articles of one colour may be the same or differ in a print: no pair.
     assert result.pairs() == {
@@ -720,6 +721,24 @@ def test_most_pairs_of_a_shop_of_one_brand_lie_within_one_split() -> None:
     assert len(same) > 0.9 * len(pairs)
     for name in ("train", "dev", "test"):
         assert {pair[2] for pair in same if split[pair[0]] == name} == {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("words", "gender"),
+    [
+        ("Women's shoes", "Women"),
+        ("MENS", "Men"),
+        ("Default Category/Women/Tops", "Women"),
+        ("Ladies' Wear", "Women"),
+        ("Baby/Children", "Kids"),
+        ("girls", "Girls"),
+        ("Divided", None),
+        ("Menton, Manual, Garments", None),
+        (None, None),
+    ],
+)
+def test_genders_are_whole_words(words: str | None, gender: str | None) -> None:
+    assert gender_in(words) == gender
 
 
 # The registry

@@ -3,22 +3,23 @@
 import re
 
 WORDS = {
-    "Women": ("women", "womens", "woman", "female", "ladies", "ladieswear", "lady"),
-    "Men": ("men", "mens", "man", "male", "menswear"),
+    "Women": ("women", "woman", "female", "lady", "ladies", "ladieswear"),
+    "Men": ("men", "man", "male", "menswear"),
     "Unisex": ("unisex",),
-    "Girls": ("girl", "girls"),
-    "Boys": ("boy", "boys"),
-    "Kids": ("kid", "kids", "child", "children", "childrens", "baby", "toddler", "young"),
+    "Girls": ("girl",),
+    "Boys": ("boy",),
+    "Kids": ("kid", "child", "children", "baby", "toddler", "young"),
 }
 GENDERS = {word: gender for gender, words in WORDS.items() for word in words}
 
 
 def gender_in(words: str | None) -> str | None:
-    """Returns the gender that some words name: the first one, or None if none is named."""
-    found = (GENDERS.get(word) for word in re.findall(r"[a-z]+", plain(words or "")))
-    return next(filter(None, found), None)
+    """Returns the gender that some words name: the first one, or None if none is named.
 
-
-def plain(words: str) -> str:
-    """Returns words in lower case, with women's as womens."""
-    return words.casefold().replace("'", "").replace("’", "")
+    A word may end in s or 's.
+    """
+    for word in re.findall(r"[a-z]+", (words or "").casefold()):
+        gender = GENDERS.get(word) or GENDERS.get(word.removesuffix("s"))
+        if gender is not None:
+            return gender
+    return None
