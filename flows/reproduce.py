@@ -12,7 +12,7 @@ import yaml
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
-from flows.local.dvc_config import cache_of
+from flows.local.dvc_config import add_remote, cache_of
 from flows.local.git import git
 from flows.local.pipeline import dvc, load_stages
 from flows.local.process import CommandError
@@ -229,11 +229,7 @@ def fetch_snapshot(
             f"its commit points to the snapshot {snapshot_id(folder)}, its registry entry to "
             f"{snapshot}: one of the two has been changed"
         )
-    dvc(
-        folder,
-        ["remote", "add", "--quiet", "--local", "clone", str(cache_of(project.root))],
-        lambda line: None,
-    )
+    add_remote(folder, "clone", cache_of(project.root))
     for remote in (["--remote", "clone"], []):
         try:
             dvc(folder, ["pull", "--quiet", *remote, str(POINTER)], log)

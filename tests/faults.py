@@ -40,6 +40,7 @@ CHECKED = (
     "one version each with run, branch, commit and gate's verdict; curves whole; no worktree, "
     "lock, process, half-written file or open run left; every file of DVC's cache has its hash"
 )
+PLACE = "a #1, [b] (c) 50 % ü/project"  # where a clone may lie
 PROMISED = 5.0  # seconds within which an interrupted command ends
 PATIENCE = 900.0  # seconds that a busy machine may need for one minute of work
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import CANDIDATES, PRODUCTION, Clone, Keep, loosen_gate
-from faults import CHECKED, lost
+from faults import CHECKED, PLACE, lost
 from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
 
-from flows.local.dvc_config import cache_of, default_remote
+from flows.local.dvc_config import add_remote, cache_of, default_remote
 from flows.local.git import UNSET, author_of, clean_environment, commit_files, git, top_folder
+from flows.local.pipeline import dvc
 from flows.local.project import Project, find_project
 from flows.local.snapshots import POINTER, previous_snapshot
 from flows.local.worktree import open_worktree, worktrees
@@ -240,6 +241,23 @@ def test_a_cache_lies_where_dvc_says_whatever_its_path(
     worktree = open_worktree(project, allow_dirty=False)
     assert cache_of(worktree.root) == moved / ".dvc/cache"
     worktree.close(keep_branch=False)
+
+
+def test_a_cache_is_a_remote_of_another_clone_whatever_its_path(
+    empty_project: Project, tmp_path: Path
+) -> None:
+    """So a reproduction fetches the snapshot."""
+    moved = tmp_path / PLACE
+    moved.parent.mkdir(parents=True)
+    shutil.move(empty_project.root, moved)
+    (moved / "data").mkdir()
+    (moved / "data/a.txt").write_text("a product")
+    dvc(moved, ["add", "--quiet", "data/a.txt"], print)
+    again = moved / ".variants/reproduce/clone"
+    shutil.copytree(moved, again, ignore=shutil.ignore_patterns(".variants", "cache", "a.txt"))
+    add_remote(again, "clone", cache_of(moved))
+    dvc(again, ["pull", "--quiet", "--remote", "clone", "data/a.txt.dvc"], print)
+    assert (again / "data/a.txt").read_text() == "a product"
 
 
 def test_every_level_of_dvcs_configuration_counts(

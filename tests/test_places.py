@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 from conftest import CANDIDATES, PRODUCTION, Clone, Keep, clone_project, loosen_gate
-from faults import CHECKED, lost
+from faults import CHECKED, PLACE, lost
 
 from flows.local.project import Project
 from ml.synthetic import generate_shop
 
-PLACE = "a #1, [b] (c) 50 % ü/project"
 NOBODY = "http://127.0.0.1:9"  # the port `discard`: no proxy answers there
 PROXIES = {
     name: NOBODY

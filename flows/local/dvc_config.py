@@ -1,6 +1,9 @@
 """DVC's configuration, read and written by DVC itself: on every level, whatever paths it holds."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from dvc.config import Config, ConfigError
 from dvc.config_schema import RelPath
@@ -33,17 +36,36 @@ def share_cache(root: Path, worktree: Path) -> None:
     """
     local = _config(root).read("local")
     local["cache"]["dir"] = RelPath(cache_of(root))
-    try:
-        with _config(worktree).edit("local", validate=False) as settings:
-            settings.update(local)
-    except (*UNREADABLE, UnicodeError) as error:
-        raise UserError(f"DVC cannot write its configuration: {error}") from error
+    with _edited(worktree) as settings:
+        settings.update(local)
+
+
+def add_remote(root: Path, name: str, folder: Path) -> None:
+    """Adds a folder of this machine to a clone's remotes, in the level that git ignores.
+
+    It is written as a relative path, as in `share_cache`.
+
+    Raises:
+        UserError: the configuration cannot be written.
+    """
+    with _edited(root) as settings:
+        settings["remote"][name] = {"url": RelPath(folder)}
 
 
 def default_remote(root: Path) -> str | None:
     """Returns the name of the clone's default remote, or None."""
     name = _config(root).get("core", {}).get("remote")
     return str(name) if name else None
+
+
+@contextmanager
+def _edited(root: Path) -> Iterator[dict[str, Any]]:
+    """The settings of a clone's local level; they are written when the block ends."""
+    try:
+        with _config(root).edit("local", validate=False) as settings:
+            yield settings
+    except (*UNREADABLE, UnicodeError) as error:
+        raise UserError(f"DVC cannot write its configuration: {error}") from error
 
 
 def _config(root: Path) -> Config:
