@@ -2,14 +2,12 @@
 
 import os
 import shutil
-from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
-from conftest import CANDIDATES, PRODUCTION, Clone, Keep, loosen_gate
-from faults import CHECKED, PLACE, lost
+from faults import PLACE
+from hostile import make_hostile
 from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
 
 from flows.local.dvc_config import add_remote, cache_of, default_remote
@@ -22,81 +20,6 @@ from flows.promote import tag_commit
 from ml.core.errors import UserError
 from ml.core.files import write_json
 from ml.core.paths import PREVIOUS
-
-HOSTILE = """
-[user]
-    name = Ada Hostile
-    email = ada@example.org
-[commit]
-    gpgSign = true
-    template = /nowhere
-[tag]
-    gpgSign = true
-    forceSignAnnotated = true
-    sort = -version:refname
-[gpg]
-    program = /bin/false
-[log]
-    showSignature = true
-    decorate = full
-[format]
-    pretty = fuller
-[core]
-    editor = /bin/false
-    pager = /bin/false
-    hooksPath = {folder}/hooks
-    excludesFile = {folder}/ignored
-    attributesFile = {folder}/attributes
-    autocrlf = true
-    fsmonitor = /bin/false
-[status]
-    showUntrackedFiles = no
-    branch = true
-    short = true
-[color]
-    ui = always
-[submodule]
-    recurse = true
-[init]
-    templateDir = {folder}/template
-    defaultBranch = trunk
-[push]
-    followTags = true
-"""
-HOOKS = ("pre-commit", "commit-msg", "post-commit", "post-checkout", "reference-transaction")
-
-
-def make_hostile(folder: Path) -> dict[str, str]:
-    """Variables of a process that a hook of another repository starts, with such a configuration.
-
-    Args:
-        folder: a new folder for the configuration and for the other repository.
-    """
-    other = folder / "other"
-    git(folder.parent, "init", "--quiet", str(other))
-    for name in HOOKS:
-        for place in ("hooks", "template/hooks"):
-            hook = folder / place / name
-            hook.parent.mkdir(parents=True, exist_ok=True)
-            hook.write_text(f"#!/bin/sh\ntouch {folder}/a-hook-ran\nexit 1\n")
-            hook.chmod(0o755)
-    (folder / "ignored").write_text("*.json\n*.yaml\n*.dvc\n*.lock\n")
-    (folder / "attributes").write_text("* text=auto\n")
-    (folder / "gitconfig").write_text(HOSTILE.format(folder=folder))
-    return {
-        "GIT_CONFIG_GLOBAL": str(folder / "gitconfig"),
-        "GIT_DIR": str(other / ".git"),
-        "GIT_WORK_TREE": str(other),
-        "GIT_INDEX_FILE": str(other / ".git/index"),
-        "GIT_OBJECT_DIRECTORY": str(other / ".git/objects"),
-        "GIT_PREFIX": "sub/",
-        "GIT_EDITOR": "/bin/false",
-        "GIT_AUTHOR_DATE": "@0 +0000",
-        "GIT_TRACE": str(folder / "trace"),
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": "commit.gpgSign",
-        "GIT_CONFIG_VALUE_0": "true",
-    }
 
 
 @pytest.fixture
@@ -276,48 +199,3 @@ def test_every_level_of_dvcs_configuration_counts(
     assert cache_of(worktree.root) == root / "nearby"
     assert default_remote(worktree.root) == "kept"
     worktree.close(keep_branch=False)
-
-
-@pytest.mark.full
-def test_the_lifecycle_runs_inside_a_hook_under_a_hostile_configuration(
-    make_clone: Callable[[], Clone], shop: Path, tmp_path: Path, keep: Keep
-) -> None:
-    clone, folder = make_clone(), tmp_path / "hostile"
-    loosen_gate(clone)
-    folder.mkdir()
-    head = clone.git("rev-parse", "HEAD")
-    clone.git("config", "--unset", "user.name")
-    clone.environment |= make_hostile(folder)
-    source, wrong = ("--source", str(shop)), list[str]()
-    done = Counter[str]()
-    for command in (
-        ("snapshot", str(shop)),
-        ("retrain",),
-        ("retrain", *source, "--set", "train.seed=1"),
-        ("approve", "2", "--by", "Rita Release"),
-        ("promote", "2"),
-        ("group", *source),
-        ("reproduce", f"models:/{PRODUCTION}/1"),
-    ):
-        clone.run(*command)
-        done[command[0]] += 1
-    versions = clone.client.search_model_versions(f"name = '{CANDIDATES}'")
-    assert {one.tags["author"] for one in versions} == {"Ada Hostile"}
-    assert len({one.tags["commit"] for one in versions}) == 2
-    assert clone.git("rev-parse", "HEAD^") == head
-    if (folder / "a-hook-ran").exists():
-        wrong.append("a hook ran")
-    if refs(folder / "other"):
-        wrong.append(f"in the other repository: {refs(folder / 'other')}")
-    wrong += lost(clone, 2)
-    how = (
-        "commands that a hook of another repository starts (GIT_DIR, GIT_INDEX_FILE and their "
-        "kin), under a user's configuration that signs, asks, runs hooks, changes line ends, "
-        "ignores the project's files and prints signatures"
-    )
-    after = (
-        "commits on their own branches only, by the right author; the other repository is empty, "
-        f"no hook ran; a reproduction of equal bytes; {CHECKED}"
-    )
-    keep("9-git", "git set up otherwise", how, dict(done), wrong, after)
-    assert not wrong, wrong

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from conftest import CANDIDATES, PRODUCTION, Clone, Keep, clone_project, loosen_gate
 from faults import CHECKED, PLACE, lost
+from hostile import make_hostile
 
+from flows.local.git import git
 from flows.local.project import Project
 from ml.synthetic import generate_shop
 
@@ -64,15 +66,20 @@ def test_a_relative_store_is_the_same_one_in_every_folder(
 
 
 @pytest.mark.full
-def test_the_lifecycle_runs_in_a_place_with_odd_characters_a_relative_store_and_proxies(
+def test_the_lifecycle_runs_wherever_and_however_a_user_has_set_up_the_machine(
     tmp_path: Path, keep: Keep
 ) -> None:
-    clone = clone_project(tmp_path / PLACE)
+    """In a place with odd characters, inside a hook, with a relative store and dead proxies."""
+    clone, hostile = clone_project(tmp_path / PLACE), tmp_path / "hostile"
     loosen_gate(clone, canaries=2)  # served over HTTP on this machine
+    clone.git("config", "--unset", "user.name")
+    head = clone.git("rev-parse", "HEAD")
     shop = clone.root.parent / "shop; $HOME 'of' \"mine\""
     generate_shop(shop, 120, seed=0)
+    hostile.mkdir()
+    clone.environment |= make_hostile(hostile) | PROXIES
+    clone.environment["MLFLOW_TRACKING_URI"] = "sqlite:///../mlflow.db"
     done, source = Counter[str](), ("--source", str(shop))
-    clone.environment |= PROXIES | {"MLFLOW_TRACKING_URI": "sqlite:///../mlflow.db"}
     for command in (
         ("snapshot", str(shop)),
         ("retrain",),
@@ -86,17 +93,29 @@ def test_the_lifecycle_runs_in_a_place_with_odd_characters_a_relative_store_and_
         done[command[0]] += 1
     clone.environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{clone.root.parent}/mlflow.db"
     wrong = lost(clone, 1)
-    if not (clone.root / ".dvc/cache/files").is_dir():
-        wrong.append("DVC's cache is elsewhere")
-    folders = sorted(one.name for one in clone.root.parent.iterdir())
-    if folders != sorted(["mlflow.db", "project", shop.name]):
-        wrong.append(f"beside the clone: {folders}")
-    if [one.name for one in tmp_path.iterdir()] != [Path(PLACE).parts[0]]:
-        wrong.append(f"elsewhere: {list(tmp_path.iterdir())}")
+
+    def expect(what: str, found: object, wanted: object) -> None:
+        if found != wanted:
+            wrong.append(f"{what}: {found} instead of {wanted}")
+
+    made = clone.client.get_model_version(CANDIDATES, "1")
+    expect("author", made.tags["author"], "Ada Hostile")
+    expect("commits on main", clone.git("rev-parse", "main^"), head)
+    expect("a hook ran", (hostile / "a-hook-ran").exists(), False)
+    expect("in the other repository", git(hostile / "other", "for-each-ref"), "")
+    expect("DVC's cache in the clone", (clone.root / ".dvc/cache/files").is_dir(), True)
+    beside = sorted(one.name for one in clone.root.parent.iterdir())
+    expect("beside the clone", beside, sorted(["mlflow.db", "project", shop.name]))
+    expect("elsewhere", {one.name for one in tmp_path.iterdir()}, {Path(PLACE).parts[0], "hostile"})
     how = (
         f"a clone at `{PLACE}`, a shop at `{shop.name}`, MLFLOW_TRACKING_URI=sqlite:///../mlflow.db"
-        " and proxies in the environment that do not answer"
+        " and proxies that do not answer; all commands inside a hook of another repository (GIT_DIR"
+        ", GIT_INDEX_FILE and their kin), under a configuration of git that signs, asks, runs hooks"
+        ", changes line ends, hides the project's files and prints signatures"
     )
-    after = f"DVC's cache in the clone, nothing beside it; a reproduction of equal bytes; {CHECKED}"
-    keep("9-places", "an odd place", how, dict(done), wrong, after)
+    after = (
+        "commits by the right author on their own branches, none elsewhere; no hook ran; cache, "
+        f"store and branches in their places; a reproduction of equal bytes; {CHECKED}"
+    )
+    keep("9-places", "git, place, store, proxies", how, dict(done), wrong, after)
     assert not wrong, wrong
