@@ -84,7 +84,7 @@ def damage(tree: Path, chance: random.Random) -> None:
 
 
 @pytest.mark.parametrize(
-    "count", [15, pytest.param(300, marks=pytest.mark.full)], ids=["few", "many"]
+    "count", [10, pytest.param(300, marks=pytest.mark.full)], ids=["few", "many"]
 )
 @pytest.mark.parametrize("layout", [one for one in LAYOUTS if one != "deepfashion-inshop"])
 def test_damaged_data_become_a_shop_or_an_error_in_words(
