@@ -294,7 +294,10 @@ def retrain(
     made = "registered" if result["new"] else "nothing has changed: the existing version is"
     verdict = "passes it" if result["passed"] else "refuses it"
     print(f"{made} {result['model']}; the gate {verdict}")
-    print(f"its report is in MLflow (see `variants ui`), at run {result['run']}")
+    if result["run"]:
+        print(f"its report is in MLflow (see `variants ui`), at run {result['run']}")
+    else:
+        print("somebody has deleted its run in MLflow, and the report with it")
 
 
 @app.command(
@@ -426,7 +429,9 @@ def rollback(
     from flows.rollback import roll_back
 
     result = roll_back(reason, to, by)
-    print(f"{result['model']} is the champion again, instead of version {result['replaced']}")
+    replaced = result["replaced"]
+    instead = "" if replaced == "none" else f", instead of version {replaced}"
+    print(f"{result['model']} is the champion again{instead}")
 
 
 @app.command(rich_help_panel=USE, epilog=example("group --source FOLDER --out .variants/groups"))

@@ -7,11 +7,13 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
 from flows.display.prefect_artifacts import stage_log
+from flows.local.access import refuse_closed
 from flows.local.environment import set_up
 from flows.local.markdown import code, plain
 from flows.local.project import Project, find_project
 from flows.local.temporary_import import borrowed
 from flows.local.untrained import UNTRAINED, caution, group_untrained
+from flows.registry.model_files import refuse_unusable
 from flows.registry.remote_predict import group_with
 from flows.registry.tracking import connect
 from flows.registry.versions import CHAMPION, find_version, policy_of, uri_of
@@ -46,7 +48,8 @@ def group(
         UserError: there is no such model, or the shop is refused.
     """
     set_up()
-    project = find_project()
+    project, folder = find_project(), (Path.cwd() / out).resolve()
+    refuse_closed(folder)
     untrained = model == UNTRAINED
     uri = UNTRAINED if untrained else _registered(project, model)
     words = caution() if untrained else ""
@@ -57,7 +60,6 @@ def group(
             if untrained
             else group_with(project, uri, shop.products, log)
         )
-        folder = (Path.cwd() / out).resolve()
         counts = write_groups(shop.products, found, words or uri, folder)
     create_markdown_artifact(
         f"# {counts['groups']} groups\n\n"
@@ -78,7 +80,9 @@ def _registered(project: Project, model: str) -> str:
     client = connect(project)
     champion = f"models:/{policy_of(project).models.production}@{CHAMPION}"
     try:
-        return uri_of(find_version(client, model or champion))
+        version = find_version(client, model or champion)
+        refuse_unusable(client, version)
+        return uri_of(version)
     except UserError as error:
         if model:
             raise

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 
 import httpx
 
+from flows.local.access import closed
 from ml.core.command import DISK_FULL
 
 FULL = "No space left on device: make room, and give the same command again; finished work is kept"
@@ -51,20 +52,6 @@ def unanswered() -> str:
         f"MLflow at {os.environ.get('MLFLOW_TRACKING_URI')} does not answer any more. Nothing is "
         "lost: DVC's cache holds the results of the finished stages. Give the same command again "
         "once the server is back"
-    )
-
-
-def closed(place: str, why: str) -> str:
-    """Returns what to do if this account may not read or write a file or folder.
-
-    Args:
-        place: the file or folder.
-        why: the system's reason.
-    """
-    return (
-        f"this account may not use {place} ({why}): give it the permission, or work in a clone of "
-        "its own. Commands that only read (status, history, evaluate, group --out FOLDER) need no "
-        "more than a registry that they can read, such as the server of MLFLOW_TRACKING_URI"
     )
 
 

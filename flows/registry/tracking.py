@@ -17,7 +17,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from flows.local.outages import closed
+from flows.local.access import closed, existing
 from flows.local.project import Project
 from ml.core.errors import UserError
 from ml.core.files import replacing
@@ -258,7 +258,7 @@ def _check_access(store: Path) -> None:
         if not os.access(store, os.R_OK):
             raise UserError(closed(str(store), "it cannot be read"))
         return
-    folder = next(one for one in store.parents if one.is_dir())
+    folder = existing(store.parent)
     if not os.access(folder, os.W_OK):
         raise UserError(
             f"there is no registry at {store}, and this account cannot make one, since it may not "
