@@ -1,7 +1,9 @@
 """`variants snapshot gc` removes what nobody needs, and nothing that anybody needs."""
 
 import hashlib
+import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from conftest import LONG_AGO, contents, edit_table, put
+from conftest import CANDIDATES, LONG_AGO, Clone, contents, edit_table, put
 
 from flows import snapshot_gc
 from flows.local import clones, snapshots
@@ -267,3 +269,50 @@ def test_the_remote_is_emptied_of_what_no_clone_needs_that_told_it(
         assert isinstance(found.tables()["catalog"], pd.DataFrame)
         for md5 in found.md5s.values():
             assert (tmp_path / "remote/files/md5" / md5[:2] / md5[2:]).is_file()
+
+
+@pytest.mark.full
+def test_registered_versions_of_two_clones_are_made_again_after_gc_in_either(
+    shop: Path, tmp_path: Path, make_clone: Callable[[], Clone]
+) -> None:
+    """Both share a cache; each retrains on its own shop, twice, and drops the earlier branch."""
+    grown = tmp_path / "grown"
+    shutil.copytree(shop, grown)
+    edit_table(grown / "catalog.csv", lambda t: t[:-3])
+    edit_table(grown / "pairs.csv", lambda t: t.iloc[0:0])
+    pair = [make_clone(), make_clone()]
+    for clone in pair:
+        clone.python("-m", "dvc", "config", "cache.dir", str(tmp_path / "cache"))
+        clone.git("commit", "--quiet", "--all", "-m", "a shared cache")
+    for clone, source in zip(pair, (shop, grown), strict=True):
+        clone.run("retrain", "--source", str(source))
+        clone.run("snapshot", "--no-commit", str(shop if source == grown else grown))
+        clone.git("checkout", "--quiet", "--", "data/previous.json")
+        (clone.root / POINTER).unlink()
+        for branch in clone.git("branch", "--list", "retrain/*", "--format=%(refname)").split():
+            clone.git("update-ref", "-d", branch)
+        clone.git("reflog", "expire", "--expire=now", "--all")
+    for clone in (*pair, pair[0]):
+        clone.run("snapshot", "gc", "--yes")
+    for clone in pair:
+        assert "equal bytes" in clone.run("reproduce", f"models:/{CANDIDATES}/1").stdout
+
+
+@pytest.mark.full
+def test_a_retraining_records_what_changed_since_the_snapshot_before(
+    shop: Path, tmp_path: Path, make_clone: Callable[[], Clone]
+) -> None:
+    grown = tmp_path / "shop"
+    shutil.copytree(shop, grown)
+    clone = make_clone()
+    clone.run("retrain", "--source", str(grown))
+    edit_table(grown / "catalog.csv", lambda t: t.assign(title=["new", *t["title"][1:]]))
+    clone.run("retrain", "--source", str(grown))
+    second = clone.client.get_model_version(CANDIDATES, "2")
+    file = clone.client.download_artifacts(second.run_id, "snapshot_diff/diff.json", str(tmp_path))
+    assert read_json(Path(file))["products"]["counts"] == {"added": 0, "removed": 0, "changed": 1}
+    clone.client.download_artifacts(second.run_id, "snapshot_diff/diff.html", str(tmp_path))
+    names = [f"models:/{CANDIDATES}/{number}" for number in (1, 2)]
+    shown = json.loads(clone.run("snapshot", "diff", "--json", *names).stdout)
+    assert list(shown["products"]["changed"].values()) == [["title"]]
+    assert "1" in clone.run("snapshot", "diff", *names).stdout

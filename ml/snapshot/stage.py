@@ -20,6 +20,7 @@ from ml.snapshot.picture_files import PictureFiles
 from ml.snapshot.picture_index import Digests, PictureIndex, load_index, save_index
 from ml.snapshot.shop import Log, Shop, open_shop
 from ml.snapshot.shop_paths import is_web
+from ml.snapshot.unreachable import explained
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,11 @@ def import_shop(
         What is in the snapshot now.
 
     Raises:
-        UserError: see `open_shop`; or a picture is a symbolic link. Nothing is written then.
+        UserError: see `open_shop`; a picture is a symbolic link; or the server of the shop does
+            not answer, or does not accept the credentials. Nothing is written then.
     """
-    shop = open_shop(source, columns, log)
+    with explained(source):
+        shop = open_shop(source, columns, log)
     catalog = shop.catalog.sort_values(["product_id", "image"], kind="stable", ignore_index=True)
     images = list(dict.fromkeys(catalog["image"].dropna()))
     if shop.pictures is not None:
@@ -97,7 +100,8 @@ def import_shop(
             beside / "images", out / "images", index, memory.cache if memory else None
         )
         fetched = memory.fetched if memory else Path(temporary)
-        stamps, found = _collect(shop, images, index, files, fetched, log)
+        with explained(source):
+            stamps, found = _collect(shop, images, index, files, fetched, log)
         names = {image: digests.sha256 for image, digests in found.items()}
         write_table(beside / "catalog.parquet", _with_names(catalog, names))
         if shop.pairs is not None and len(shop.pairs):
