@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext
 
 import pytest
-from conftest import CANDIDATES, PRODUCTION, ROOT
+from conftest import CANDIDATES, PRODUCTION, ROOT, Keep
 from mlflow.tracking import MlflowClient
 from prefect.logging import disable_run_logger
 from registry import NAMES, add_candidate, add_champion, hollow_model
@@ -31,6 +31,9 @@ WRITES = (
     "copy_model_version",
 )
 REASON = "it groups shoes by sole"
+# In the words of docs/reliability.md.
+HOW = "an interruption before the first write to the registry, before the second …; then once more"
+SERVES = "the old or the new champion serves at once, the new one after the second attempt"
 
 
 @pytest.fixture(scope="module")
@@ -119,8 +122,10 @@ def champion(client: MlflowClient) -> str:
 
 
 def test_a_rollback_is_finished_by_the_same_command_and_never_goes_one_too_far(
-    lived: Project, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+    lived: Project, client: MlflowClient, monkeypatch: pytest.MonkeyPatch, keep: Keep
 ) -> None:
+    ends = 0
+
     def decide() -> object:
         return roll_back(REASON, by="Rita")
 
@@ -131,12 +136,17 @@ def test_a_rollback_is_finished_by_the_same_command_and_never_goes_one_too_far(
         assert decisions(client, "rollback") == [("2", "3")], done
         tags = client.get_model_version(PRODUCTION, "3").tags
         assert tags["rolled_back"] == REASON
+        ends += 1
+    after = f"{SERVES}; the rollback is on record once and goes back by one version"
+    keep("2-rollback-writes", "rollback ended", HOW, {"writes of a rollback": ends}, [], after)
 
 
 @pytest.mark.full
 def test_a_promotion_is_finished_by_the_same_command_and_copies_once(
-    lived: Project, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+    lived: Project, client: MlflowClient, monkeypatch: pytest.MonkeyPatch, keep: Keep
 ) -> None:
+    ends = 0
+
     def decide() -> None:
         refused = pytest.raises(UserError, match="the champion already: there is nothing")
         with disable_run_logger(), refused if on_record() else nullcontext():
@@ -151,3 +161,6 @@ def test_a_promotion_is_finished_by_the_same_command_and_copies_once(
         assert champion(client) == "4", done
         assert on_record(), done
         assert len(client.search_model_versions(f"name = '{PRODUCTION}'")) == 4
+        ends += 1
+    after = f"{SERVES}; the promotion is on record once, and its candidate copied once"
+    keep("2-promotion-writes", "promotion ended", HOW, {"writes of a promotion": ends}, [], after)
