@@ -11,7 +11,7 @@ from mlflow.tracking import MlflowClient
 
 from flows.local.project import Project
 from flows.local.temporary_import import borrowed
-from flows.registry.model_files import grouping_of, model_file
+from flows.registry.model_files import grouping_of, model_file, unusable
 from flows.registry.remote_predict import Log, embed_with
 from flows.registry.tracking import connect
 from flows.registry.versions import (
@@ -154,7 +154,7 @@ def find_judged(
     """Looks up the model or baseline that `model` names.
 
     A baseline alone is grouped as beside the champion, or as beside the newest candidate if there
-    is no champion.
+    is no champion whose model can be used.
 
     Args:
         model: as of `evaluate`.
@@ -165,8 +165,11 @@ def find_judged(
     """
     names = policy_of(project).models
     if model in BASELINES:
-        version = version_by_alias(client, names.production, CHAMPION)
-        version = version or version_by_alias(client, names.candidates, CHALLENGER)
+        beside = (
+            version_by_alias(client, names.production, CHAMPION),
+            version_by_alias(client, names.candidates, CHALLENGER),
+        )
+        version = next((one for one in beside if one and not unusable(client, one)), None)
         unregistered: dict[str, Any] = {"method": params.grouping, "baselines": {}}
         stored = grouping_of(client, version) if version else unregistered
         threshold = stored["baselines"].get(model, params.default_threshold)

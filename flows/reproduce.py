@@ -15,12 +15,13 @@ from mlflow.tracking import MlflowClient
 from flows.local.dvc_config import add_remote, cache_of
 from flows.local.git import git
 from flows.local.pipeline import dvc, load_stages
+from flows.local.pointer import POINTER
 from flows.local.process import CommandError
 from flows.local.project import Project
 from flows.local.recipe import digest
 from flows.local.requirements import differing_versions
 from flows.local.scratch import scratch
-from flows.local.snapshots import POINTER, snapshot_id
+from flows.local.snapshots import snapshot_id
 from flows.registry.audit_trail import note_event, person
 from flows.registry.model_files import refuse_unusable
 from flows.registry.tracking import connect

@@ -6,13 +6,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from flows.local.dvc_config import cache_of
 from flows.local.git import git, succeeds
+from flows.local.pointer import POINTER, read_pointer
 from flows.local.project import Project
 from flows.local.scratch import scratch
-from flows.local.snapshots import POINTER
 from flows.local.stored_snapshot import TABLES, open_stored
 from flows.registry.tracking import connect
 from flows.registry.versions import find_version, uri_of
@@ -103,7 +101,7 @@ def snapshot_named(project: Project, name: str) -> str:
         if not succeeds(project.root, "cat-file", "-e", pointer):
             raise UserError(f"the commit '{name}' has no snapshot: name one that has {POINTER}")
         text = git(project.root, "cat-file", "blob", pointer)
-        return str(yaml.safe_load(text)["outs"][0]["md5"])
+        return read_pointer(text, f"the commit '{name}'").snapshot
     raise UserError(
         f"'{name}' names no snapshot: give a shop's folder or URL, the id of a snapshot, a commit "
         "or branch, or models:/NAME/VERSION"

@@ -4,9 +4,13 @@ The result is that of `dvc add data/snapshot`: the same pointer, the same cache,
 status` finds nothing to hash. Plain `dvc add` walks, looks up and links every file each time.
 """
 
+import hashlib
+import json
 import os
 from collections.abc import Mapping
+from operator import itemgetter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
@@ -14,9 +18,8 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc_data.hashfile.hash import hash_file
 from dvc_data.hashfile.hash_info import HashInfo
-from dvc_data.hashfile.tree import Tree
 
-from flows.local.snapshots import POINTER
+from flows.local.pointer import POINTER
 from ml.core.errors import UserError
 from ml.core.files import replacing
 from ml.core.paths import SNAPSHOT
@@ -53,35 +56,38 @@ def _track(
     repo: Any, root: Path, md5s: Mapping[str, str], kept: Mapping[str, int], meta: Mapping[str, Any]
 ) -> str:
     cache, folder = repo.cache.local, root / SNAPSHOT
-    tree = Tree()  # type: ignore[no-untyped-call]
+    entries: list[dict[str, str]] = []
     places: dict[str, str] = {}
     size, states = 0, []
     tables = [file.name for file in folder.iterdir() if file.is_file()]
     for name in (*md5s, *tables):
         place, bytes_ = f"{folder}/{name}", kept.get(name)
         if bytes_ is None:
-            md5 = md5s.get(name)
-            hashed = HashInfo("md5", md5) if md5 else hash_file(place, cache.fs, "md5")[1]
+            md5 = md5s.get(name) or str(hash_file(place, cache.fs, "md5")[1].value)
             info = cache.fs.info(place)
-            states.append((place, hashed, info))
+            states.append((place, HashInfo("md5", md5), info))
             bytes_ = info["size"]
         else:
-            hashed = HashInfo("md5", md5s[name])
-        tree.add(tuple(name.split("/")), None, hashed)
+            md5 = md5s[name]
+        entries.append({"md5": md5, "relpath": name})
         size += bytes_
-        places[str(hashed.value)] = place
-    tree.digest()
+        places[md5] = place
+    # As dvc_data's Tree writes it, which needs an object for each file.
+    listing = json.dumps(sorted(entries, key=itemgetter("relpath")), sort_keys=True).encode()
+    identity = f"{hashlib.md5(listing, usedforsecurity=False).hexdigest()}.dir"
     there = _present(cache, list(places))
     missing = {md5: place for md5, place in places.items() if md5 not in there}
     if missing:
         cache.add(list(missing.values()), cache.fs, list(missing), hardlink=False)
-    cache.add(tree.path, tree.fs, tree.oid, hardlink=False)
+    with TemporaryDirectory(dir=root / ".dvc") as temporary:
+        Path(temporary, "listing").write_bytes(listing)
+        cache.add(str(Path(temporary, "listing")), cache.fs, identity, hardlink=False)
     repo.state.save_many(states, cache.fs)
-    out = {"md5": tree.oid, "size": size, "nfiles": len(tree), "hash": "md5"}
+    out = {"md5": identity, "size": size, "nfiles": len(entries), "hash": "md5"}
     content = {"outs": [out | {"path": SNAPSHOT.name}], "meta": dict(meta)}
     with replacing(root / POINTER) as beside:
         beside.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-    return str(tree.oid)
+    return identity
 
 
 def _present(cache: Any, md5s: list[str]) -> set[str]:

@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from ml.core.errors import UserError
+from ml.core.params import read_params
 
 
 def apply_overrides(root: Path, overrides: dict[str, Any]) -> None:
@@ -16,14 +17,14 @@ def apply_overrides(root: Path, overrides: dict[str, Any]) -> None:
         overrides: param, such as "train.epochs" → its new value.
 
     Raises:
-        UserError: params.yaml has no such param.
+        UserError: params.yaml has no such param, or cannot be read.
     """
     if not overrides:
         return
-    params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
+    params = read_params(root / "params.yaml")
     for name, value in overrides.items():
         *path, last = name.split(".")
-        place = params
+        place: Any = params
         for part in path:
             place = place.get(part) if isinstance(place, dict) else None
         if not isinstance(place, dict) or last not in place:

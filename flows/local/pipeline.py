@@ -11,6 +11,7 @@ import yaml
 
 from flows.local.process import CommandError, stream
 from ml.core.errors import UserError
+from ml.core.params import read_params
 
 CACHED = re.compile(r"^Stage '.*' (is cached|didn't change)")
 HINTS = re.compile(  # DVC's advice to a person who runs it by hand; the flow commits by itself
@@ -78,7 +79,7 @@ def load_stages(root: Path) -> list[Stage]:
 
 def used_params(root: Path, stages: list[Stage]) -> dict[str, Any]:
     """Returns the sections of params.yaml that the stages read; a missing section is None."""
-    params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
+    params = read_params(root / "params.yaml")
     return {
         section: params.get(section)
         for section in sorted({name for stage in stages for name in stage.params})

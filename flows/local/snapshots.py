@@ -4,12 +4,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import yaml
 from filelock import FileLock
 
 from flows.local.clones import register_clone, using_cache
 from flows.local.git import commit_files, succeeds
 from flows.local.pipeline import dvc, run_module
+from flows.local.pointer import POINTER, read_pointer
 from flows.local.project import Project
 from flows.local.stored_snapshot import open_stored
 from ml.core.errors import UserError
@@ -18,17 +18,16 @@ from ml.core.paths import PREVIOUS, SNAPSHOT
 from ml.snapshot.diff import diff_snapshots
 from ml.validate.split import choose_split_by
 
-POINTER = SNAPSHOT.with_suffix(".dvc")
-
 
 def snapshot_id(root: Path) -> str:
     """Returns the id of the snapshot in a checkout: DVC's own hash of the folder.
 
     Raises:
-        UserError: the checkout has no snapshot.
+        UserError: the checkout has no snapshot, or its pointer cannot be read.
     """
     try:
-        return str(yaml.safe_load((root / POINTER).read_text(encoding="utf-8"))["outs"][0]["md5"])
+        text = (root / POINTER).read_text(encoding="utf-8", errors="replace")
+        return read_pointer(text, f"the checkout '{root}'").snapshot
     except FileNotFoundError as error:
         raise UserError(
             "this commit has no snapshot: name a shop with --source, or import one first with "
@@ -163,21 +162,31 @@ def previous_snapshot(project: Project, source: str, identity: str) -> dict[str,
         text = _committed(project, commit, POINTER)
         if text is None:
             continue  # the commit removed the pointer
-        pointer = yaml.safe_load(text)
-        meta = pointer.get("meta") or {}
-        if meta.get("source") != source:
+        try:
+            pointer = read_pointer(text, f"the commit {commit}")
+        except UserError:
+            continue  # a person broke it, and a later commit mended it
+        if pointer.source != source or pointer.products is None:
             continue
-        if pointer["outs"][0]["md5"] == identity:
-            earlier = _committed(project, commit, PREVIOUS)
-            known: dict[str, object] = json.loads(earlier) if earlier else {}
+        known = _noted(project, commit)
+        if pointer.snapshot == identity:
             return known if known.get("snapshot") else None
         newest = newest or {
             "source": source,
-            "snapshot": pointer["outs"][0]["md5"],
-            "products": meta["products"],
-            "split_by": json.loads(_committed(project, commit, PREVIOUS) or "{}").get("split_by"),
+            "snapshot": pointer.snapshot,
+            "products": pointer.products,
+            "split_by": known.get("split_by"),
         }
     return newest
+
+
+def _noted(project: Project, commit: str) -> dict[str, object]:
+    """The content of data/previous.json in a commit; empty if it has none that can be read."""
+    try:
+        content = json.loads(_committed(project, commit, PREVIOUS) or "{}")
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _committed(project: Project, commit: str, file: Path) -> str | None:

@@ -25,15 +25,8 @@ def load_params(section: str, model: type[Section], path: Path = Path("params.ya
         UserError: the file or section does not exist, the file is not YAML, or a param is missing,
             unknown or out of range. The message names every mistake and its place.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(
-            f"there is no {path} here: run stages from the project's root, or name it"
-        ) from error
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not valid YAML: {error}") from error
-    if not isinstance(content, dict) or section not in content:
+    content = read_params(path)
+    if section not in content:
         raise UserError(f"{path} has no section '{section}'")
     try:
         return model.model_validate(content[section])
@@ -41,13 +34,32 @@ def load_params(section: str, model: type[Section], path: Path = Path("params.ya
         raise UserError(f"{path} does not hold: {describe(error, section)}") from error
 
 
+def read_params(path: Path) -> dict[str, Any]:
+    """Reads all sections of params.yaml.
+
+    Raises:
+        UserError: the file does not exist, is not YAML, or holds no sections.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(
+            f"there is no {path} here: run stages from the project's root, or name it"
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} holds no sections of params: restore it from git")
+    return content
+
+
 def profile_params(name: str, path: Path = Path("params.yaml")) -> dict[str, Any]:
     """Returns the params of a profile, such as {"prepare.side": 224}.
 
     Raises:
-        UserError: the profile does not exist.
+        UserError: the profile does not exist, or as `read_params`.
     """
-    profiles = yaml.safe_load(path.read_text(encoding="utf-8")).get("profiles") or {}
+    profiles = read_params(path).get("profiles") or {}
     if name not in profiles:
         raise UserError(
             f"params.yaml has no profile '{name}'; it has {', '.join(profiles) or 'none'}"
