@@ -79,7 +79,7 @@ def _track(
     missing = {md5: place for md5, place in places.items() if md5 not in there}
     if missing:
         cache.add(list(missing.values()), cache.fs, list(missing), hardlink=False)
-    with TemporaryDirectory(dir=root / ".dvc") as temporary:
+    with TemporaryDirectory() as temporary:
         Path(temporary, "listing").write_bytes(listing)
         cache.add(str(Path(temporary, "listing")), cache.fs, identity, hardlink=False)
     repo.state.save_many(states, cache.fs)

@@ -4,6 +4,7 @@
 checkout. What the import knows of earlier ones is in the folder `.variants/imports` of the project.
 """
 
+import gc
 import hashlib
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +26,7 @@ def main(
     columns: Annotated[str, typer.Option(help="Names of columns: THEIRS=OURS,…")] = "",
 ) -> None:
     """Imports the shop SOURCE (a folder or fsspec URL) into data/snapshot, and DVC tracks it."""
+    gc.disable()  # of a large catalogue it takes a sixth of the time, and finds nothing
     root = Path.cwd()
     memory = memory_of(room, source, cache_of(root), verify)
     made = import_shop(source, root / SNAPSHOT, memory, parse_columns(columns))

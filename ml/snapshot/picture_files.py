@@ -29,8 +29,11 @@ class PictureFiles:
         self.folder, self.before, self.cache = folder, before, cache
         self.kept: dict[str, Facts] = {}
         folder.mkdir(parents=True)
+        self._before = dict(file_facts(before))
         self._unchanged = {
-            name: facts for name, facts in file_facts(before) if index.written.get(name) == facts
+            name: facts
+            for name, facts in self._before.items()
+            if facts and index.written.get(name) == facts
         }
 
     def take(self, digests: Digests) -> bool:
@@ -59,7 +62,7 @@ class PictureFiles:
 
     def facts(self) -> dict[str, Facts]:
         """Returns the facts of all files, those that are kept included."""
-        return dict(file_facts(self.folder)) | self.kept
+        return {name: facts for name, facts in file_facts(self.folder) if facts} | self.kept
 
     def finish(self) -> None:
         """Moves the kept files of the snapshot before into the folder, which is whole then.
@@ -68,18 +71,20 @@ class PictureFiles:
         """
         if not self.kept:
             return
-        for file in self.before.iterdir():
-            if file.name not in self.kept:
-                remove(file)
+        for name in self._before.keys() - self.kept.keys():
+            remove(self.before / name)
         for file in self.folder.iterdir():
             file.replace(self.before / file.name)
         self.folder.rmdir()
         self.before.replace(self.folder)
 
 
-def file_facts(folder: Path) -> Iterable[tuple[str, Facts]]:
-    """Returns name and facts of each plain file in a folder; nothing if there is no folder."""
-    found = []
+def file_facts(folder: Path) -> Iterable[tuple[str, Facts | None]]:
+    """Returns the names in a folder with their facts, None for all that is no plain file.
+
+    Nothing is returned if there is no folder.
+    """
+    found: list[tuple[str, Facts | None]] = []
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_file(follow_symlinks=False):
@@ -87,6 +92,8 @@ def file_facts(folder: Path) -> Iterable[tuple[str, Facts]]:
                 # Some file systems set the highest bit of inodes, which tables cannot hold.
                 inode = facts.st_ino % 2**63
                 found.append((entry.name, (inode, facts.st_mtime_ns, facts.st_size)))
+            else:
+                found.append((entry.name, None))
     return found
 
 
