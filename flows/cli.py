@@ -17,7 +17,6 @@ from flows.local.outages import outage
 from flows.local.project import Project, find_project
 from ml.core.command import run_app
 from ml.core.errors import UserError, visible
-from ml.core.params import profile_params
 from ml.snapshot.column_names import parse_columns
 from ml.snapshot.layouts import LAYOUTS
 
@@ -278,6 +277,8 @@ def retrain(
     it is. If nothing has changed since an earlier run, the command prints the model of that run. A
     killed run goes on from its last checkpoint when you give the same command again.
     """
+    from ml.core.params import profile_params
+
     project = find_project()
     overrides = (profile_params(profile, project.root / "params.yaml") if profile else {}) | dict(
         map(_param, set_ or [])

@@ -7,8 +7,6 @@ import errno
 import os
 from collections.abc import Iterable, Iterator
 
-import httpx
-
 from flows.local.access import closed
 from ml.core.command import DISK_FULL
 
@@ -36,11 +34,12 @@ def outage(error: BaseException | None) -> str | None:
             return closed(str(one.filename), str(one.strerror))
         if READ_ONLY in str(one):
             return closed("the embedded registry", "it is read-only")
-        if isinstance(one, httpx.TransportError) or REACH in str(one):
-            return AWAY
-        # Imported here so that no command starts later for it: MLflow has imported it by then.
+        # Imported here so that no command starts later for them: who raises has imported them.
+        import httpx
         import requests
 
+        if isinstance(one, httpx.TransportError) or REACH in str(one):
+            return AWAY
         if isinstance(one, (requests.ConnectionError, requests.Timeout)):
             return unanswered()
     return None
