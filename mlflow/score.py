@@ -4,10 +4,12 @@
 
 A model holds the code that made it. This script imports nothing of the checkout, so that the model
 uses its own `ml`, and an old champion is measured exactly as it serves. MLFLOW_TRACKING_URI names
-the registry.
+the registry. The model is copied beside the result: MLflow writes into the folder that it loads
+from, which may be in a checkout that is read-only.
 """
 
 import sys
+from pathlib import Path
 
 import mlflow
 import pandas as pd
@@ -22,7 +24,9 @@ def main(model_uri: str, table: str, result: str, output: str) -> None:
         result: Parquet file to write; row i belongs to row i of the table.
         output: "groups" or "embeddings", see `ColorVariants.predict` in mlflow/serving.py.
     """
-    model = mlflow.pyfunc.load_model(model_uri)
+    copy = Path(result).with_name("model")
+    copy.mkdir()
+    model = mlflow.pyfunc.load_model(model_uri, dst_path=str(copy))
     found = model.predict(pd.read_parquet(table), params={"output": output})
     found.columns = [str(column) for column in found.columns]
     found.to_parquet(result)

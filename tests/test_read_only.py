@@ -76,7 +76,7 @@ def reads(clone: Clone, shop: Path, folder: Path) -> None:
         ["history"],
         ["evaluate", f"models:/{PRODUCTION}@champion", "--source", str(shop)],
         ["group", "--source", str(shop), "--out", str(folder / "groups")],
-        ["snapshot", "diff", str(shop), str(shop)],
+        ["snapshot", "diff", str(shop), str(shop), "--out", str(folder / "diff")],
         ["retrain", "--help"],
     ):
         done = closed(clone, *command)
