@@ -4,6 +4,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -69,6 +70,18 @@ def test_unchanged_pictures_are_known_without_reading_them(
     import_shop(str(growing), out, memory)
     assert sorted(reads) == ["images/2.jpg", "images/9.jpg"]
     assert contents(out) == fresh(growing, tmp_path / "again")
+
+
+def test_a_snapshot_elsewhere_does_not_make_the_one_here_forgotten(
+    growing: Path, memory: Memory, tmp_path: Path
+) -> None:
+    """Retrainings take snapshots of the same shop in worktrees of their own."""
+    import_shop(str(growing), tmp_path / "here", memory)
+    put(growing / "images/2.jpg", b"other bytes", LONG_AGO + 1)
+    import_shop(str(growing), tmp_path / "worktree", replace(memory, stays=False))
+    made = import_shop(str(growing), tmp_path / "here", memory)
+    assert len(made.kept) == 5
+    assert contents(tmp_path / "here") == contents(tmp_path / "worktree")
 
 
 def test_verify_reads_everything_and_finds_what_kept_its_size_and_time(

@@ -28,25 +28,26 @@ def main(
     """Imports the shop SOURCE (a folder or fsspec URL) into data/snapshot, and DVC tracks it."""
     gc.disable()  # of a large catalogue it takes a sixth of the time, and finds nothing
     root = Path.cwd()
-    memory = memory_of(room, source, cache_of(root), verify)
+    memory = memory_of(room, source, cache_of(root), verify, stays=room.parent == root)
     made = import_shop(source, root / SNAPSHOT, memory, parse_columns(columns))
     md5s = {f"images/{one.sha256}": one.md5 for one in made.digests.values()}
     kept = {f"images/{name}": size for name, size in made.kept.items()}
     track(root, md5s, kept, {"source": source, "products": made.products})
 
 
-def memory_of(room: Path, source: str, cache: Path, verify: bool = False) -> Memory:
+def memory_of(
+    room: Path, source: str, cache: Path, verify: bool = False, stays: bool = True
+) -> Memory:
     """Returns what a project knows of earlier imports of a source.
 
     Args:
         room: the project's folder `.variants`.
         cache: the folder of DVC's cache.
-        verify: as of `Memory`.
+        verify, stays: as of `Memory`.
     """
     name = hashlib.sha256(source.encode()).hexdigest()[:32]
-    return Memory(
-        room / "imports" / f"{name}.parquet", room / "fetched", cache / "files/md5", verify
-    )
+    index = room / "imports" / f"{name}.parquet"
+    return Memory(index, room / "fetched", cache / "files/md5", verify, stays)
 
 
 if __name__ == "__main__":

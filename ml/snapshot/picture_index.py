@@ -71,10 +71,11 @@ def load_index(path: Path) -> PictureIndex:
 def save_index(path: Path, index: PictureIndex) -> None:
     """Writes an index, whole or not at all."""
     rows = [
-        (image, *stamp, digests.sha256, digests.md5, *index.written[digests.sha256])
+        (image, *stamp, digests.sha256, digests.md5, *index.written.get(digests.sha256, NO_FILE))
         for image, (stamp, digests) in index.read.items()
     ]
     write_table(path, pd.DataFrame(rows, columns=list(COLUMNS)))
 
 
+NO_FILE = (0, 0, 0)  # the facts of no file
 COLUMNS = ("image", "size", "mark", "sha256", "md5", "inode", "changed", "bytes")

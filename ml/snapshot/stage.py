@@ -32,12 +32,15 @@ class Memory:
         fetched: folder of the pictures that were fetched from the web.
         cache: folder of files by their MD5, as DVC keeps them; None: there is none.
         verify: whether everything is read again nevertheless.
+        stays: whether the snapshot stays in its folder, so that the next import can take its files
+            over. That of a retraining's worktree does not.
     """
 
     index: Path
     fetched: Path
     cache: Path | None = None
     verify: bool = False
+    stays: bool = True
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ def import_shop(
             write_table(beside / "pairs.parquet", pairs)
         if shop.pictures is not None and len(shop.pictures):
             write_table(beside / "pictures.parquet", _with_names(shop.pictures, names))
-        written = files.facts()
+        written = files.facts() if memory is None or memory.stays else index.written
         if out.is_dir():
             _take_over(files, out)
     if memory:
