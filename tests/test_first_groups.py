@@ -190,17 +190,23 @@ def test_first_groups_need_no_model_and_register_none(
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("count", [1, 2])
-def test_a_shop_of_one_or_two_products_gets_first_groups(
-    make_clone: Callable[[], Clone], own_shop: Path, tmp_path: Path, count: int
+def test_the_smallest_and_the_most_broken_shops_get_an_answer(
+    make_clone: Callable[[], Clone], shop: Path, tmp_path: Path
 ) -> None:
-    catalog = pd.read_csv(own_shop / "catalog.csv", dtype=str)
-    catalog.head(count).to_csv(own_shop / "catalog.csv", index=False)
-    (own_shop / "pairs.csv").unlink()
-    out = tmp_path / "out"
-    command = ("group", "--source", str(own_shop), "--model", "untrained", "--out", str(out))
-    make_clone().run(*command)
-    assert len(pd.read_csv(out / "groups.csv", dtype=str)) == count
+    clone = make_clone()
+    catalog = pd.read_csv(shop / "catalog.csv", dtype=str)
+    for name, count, broken in (("one", 1, False), ("two", 2, False), ("broken", 3, True)):
+        folder, out = tmp_path / name, tmp_path / f"{name}-out"
+        (folder / "images").mkdir(parents=True)
+        catalog.head(count).to_csv(folder / "catalog.csv", index=False)
+        for image in catalog["image"].head(count):
+            content = b"no picture" if broken else (shop / image).read_bytes()
+            (folder / image).write_bytes(content)
+        command = ("group", "--source", str(folder), "--model", "untrained", "--out", str(out))
+        clone.run(*command)
+        groups = pd.read_csv(out / "groups.csv", dtype=str)
+        assert groups["problem"].notna().tolist() == [broken] * count
+        assert groups["group"].isna().tolist() == [broken] * count
 
 
 @pytest.mark.full
