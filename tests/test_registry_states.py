@@ -469,3 +469,17 @@ def test_a_deleted_experiment_is_restored_with_a_word(registry: Registry) -> Non
     assert open_experiment(registry.project, registry.client, said.append) == before
     assert "was deleted in MLflow: it is restored" in said[0]
     assert registry.client.create_run(before)
+
+
+def test_a_deleted_logged_model_is_named_before_its_files_are_collected(
+    registry: Registry,
+) -> None:
+    client = registry.client
+    experiment = open_experiment(registry.project, client, print)
+    logged = client.create_logged_model(experiment)
+    hollow_model(Path(str(logged.artifact_location).removeprefix("file://")))
+    client.create_model_version(CANDIDATES, f"models:/{logged.model_id}", tags={"recipe": "cake"})
+    client.delete_logged_model(logged.model_id)
+    found = [one for one in status(registry.project)["problems"] if "logged" in one["state"]]
+    assert [one["version"] for one in found] == [f"models:/{CANDIDATES}/4"]
+    assert "`mlflow gc` removes it for good" in found[0]["mend"]

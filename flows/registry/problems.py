@@ -1,5 +1,6 @@
 """What people have done to the registry by hand, and how each state is mended."""
 
+import re
 import shlex
 
 from mlflow.entities.model_registry import ModelVersion
@@ -22,6 +23,8 @@ from flows.registry.versions import (
 )
 from ml.core.errors import UserError
 from ml.promote.policy import ModelNames
+
+LOGGED = re.compile(r"/models/(m-[0-9a-f]{32})/")  # in the place of the files of a logged model
 
 
 def problems(
@@ -128,12 +131,34 @@ def _files(client: MlflowClient, version: ModelVersion) -> Problem | None:
     except UserError as error:
         return Problem(str(error), uri_of(version), "see whether the place of the files answers")
     if why is None:
-        return None
+        return _logged_model(client, version)
     return Problem(
         f"the model of {uri_of(version)} cannot be used, since {why}",
         uri_of(version),
         "restore the files from a backup; the same `variants retrain` makes the same model again",
     )
+
+
+def _logged_model(client: MlflowClient, version: ModelVersion) -> Problem | None:
+    """Looks whether the logged model whose files the version uses is deleted."""
+    place = client.get_model_version_download_uri(version.name, str(version.version))
+    logged = LOGGED.search(place)
+    if logged is None:
+        return None
+    try:
+        client.get_logged_model(logged[1])
+    except MlflowException as error:
+        if error.error_code not in ABSENT:
+            raise
+        return Problem(
+            f"the logged model {logged[1]} of {uri_of(version)} was deleted, but its files still "
+            "serve",
+            uri_of(version),
+            f"keep a copy of {place}, since `mlflow gc` removes it for good and MLflow cannot "
+            "restore a logged model; once the files are gone, the same `variants retrain` makes "
+            "the same model again",
+        )
+    return None
 
 
 def _run(client: MlflowClient, version: ModelVersion) -> Problem | None:
