@@ -178,10 +178,10 @@ def write_shop(folder: Path, catalog: str, **files: str) -> Path:
     return folder
 
 
-THEIRS = "sku;Foto;Marke;Geschlecht;Art\n007;a.jpg;Müller;Damen;Kleid\n"
+THEIRS = "sku;Bild;Marke;Geschlecht;Art\n007;a.jpg;Müller;Damen;Kleid\n"
 NAMES = {
     "sku": "product_id",
-    "Foto": "image",
+    "Bild": "image",
     "Marke": "brand",
     "Geschlecht": "gender",
     "Art": "article_type",
@@ -213,7 +213,7 @@ def test_a_file_of_windows_is_read_with_the_encoding_of_shop_yaml(tmp_path: Path
         ("sku", "write the shop's name"),
         ("=product_id", "write the shop's name"),
         ("nothing=brand", "has the column 'nothing'"),
-        ("sku=product_id,Foto=product_id", "sku and Foto would both be named product_id"),
+        ("sku=product_id,Bild=product_id", "sku and Bild would both be named product_id"),
     ],
 )
 def test_columns_that_cannot_be_renamed_are_refused(
@@ -229,7 +229,7 @@ def test_columns_that_cannot_be_renamed_are_refused(
     ("content", "words"),
     [
         ("columns: [sku]", "columns"),
-        ("colums: {}", "colums"),
+        ("kolumns: {}", "kolumns"),
         ("- x", "shop.yaml"),
         ("encoding: 7", "encoding"),
         ("delimiter: ab", "delimiter"),

@@ -34,7 +34,7 @@ def test_the_split_of_a_brand_never_changes_and_all_splits_are_used() -> None:
 
 
 def test_colours_of_one_design_are_one_family_by_title_column_or_not_at_all() -> None:
-    titles = ["Polo, Red", "Light-Blue Polo", "polo  NAVY", "Bolo Red", "Rouge", "Noir", None]
+    titles = ["Polo, Red", "Light-Blue Polo", "polo  NAVY", "Bolo Red", "Rot", "Noir", None]
     shop = a_shop(["b"], titles, base_colour=[None, None, None, None, None, "noir", None])
     families = design_families(shop)
     assert families[:3].nunique() == 1
