@@ -189,10 +189,8 @@ def look_at(source: Path, folder: Path) -> tuple[Catalogue, pd.DataFrame]:
         None if pd.isna(name) else (folder / "snapshot/images" / name).read_bytes()
         for name in products["sha256"]
     ]
-    with (
-        untrained_predictor() as predictor,
-        progress("embed", len(products), "pictures") as advance,
-    ):
+    predictor = untrained_predictor()
+    with progress("embed", len(products), "pictures") as advance:
         found: Embedded = predictor.embed(contents, products["article_type"], advance)
     good = np.array([problem is None for problem in found.problems])
     how = CropParams.model_validate(CROP)

@@ -110,9 +110,9 @@ def test_on_real_photos_first_groups_are_better_than_those_of_naive_baselines() 
 def seen(shop: Path) -> tuple[UntrainedPredictor, pd.DataFrame, Embedded]:
     """The untrained predictor, 40 products of the generated shop, and their embeddings."""
     products = pd.read_csv(shop / "catalog.csv", dtype=str).head(40)
-    with untrained_predictor() as predictor:
-        contents = [(shop / name).read_bytes() for name in products["image"]]
-        return predictor, products, predictor.embed(contents, products["article_type"])
+    contents = [(shop / name).read_bytes() for name in products["image"]]
+    predictor = untrained_predictor()
+    return predictor, products, predictor.embed(contents, products["article_type"])
 
 
 Seen = tuple[UntrainedPredictor, pd.DataFrame, Embedded]
@@ -216,10 +216,10 @@ def test_first_groups_of_real_photos_beat_gray_pixels_by_a_margin() -> None:
     pairs = pd.read_csv(PHOTOS / "pairs.csv", dtype=str)
     products = products[products["brand"].map(split_of) == "test"].reset_index(drop=True)
     contents = [(PHOTOS / name).read_bytes() for name in products["image"]]
-    with untrained_predictor() as predictor:
-        embedded = predictor.embed(contents, products["article_type"])
-        own = predictor.relative(products, embedded)
-        group = predictor.group(products, embedded)["group"].to_numpy()
+    predictor = untrained_predictor()
+    embedded = predictor.embed(contents, products["article_type"])
+    own = predictor.relative(products, embedded)
+    group = predictor.group(products, embedded)["group"].to_numpy()
     annotations = build_annotations(products, pairs)
     annotated, of = annotations.indices, annotations.block_pairs
     how = CropParams.model_validate(CROP)

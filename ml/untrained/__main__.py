@@ -18,12 +18,10 @@ def main(table: Path, result: Path) -> None:
     pictures = (
         Path(one).read_bytes() if isinstance(one, str) else None for one in products["image"]
     )
-    with (
-        untrained_predictor() as predictor,
-        progress("group", len(products), "pictures") as advance,
-    ):
+    predictor = untrained_predictor()
+    with progress("group", len(products), "pictures") as advance:
         embedded = predictor.embed(pictures, products["article_type"], advance)
-        write_table(result, predictor.group(products, embedded))
+    write_table(result, predictor.group(products, embedded))
 
 
 run_stage(main)

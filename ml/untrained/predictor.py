@@ -1,7 +1,5 @@
 """Groups a catalogue by ImageNet features, which are whitened on the catalogue itself."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -58,8 +56,7 @@ class UntrainedPredictor(Predictor):
         return super().group(products, embedded, threshold)
 
 
-@contextmanager
-def untrained_predictor() -> Iterator[UntrainedPredictor]:
+def untrained_predictor() -> UntrainedPredictor:
     """Makes the untrained predictor; it makes torch repeatable for the whole process."""
     exact(THREADS)
     with TemporaryDirectory() as name:
@@ -75,7 +72,7 @@ def untrained_predictor() -> Iterator[UntrainedPredictor]:
                 "calibration": None,
             },
         )
-        yield UntrainedPredictor(folder)
+        return UntrainedPredictor(folder)
 
 
 def _readable(embedded: Embedded) -> np.ndarray:
