@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import fsspec
 import pandas as pd
@@ -15,10 +16,13 @@ import yaml
 from conftest import LONG_AGO, Clone, contents, edit_table, put
 from dvc.repo import Repo
 from dvc_data.hashfile import build
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from flows.local import tracked_import
 from flows.local.project import Project
 from flows.local.snapshots import POINTER, import_here
+from flows.local.stored_snapshot import TABLES
 from flows.snapshot_diff import diff
 from ml.core.errors import UserError
 from ml.core.files import read_json
@@ -26,6 +30,7 @@ from ml.core.leftovers import remove_leftovers
 from ml.core.paths import PREVIOUS, SNAPSHOT
 from ml.data.schema import PAIR_COLUMNS
 from ml.snapshot.diff import diff_snapshots
+from ml.snapshot.diff_page import Side, write_diff
 from ml.snapshot.picture_files import share
 from ml.snapshot.picture_index import digests_of
 from ml.snapshot.shop import Shop
@@ -348,6 +353,32 @@ def test_ids_that_come_twice_and_missing_ids_are_compared_too() -> None:
     after = before.assign(sha256=["x", "z", None])[:2]
     found = diff_snapshots({"catalog": before}, {"catalog": after}).products
     assert (found.added, found.removed, found.changed) == ([], [""], {"a (2)": ["picture"]})
+
+
+VALUES = st.sampled_from(["a", "b", "a (2)", "a (2) (2)", "", "é", None])
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(st.lists(st.lists(VALUES, min_size=6, max_size=6), max_size=5), min_size=6))
+def test_any_two_snapshots_can_be_compared(rows: list[list[list[str | None]]]) -> None:
+    """Whatever their tables hold: the contract judges them later."""
+    names = ["product_id", "image", "brand", "gender", "article_type", "sha256"]
+    pairs = ["left", "right", "color_variants", "confidence", "annotator", "note"]
+    pictures = ["product_id", "image", "role", "position", "sha256", "note"]
+    frames = [
+        pd.DataFrame(part, columns=columns, dtype=object)
+        for part, columns in zip(rows[:6], [names] * 2 + [pairs] * 2 + [pictures] * 2, strict=True)
+    ]
+    with TemporaryDirectory() as folder:
+        first, second = (
+            Side("one", dict(zip(TABLES, frames[place::2], strict=True)), lambda _: None)
+            for place in (0, 1)
+        )
+        found = write_diff(first, second, Path(folder))
+        same = write_diff(first, first, Path(folder))
+    counts = found.products.counts()
+    assert len(frames[0]) - counts["removed"] + counts["added"] == len(frames[1])
+    assert {*same.products.counts().values(), *same.pairs.counts().values()} == {0}
 
 
 @pytest.mark.full

@@ -123,6 +123,7 @@ def test_only_what_nobody_needs_goes_and_only_when_asked(both: Clones) -> None:
     assert both.gc(both.first).files == {}
 
 
+@pytest.mark.full
 def test_what_only_a_deleted_branch_a_tag_or_another_worktree_names_stays(
     both: Clones, tmp_path: Path
 ) -> None:
@@ -199,6 +200,7 @@ def test_a_clone_that_is_gone_keeps_what_it_told_until_it_is_forgotten(both: Clo
     assert [one.path for one in clones.cache_records(both.first.root)] == [str(both.first.root)]
 
 
+@pytest.mark.full
 def test_a_clone_on_another_machine_keeps_what_it_told(both: Clones) -> None:
     both.take(both.first, "own")
     theirs = both.take(both.second, "theirs")
@@ -248,6 +250,7 @@ def test_nothing_is_removed_while_it_is_uncertain_what_is_needed(
     assert len(both.gc(both.first, "models:/shoes/3").files) > 0
 
 
+@pytest.mark.full
 def test_the_remote_is_emptied_of_what_no_clone_needs_that_told_it(
     both: Clones, tmp_path: Path
 ) -> None:

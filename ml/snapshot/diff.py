@@ -90,8 +90,9 @@ def _products(tables: Tables) -> pd.DataFrame:
     table = catalog.set_index("product_id")
     if pictures is not None:
         columns = [one for one in pictures.columns if one not in ("product_id", "image")]
-        rows = pictures[columns].astype(str).agg("|".join, axis=1)
-        further = rows.groupby(pictures["product_id"]).agg(" ".join)
+        rows = [repr(row) for row in pictures[columns].itertuples(index=False, name=None)]
+        further = pd.Series(rows, index=pictures.index, dtype=object)
+        further = further.groupby(pictures["product_id"]).agg(" ".join)
         table = table.assign(pictures=further.reindex(table.index).to_numpy())
     return table
 
@@ -107,8 +108,7 @@ def _pairs(pairs: pd.DataFrame | None) -> pd.DataFrame:
 def _unique(table: pd.DataFrame) -> pd.DataFrame:
     """A table whose index is unique: the second row of a key is KEY (2)."""
     keys = pd.Series(table.index, dtype=object).fillna("").astype(str)
-    if keys.is_unique:
-        return table.set_axis(pd.Index(keys, dtype=object))
-    turn = keys.groupby(keys).cumcount()
-    again = keys + turn.map(lambda number: f" ({number + 1})" if number else "")
-    return table.set_axis(pd.Index(again, dtype=object))
+    while not keys.is_unique:  # a shop may have an id of this form too
+        turn = keys.groupby(keys).cumcount()
+        keys = keys + turn.map(lambda number: f" ({number + 1})" if number else "")
+    return table.set_axis(pd.Index(keys, dtype=object))

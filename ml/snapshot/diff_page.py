@@ -88,13 +88,18 @@ def _rows(side: Side, keys: list[str]) -> dict[str, pd.Series]:
     """The rows of some products by their keys; of an id that comes twice, the first."""
     catalog = side.tables["catalog"]
     assert catalog is not None
-    wanted = keys[:SHOWN]
     ids = catalog["product_id"].fillna("").astype(str)
-    table = fill_unknown(catalog[ids.isin({*wanted, *(key.rpartition(" (")[0] for key in wanted)})])
-    found: dict[str, pd.Series] = {}
-    for _, row in table.iterrows():
-        found.setdefault(str(row["product_id"] or ""), row)
-    return {key: found[key if key in found else key.rpartition(" (")[0]] for key in wanted}
+    first = catalog[~ids.duplicated()].set_axis(ids[~ids.duplicated()])
+    wanted = {key: _id_of(key, first.index) for key in keys[:SHOWN]}
+    rows = fill_unknown(first.loc[list(wanted.values())])
+    return {key: row for key, (_, row) in zip(wanted, rows.iterrows(), strict=True)}
+
+
+def _id_of(key: str, ids: pd.Index) -> str:
+    """The id of a product, of which a key may be that of its second row, ID (2)."""
+    while key not in ids:
+        key = key.rpartition(" (")[0]
+    return key
 
 
 def _picture(side: Side, row: pd.Series) -> np.ndarray:
