@@ -42,6 +42,10 @@ CHECKED = (
 )
 PLACE = "a #1, [b] (c) 50 % ü/project"  # where a clone may lie
 PROMISED = 5.0  # seconds within which an interrupted command ends
+ENDS = (
+    f"it ends within {PROMISED:.0f} s with 128 + the signal's number, says how to go on, shows no "
+    "traceback, leaves no process"
+)
 PATIENCE = 900.0  # seconds that a busy machine may need for one minute of work
 
 

@@ -1,16 +1,23 @@
 """A promotion or rollback that ends before any of its writes is finished by the same command.
 
 Each is ended before its first write to the registry, before its second, and so on. The real
-commands are killed and interrupted in tests/test_reliability.py, at random moments.
+commands are interrupted at random moments, those that need a model in tests/test_reliability.py.
 """
 
+import random
 import shutil
 import sqlite3
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
-from conftest import CANDIDATES, PRODUCTION, ROOT, Keep
+from conftest import CANDIDATES, PRODUCTION, ROOT, Clone, Keep
+from faults import ENDS, INTERRUPTIONS, Command, Interruption
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 from prefect.logging import disable_run_logger
 from registry import NAMES, add_candidate, add_champion, hollow_model
@@ -164,3 +171,89 @@ def test_a_promotion_is_finished_by_the_same_command_and_copies_once(
         ends += 1
     after = f"{SERVES}; the promotion is on record once, and its candidate copied once"
     keep("2-promotion-writes", "promotion ended", HOW, {"writes of a promotion": ends}, [], after)
+
+
+@dataclass
+class Hollow:
+    """A clone with a snapshot and a champion that has no model.
+
+    Attributes:
+        clone: the clone.
+        client: of its registry.
+        snapshot: the snapshot's id.
+        seconds: how long a command takes that does little.
+    """
+
+    clone: Clone
+    client: MlflowClient
+    snapshot: str
+    seconds: float
+
+    def candidate(self, number: int, against: str) -> ModelVersion:
+        """Registers a candidate that the gate has passed against a champion."""
+        model = hollow_model(self.clone.root / f".variants/models/{number}")
+        facts = {"recipe": f"bread {number}", "commit": self.clone.git("rev-parse", "HEAD")}
+        return add_candidate(self.client, model, gate_champion=against, **facts)
+
+
+@pytest.fixture(scope="module")
+def hollow(make_clone: Callable[[], Clone], shop: Path) -> Hollow:
+    clone = make_clone()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        client = connect(Project(clone.root))
+    client.create_registered_model(CANDIDATES)
+    identity = clone.run("snapshot", str(shop)).stdout.split()[-1]
+    begun = time.monotonic()
+    clone.run("history")
+    found = Hollow(clone, client, identity, time.monotonic() - begun)
+    add_champion(client, found.candidate(1, "none"), "none")
+    return found
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("how", INTERRUPTIONS, ids=lambda how: how.name)
+def test_an_interrupted_snapshot_or_decision_is_finished_by_the_same_command(
+    hollow: Hollow, shop: Path, keep: Keep, how: Interruption
+) -> None:
+    clone, client, dice = hollow.clone, hollow.client, random.Random(how.name)
+    earlier = len(decisions(client, "rollback"))
+    number = str(hollow.candidate(2 + earlier, f"models:/{PRODUCTION}/1").version)
+    clone.run("approve", number, "--by", "Rita")
+    (clone.root / "data/snapshot.dvc").unlink()
+    clone.git("commit", "--quiet", "--all", "-m", "the snapshot goes")
+    struck: Counter[str] = Counter()
+    wrong: list[str] = []
+    for twice, command in enumerate(
+        (("snapshot", str(shop)), ("promote", number), ("rollback", "--reason", REASON))
+    ):
+        name = command[0]
+        started = Command(clone, *command)
+        time.sleep(dice.uniform(0.1, 0.6) * hollow.seconds)
+        ended = started.interrupt(how, twice=twice == 1)
+        if ended is not None:
+            struck[name] += 1
+            wrong += ended
+        again = clone.run(*command, check=False)
+        said = again.stdout + again.stderr
+        print(f"{time.strftime('%T')} {how.name} in {name}: {ended}", flush=True)
+        if "Traceback" in said:
+            wrong.append(f"{name}: {said[-2000:]}")
+        if name == "snapshot":
+            if again.stdout.split()[-1:] != [hollow.snapshot] or clone.git("status", "--porcelain"):
+                wrong.append(f"{name}: {said} {clone.git('status', '--porcelain')}")
+        elif champion(client) != ("1" if name == "rollback" else number):
+            wrong.append(f"{name}: champion {champion(client)}: {said[-2000:]}")
+    if decisions(client, "promotion")[1 + earlier :] != [(number, "1")]:
+        wrong.append(f"on record: {decisions(client, 'promotion')}")
+    if decisions(client, "rollback")[earlier:] != [("1", number)]:
+        wrong.append(f"on record: {decisions(client, 'rollback')}")
+    words = f"{how.name} at a random moment, in promote with a second Ctrl-C; then once more"
+    after = (
+        f"{ENDS}; the snapshot has the same id and the checkout is clean; each decision is on "
+        "record once and the right version serves; the versions have no model"
+    )
+    name = f"8-decisions-{how.name.replace(' ', '-')}"
+    keep(name, f"snapshot and decisions: {how.name}", words, dict(struck), wrong, after)
+    assert not wrong, wrong
+    assert struck

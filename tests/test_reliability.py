@@ -19,9 +19,9 @@ import pytest
 from conftest import CANDIDATES, PRODUCTION, Clone, Keep, clone_project, loosen_gate, set_params
 from faults import (
     CHECKED,
+    ENDS,
     INTERRUPTIONS,
     PARTS,
-    PROMISED,
     Command,
     Interruption,
     Server,
@@ -85,12 +85,6 @@ def test_a_retrain_killed_once_in_every_part_ends_in_the_bytes_of_one_that_was_n
     assert not wrong, wrong
     assert sum(kills.values()) >= 50
     assert set(kills) == set(PARTS)
-
-
-ENDS = (
-    f"it ends within {PROMISED:.0f} s with 128 + the signal's number, says how to go on, shows no "
-    "traceback, leaves no process"
-)
 
 
 @pytest.fixture(scope="module")
