@@ -1,5 +1,6 @@
 """A catalogue that grows: importing it again costs what is new, and changes nothing that is old."""
 
+import json
 import os
 import shutil
 import time
@@ -8,6 +9,8 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+from typing import Any
 
 import fsspec
 import pandas as pd
@@ -23,6 +26,7 @@ from flows.local import tracked_import
 from flows.local.project import Project
 from flows.local.snapshots import POINTER, import_here
 from flows.local.stored_snapshot import TABLES
+from flows.registry.snapshot_record import log_diff
 from flows.snapshot_diff import diff
 from ml.core.errors import UserError
 from ml.core.files import read_json
@@ -333,6 +337,25 @@ def test_a_snapshot_differs_in_nothing_from_itself(
     found = diff(grown[1], "HEAD", "HEAD", tmp_path / "out")
     none = {"added": 0, "removed": 0, "changed": 0}
     assert [found[name]["counts"] for name in ("products", "pairs")] == [none, none]
+
+
+def test_the_run_of_a_retraining_gets_the_diff_to_the_snapshot_before(
+    grown: tuple[Path, Project, list[str]], tmp_path: Path
+) -> None:
+    _, project, (first, second) = grown
+    logged: dict[str, bytes] = {}
+    client: Any = SimpleNamespace(
+        log_artifacts=lambda run, folder, place: logged.update(contents(Path(folder)))
+    )
+    log_diff(client, "run", project.root, pytest.fail)
+    assert sorted(logged) == ["diff.html", "diff.json"]
+    found = json.loads(logged["diff.json"])
+    assert (found["before"], found["after"]) == (first[:12], second[:12])
+    assert found["products"]["added"] == ["p9"]
+    said: list[str] = []
+    shutil.rmtree(project.root / ".dvc/cache")
+    log_diff(client, "run", project.root, said.append)
+    assert "is not recorded" in said[0]
 
 
 def test_what_names_no_snapshot_is_refused(
