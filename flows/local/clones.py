@@ -7,9 +7,10 @@ removes unneeded files reads them all.
 import fcntl
 import hashlib
 import json
+import os
 import platform
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -63,15 +64,21 @@ def register_clone(project: Project, needs: Iterable[str], log: Callable[[str], 
 
     Args:
         needs: hashes of files and folders of the cache.
-        log: called with a line if the remote cannot be written.
+        log: called with a line if the cache or the remote cannot be written.
     """
     place = cache_of(project.root) / FOLDER
+    if not _is_writable(project.root):
+        log("warning: other clones cannot know what this one needs of the cache: it is read-only")
+        return
     record = record_of(project, needs)
     own = place / record.name
     earlier = _read(own.read_bytes(), own) if own.is_file() else None
     record = record_of(project, [*record.needs, *(earlier.needs if earlier else ())])
     if record == earlier:
         return
+    if not place.is_dir():
+        place.mkdir(parents=True)
+        place.chmod(place.parent.stat().st_mode & 0o7777)  # for all who may write the cache
     write_json(own, asdict(record))
     if default_remote(project.root):
         try:
@@ -148,9 +155,10 @@ def remote_of(root: Path) -> Iterator[Any]:
 def using_cache(root: Path) -> Iterator[None]:
     """Keeps others from removing files of the cache while the block runs.
 
-    Any number of processes may do so at once; whoever removes files makes them wait.
+    Any number of processes may do so at once; whoever removes files makes them wait. A cache that
+    this account can only read is used without.
     """
-    with _locked(root, fcntl.LOCK_SH):
+    with _locked(root, fcntl.LOCK_SH) if _is_writable(root) else nullcontext():
         yield
 
 
@@ -170,13 +178,22 @@ def emptying_cache(root: Path) -> Iterator[None]:
         ) from error
 
 
+def _is_writable(root: Path) -> bool:
+    cache = cache_of(root)
+    return os.access(cache if cache.exists() else root, os.W_OK)
+
+
 @contextmanager
 def _locked(root: Path, kind: int) -> Iterator[None]:
     cache = cache_of(root)
     cache.mkdir(parents=True, exist_ok=True)
-    with (cache / LOCK).open("a") as file:
+    # Read only, so that it does not matter which user of a shared cache made the file.
+    file = os.open(cache / LOCK, os.O_RDONLY | os.O_CREAT, 0o666)
+    try:
         fcntl.flock(file, kind)
         yield
+    finally:
+        os.close(file)
 
 
 def _remote_folder(odb: Any) -> str:
