@@ -146,7 +146,10 @@ def test_without_a_readable_index_everything_is_read(
     assert contents(tmp_path / "snapshot") == fresh(growing, tmp_path / "again")
 
 
-@pytest.mark.parametrize("name", ["replace", "write_bytes", "unlink"])
+@pytest.mark.parametrize(
+    "name",
+    ["replace", *(pytest.param(one, marks=pytest.mark.full) for one in ("write_bytes", "unlink"))],
+)
 def test_an_import_that_dies_leaves_a_snapshot_that_is_whole_or_absent(
     growing: Path, memory: Memory, tmp_path: Path, name: str
 ) -> None:
@@ -381,7 +384,7 @@ def test_ids_that_come_twice_and_missing_ids_are_compared_too() -> None:
 VALUES = st.sampled_from(["a", "b", "a (2)", "a (2) (2)", "", "é", None])
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=8)
 @given(st.lists(st.lists(st.lists(VALUES, min_size=6, max_size=6), max_size=5), min_size=6))
 def test_any_two_snapshots_can_be_compared(rows: list[list[list[str | None]]]) -> None:
     """Whatever their tables hold: the contract judges them later."""
