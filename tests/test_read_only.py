@@ -1,6 +1,7 @@
 """A checkout that cannot be written: commands that read work, the others say what to do."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -39,7 +40,9 @@ def _mountable(tmp_path_factory: pytest.TempPathFactory) -> None:
         pytest.skip("this account cannot mount a folder read-only")
 
 
-def test_without_a_registry_the_error_names_the_folder_and_what_to_set(tmp_path: Path) -> None:
+@pytest.fixture
+def bare(tmp_path: Path) -> Clone:
+    """A project without a registry, whose owner lets git trust every folder."""
     root = tmp_path / "project"
     git(tmp_path, "init", "--quiet", str(root))
     for name in ("dvc.yaml", "params.yaml", "mlflow/promotion.yaml"):
@@ -47,13 +50,33 @@ def test_without_a_registry_the_error_names_the_folder_and_what_to_set(tmp_path:
         shutil.copy(ROOT / name, root / name)
     git(root, "add", "--all")
     git(root, "commit", "--quiet", "-m", "a project", variables=author(root))
+    (tmp_path / ".gitconfig").write_text("[safe]\n\tdirectory = *\n")
     clone = Clone(root)
-    clone.environment["PYTHONPATH"] = str(ROOT)
-    refused = closed(clone, "status")
+    clone.environment |= {"PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
+    return clone
+
+
+def test_without_a_registry_the_error_names_the_folder_and_what_to_set(bare: Clone) -> None:
+    tells_what_to_set(bare, closed(bare, "status"))
+    assert closed(bare, "--help").returncode == 0
+
+
+@pytest.mark.full
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="needs setpriv")
+def test_a_checkout_of_another_user_is_told_like_a_read_only_one(bare: Clone) -> None:
+    for place in (bare.root, *bare.root.rglob("*")):
+        os.chown(place, 65534, 65534)
+    command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner"]
+    command += [sys.executable, "-m", "flows.cli", "status"]
+    tells_what_to_set(bare, bare.command(*command, check=False))
+
+
+def tells_what_to_set(clone: Clone, refused: subprocess.CompletedProcess[str]) -> None:
+    """Holds that an error names the missing registry, the folder that is closed and the setting."""
     assert refused.returncode == 1
-    assert refused.stderr.startswith(f"error: there is no registry at {root}/.variants/mlflow.db")
-    assert f"may not write into {root}: set MLFLOW_TRACKING_URI" in refused.stderr
-    assert closed(clone, "--help").returncode == 0
+    place = f"{clone.root}/.variants/mlflow.db"
+    assert refused.stderr.startswith(f"error: there is no registry at {place}")
+    assert f"may not write into {clone.root}: set MLFLOW_TRACKING_URI" in refused.stderr
 
 
 @pytest.fixture(scope="module")
