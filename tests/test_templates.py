@@ -1,5 +1,6 @@
 """Every template is rendered with complete content, and refuses a name that it is not given."""
 
+import io
 import re
 import shutil
 import subprocess
@@ -23,6 +24,8 @@ from ml.evaluate.error_analysis import ErrorAnalysis, Mistake
 from ml.evaluate.evaluation import METRICS
 from ml.evaluate.report import RULES, write_report
 from ml.serve import groups_page
+from ml.snapshot.diff_page import Side, write_diff
+from ml.validate.split import PROVES
 
 SIDE = 8  # pixels of a crop
 REASON = "the test split needs annotated pairs"
@@ -51,7 +54,8 @@ def measured(value: float) -> dict[str, Any]:
 
 
 def metrics_json(evaluable: bool, grouping: str = "complete") -> dict[str, Any]:
-    content: dict[str, Any] = {"evaluable": evaluable, "grouping": grouping}
+    split = {"by": "brand", "proves": PROVES["brand"], "products": {"test": 4}}
+    content: dict[str, Any] = {"evaluable": evaluable, "split": split, "grouping": grouping}
     if not evaluable:
         model = {"threshold": 0.2, "calibration": None}
         return content | {"reason": REASON, "model": model, "baselines": {}}
@@ -121,12 +125,30 @@ def render_groups(folder: Path) -> str:
     return (folder / "groups.html").read_text(encoding="utf-8")
 
 
+def render_diff(folder: Path) -> str:
+    """The page of two snapshots: a product gone, one new, one with another title and picture."""
+    earlier = products(4).assign(image="a.png", sha256=[f"sha {number}" for number in range(4)])
+    later = products(5).assign(image="a.png", sha256=[f"sha {number}" for number in range(5)])
+    later.loc[1, ["title", "sha256"]] = ["Polo", "sha 9"]
+    pairs = pd.DataFrame({"left": ["p1"], "right": ["p2"], "color_variants": [1]})
+    content = io.BytesIO()
+    Image.new("RGB", (SIDE, SIDE), "red").save(content, "PNG")
+
+    def side(name: str, catalog: pd.DataFrame, labels: pd.DataFrame | None) -> Side:
+        tables = {"catalog": catalog, "pairs": labels, "pictures": None}
+        return Side(name, tables, lambda digest: content.getvalue())
+
+    write_diff(side("the first", earlier, None), side("the second", later[1:], pairs), folder)
+    return (folder / "diff.html").read_text(encoding="utf-8")
+
+
 RENDERERS: dict[str, Callable[[Path], str]] = {  # file name of a template → what renders it
     "model_card.md.j2": render_card,
     "page.html.j2": render_report,
     "cards.html.j2": render_report,
     "report.html.j2": render_report,
     "groups.html.j2": render_groups,
+    "snapshot_diff.html.j2": render_diff,
 }
 
 
@@ -196,6 +218,7 @@ def test_a_report_has_every_value(tmp_path: Path, evaluable: bool) -> None:
     assert page.count("<small></small>") == (2 * 5 if evaluable else 0)  # no interval, no dash
     assert page.count("on the wrong side of the threshold") == 1
     assert "Tee &lt;p0&gt;" in page
+    assert f"4 {PROVES['brand']}. Products are grouped" in page
 
 
 @pytest.mark.parametrize("grouping", RULES)
@@ -216,3 +239,13 @@ def test_a_page_of_groups_has_every_value(
     assert ("The 2 largest are shown" in page) == (most == 2)
     assert page.count("score 0.900") == 2 * min(most, 3)
     assert "there is no picture" in page
+
+
+def test_a_page_of_a_difference_has_every_value(tmp_path: Path) -> None:
+    page = shown(render_diff(tmp_path))
+    assert undefined_in(page) == []
+    assert not re.search(r'(?:alt|title|src)=""', page)
+    assert "From the first to the second." in page
+    for words in ("Products added", "Products removed", "Products changed", "Pairs", "Polo"):
+        assert words in page
+    assert "Tee &lt;p0&gt;" in page
