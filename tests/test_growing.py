@@ -413,7 +413,7 @@ def test_the_command_imports_again_in_a_process_of_its_own(
 ) -> None:
     clone = make_clone()
     said = [clone.run("snapshot", *more, str(growing)).stdout for more in ([], ["--verify"])]
-    assert said[0] == said[1]
+    assert said[0].splitlines()[-1] == said[1].splitlines()[-1]
     assert clone.git("status", "--porcelain") == ""
     assert "up to date" in clone.python("-m", "dvc", "status", str(POINTER)).stdout
 
