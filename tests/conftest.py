@@ -100,6 +100,20 @@ def torch_settings() -> Iterator[None]:
     torch.use_deterministic_algorithms(exact)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def mlflow_settings() -> Iterator[None]:
+    """MLflow puts the registry's address into the environment, where the next file finds it."""
+
+    def settings() -> dict[str, str]:
+        return {name: value for name, value in os.environ.items() if name.startswith("MLFLOW_")}
+
+    before = settings()
+    yield
+    for name in settings():
+        del os.environ[name]
+    os.environ.update(before)
+
+
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A generated shop of 120 products. Read only: copy it to change it."""

@@ -34,6 +34,7 @@ from ml.prepare.foreground import foreground
 from ml.prepare.localize import localize
 from ml.serve.predictor import Predictor
 from ml.synthetic.articles import ARTICLES
+from ml.validate.split import split_products
 
 MODEL, CLASSES = "ssdlite320_mobilenet_v3_large", 3
 REGION = load_params("prepare", CropParams, ROOT / "params.yaml").model_copy(
@@ -281,6 +282,7 @@ def prepare(folder: Path, shop: Path, weights: Path) -> Path:
     (folder / "snapshot/images").mkdir(parents=True)
     catalog = pd.read_csv(shop / "catalog.csv", dtype=str).iloc[::10]
     catalog["sha256"] = catalog["product_id"]
+    catalog["split"] = split_products(catalog, "brand")
     for name, image in zip(catalog["sha256"], catalog["image"], strict=True):
         (folder / "snapshot/images" / name).write_bytes((shop / image).read_bytes())
     write_table(folder / "validated/products.parquet", catalog)

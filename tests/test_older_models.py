@@ -28,7 +28,7 @@ from flows.local.servers import free_port, running
 from flows.registry.remote_predict import embed_with, group_with
 from flows.registry.tracking import connect, open_experiment
 from flows.registry.versions import CHAMPION, policy_of
-from ml.core.files import write_json
+from ml.core.files import read_json, write_json
 from ml.core.params import load_params
 from ml.data.schema import BLOCK
 from ml.evaluate.params import EvaluateParams
@@ -128,7 +128,9 @@ def test_it_is_judged_as_champion_and_as_challenger(
     ml.validate.stage.main()
     ml.prepare.stage.main()
     baselines = {name: {"test": {"block_ap": {"value": 0.1}}} for name in ("gray", "imagenet")}
-    metrics = {"evaluable": True, "reason": None, "model": {}, "baselines": baselines}
+    split = read_json(Path("artifacts/validate/split.json"))
+    metrics = {"evaluable": True, "reason": None, "split": split, "model": {}}
+    metrics["baselines"] = baselines
     write_json(Path("artifacts/evaluate/metrics.json"), metrics)
     policy = policy_of(project)
     serving = policy.gate.serving.model_copy(update={"canaries": 0})

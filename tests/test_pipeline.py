@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -193,8 +194,10 @@ def test_every_pinned_version_is_the_installed_one() -> None:
         for line in (ROOT / "constraints.txt").read_text().splitlines()
         if "==" in line
     )
-    project = (ROOT / "pyproject.toml").read_text()
-    needed = re.findall(r'^  "([\w-]+)"', project, re.MULTILINE)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    listed = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    names = [re.split(r"[^\w-]", one)[0] for one in listed]
+    needed = [name for name in names if name != project["name"]]
     assert len(needed) > 20
     normal = {name.lower().replace("_", "-"): pin for name, pin in pins.items()}
     for name in needed:
