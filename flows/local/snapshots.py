@@ -168,14 +168,14 @@ def previous_snapshot(project: Project, source: str, identity: str) -> dict[str,
             continue  # a person broke it, and a later commit mended it
         if pointer.source != source or pointer.products is None:
             continue
-        known = _noted(project, commit)
         if pointer.snapshot == identity:
+            known = _noted(project, commit)
             return known if known.get("snapshot") else None
         newest = newest or {
             "source": source,
             "snapshot": pointer.snapshot,
             "products": pointer.products,
-            "split_by": known.get("split_by"),
+            "split_by": _noted(project, commit).get("split_by"),
         }
     return newest
 

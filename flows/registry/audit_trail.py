@@ -20,7 +20,7 @@ from mlflow.tracking import MlflowClient
 from flows.local.git import git
 from flows.local.project import Project
 from flows.registry.tracking import connect
-from flows.registry.versions import ABSENT, policy_of, uri_of
+from flows.registry.versions import or_none, policy_of, uri_of
 from ml.core.errors import UserError
 from ml.promote.policy import ModelNames
 
@@ -80,12 +80,8 @@ def events_on(client: MlflowClient, name: str) -> dict[str, dict[str, str]]:
 
 def event_tags(client: MlflowClient, name: str) -> dict[str, str]:
     """Returns the tags of a registered model that hold events; none if there is no such model."""
-    try:
-        tags = client.get_registered_model(name).tags
-    except MlflowException as error:
-        if error.error_code not in ABSENT:
-            raise
-        return {}
+    model = or_none(client.get_registered_model, name)
+    tags = model.tags if model else {}
     return {key: value for key, value in tags.items() if key.startswith(PREFIX)}
 
 

@@ -4,7 +4,6 @@ import re
 import shlex
 
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from flows.registry.audit_trail import decision_on_record, event_of, event_tags
@@ -14,10 +13,10 @@ from flows.registry.model_files import unusable
 from flows.registry.problem import Problem
 from flows.registry.tracking import EXPERIMENT
 from flows.registry.versions import (
-    ABSENT,
     CHALLENGER,
     CHAMPION,
     edited,
+    or_none,
     uri_of,
     version_by_alias,
 )
@@ -145,30 +144,22 @@ def _logged_model(client: MlflowClient, version: ModelVersion) -> Problem | None
     logged = LOGGED.search(place)
     if logged is None:
         return None
-    try:
-        client.get_logged_model(logged[1])
-    except MlflowException as error:
-        if error.error_code not in ABSENT:
-            raise
-        return Problem(
-            f"the logged model {logged[1]} of {uri_of(version)} was deleted, but its files still "
-            "serve",
-            uri_of(version),
-            f"keep a copy of {place}, since `mlflow gc` removes it for good and MLflow cannot "
-            "restore a logged model; once the files are gone, the same `variants retrain` makes "
-            "the same model again",
-        )
-    return None
+    if or_none(client.get_logged_model, logged[1]):
+        return None
+    return Problem(
+        f"the logged model {logged[1]} of {uri_of(version)} was deleted, but its files still serve",
+        uri_of(version),
+        f"keep a copy of {place}, since `mlflow gc` removes it for good and MLflow cannot restore "
+        "a logged model; once the files are gone, the same `variants retrain` makes the same model "
+        "again",
+    )
 
 
 def _run(client: MlflowClient, version: ModelVersion) -> Problem | None:
     """Looks whether the run of a version is there."""
     kept = "the model, its decision and its approvals are in the registry and still count"
-    try:
-        run = client.get_run(str(version.run_id))
-    except MlflowException as error:
-        if error.error_code not in ABSENT:
-            raise
+    run = or_none(client.get_run, str(version.run_id))
+    if run is None:
         return Problem(
             f"the run of {uri_of(version)} was deleted for good, with its report and curves",
             uri_of(version),

@@ -1,6 +1,8 @@
 """The registered models: candidates, and the production model that consumers read."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
@@ -14,6 +16,26 @@ CHALLENGER, CHAMPION = "challenger", "champion"
 POLICY = Path("mlflow/promotion.yaml")
 # MLflow's codes for what is not there; any other code may be an outage, which proves nothing.
 ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+
+Found = TypeVar("Found")
+
+
+def or_none(ask: Callable[..., Found], *arguments: Any) -> Found | None:
+    """Asks MLflow for something, and returns None if it is not there.
+
+    Args:
+        ask: a method of the client.
+        arguments: of the method.
+
+    Raises:
+        MlflowException: MLflow cannot tell, for instance because its server is away.
+    """
+    try:
+        return ask(*arguments)
+    except MlflowException as error:
+        if error.error_code not in ABSENT:
+            raise
+        return None
 
 
 def policy_of(project: Project) -> Policy:
@@ -42,27 +64,13 @@ def version_of_recipe(client: MlflowClient, name: str, recipe: str) -> ModelVers
 
 
 def version_by_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
-    """Returns the version that an alias points to, or None.
-
-    Raises:
-        MlflowException: MLflow cannot tell, for instance because its server is away.
-    """
-    try:
-        return client.get_model_version_by_alias(name, alias)
-    except MlflowException as error:
-        if error.error_code not in ABSENT:
-            raise
-        return None
+    """Returns the version that an alias points to, or None; it raises as `or_none`."""
+    return or_none(client.get_model_version_by_alias, name, alias)
 
 
 def version_by_number(client: MlflowClient, name: str, number: str) -> ModelVersion | None:
-    """Returns a version by its number, or None; it raises as `version_by_alias`."""
-    try:
-        return client.get_model_version(name, number)
-    except MlflowException as error:
-        if error.error_code not in ABSENT:
-            raise
-        return None
+    """Returns a version by its number, or None; it raises as `or_none`."""
+    return or_none(client.get_model_version, name, number)
 
 
 def same_model(first: ModelVersion, second: ModelVersion) -> bool:
@@ -125,10 +133,9 @@ def refusal_of(
     Args:
         decided: the gate's last decision by the audit trail (see `decision_on_record`), or None.
     """
-    if edited(candidate, decided):
-        return (
-            f"{edited(candidate, decided)}; the same `variants retrain` lets the gate decide anew"
-        )
+    differs = edited(candidate, decided)
+    if differs:
+        return f"{differs}; the same `variants retrain` lets the gate decide anew"
     verdict = decided["verdict"] if decided else None
     waived = (
         policy.gate.mode == "dry-run"
@@ -208,20 +215,11 @@ def run_of(client: MlflowClient, version: ModelVersion) -> str | None:
     """Returns the id of the run that a version comes from.
 
     It is None if people have registered the version without a run or have deleted the run. A model
-    does not need its run: what a decision needs lies in the model and in its tags.
-
-    Raises:
-        MlflowException: MLflow cannot tell, for instance because its server is away.
+    does not need its run: what a decision needs lies in the model and in its tags. It raises as
+    `or_none`.
     """
-    if not version.run_id:
-        return None
-    try:
-        run = client.get_run(version.run_id)
-    except MlflowException as error:
-        if error.error_code not in ABSENT:
-            raise
-        return None
-    return version.run_id if run.info.lifecycle_stage == "active" else None
+    run = or_none(client.get_run, version.run_id) if version.run_id else None
+    return version.run_id if run and run.info.lifecycle_stage == "active" else None
 
 
 def where_decided(client: MlflowClient, candidate: ModelVersion) -> str:
