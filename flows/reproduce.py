@@ -12,7 +12,7 @@ import yaml
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
-from flows.local.dvc_config import add_remote, cache_of
+from flows.local.dvc_config import add_remote, cache_of, place_in_cache
 from flows.local.git import git
 from flows.local.pipeline import dvc, load_stages
 from flows.local.pointer import POINTER
@@ -183,7 +183,7 @@ def recorded_metrics(
         return read_json(Path(client.download_artifacts(run, metrics.name, str(folder))))
     outs = locked.get("evaluate", {}).get("outs", [])
     hashes = {out["path"]: out["md5"] for out in outs}
-    file = in_cache(cache, hashes.get(metrics.as_posix(), ""))
+    file = place_in_cache(cache, hashes.get(metrics.as_posix(), ""))
     return read_json(file) if file.is_file() else None
 
 
@@ -276,17 +276,12 @@ def differing_outputs(
 
 def listed(cache: Path, md5: str) -> dict[str, str]:
     """Returns the MD5 of each file of a folder in a DVC cache; empty if it has no such folder."""
-    file = in_cache(cache, md5)
+    file = place_in_cache(cache, md5)
     return (
         {one["relpath"]: one["md5"] for one in read_json(file)}
         if md5.endswith(".dir") and file.is_file()
         else {}
     )
-
-
-def in_cache(cache: Path, md5: str) -> Path:
-    """Returns where a DVC cache keeps the file of an MD5."""
-    return cache / "files/md5" / md5[:2] / md5[2:]
 
 
 def largest_difference(recorded: Any, made: Any) -> float:

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from flows.local.dvc_config import cache_of
+from flows.local.dvc_config import FILES, cache_of
 from flows.local.git import git, succeeds
 from flows.local.pointer import POINTER, read_pointer
 from flows.local.project import Project
@@ -89,7 +89,7 @@ def snapshot_named(project: Project, name: str) -> str:
         return version.tags["snapshot"]
     if ID.fullmatch(name):
         start = name.removesuffix(".dir")
-        folder = cache_of(project.root) / "files/md5" / start[:2]
+        folder = cache_of(project.root) / FILES / start[:2]
         found = sorted(folder.glob(f"{start[2:]}*.dir"))
         if len(found) == 1:
             return f"{start[:2]}{found[0].name}"

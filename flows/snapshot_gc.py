@@ -24,7 +24,7 @@ from flows.local.clones import (
     remote_records,
     write_remote_record,
 )
-from flows.local.dvc_config import cache_of, default_remote
+from flows.local.dvc_config import FILES, cache_of, default_remote, place_in_cache
 from flows.local.git import git, succeeds
 from flows.local.needed_objects import hashes_in, needs_of_git, with_contents
 from flows.local.project import Project
@@ -110,7 +110,7 @@ def _check_forgotten(project: Project, cloud: bool, forgotten: set[str]) -> None
 
 
 def _look_at_cache(project: Project, own: set[str], forgotten: set[str]) -> Unneeded:
-    cache = cache_of(project.root) / "files/md5"
+    cache = cache_of(project.root) / FILES
     needed, clones = _needs_of_all(project, own, cache_records(project.root), forgotten)
     whole, unknown = with_contents(project.root, needed)
     there = {
@@ -258,7 +258,7 @@ def _remove_from_cache(
     record = record_of(project, own)
     write_json(cache / FOLDER / record.name, vars(record))
     for md5 in unneeded.files:
-        remove(cache / "files/md5" / md5[:2] / md5[2:])
+        remove(place_in_cache(cache, md5))
 
 
 def _remove_from_remote(

@@ -10,6 +10,7 @@ from dvc.config_schema import RelPath
 
 from ml.core.errors import UserError
 
+FILES = "files/md5"  # below a cache or remote: the folder of all files, which their MD5 names
 UNREADABLE = (ConfigError, SyntaxError)  # the latter is the base of its parser's errors
 
 
@@ -23,6 +24,11 @@ def cache_of(root: Path) -> Path:
     """
     named = _config(root).get("cache", {}).get("dir")
     return Path(named or root / ".dvc/cache").resolve()
+
+
+def place_in_cache(cache: Path, md5: str) -> Path:
+    """Returns where a cache keeps the file of an MD5; that of a folder ends in `.dir`."""
+    return cache / FILES / md5[:2] / md5[2:]
 
 
 def share_cache(root: Path, worktree: Path) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from flows.local.clones import register_clone, using_cache
+from flows.local.dvc_config import cache_of, place_in_cache
 from flows.local.git import git
 from flows.local.project import Project
-from flows.local.stored_snapshot import fetch, place_of
+from flows.local.stored_snapshot import fetch
 from ml.core.errors import UserError
 
 MD5 = re.compile(r"\bmd5: ['\"]?([0-9a-f]{32}(?:\.dir)?)\b")
@@ -72,9 +73,9 @@ def with_contents(root: Path, needs: Iterable[str]) -> tuple[set[str], set[str]]
     Raises:
         UserError: the remote cannot be asked.
     """
-    found, unknown = set(needs), set()
+    found, unknown, cache = set(needs), set(), cache_of(root)
     for md5 in [one for one in found if one.endswith(".dir")]:
-        file = place_of(root, md5)
+        file = place_in_cache(cache, md5)
         if not file.is_file():
             fetch(root, md5)
         try:

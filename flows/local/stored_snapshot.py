@@ -5,13 +5,14 @@ import io
 import json
 import shutil
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pandas as pd
 
 from flows.local.clones import remote_of
-from flows.local.dvc_config import cache_of, default_remote
+from flows.local.dvc_config import cache_of, default_remote, place_in_cache
 from ml.core.errors import UserError
 from ml.core.files import replacing
 from ml.snapshot.diff import Tables
@@ -46,10 +47,15 @@ class StoredSnapshot:
             found[name] = None if content is None else pd.read_parquet(io.BytesIO(content))
         return found
 
+    @cached_property
+    def _cache(self) -> Path:
+        # DVC reads its configuration for the answer, which would take long for many pictures.
+        return cache_of(self.root)
+
     def picture(self, sha256: str) -> bytes | None:
         """Reads a picture, or returns None if the cache lacks it: pictures are not fetched."""
         md5 = self.md5s.get(f"images/{sha256}")
-        file = place_of(self.root, md5) if md5 else None
+        file = place_in_cache(self._cache, md5) if md5 else None
         return file.read_bytes() if file and file.is_file() else None
 
 
@@ -69,11 +75,6 @@ def open_stored(root: Path, identity: str) -> StoredSnapshot:
     return StoredSnapshot(root, identity, listed)
 
 
-def place_of(root: Path, md5: str) -> Path:
-    """Returns the path of a file in the cache of a checkout."""
-    return cache_of(root) / "files/md5" / md5[:2] / md5[2:]
-
-
 def stored(root: Path, md5: str) -> bytes:
     """Reads a file of DVC's cache, into which it is fetched if only the remote has it.
 
@@ -84,7 +85,7 @@ def stored(root: Path, md5: str) -> bytes:
     Raises:
         UserError: neither the cache nor the remote has it.
     """
-    file = place_of(root, md5)
+    file = place_in_cache(cache_of(root), md5)
     if not file.is_file():
         fetch(root, md5)
     try:
@@ -114,7 +115,7 @@ def fetch(root: Path, md5: str) -> None:
             remote.fs.get_file(remote.oid_to_path(md5), place)
         except FileNotFoundError:
             return
-        with replacing(place_of(root, md5)) as beside:
+        with replacing(place_in_cache(cache_of(root), md5)) as beside:
             shutil.copyfile(place, beside)
             if hashlib.md5(beside.read_bytes()).hexdigest() != md5.partition(".")[0]:
                 raise UserError(f"DVC's remote holds other bytes than those of {md5}")

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from flows.local.dvc_config import cache_of
+from flows.local.dvc_config import FILES, cache_of
 from flows.local.dvc_tracking import track
 from ml.core.command import run_stage
 from ml.core.paths import SNAPSHOT
@@ -47,7 +47,7 @@ def memory_of(
     """
     name = hashlib.sha256(source.encode()).hexdigest()[:32]
     index = room / "imports" / f"{name}.parquet"
-    return Memory(index, room / "fetched", cache / "files/md5", verify, stays)
+    return Memory(index, room / "fetched", cache / FILES, verify, stays)
 
 
 if __name__ == "__main__":
