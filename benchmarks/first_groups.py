@@ -192,7 +192,7 @@ def look_at(source: Path, folder: Path) -> tuple[Catalogue, pd.DataFrame]:
     predictor = untrained_predictor()
     with progress("embed", len(products), "pictures") as advance:
         found: Embedded = predictor.embed(contents, products["article_type"], advance)
-    good = np.array([problem is None for problem in found.problems])
+    good = found.readable
     how = CropParams.model_validate(CROP)
     pixels = [
         gray(crop_product(decode_product(content), how, article_type=kind)[0][None])[0]

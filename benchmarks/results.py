@@ -167,7 +167,7 @@ def prepare(source: str, params_file: Path, shop: str = "photos") -> Path:
     snapshot, validated = WORK / f"{shop}-snapshot", WORK / f"{shop}-validated"
     if not snapshot.is_dir():
         import_shop(source, snapshot)
-    if not (validated / "products.parquet").is_file():
+    if not (validated / "split.json").is_file():  # written last
         ml.validate.stage.main(
             snapshot, ROOT / "data/previous.json", ROOT / "data/gx", params_file, validated
         )

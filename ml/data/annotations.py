@@ -74,8 +74,8 @@ def build_annotations(products: pd.DataFrame, pairs: pd.DataFrame) -> Annotation
         if "confidence" in pairs
         else pd.Series(False, pairs.index)
     )
-    doubtful = pairs[low]
-    usable = pairs[~low & ~_repeated(pairs[~low]).reindex(pairs.index, fill_value=False)]
+    usable, doubtful = pairs[~low], pairs[low]
+    usable = usable[~repeated(usable)]
     indices = np.unique(np.concatenate([where[usable["left"]], where[usable["right"]]]).astype(int))
     place = np.full(len(products), -1)
     place[indices] = np.arange(len(indices))
@@ -103,9 +103,9 @@ def build_annotations(products: pd.DataFrame, pairs: pd.DataFrame) -> Annotation
     )
 
 
-def _repeated(pairs: pd.DataFrame) -> pd.Series:
-    """Returns whether each pair is listed before, also if mirrored."""
-    ends = np.sort(pairs[["left", "right"]].to_numpy(str), axis=1)
+def repeated(pairs: pd.DataFrame) -> pd.Series:
+    """Returns whether each pair (left, right) is listed before, also if mirrored."""
+    ends = np.sort(pairs[["left", "right"]].fillna("").to_numpy(str), axis=1)
     return pd.DataFrame(ends, index=pairs.index).duplicated()
 
 

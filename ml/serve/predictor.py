@@ -39,6 +39,11 @@ class Embedded:
     embeddings: np.ndarray
     problems: list[str | None]
 
+    @property
+    def readable(self) -> np.ndarray:
+        """Whether each picture could be read: bool (products,)."""
+        return np.array([problem is None for problem in self.problems], dtype=bool)
+
 
 class Predictor:
     """A loaded model.
@@ -110,7 +115,7 @@ class Predictor:
         Returns:
             float32 (products, size), each of length 1; zero if the picture is unreadable.
         """
-        good = np.array([problem is None for problem in embedded.problems], dtype=bool)
+        good = embedded.readable
         relative = np.zeros_like(embedded.embeddings)
         if good.any():
             relative[good] = relative_to_block(
@@ -140,7 +145,7 @@ class Predictor:
         names = (
             products["product_id"].astype(str) if "product_id" in products else numbers
         ).to_numpy(dtype=object)
-        good = np.array([problem is None for problem in embedded.problems], dtype=bool)
+        good = embedded.readable
         group = np.full(len(products), None, dtype=object)
         score = np.full(len(products), np.nan)
         if good.any():

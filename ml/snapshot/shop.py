@@ -6,7 +6,6 @@ of further pictures, and a description of how to read these tables.
 
 import errno
 import unicodedata
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,14 +18,13 @@ from ml.data.schema import CATALOG_COLUMNS, PAIR_COLUMNS, PICTURE_COLUMNS
 from ml.snapshot.column_names import NOTHING
 from ml.snapshot.description import ShopDescription, read_description, rename, suggestion
 from ml.snapshot.folding import fold_table
-from ml.snapshot.shop_checks import check_catalog, check_pairs, check_pictures
+from ml.snapshot.shop_checks import Log, check_catalog, check_pairs, check_pictures
 from ml.snapshot.shop_paths import inside, refuse_links
 from ml.snapshot.tables import read_csv, read_parquet
 
 FORMAT = "see docs/data-format.md"
 NO_FILE = (errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG)
 KEYS = ("product_id", "left", "right")  # columns that hold ids of products
-Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)

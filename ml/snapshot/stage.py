@@ -18,7 +18,8 @@ from ml.snapshot.fetch import fetch_pictures
 from ml.snapshot.listing import Stamp, list_pictures, stamp_of
 from ml.snapshot.picture_files import PictureFiles
 from ml.snapshot.picture_index import Digests, PictureIndex, load_index, save_index
-from ml.snapshot.shop import Log, Shop, open_shop
+from ml.snapshot.shop import Shop, open_shop
+from ml.snapshot.shop_checks import Log
 from ml.snapshot.shop_paths import is_web
 from ml.snapshot.unreachable import explained
 

@@ -41,7 +41,7 @@ class UntrainedPredictor(Predictor):
 
     def relative(self, products: pd.DataFrame, embedded: Embedded) -> np.ndarray:
         """Whitens the embeddings of readable pictures; otherwise as `Predictor.relative`."""
-        good = _readable(embedded)
+        good = embedded.readable
         whitened = np.zeros_like(embedded.embeddings)
         if good.any():
             whitened[good] = half_whitened(embedded.embeddings[good])
@@ -52,7 +52,7 @@ class UntrainedPredictor(Predictor):
     ) -> pd.DataFrame:
         """Groups products as `Predictor.group`, at the threshold for this size of catalogue."""
         if threshold is None:
-            threshold = threshold_of(max(1, int(_readable(embedded).sum())))
+            threshold = threshold_of(max(1, int(embedded.readable.sum())))
         return super().group(products, embedded, threshold)
 
 
@@ -73,7 +73,3 @@ def untrained_predictor() -> UntrainedPredictor:
             },
         )
         return UntrainedPredictor(folder)
-
-
-def _readable(embedded: Embedded) -> np.ndarray:
-    return np.array([problem is None for problem in embedded.problems], dtype=bool)

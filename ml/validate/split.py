@@ -67,7 +67,7 @@ def split_products(products: pd.DataFrame, by: str) -> pd.Series:
     """Returns the split of each product: "train", "dev" or "test".
 
     Args:
-        products: brand, and what `design_families` uses.
+        products: brand (none missing), and what `design_families` uses.
         by: a `SplitBy`. Single products are split in the same way as design families, of which each
             product without any other is one.
 
@@ -77,7 +77,7 @@ def split_products(products: pd.DataFrame, by: str) -> pd.Series:
     if by not in get_args(SplitBy):
         raise ValueError(f"'{by}' cannot be split by")
     names = products["brand"] if by == "brand" else design_families(products)
-    return names.map(lambda name: None if pd.isna(name) else split_of(name))
+    return names.map(split_of)
 
 
 def design_families(products: pd.DataFrame) -> pd.Series:

@@ -11,6 +11,7 @@ from ml.core.errors import UserError
 from ml.core.files import read_json, read_table, write_json, write_table
 from ml.core.params import Params, load_params
 from ml.core.paths import CONTRACT, PARAMS, PREVIOUS, SNAPSHOT, VALIDATED
+from ml.data.annotations import repeated
 from ml.data.blocks import fill_unknown
 from ml.data.schema import BLOCK, CATALOG_COLUMNS
 from ml.validate.contract import broken, check_contract
@@ -169,7 +170,6 @@ def describe_pairs(
     block = first[BLOCK].fillna("").agg("\x1f".join, axis=1)
     for name, of in (("same_block", block), ("same_split", first["split"])):
         table[name] = ~table["known"] | (table["left"].map(of) == table["right"].map(of))
-    ends = pd.DataFrame(np.sort(table[["left", "right"]].fillna("").to_numpy(str), axis=1))
-    table["repeated"] = ends.duplicated().to_numpy()
+    table["repeated"] = repeated(table)
     table["contradiction"] = contradicts(table)
     return table
