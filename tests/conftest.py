@@ -129,6 +129,17 @@ def own_shop(shop: Path, tmp_path: Path) -> Path:
     return tmp_path / "shop"
 
 
+def project_of(root: Path, *names: str) -> Project:
+    """Makes a git clone with copies of some files of this project, in one commit."""
+    git(root.parent, "init", "--quiet", str(root))
+    for name in names:
+        (root / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, root / name)
+    git(root, "add", "--all")
+    git(root, "commit", "--quiet", "-m", "a project", variables=author(root))
+    return Project(root)
+
+
 @pytest.fixture
 def empty_project(tmp_path: Path) -> Project:
     """A git clone with nothing in it but what makes it a project: worktrees of it take no time."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import CANDIDATES, PRODUCTION, ROOT, Clone, Keep
+from conftest import CANDIDATES, PRODUCTION, Clone, Keep, project_of
 from faults import ENDS, INTERRUPTIONS, Command, Interruption
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
@@ -23,7 +23,7 @@ from prefect.logging import disable_run_logger
 from registry import NAMES, add_candidate, add_champion, hollow_model
 
 from flows.gate.approval import note_verdict
-from flows.local.git import author, git
+from flows.local.git import git
 from flows.local.project import Project
 from flows.promote import promote
 from flows.registry.audit_trail import events
@@ -47,13 +47,7 @@ SERVES = "the old or the new champion serves at once, the new one after the seco
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project whose first three candidates were promoted; the fourth is approved."""
     root = tmp_path_factory.mktemp("lived") / "project"
-    git(root.parent, "init", "--quiet", str(root))
-    for name in ("dvc.yaml", "params.yaml", "mlflow/promotion.yaml", ".gitignore"):
-        (root / name).parent.mkdir(exist_ok=True)
-        shutil.copy(ROOT / name, root / name)
-    git(root, "add", "--all")
-    git(root, "commit", "--quiet", "-m", "a project", variables=author(root))
-    project = Project(root)
+    project = project_of(root, "dvc.yaml", "params.yaml", "mlflow/promotion.yaml", ".gitignore")
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         client = connect(project)

@@ -9,10 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import PRODUCTION, ROOT, Clone, loosen_gate
+from conftest import PRODUCTION, ROOT, Clone, loosen_gate, project_of
 from servers import mlflow_served, of_its_own
 
-from flows.local.git import author, git
 from flows.local.servers import running
 
 # Mounts a folder over itself, read-only, in a mount namespace of the command's own.
@@ -44,12 +43,7 @@ def _mountable(tmp_path_factory: pytest.TempPathFactory) -> None:
 def bare(tmp_path: Path) -> Clone:
     """A project without a registry, whose owner lets git trust every folder."""
     root = tmp_path / "project"
-    git(tmp_path, "init", "--quiet", str(root))
-    for name in ("dvc.yaml", "params.yaml", "mlflow/promotion.yaml"):
-        (root / name).parent.mkdir(exist_ok=True)
-        shutil.copy(ROOT / name, root / name)
-    git(root, "add", "--all")
-    git(root, "commit", "--quiet", "-m", "a project", variables=author(root))
+    project_of(root, "dvc.yaml", "params.yaml", "mlflow/promotion.yaml")
     (tmp_path / ".gitconfig").write_text("[safe]\n\tdirectory = *\n")
     clone = Clone(root)
     clone.environment |= {"PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}

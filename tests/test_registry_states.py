@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import CANDIDATES, PRODUCTION, ROOT, Keep
+from conftest import CANDIDATES, PRODUCTION, Keep, project_of
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 from prefect.logging import disable_run_logger
@@ -22,7 +22,7 @@ from registry import NAMES, add_candidate, add_champion, hollow_model
 
 from flows.evaluate import find_judged
 from flows.gate.approval import approval_of, note_verdict
-from flows.local.git import author, git
+from flows.local.git import git
 from flows.local.project import Project
 from flows.promote import make_champion
 from flows.registry.audit_trail import history, note_event
@@ -48,13 +48,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Project:
     against it. `registry` restores its `.variants` for each test from the folder `saved` beside it.
     """
     root = tmp_path_factory.mktemp("lived") / "project"
-    git(root.parent, "init", "--quiet", str(root))
-    for name in ("dvc.yaml", "params.yaml", "mlflow/promotion.yaml", ".gitignore"):
-        (root / name).parent.mkdir(exist_ok=True)
-        shutil.copy(ROOT / name, root / name)
-    git(root, "add", "--all")
-    git(root, "commit", "--quiet", "-m", "a project", variables=author(root))
-    project = Project(root)
+    project = project_of(root, "dvc.yaml", "params.yaml", "mlflow/promotion.yaml", ".gitignore")
     with pytest.MonkeyPatch.context() as variables:
         variables.delenv("MLFLOW_TRACKING_URI", raising=False)
         client = connect(project)
