@@ -39,7 +39,9 @@ def fold_table(
     folded = table.copy()
     for column in table.columns.difference(list(exact), sort=False):
         values = table[column].tolist()
-        new = [None if one is None else fold(one) or None for one in values]
+        # Many products have the same brand or type, so each value is folded once.
+        folds = {one: fold(one) or None for one in dict.fromkeys(values) if one is not None}
+        new = [folds.get(one) for one in values]
         changed = [place for place, one in enumerate(values) if one != new[place]]
         if changed:
             first = changed[0]
