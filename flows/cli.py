@@ -427,12 +427,9 @@ def rollback(
 
     It needs only the registry: neither Prefect nor the machine that trained the model.
     """
-    from flows.rollback import roll_back
+    from flows.rollback import roll_back, told
 
-    result = roll_back(reason, to, by)
-    replaced = result["replaced"]
-    instead = "" if replaced == "none" else f", instead of version {replaced}"
-    print(f"{result['model']} is the champion again{instead}")
+    print(told(roll_back(reason, to, by)))
 
 
 @app.command(rich_help_panel=USE, epilog=example("group --source FOLDER --out .variants/groups"))
@@ -486,17 +483,43 @@ def history(
         typer.Argument(help="Only events of this version, such as models:/color-variants/3."),
     ] = "",
     as_json: AsJson = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Check that no event was changed, removed or forged.")
+    ] = False,
+    restore: Annotated[
+        bool, typer.Option("--restore", help="Put back the events that this clone remembers.")
+    ] = False,
+    accept: Annotated[
+        str,
+        typer.Option(
+            metavar="HASH",
+            help="Note that you know of a fault that nobody can mend; needs --reason.",
+        ),
+    ] = "",
+    reason: Annotated[str, typer.Option(help="Why; stored in the audit trail.")] = "",
+    by: By = "",
 ) -> None:
     """Shows the audit trail: who decided what, when and why.
 
-    It holds the gate's decisions, approvals, rejections, promotions, rollbacks and reproductions.
-    None of them is ever overwritten.
+    It holds the gate's decisions, approvals, rejections, promotions, rollbacks and reproductions,
+    and moves of the champion outside of the record. None of them is ever overwritten. Each event
+    names the hashes of those before it, and this clone remembers all that it has read: so
+    `--verify` finds what was changed on MLflow's page; the exit code is 1 then.
     """
     from flows.display.tables import history_table
-    from flows.registry.audit_trail import history as look
+    from flows.history import history as look
+    from flows.history import mend, verified
 
-    result = look(find_project(), model)
-    print(json.dumps(result, indent=2)) if as_json else history_table(result)
+    project = find_project()
+    if restore or accept:
+        print(mend(project, restore, accept, reason, by))
+    if verify:
+        whole, words = verified(project)
+        print(words)
+        raise typer.Exit(0 if whole else 1)
+    if not (restore or accept):
+        result = look(project, model)
+        print(json.dumps(result, indent=2)) if as_json else history_table(result)
 
 
 @app.command(rich_help_panel=OPERATE, epilog=example("ui --mlflow-port 5001"))

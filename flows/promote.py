@@ -18,6 +18,7 @@ from flows.local.project import Project, find_project
 from flows.registry.audit_trail import decision_on_record, note_event, person
 from flows.registry.champion_to_beat import ToBeat, champion_to_beat
 from flows.registry.model_files import refuse_unusable
+from flows.registry.outside_move import notice
 from flows.registry.production import (
     LOCK,
     champion_without_record,
@@ -27,6 +28,7 @@ from flows.registry.production import (
     refuse_second,
 )
 from flows.registry.tracking import connect, permitted
+from flows.registry.trail_check import refuse_gaps
 from flows.registry.versions import (
     CHALLENGER,
     CHAMPION,
@@ -60,6 +62,8 @@ def promote(version: str = f"@{CHALLENGER}", by: str = "") -> dict[str, Any]:
     client = connect(project)
     policy = policy_of(project)
     names = policy.models
+    refuse_gaps(project, client, names)
+    notice(project, client, names)
     candidate = find_candidate(client, names, version)
     # An attempt that died may have moved the alias already; only its event is missing then.
     moved = champion_without_record(client, names, candidate)
@@ -200,11 +204,13 @@ def refuse_unfit(
         what = f", but {to_beat.problem}" if to_beat.problem else ": there is nothing to promote"
         raise UserError(f"{uri} is the champion already{what}")
     compared = decided["champion"]
+    if compared != to_beat.uri and to_beat.problem:
+        raise UserError(f"{uri} cannot be promoted to replace {compared}, since {to_beat.problem}")
     if compared != to_beat.uri:
         raise UserError(
             f"{uri} cannot be promoted: the gate compared it with the champion {compared}, but "
             f"today's champion is {to_beat.uri}, so the decision is stale; run `variants retrain` "
-            f"again on current data{f' ({to_beat.problem})' if to_beat.problem else ''}"
+            "again on current data"
         )
 
 

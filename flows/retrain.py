@@ -28,6 +28,7 @@ from flows.registry.audit_trail import decision_on_record, note_event
 from flows.registry.champion_to_beat import champion_to_beat
 from flows.registry.dead_runs import salvage
 from flows.registry.model_files import unusable
+from flows.registry.outside_move import notice
 from flows.registry.production import is_copy
 from flows.registry.retraining import alone_with, retraining
 from flows.registry.run_record import lineage_tags, log_model, model_card, model_id, record
@@ -267,6 +268,7 @@ def gate(
         root: the checkout with the version's snapshot and the stages' results.
     """
     logger = get_run_logger()
+    notice(project, client, policy.models)
     to_beat = champion_to_beat(client, policy.models)
     if to_beat.problem:
         logger.warning(str(to_beat.problem))

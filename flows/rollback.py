@@ -16,8 +16,16 @@ from flows.local.environment import set_up
 from flows.local.markdown import block
 from flows.local.project import find_project
 from flows.registry.audit_trail import LONGEST, events_on, note_event, person
+from flows.registry.champion_to_beat import is_off_record
 from flows.registry.model_files import unusable
-from flows.registry.production import LOCK, champions_on_record, move_champion, promoted
+from flows.registry.outside_move import notice
+from flows.registry.production import (
+    LOCK,
+    champions_on_record,
+    move_champion,
+    promoted,
+    recorded_moves,
+)
 from flows.registry.tracking import connect, permitted
 from flows.registry.versions import CHAMPION, find_version, policy_of, uri_of, version_by_alias
 from ml.core.errors import UserError
@@ -35,8 +43,7 @@ def rollback(reason: str, to: str = "", by: str = "") -> dict[str, Any]:
         by: Who rolls back. Empty: git's user name in this clone.
 
     Returns:
-        {"model": URI of the new champion, "replaced": number of the version that it replaces, or
-        "none" if nothing served}.
+        As `roll_back`.
 
     Raises:
         UserError: as `roll_back`.
@@ -45,10 +52,17 @@ def rollback(reason: str, to: str = "", by: str = "") -> dict[str, Any]:
     result = roll_back(reason, to, by)
     words = f"`models:/…/{result['replaced']}` → `{result['model']}`"
     create_markdown_artifact(f"# Rolled back\n\n{words}\n\n{block(reason)}", key="rollback")
-    get_run_logger().info(
-        "%s is the champion again, instead of version %s", result["model"], result["replaced"]
-    )
+    get_run_logger().info(told(result))
     return result
+
+
+def told(result: dict[str, str]) -> str:
+    """Returns the result of a rollback in a sentence."""
+    replaced = result["replaced"]
+    if result["model"] == "none":
+        return f"nothing serves now: version {replaced} was the champion, and nobody promoted it"
+    instead = "" if replaced == "none" else f", instead of version {replaced}"
+    return f"{result['model']} is the champion again{instead}"
 
 
 def roll_back(reason: str, to: str = "", by: str = "") -> dict[str, str]:
@@ -58,8 +72,9 @@ def roll_back(reason: str, to: str = "", by: str = "") -> dict[str, str]:
         reason, to, by: as for the flow `rollback`.
 
     Returns:
-        {"model": URI of the new champion, "replaced": number of the version that it replaces, or
-        "none" if nothing served}.
+        {"model": URI of the new champion, or "none" if nothing serves now, since nothing was ever
+        promoted on record, "replaced": number of the version that it replaces, or "none" if nothing
+        served}.
 
     Raises:
         UserError: there is no reason, no champion or no such version, the version is the champion
@@ -71,7 +86,10 @@ def roll_back(reason: str, to: str = "", by: str = "") -> dict[str, str]:
     client = connect(project)
     names = policy_of(project).models
     with FileLock(project.room / LOCK), permitted(project):
+        notice(project, client, names)
         champion = version_by_alias(client, names.production, CHAMPION)
+        if champion and not to and never_promoted(client, names, champion):
+            return take_away(client, names, champion, person(project, by), reason)
         earlier = to.removeprefix("v") or earlier_champion(client, names, champion)
         target = find_version(client, f"models:/{names.production}/{earlier}")
         if champion and uri_of(target) == uri_of(champion):
@@ -93,6 +111,26 @@ def roll_back(reason: str, to: str = "", by: str = "") -> dict[str, str]:
             note_event(client, target, "rollback", who, also=names.candidates, **facts)
         move_champion(client, names, str(target.version), {"restored": reason})
     return {"model": uri_of(target), "replaced": replaced}
+
+
+def never_promoted(client: MlflowClient, names: ModelNames, champion: ModelVersion) -> bool:
+    """Returns whether the champion was set by hand, where no promotion is on record at all."""
+    return not recorded_moves(client, names) and is_off_record(client, names, champion)
+
+
+def take_away(
+    client: MlflowClient, names: ModelNames, champion: ModelVersion, who: str, reason: str
+) -> dict[str, str]:
+    """Takes the alias `champion` from a version that somebody has given it to by hand.
+
+    Returns:
+        As `roll_back`.
+    """
+    facts = {"replaced": str(champion.version), "comment": f"alias taken away: {reason}"}
+    note_event(client, champion, "moved", who, also=names.candidates, **facts)
+    client.set_model_version_tag(names.production, champion.version, "rolled_back", reason)
+    client.delete_registered_model_alias(names.production, CHAMPION)
+    return {"model": "none", "replaced": str(champion.version)}
 
 
 def _on_record(client: MlflowClient, target: ModelVersion, facts: dict[str, str]) -> bool:

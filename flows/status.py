@@ -10,8 +10,10 @@ from mlflow.tracking import MlflowClient
 from flows.local.project import Project
 from flows.local.worktree import worktrees
 from flows.registry.dead_runs import dead_runs, orphans
+from flows.registry.outside_move import notice
 from flows.registry.problems import problems
 from flows.registry.tracking import connect
+from flows.registry.trail_check import check_trail, trail_problems
 from flows.registry.versions import CHALLENGER, CHAMPION, policy_of, version_by_alias
 
 SHOWN = 10  # versions of each model, newest first
@@ -48,6 +50,8 @@ def status(project: Project) -> dict[str, Any]:
     """
     client = connect(project)
     names = policy_of(project).models
+    notice(project, client, names)
+    trail = trail_problems(check_trail(project, client, names))
     champion = version_by_alias(client, names.production, CHAMPION)
     challenger = version_by_alias(client, names.candidates, CHALLENGER)
     production, candidates = (
@@ -59,7 +63,9 @@ def status(project: Project) -> dict[str, Any]:
         "challenger": str(challenger.version) if challenger else None,
         "production": [_described(one) for one in production],
         "candidates": [_described(one) for one in candidates],
-        "problems": [asdict(one) for one in problems(client, names, production, candidates)],
+        "problems": [
+            asdict(one) for one in (*trail, *problems(client, names, production, candidates))
+        ],
         "worktrees": worktrees(project),
         "dead": [one.name for one in dead_runs(project)],
         "orphans": [one.pid for one in orphans(project)],

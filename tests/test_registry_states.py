@@ -7,28 +7,32 @@ the real commands do the same.
 
 import json
 import shutil
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import CANDIDATES, PRODUCTION, Keep, project_of
-from mlflow.entities.model_registry import ModelVersion
-from mlflow.tracking import MlflowClient
+from conftest import CANDIDATES, PRODUCTION, Keep
 from prefect.logging import disable_run_logger
-from registry import NAMES, add_candidate, add_champion, hollow_model
+from registry import (
+    FIRST,
+    NAMES,
+    SECOND,
+    Registry,
+    hollow_model,
+    lived_project,
+    restored,
+)
 
 from flows.evaluate import find_judged
 from flows.gate.approval import approval_of, note_verdict
-from flows.local.git import git
+from flows.history import history
 from flows.local.project import Project
 from flows.promote import make_champion
-from flows.registry.audit_trail import history, note_event
+from flows.registry.audit_trail import note_event
 from flows.registry.champion_to_beat import champion_to_beat
 from flows.registry.production import copy_to_production
-from flows.registry.tracking import EXPERIMENT, connect, open_experiment
+from flows.registry.tracking import EXPERIMENT, open_experiment
 from flows.registry.versions import policy_of, uri_of
 from flows.retrain import find_made
 from flows.rollback import roll_back
@@ -37,77 +41,11 @@ from ml.core.errors import UserError
 from ml.core.params import load_params
 from ml.evaluate.params import EvaluateParams
 
-FIRST, SECOND = f"models:/{PRODUCTION}/1", f"models:/{PRODUCTION}/2"
-
 
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project with three candidates: two were promoted, the third is the challenger.
-
-    The second production version is the champion, and the gate has passed the third candidate
-    against it. `registry` restores its `.variants` for each test from the folder `saved` beside it.
-    """
-    root = tmp_path_factory.mktemp("lived") / "project"
-    project = project_of(root, "dvc.yaml", "params.yaml", "mlflow/promotion.yaml", ".gitignore")
-    with pytest.MonkeyPatch.context() as variables:
-        variables.delenv("MLFLOW_TRACKING_URI", raising=False)
-        client = connect(project)
-        open_experiment(project, client, print)
-        client.create_registered_model(CANDIDATES)
-        for number, champion in enumerate(("none", FIRST, SECOND), start=1):
-            model = hollow_model(root / f".variants/models/{number}")
-            tags = {"gate_champion": champion, "commit": git(root, "rev-parse", "HEAD")}
-            one = add_candidate(client, model, recipe=f"bread {number}", **tags)
-            if number < 3:
-                add_champion(client, one, "none" if number == 1 else "1")
-    shutil.copytree(project.room, root.parent / "saved")
-    return project
-
-
-@dataclass
-class Registry:
-    """A copy of the registry that a test may spoil."""
-
-    project: Project
-    client: MlflowClient
-
-    def version(self, name: str, number: int) -> ModelVersion:
-        """A version of a registered model."""
-        return self.client.get_model_version(name, str(number))
-
-    def files(self, number: int) -> Path:
-        """The folder of the model of a candidate, and of its copy in production."""
-        return self.project.room / "models" / str(number)
-
-    def new(self) -> ModelVersion:
-        """A further candidate that the gate has passed."""
-        numbers = [int(one.name) for one in (self.project.room / "models").iterdir()]
-        number = max([*numbers, 3]) + 1
-        against = champion_to_beat(self.client, NAMES).uri
-        if not self.client.search_registered_models(f"name = '{CANDIDATES}'"):
-            self.client.create_registered_model(CANDIDATES)
-        model = hollow_model(self.project.room / f"models/{number}")
-        tags = {"gate_champion": against, "commit": self.version_commit()}
-        return add_candidate(self.client, model, recipe=f"bread {number}", **tags)
-
-    def version_commit(self) -> str:
-        """The commit that every version names."""
-        return git(self.project.root, "rev-parse", "HEAD")
-
-
-def restored(lived: Project) -> Registry:
-    """The registry of `lived` as it was made, whatever an earlier test has done to it."""
-    saved = lived.root.parent / "saved"
-    for folder in ("models", "foreign"):
-        shutil.rmtree(lived.room / folder, ignore_errors=True)
-    shutil.copytree(saved / "models", lived.room / "models")
-    # MLflow keeps connections to the store, so its content is replaced, and not the file.
-    with (
-        closing(sqlite3.connect(saved / "mlflow.db")) as before,
-        closing(sqlite3.connect(lived.room / "mlflow.db")) as now,
-    ):
-        before.backup(now)
-    return Registry(lived, connect(lived))
+    """A project whose registry has lived; see `lived_project`."""
+    return lived_project(tmp_path_factory.mktemp("lived") / "project")
 
 
 @pytest.fixture
@@ -233,14 +171,14 @@ STATES = {
     "the champion is an earlier one, moved by hand": State(
         lambda one: point(one, PRODUCTION, "champion", 1),
         ("models:/color-variants/1 serves, which was the champion once", FIRST),
-        "`variants rollback --to 2 --reason WHY`",
+        "`variants rollback --reason WHY`",
         beats=FIRST,
         back=SECOND,
     ),
     "the champion is a copy that nobody promoted": State(
         point_to_copy,
         ("models:/color-variants/3 serves, but nobody promoted it", f"models:/{PRODUCTION}/3"),
-        "`variants rollback --to 2 --reason WHY`",
+        "`variants rollback --reason WHY`",
         beats=f"models:/{PRODUCTION}/3",
         back=SECOND,
     ),

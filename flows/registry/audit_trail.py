@@ -2,8 +2,9 @@
 
 Each event is a tag of its own on a registered model. The time and a random number make the tag's
 name, so that events that are written at once cannot overwrite each other. Since the tags belong to
-the model, they stay when its versions are deleted. Promotions and rollbacks are noted on the model
-of candidates too, so that they stay when the production model is deleted or renamed.
+the model, they stay when its versions are deleted. What moves the champion is noted on the model of
+candidates too, so that it stays when the production model is deleted or renamed. Hashes bind the
+events of a registered model to a chain (see `flows.registry.trail_chain`).
 """
 
 import getpass
@@ -11,7 +12,7 @@ import json
 import secrets
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
@@ -19,14 +20,17 @@ from mlflow.tracking import MlflowClient
 
 from flows.local.git import git
 from flows.local.project import Project
-from flows.registry.tracking import connect
-from flows.registry.versions import or_none, policy_of, uri_of
+from flows.registry.trail_chain import AFTER, ends_of
+from flows.registry.versions import or_none, uri_of
 from ml.core.errors import UserError
 from ml.promote.policy import ModelNames
 
 PREFIX = "event."
 LONGEST = 1000  # characters of a fact, since a tag holds 5,000
-What = Literal["decision", "approval", "rejection", "promotion", "rollback", "reproduction"]
+What = Literal[
+    "decision", "approval", "rejection", "promotion", "rollback", "reproduction", "moved", "gap"
+]
+MOVES = ("promotion", "rollback", "moved")  # the events that say which version is the champion
 ALWAYS = ("at", "what", "version", "by")  # the facts that every event has
 
 
@@ -45,22 +49,50 @@ def note_event(
     Returns:
         The event: at (UTC, ISO 8601), what, version (URI), by, and the facts.
     """
+    event = {"what": what, "version": uri_of(version), "by": by} | _cut(facts)
+    return _note(client, version.name, event, also)
+
+
+def note_on_model(
+    client: MlflowClient, name: str, what: What, by: str, **facts: str
+) -> dict[str, str]:
+    """Adds an event about a registered model, and about none of its versions, to its audit trail.
+
+    The other arguments and the result are those of `note_event`; the version is `models:/NAME`.
+    """
+    event = {"what": what, "version": f"models:/{name}", "by": by} | _cut(facts)
+    return _note(client, name, event)
+
+
+def _cut(facts: dict[str, str]) -> dict[str, str]:
+    return {name: value[:LONGEST] for name, value in facts.items()}
+
+
+def _note(client: MlflowClient, name: str, event: dict[str, str], also: str = "") -> dict[str, str]:
+    """Writes an event of a registered model, with its time and its place in the chain."""
     now = datetime.now(UTC)
-    words = {name: value[:LONGEST] for name, value in facts.items()}
-    event = {
-        "at": now.isoformat(timespec="milliseconds"),
-        "what": what,
-        "version": uri_of(version),
-        "by": by,
-        **words,
-    }
+    event = {"at": now.isoformat(timespec="milliseconds")} | event
+    event[AFTER] = ends_of(own_events(client, name).values())
     key = f"{PREFIX}{now:%Y%m%dT%H%M%S%f}.{secrets.token_hex(4)}"
     text = json.dumps(event, ensure_ascii=False)
-    client.set_registered_model_tag(version.name, key, text)
+    client.set_registered_model_tag(name, key, text)
     if also:
         with suppress(MlflowException):  # the event is on record already
             client.set_registered_model_tag(also, key, text)
     return event
+
+
+def own_events(client: MlflowClient, name: str) -> dict[str, str]:
+    """Returns the event tags of a registered model without copies of another's, oldest first.
+
+    What can no longer be read is among them, since it was an event once.
+    """
+    found = {}
+    for key, text in sorted(event_tags(client, name).items()):
+        event = event_of(text)
+        if event is None or event["version"].split("/")[1] == name:
+            found[key] = text
+    return found
 
 
 def events(client: MlflowClient, names: ModelNames) -> list[dict[str, str]]:
@@ -93,6 +125,7 @@ def event_of(text: str) -> dict[str, str] | None:
     except (ValueError, TypeError, KeyError):
         return None
     known = at.tzinfo is not None and all(isinstance(event.get(name), str) for name in ALWAYS)
+    known = known and event["version"].startswith("models:/")
     return event if known and all(isinstance(value, str) for value in event.values()) else None
 
 
@@ -109,22 +142,6 @@ def decision_on_record(client: MlflowClient, candidate: ModelVersion) -> dict[st
         and {"verdict", "champion"} <= event.keys()
     ]
     return found[-1] if found else None
-
-
-def history(project: Project, version: str = "") -> list[dict[str, Any]]:
-    """Returns the events that `variants history` shows, oldest first.
-
-    Args:
-        version: URI of a candidate or production version, such as models:/color-variants/3; only
-            its events are returned. Empty: all events.
-    """
-    client = connect(project)
-    found = events(client, policy_of(project).models)
-    return [
-        event
-        for event in found
-        if not version or version in (event["version"], event.get("candidate"))
-    ]
 
 
 def person(project: Project, named: str = "") -> str:

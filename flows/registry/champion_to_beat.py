@@ -10,6 +10,7 @@ from flows.registry.model_files import unusable
 from flows.registry.problem import Problem
 from flows.registry.production import (
     champions_on_record,
+    last_move,
     made_champion,
     number_of,
     promoted,
@@ -77,6 +78,21 @@ def champion_to_beat(client: MlflowClient, names: ModelNames) -> ToBeat:
     return ToBeat(None, Problem(state, about, mend))
 
 
+def is_off_record(client: MlflowClient, names: ModelNames, served: ModelVersion) -> bool:
+    """Returns whether somebody has moved the alias by hand to the version that serves.
+
+    It is not so if the version is the one on record, or if a promotion or rollback died.
+    """
+    recorded = champions_on_record(client, names)
+    if recorded and recorded[0] == str(served.version):
+        return False
+    if made_champion(served) and uri_of(served) not in promoted(client, names):
+        return False
+    last = last_move(client, names)
+    died = last and last["what"] == "rollback" and last.get("replaced") == str(served.version)
+    return not died
+
+
 def off_record(client: MlflowClient, names: ModelNames, served: ModelVersion) -> Problem | None:
     """Returns what is wrong if the audit trail does not name the version that serves; else None.
 
@@ -98,12 +114,13 @@ def off_record(client: MlflowClient, names: ModelNames, served: ModelVersion) ->
         return Problem(
             f"{state}, so somebody has set the alias by hand",
             uri,
-            "a release manager promotes a candidate that the gate has compared with it: `variants "
-            "retrain`, `variants approve`, `variants promote`",
+            "a release manager takes the alias away with `variants rollback --reason WHY`, or "
+            "promotes a candidate that the gate has compared with it: `variants retrain`, "
+            "`variants approve`, `variants promote`",
         )
     return Problem(
         f"{state}, so somebody has moved the alias by hand, or a rollback died",
         uri,
         f"the audit trail names models:/{names.production}/{recorded[0]}, and a release manager "
-        f"lets it serve again with `variants rollback --to {recorded[0]} --reason WHY`",
+        "lets it serve again with `variants rollback --reason WHY`",
     )

@@ -73,7 +73,8 @@ def refuse_second(client: MlflowClient, names: ModelNames, copied: ModelVersion)
     Raises:
         UserError: there is such a promotion.
     """
-    ended = promoted(client, names)
+    # One that somebody has made the champion by hand is no promotion either.
+    ended = promoted(client, names) | _versions_of(client, names, "moved")
     for other in client.search_model_versions(f"name = '{names.production}'"):
         if (
             int(other.version) < int(copied.version)
@@ -90,10 +91,14 @@ def refuse_second(client: MlflowClient, names: ModelNames, copied: ModelVersion)
 
 def promoted(client: MlflowClient, names: ModelNames) -> set[str]:
     """Returns the URIs of all versions that were the champion once, by the audit trail."""
+    return _versions_of(client, names, "promotion")
+
+
+def _versions_of(client: MlflowClient, names: ModelNames, what: str) -> set[str]:
     return {
         f"models:/{names.production}/{number_of(event['version'])}"
         for event in events_on(client, names.production).values()
-        if event["what"] == "promotion"
+        if event["what"] == what
     }
 
 
@@ -103,11 +108,7 @@ def champions_on_record(client: MlflowClient, names: ModelNames) -> list[str]:
     The first is the champion of the last promotion or rollback, and after each comes the one that
     it replaced when it was promoted. So champions that were rolled back are left out.
     """
-    moves = [
-        event
-        for event in events_on(client, names.production).values()
-        if event["what"] in ("promotion", "rollback")
-    ]
+    moves = recorded_moves(client, names)
     replaced = {
         number_of(event["version"]): event.get("replaced", "none")
         for event in moves
@@ -119,6 +120,18 @@ def champions_on_record(client: MlflowClient, names: ModelNames) -> list[str]:
         found.append(current)
         current = replaced.get(current, "none")
     return found
+
+
+def recorded_moves(client: MlflowClient, names: ModelNames) -> list[dict[str, str]]:
+    """Returns the promotions and rollbacks that production keeps, oldest first."""
+    kept = events_on(client, names.production).values()
+    return [event for event in kept if event["what"] in ("promotion", "rollback")]
+
+
+def last_move(client: MlflowClient, names: ModelNames) -> dict[str, str] | None:
+    """Returns the last promotion or rollback on record, or None."""
+    moves = recorded_moves(client, names)
+    return moves[-1] if moves else None
 
 
 def number_of(uri: str) -> str:

@@ -77,6 +77,7 @@ class Policy(Params):
     """The whole of mlflow/promotion.yaml."""
 
     models: ModelNames
+    record: Literal["strict", "warn"]
     gate: GatePolicy
     approval: ApprovalPolicy
 

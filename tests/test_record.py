@@ -1,0 +1,226 @@
+"""The record: no event is changed or removed unseen, and no model serves unseen."""
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import yaml
+from conftest import CANDIDATES, PRODUCTION
+from mlflow.tracking import MlflowClient
+from prefect.logging import disable_run_logger
+from registry import FIRST, NAMES, SECOND, Registry, lived_project, restored
+
+from flows.group import _registered
+from flows.history import history, mend, verified
+from flows.local.project import Project
+from flows.promote import make_champion
+from flows.registry.audit_trail import event_of, event_tags, note_event
+from flows.registry.production import champions_on_record
+from flows.registry.trail_check import refuse_gaps
+from flows.registry.trail_memory import FILE
+from flows.registry.versions import POLICY, policy_of
+from flows.rollback import roll_back
+from flows.status import status
+from ml.core.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project whose registry has lived; see `lived_project`."""
+    return lived_project(tmp_path_factory.mktemp("lived") / "project")
+
+
+@pytest.fixture
+def registry(lived: Project, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(lived.root)
+    return restored(lived)
+
+
+def faults(registry: Registry) -> str:
+    """What `variants history --verify` says; empty if the audit trail is whole."""
+    whole, words = verified(registry.project)
+    return "" if whole else words
+
+
+def keys(client: MlflowClient, *, last: bool) -> list[tuple[str, str]]:
+    """Model and tag of every event; those that no other names only with `last`."""
+    found = []
+    for name in (CANDIDATES, PRODUCTION):
+        tags = sorted(event_tags(client, name))
+        found += [(name, key) for key in (tags if last else tags[:-1])]
+    return found
+
+
+def remove(client: MlflowClient, name: str, key: str) -> None:
+    client.delete_registered_model_tag(name, key)
+
+
+def change(client: MlflowClient, name: str, key: str) -> None:
+    event = json.loads(event_tags(client, name)[key])
+    client.set_registered_model_tag(name, key, json.dumps(event | {"by": "Mallory"}))
+
+
+def spoil(client: MlflowClient, name: str, key: str) -> None:
+    client.set_registered_model_tag(name, key, "{")
+
+
+@pytest.mark.parametrize("does", [remove, change, spoil])
+def test_any_event_that_is_changed_or_removed_is_named_and_put_back_as_it_was(
+    registry: Registry, does: Callable[[MlflowClient, str, str], None]
+) -> None:
+    client = registry.client
+    assert not faults(registry)  # this clone remembers the events from here on
+    for name, key in keys(client, last=True):
+        before = event_tags(client, name)
+        does(client, name, key)
+        event = event_of(before[key])
+        assert event is not None
+        assert f"({event['what']} of {event['version']})" in faults(registry), (name, key)
+        assert any("is not whole" in one["state"] for one in status(registry.project)["problems"])
+        with pytest.raises(UserError, match="is not whole"):
+            refuse_gaps(registry.project, client, NAMES)
+        assert "1 events were put back" in mend(registry.project, True, "", "", "")
+        assert event_tags(client, name) == before
+        assert not faults(registry)
+
+
+@pytest.mark.parametrize("does", [remove, change])
+def test_a_clone_that_remembers_nothing_sees_the_gap_and_a_person_can_accept_it(
+    registry: Registry, does: Callable[[MlflowClient, str, str], None]
+) -> None:
+    client, memory = registry.client, registry.project.room / FILE
+    own = [(name, key) for name, key in keys(client, last=False)]
+    copies = set(event_tags(client, CANDIDATES)) & set(event_tags(client, PRODUCTION))
+    for name, key in own:
+        if key in copies:  # the other registered model holds it too
+            continue
+        does(client, name, key)
+        memory.unlink(missing_ok=True)
+        words = faults(registry)
+        assert "was changed or removed" in words
+        start = words.split("--accept ")[1].split()[0]
+        with pytest.raises(UserError, match="needs a reason"):
+            mend(registry.project, False, start, " ", "Ada")
+        assert "Ada knows of it" in mend(registry.project, False, start, "a wrong click", "Ada")
+        assert not faults(registry), (name, key)
+        gap = history(registry.project)[-1]
+        assert (gap["what"], gap["by"], gap["comment"]) == ("gap", "Ada", "a wrong click")
+        registry = restored(registry.project)
+
+
+def test_a_promotion_that_only_the_candidates_still_hold_is_missed_in_production(
+    registry: Registry,
+) -> None:
+    (registry.project.room / FILE).unlink(missing_ok=True)
+    key = sorted(event_tags(registry.client, PRODUCTION))[-1]
+    remove(registry.client, PRODUCTION, key)
+    assert f"'{CANDIDATES}' keeps the event" in faults(registry)
+    mend(registry.project, True, "", "", "")
+    assert champions_on_record(registry.client, NAMES)[0] == "2"
+
+
+def test_an_event_that_somebody_adds_by_hand_counts_as_forged(registry: Registry) -> None:
+    event = {"what": "approval", "by": "Rita", "version": f"models:/{CANDIDATES}/3"}
+    event |= {"at": "2099-01-01T00:00:00.000+00:00"}
+    key = "event.20990101T000000000000.00"
+    registry.client.set_registered_model_tag(CANDIDATES, key, json.dumps(event))
+    assert "was added by hand" in faults(registry)
+
+
+def test_events_that_are_written_at_once_make_no_gap(registry: Registry) -> None:
+    version = registry.version(CANDIDATES, 3)
+
+    def approve(number: int) -> object:
+        return note_event(registry.client, version, "approval", f"person {number}")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(approve, range(16)))
+    approve(16)
+    assert not faults(registry)
+    for name, key in keys(registry.client, last=False):
+        if "person" in event_tags(registry.client, name)[key]:
+            remove(registry.client, name, key)
+            assert faults(registry)
+            mend(registry.project, True, "", "", "")
+    assert not faults(registry)
+
+
+def press_promote(registry: Registry) -> str:
+    """What MLflow's button "Promote model" and the dialog of aliases do to a refused candidate."""
+    client = registry.client
+    client.set_model_version_tag(CANDIDATES, "3", "gate", "refused")
+    copied = client.copy_model_version(f"models:/{CANDIDATES}/3", PRODUCTION)
+    client.set_registered_model_alias(PRODUCTION, "champion", copied.version)
+    return str(copied.version)
+
+
+def test_a_champion_that_nobody_promoted_is_an_event_a_problem_and_is_refused(
+    registry: Registry,
+) -> None:
+    assert _registered(registry.project, "") == SECOND
+    number = press_promote(registry)
+    with pytest.raises(UserError, match="nobody promoted it here"):
+        _registered(registry.project, "")
+    for _ in range(2):
+        moved = [one for one in history(registry.project) if one["what"] == "moved"]
+        assert [one["version"] for one in moved] == [f"models:/{PRODUCTION}/{number}"]
+        assert moved[0]["replaced"] == "2"
+        assert "noticed by" in moved[0]["comment"]
+        states = [one["state"] for one in status(registry.project)["problems"]]
+        assert any(f"{PRODUCTION}/{number} serves, but nobody promoted it" in one for one in states)
+    assert roll_back("a wrong button", by="Rolf") == {"model": SECOND, "replaced": number}
+    assert _registered(registry.project, "") == SECOND
+    assert not faults(registry)
+
+
+def test_a_passed_candidate_is_told_of_the_wrong_champion_and_is_promoted_after_the_repair(
+    registry: Registry,
+) -> None:
+    passed = registry.new()
+    press_promote(registry)
+    policy, client = policy_of(registry.project), registry.client
+    with (
+        pytest.raises(UserError, match=r"moved the alias by hand.*rollback --reason"),
+        disable_run_logger(),
+    ):
+        make_champion(registry.project, client, policy, passed)
+    roll_back("a wrong button", by="Rolf")
+    with disable_run_logger():
+        assert make_champion(registry.project, client, policy, passed).run_id == passed.run_id
+
+
+def test_a_policy_that_warns_lets_such_a_champion_be_used(registry: Registry) -> None:
+    number, file = press_promote(registry), registry.project.root / POLICY
+    strict = file.read_text()
+    file.write_text(yaml.safe_dump(yaml.safe_load(strict) | {"record": "warn"}))
+    try:
+        assert _registered(registry.project, "") == f"models:/{PRODUCTION}/{number}"
+    finally:
+        file.write_text(strict)
+
+
+def test_where_nothing_was_ever_promoted_a_rollback_takes_the_alias_away(
+    registry: Registry,
+) -> None:
+    client = registry.client
+    client.delete_registered_model(PRODUCTION)
+    client.delete_registered_model(CANDIDATES)
+    registry.new()
+    client.create_registered_model(PRODUCTION)
+    copied = client.copy_model_version(f"models:/{CANDIDATES}/1", PRODUCTION)
+    client.set_registered_model_alias(PRODUCTION, "champion", copied.version)
+    assert roll_back("a wrong button", by="Rolf") == {"model": "none", "replaced": "1"}
+    assert not client.get_registered_model(PRODUCTION).aliases
+    assert [one["by"] for one in history(registry.project)][-1] == "Rolf"
+
+
+def test_a_rollback_that_died_is_no_move_outside_of_the_record(registry: Registry) -> None:
+    version = registry.version(PRODUCTION, 1)
+    facts = {"replaced": "2", "comment": "complaints"}
+    note_event(registry.client, version, "rollback", "Rolf", also=CANDIDATES, **facts)
+    assert not [one for one in history(registry.project) if one["what"] == "moved"]
+    with pytest.raises(UserError, match="or a rollback died"):
+        _registered(registry.project, "")
+    assert roll_back("complaints", by="Rolf")["model"] == FIRST
