@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -277,17 +276,13 @@ def retrain(
     it is. If nothing has changed since an earlier run, the command prints the model of that run. A
     killed run goes on from its last checkpoint when you give the same command again.
     """
-    from ml.core.params import profile_params
-
-    project = find_project()
-    overrides = (profile_params(profile, project.root / "params.yaml") if profile else {}) | dict(
-        map(_param, set_ or [])
-    )
-    _with_prefect(project)
+    overrides = dict(map(_param, set_ or []))
+    _with_prefect(find_project())
     from flows.retrain import retrain as flow
 
     result = flow(
         source=source,
+        profile=profile,
         overrides=overrides,
         allow_dirty=allow_dirty,
         columns=parse_columns(columns),
@@ -348,7 +343,8 @@ def reproduce(
     """
     from flows.reproduce import reproduce as run
 
-    result = run(find_project(), model, by, _print_aside)
+    project = find_project()
+    result = run(project, model, _signer(project, by), _print_aside)
     if as_json:
         print(json.dumps(vars(result), indent=2))
     else:
@@ -375,7 +371,8 @@ def approve(
     """
     from flows.gate.approval import note_verdict
 
-    result = note_verdict(find_project(), version, "approval", by, comment)
+    project = find_project()
+    result = note_verdict(project, version, "approval", _signer(project, by), comment)
     print(f"{result['by']} approves {result['model']}: {result['words']}")
 
 
@@ -393,7 +390,8 @@ def reject(
     """
     from flows.gate.approval import note_verdict
 
-    result = note_verdict(find_project(), version, "rejection", by, comment)
+    project = find_project()
+    result = note_verdict(project, version, "rejection", _signer(project, by), comment)
     print(f"{result['by']} rejects {result['model']}")
 
 
@@ -406,10 +404,12 @@ def promote(
 
     The gate must have passed it, and people must have approved it.
     """
-    _with_prefect(find_project())
+    project = find_project()
+    signer = _signer(project, by)
+    _with_prefect(project)
     from flows.promote import promote as flow
 
-    result = flow(version=version, by=by)
+    result = flow(version=version, by=signer)
     print(f"{result['model']} is the champion, from {result['candidate']}")
 
 
@@ -429,7 +429,7 @@ def rollback(
     """
     from flows.rollback import roll_back, told
 
-    print(told(roll_back(reason, to, by)))
+    print(told(roll_back(reason, to, _signer(find_project(), by))))
 
 
 @app.command(rich_help_panel=USE, epilog=example("group --source FOLDER --out .variants/groups"))
@@ -524,33 +524,50 @@ def history(
 
 @app.command(rich_help_panel=OPERATE, epilog=example("ui --mlflow-port 5001"))
 def ui(
-    mlflow_port: Annotated[int, typer.Option(help="Port of MLflow's page.")] = 5000,
-    prefect_port: Annotated[int, typer.Option(help="Port of Prefect's page.")] = 4200,
+    mlflow_port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Port of MLflow's page.")
+    ] = 5000,
+    prefect_port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Port of Prefect's page.")
+    ] = 4200,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Run `variants serve` too, to start flows there.")
+    ] = False,
 ) -> None:
     """Starts the pages of MLflow and Prefect on this machine.
 
     The command prints their addresses. Ctrl-C ends them.
     """
-    from flows.local.servers import forget_pages, heed_end, start_pages, stop
+    from flows.local.servers import (
+        forget_pages,
+        heed_end,
+        start_pages,
+        start_serving,
+        stop,
+        wait_for_end,
+    )
     from flows.registry.tracking import connect
 
     project = find_project()
     connect(project)
     print("starting …", flush=True)
-    server, pages = project.mlflow_uri.startswith("http"), list[Any]()
+    server, pages, serving = project.mlflow_uri.startswith("http"), list[Any](), list[Any]()
     heed_end()
     try:
         pages = start_pages(project, mlflow_port, prefect_port)
+        serving = [start_serving(project)] if serve else []
         print(f"MLflow   {project.mlflow_uri if server else f'http://127.0.0.1:{mlflow_port}'}")
         print(f"Prefect  http://127.0.0.1:{prefect_port}")
-        print("To start flows from Prefect's page, run `variants serve` in another shell.")
+        if not serve:
+            print("`variants ui --serve` also lets you start flows on Prefect's page.")
         print("Ctrl-C ends the pages.", flush=True)
-        signal.pause()
+        wait_for_end(project, pages + serving)
     except KeyboardInterrupt:
         print("ending …", flush=True)
     finally:
         if pages:  # not those of another command
             forget_pages(project)
+        stop(serving)  # first, while it can still tell Prefect how its flow runs end
         stop(pages)
 
 
@@ -559,6 +576,9 @@ def serve(
     cron: Annotated[
         str | None, typer.Option(help="Retrain at these times, such as '0 3 * * 1'.")
     ] = None,
+    timezone: Annotated[
+        str, typer.Option(help="Time zone of --cron, such as Europe/Berlin.")
+    ] = "UTC",
     source: Annotated[
         str | None, typer.Option(help="The shop for these retrainings: a folder or fsspec URL.")
     ] = None,
@@ -566,7 +586,7 @@ def serve(
     """Offers the flows on Prefect's page, and runs those that are started.
 
     It uses the server of `variants ui`, or the one of PREFECT_API_URL. The flows start from the
-    page, by `prefect deployment run retrain/local`, or on a schedule. Ctrl-C ends the command.
+    page, by `prefect deployment run retrain/retrain`, or on a schedule. Ctrl-C ends the command.
     """
     project = find_project()
     _with_prefect(project)
@@ -575,9 +595,11 @@ def serve(
             "there is no Prefect server to serve on: start `variants ui` in another shell, or set "
             "PREFECT_API_URL"
         )
-    from flows.serve import serve_flows
+    from flows.serve import refuse_silent, schedule_of, serve_flows
 
-    serve_flows(project, cron, source)
+    schedule = schedule_of(cron, timezone) if cron is not None else None
+    refuse_silent(os.environ["PREFECT_API_URL"])
+    serve_flows(project, schedule, source)
 
 
 @app.command(rich_help_panel=OPERATE, epilog=example("clean"))
@@ -640,6 +662,13 @@ def _param(text: str) -> tuple[str, Any]:
     if not sign or not name:
         raise UserError(f"--set takes PARAM=VALUE, such as train.epochs=3, not '{text}'")
     return name, yaml.safe_load(value)
+
+
+def _signer(project: Project, by: str) -> str:
+    """Returns who signs; without a name it says whose name is taken."""
+    from flows.registry.people import person
+
+    return person(project, by, _print_aside)
 
 
 def _with_prefect(project: Project) -> None:

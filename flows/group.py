@@ -7,6 +7,7 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
 from flows.display.prefect_artifacts import stage_log
+from flows.display.states import refusals_are
 from flows.local.access import refuse_closed
 from flows.local.environment import set_up
 from flows.local.markdown import code, plain
@@ -23,6 +24,7 @@ from ml.serve.groups_page import write_groups
 
 
 @flow(flow_run_name="group {source}")
+@refusals_are("Refused input")
 def group(
     source: str,
     out: str = ".variants/groups",

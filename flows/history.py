@@ -3,8 +3,9 @@
 from typing import Any
 
 from flows.local.project import Project
-from flows.registry.audit_trail import events, person
+from flows.registry.audit_trail import events
 from flows.registry.outside_move import notice
+from flows.registry.people import person
 from flows.registry.tracking import connect, permitted
 from flows.registry.trail_check import accept, check_trail, restore, trail_problems
 from flows.registry.versions import policy_of

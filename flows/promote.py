@@ -9,16 +9,20 @@ from mlflow.tracking import MlflowClient
 from prefect import flow, get_run_logger, runtime
 from prefect.artifacts import create_markdown_artifact
 from prefect.context import FlowRunContext
+from prefect.exceptions import Pause
 from prefect.flow_runs import suspend_flow_run
 
+from flows.display.states import refusals_are, rename
 from flows.gate.approval import ApprovalForm, Standing, approval_of, form_text, note_answer
 from flows.local.environment import set_up
 from flows.local.git import succeeds
+from flows.local.markdown import plain
 from flows.local.project import Project, find_project
-from flows.registry.audit_trail import decision_on_record, note_event, person
+from flows.registry.audit_trail import decision_on_record, note_event
 from flows.registry.champion_to_beat import ToBeat, champion_to_beat
 from flows.registry.model_files import refuse_unusable
 from flows.registry.outside_move import notice
+from flows.registry.people import PersonName, account, person, refusal_of_name, shown
 from flows.registry.production import (
     LOCK,
     champion_without_record,
@@ -43,12 +47,14 @@ from ml.promote.policy import Policy
 
 
 @flow(flow_run_name="promote {version}", persist_result=True)
-def promote(version: str = f"@{CHALLENGER}", by: str = "") -> dict[str, Any]:
+@refusals_are("Not promoted")
+def promote(by: PersonName, version: int | str = f"@{CHALLENGER}") -> dict[str, Any]:
     """Copies a candidate to the production model and points `champion` to it.
 
     Args:
+        by: Your name, for the audit trail. Whoever approves in this run's form is the promoter
+            instead.
         version: The candidate: a number such as 7, or @challenger for the newest.
-        by: Who promotes it. Empty: git's user name in this clone.
 
     Returns:
         {"model": URI of the production version, "candidate": URI of the candidate, "replaced":
@@ -59,22 +65,25 @@ def promote(version: str = f"@{CHALLENGER}", by: str = "") -> dict[str, Any]:
     """
     set_up()
     project = find_project()
+    starter = person(project, by)
     client = connect(project)
     policy = policy_of(project)
     names = policy.models
     refuse_gaps(project, client, names)
     notice(project, client, names)
-    candidate = find_candidate(client, names, version)
+    candidate = find_candidate(client, names, str(version))
     # An attempt that died may have moved the alias already; only its event is missing then.
     moved = champion_without_record(client, names, candidate)
     if moved is None:
         refuse_unfit_now(client, policy, candidate)
-    approval = approved(client, policy, candidate)
+    known_as = account(project)
+    approval, approver = approved(client, policy, candidate, known_as)
     with FileLock(project.room / LOCK), permitted(project):
         promoted = moved or make_champion(project, client, policy, candidate)
         replaced = promoted.tags["replaced"]
         facts = {"candidate": uri_of(candidate), "replaced": replaced, "approval": approval.words}
-        who = person(project, by)
+        facts |= known_as | ({"started_by": starter} if approver else {})
+        who = approver or starter
         note_event(client, promoted, "promotion", who, also=names.candidates, **facts)
     champion = f"`models:/{names.production}@{CHAMPION}` (version {promoted.version})"
     page = f"# Promoted\n\n`{uri_of(candidate)}` is now {champion}."
@@ -112,24 +121,35 @@ def make_champion(
     return client.get_model_version(names.production, copied.version)
 
 
-def approved(client: MlflowClient, policy: Policy, candidate: ModelVersion) -> Standing:
-    """Returns the approval of a candidate.
+def approved(
+    client: MlflowClient, policy: Policy, candidate: ModelVersion, known_as: dict[str, str]
+) -> tuple[Standing, str]:
+    """Returns the approval of a candidate, and who approved it last in a form of this run, or "".
 
     If the approval is waiting and the run was started on Prefect's page, the run suspends until
     somebody fills in its form.
 
+    Args:
+        known_as: facts about this process for the audit trail; see `flows.registry.people.account`.
+
     Raises:
         UserError: the candidate is rejected, or it is not approved and the run cannot show a form.
     """
+    approver, refusal = "", None
     # After a form is filled in, the flow begins anew in another process, which reads the answers.
     for form in answered_forms():
-        ask(client, candidate, form, "", 1)
+        answer = ask(form, "", 1)
+        refusal = refusal_of_name(answer.name)
+        if refusal is None:
+            note_answer(client, candidate, answer, f"{runtime.flow_run.id}/{form}", known_as)
+            approver = shown(answer.name) if answer.verdict == "approve" else approver
     standing = approval_of(client, policy, candidate)
     if standing.verdict == "waiting" and runtime.deployment.id:
-        form, text = f"approval-{len(answered_forms())}", form_text(candidate, standing)
-        ask(client, candidate, form, text, standing.seconds_left)
+        text = form_text(candidate, standing)
+        again = f"**The last answer was not noted: it {plain(refusal)}.**\n\n" if refusal else ""
+        ask(f"approval-{len(answered_forms())}", again + text, standing.seconds_left)
     if standing.verdict == "approved":
-        return standing
+        return standing, approver
     hint = ""
     if standing.verdict == "waiting":
         hint = f". `variants approve {candidate.version} --by NAME --comment …` approves it"
@@ -137,14 +157,14 @@ def approved(client: MlflowClient, policy: Policy, candidate: ModelVersion) -> S
 
 
 def answered_forms() -> list[str]:
-    """Returns the keys of the forms that this run has suspended for, sorted."""
+    """Returns the keys of the forms that this run has suspended for, in their order."""
     context = FlowRunContext.get()
     keys = context.flow_run.empirical_policy.pause_keys if context and context.flow_run else None
-    return sorted(keys or [])
+    return sorted(keys or [], key=lambda key: (len(key), key))
 
 
-def ask(client: MlflowClient, candidate: ModelVersion, form: str, text: str, patience: int) -> None:
-    """Suspends the run until a form is filled in; if it is already, notes its answer once.
+def ask(form: str, text: str, patience: int) -> ApprovalForm:
+    """Returns the answer to a form; suspends the run until there is one.
 
     Args:
         form: key of the form.
@@ -152,8 +172,12 @@ def ask(client: MlflowClient, candidate: ModelVersion, form: str, text: str, pat
         patience: seconds after which the run fails.
     """
     fields = ApprovalForm.with_initial_data(description=text)
-    answer = suspend_flow_run(wait_for_input=fields, timeout=max(1, patience), key=form)
-    note_answer(client, candidate, answer, f"{runtime.flow_run.id}/{form}")
+    try:
+        return suspend_flow_run(wait_for_input=fields, timeout=max(1, patience), key=form)
+    except Pause as pause:
+        if pause.state:
+            rename(pause.state, "Waiting for approval")
+        raise
 
 
 def refuse_unfit_now(client: MlflowClient, policy: Policy, candidate: ModelVersion) -> ToBeat:

@@ -22,8 +22,9 @@ from flows.local.recipe import digest
 from flows.local.requirements import differing_versions
 from flows.local.scratch import scratch
 from flows.local.snapshots import snapshot_id
-from flows.registry.audit_trail import note_event, person
+from flows.registry.audit_trail import note_event
 from flows.registry.model_files import refuse_unusable
+from flows.registry.people import account, person
 from flows.registry.tracking import connect
 from flows.registry.versions import find_version, run_of, uri_of
 from ml.core.device import pick_device
@@ -86,7 +87,7 @@ def reproduce(project: Project, model: str, by: str, log: Callable[[str], None])
     Raises:
         UserError: there is no such version.
     """
-    client = connect(project)
+    client, signer = connect(project), person(project, by)
     version = find_version(client, model)
     found = Reproduction(
         uri_of(version), version.tags.get("commit", ""), version.tags.get("snapshot", "")
@@ -97,7 +98,7 @@ def reproduce(project: Project, model: str, by: str, log: Callable[[str], None])
         except (UserError, CommandError) as error:
             tail = "\n".join(error.tail[-5:]) if isinstance(error, CommandError) else ""
             found.verdict, found.reason = "not reproducible", f"{error}\n{tail}".strip()
-    keep_report(client, version, found, person(project, by))
+    keep_report(client, version, found, signer, account(project))
     return found
 
 
@@ -309,10 +310,19 @@ def on_gpu(folder: Path) -> bool:
     return pick_device(asked) != "cpu"
 
 
-def keep_report(client: MlflowClient, version: ModelVersion, found: Reproduction, by: str) -> None:
+def keep_report(
+    client: MlflowClient,
+    version: ModelVersion,
+    found: Reproduction,
+    by: str,
+    known_as: dict[str, str],
+) -> None:
     """Stores the report on the version, in its run and in the audit trail, signed off by `by`.
 
     If somebody has deleted the run, the tag and the audit trail alone keep the result.
+
+    Args:
+        known_as: see `flows.registry.people.account`.
     """
     now = datetime.now(UTC).isoformat(timespec="seconds")
     client.set_model_version_tag(
@@ -322,7 +332,8 @@ def keep_report(client: MlflowClient, version: ModelVersion, found: Reproduction
     if run:
         client.log_dict(run, asdict(found) | {"at": now, "by": by}, "reproduction.json")
         client.log_text(run, page_of(found, now, by), "reproduction.md")
-    note_event(client, version, "reproduction", by, verdict=found.verdict, comment=found.reason)
+    facts = {"verdict": found.verdict, "comment": found.reason} | known_as
+    note_event(client, version, "reproduction", by, **facts)
 
 
 def page_of(found: Reproduction, now: str, by: str) -> str:

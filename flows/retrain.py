@@ -1,9 +1,11 @@
 """The flow `retrain`: shop → snapshot → stages of dvc.yaml → MLflow → registry → gate."""
 
+import shutil
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
@@ -12,11 +14,13 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
+from pydantic import Field
 
 from flows.display.prefect_artifacts import decision_page, metric_table, stage_log
+from flows.display.states import refusals_are, refused_by_gate
 from flows.gate.evidence import gather_evidence
 from flows.local.environment import set_up
-from flows.local.markdown import block
+from flows.local.markdown import block, code, plain
 from flows.local.needed_objects import note_needs
 from flows.local.overrides import apply_overrides
 from flows.local.pipeline import Stage, load_stages, run_stage
@@ -29,6 +33,7 @@ from flows.registry.champion_to_beat import champion_to_beat
 from flows.registry.dead_runs import salvage
 from flows.registry.model_files import unusable
 from flows.registry.outside_move import notice
+from flows.registry.people import account
 from flows.registry.production import is_copy
 from flows.registry.retraining import alone_with, retraining
 from flows.registry.run_record import lineage_tags, log_model, model_card, model_id, record
@@ -44,11 +49,14 @@ from flows.registry.versions import (
     version_of_recipe,
 )
 from ml.core.errors import UserError
-from ml.core.paths import TRAINED
+from ml.core.files import read_json, replacing
+from ml.core.params import profile_params, read_params
+from ml.core.paths import PARAMS, REFUSED_ROWS, TRAINED, VALIDATED
 from ml.promote.decision import Decision
 from ml.promote.gate import decide
 from ml.promote.policy import ModelNames, Policy
 
+REFUSED_DOCS = "refused"  # folder in `.variants` for the Data Docs of the last refusal
 RETRY_DELAY = 10  # seconds before a crashed stage is tried again
 
 
@@ -57,9 +65,19 @@ def run_name() -> str:
     return f"retrain on {runtime.flow_run.parameters['source'] or 'the snapshot of the commit'}"
 
 
+def profiles() -> list[str]:
+    """Returns the names of the profiles in params.yaml, after the empty one for none."""
+    return ["", *(read_params(Path(__file__).parents[1] / PARAMS).get("profiles") or {})]
+
+
+Profile = Annotated[str, Field(json_schema_extra={"enum": list(profiles())})]
+
+
 @flow(flow_run_name=run_name)
+@refusals_are("Refused input")
 def retrain(
     source: str = "",
+    profile: Profile = "",
     overrides: dict[str, Any] = {},  # noqa: B006 (never changed; a form shows what it may hold)
     allow_dirty: bool = False,
     columns: dict[str, str] = {},  # noqa: B006 (as above)
@@ -69,7 +87,9 @@ def retrain(
     Args:
         source: Folder or fsspec URL of the shop. Empty: the snapshot that the current commit points
             to.
-        overrides: Params of params.yaml to change for this run, such as {"train.epochs": 3}.
+        profile: Params under `profiles` in params.yaml. Empty: none.
+        overrides: Params of params.yaml to change for this run, such as {"train.epochs": 3}; they
+            count more than the profile.
         allow_dirty: Run although the checkout holds uncommitted changes. The model can then never
             be promoted.
         columns: The shop's names of columns and the public format's, such as {"sku": "product_id"}.
@@ -86,10 +106,12 @@ def retrain(
     project = find_project()
     client = connect(project)
     policy = policy_of(project)
-    with retraining(project, client, allow_dirty, show_refusal) as made:
+    overrides = (profile_params(profile, project.root / PARAMS) if profile else {}) | overrides
+    with retraining(project, client, allow_dirty, partial(show_refusal, project)) as made:
         worktree = made.worktree
         apply_overrides(worktree.root, overrides)
-        snapshot = take_snapshot(project, worktree, absolute(source), columns)
+        taken = take_snapshot(project, worktree, absolute(source), columns, return_state=True)
+        snapshot = taken.result()
         worktree.commit(f"data: snapshot {snapshot[:12]} of {source or 'this commit'}")
         made_by = recipe(worktree.root)
         worktree.note(recipe=made_by)
@@ -111,20 +133,36 @@ def retrain(
             )
             decision = gate(project, client, policy, worktree.root, made.version)
         client.set_terminated(made.run_id)
-        link = run_page(project, client, made.run_id)
-        create_link_artifact(link, key="mlflow-run", link_text="the run in MLflow")
         return result(client, made.version, True, decision.passed)
 
 
-def result(client: MlflowClient, version: ModelVersion, new: bool, passed: bool) -> dict[str, Any]:
-    """Returns the result of the flow `retrain`."""
+def result(client: MlflowClient, version: ModelVersion, new: bool, passed: bool) -> Any:
+    """Returns the result of the flow `retrain`, in a state of its own if the gate refused."""
     run = run_of(client, version)
-    return {"model": uri_of(version), "new": new, "passed": passed, "run": run}
+    found = {"model": uri_of(version), "new": new, "passed": passed, "run": run}
+    if passed:
+        return found
+    failed = client.get_model_version(version.name, version.version).tags.get("gate_failed", "")
+    return refused_by_gate(found, f"{uri_of(version)} may not be promoted; failed: {failed}")
 
 
-def show_refusal(refusal: UserError) -> None:
-    """Shows a refusal of bad input on the page of the flow run."""
-    create_markdown_artifact(f"# Refused\n\n{block(refusal)}", key="refusal")
+def show_refusal(project: Project, root: Path, refusal: UserError) -> None:
+    """Shows a refusal of bad input on the page of the flow run, and keeps its Data Docs.
+
+    Args:
+        root: top folder of the worktree.
+    """
+    page, rows = f"# Refused\n\n{block(refusal)}", root / VALIDATED / REFUSED_ROWS
+    if rows.is_file():
+        table = [{name: plain(words) for name, words in row.items()} for row in read_json(rows)]
+        create_table_artifact(table, key="refused-rows", description=f"all {len(table)} rows")
+        kept = project.room / REFUSED_DOCS
+        with replacing(kept) as beside:
+            shutil.copytree(root / VALIDATED / "data_docs", beside)
+        index = (kept / "index.html").as_uri()
+        create_link_artifact(index, key="data-docs", link_text="Data Docs of the last refusal")
+        page += f"\nData Docs, until the next refusal: {code(kept / 'index.html')}\n"
+    create_markdown_artifact(page, key="refusal")
 
 
 def find_made(
@@ -149,6 +187,7 @@ def find_made(
 
 
 @task(task_run_name="snapshot", cache_policy=NO_CACHE)
+@refusals_are("Refused input")
 def take_snapshot(
     project: Project, worktree: Worktree, source: str, columns: dict[str, str]
 ) -> str:
@@ -166,6 +205,7 @@ def take_snapshot(
 
 
 @task(cache_policy=NO_CACHE)
+@refusals_are("Refused input")
 def stage(client: MlflowClient, root: Path, run_id: str | None, one: Stage) -> str:
     """Runs one stage of dvc.yaml in a worktree; returns "computed" or "from the cache".
 
@@ -220,6 +260,8 @@ def start_run(project: Project, client: MlflowClient, worktree: Worktree) -> str
     experiment = open_experiment(project, client, get_run_logger().warning)
     tags = {"retrain": worktree.name, "prefect_flow_run": str(runtime.flow_run.id)}
     run = client.create_run(experiment, run_name=worktree.name, tags=tags)
+    link = run_page(project, client, run.info.run_id)
+    create_link_artifact(link, key="mlflow-run", link_text="the run in MLflow")
     return str(run.info.run_id)
 
 
@@ -295,6 +337,7 @@ def gate(
         client.set_model_version_tag(version.name, version.version, name, value)
     facts = {"verdict": decision.verdict, "champion": against, "run": run or "none"}
     facts |= {"comment": str(to_beat.problem)} if to_beat.problem else {}
+    facts |= account(project)
     note_event(client, version, "decision", "gate", **facts)
     described = f"{uri_of(version)}: {decision.verdict}"
     create_markdown_artifact(page, key="gate-decision", description=described)

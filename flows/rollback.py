@@ -12,13 +12,15 @@ from mlflow.tracking import MlflowClient
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
+from flows.display.states import refusals_are
 from flows.local.environment import set_up
 from flows.local.markdown import block
 from flows.local.project import find_project
-from flows.registry.audit_trail import LONGEST, events_on, note_event, person
+from flows.registry.audit_trail import LONGEST, events_on, note_event
 from flows.registry.champion_to_beat import is_off_record
 from flows.registry.model_files import unusable
 from flows.registry.outside_move import notice
+from flows.registry.people import PersonName, account, person
 from flows.registry.production import (
     LOCK,
     champions_on_record,
@@ -33,14 +35,15 @@ from ml.promote.policy import ModelNames
 
 
 @flow(flow_run_name="rollback: {reason}")
-def rollback(reason: str, to: str = "", by: str = "") -> dict[str, Any]:
+@refusals_are("Not rolled back")
+def rollback(reason: str, by: PersonName, to: int | str = "") -> dict[str, Any]:
     """Points `champion` back to an earlier version of the production model.
 
     Args:
         reason: Why; stored on the version that is replaced and on the one that returns.
+        by: Your name, for the audit trail.
         to: Number of the production version that returns. Empty: the one that today's champion
             replaced.
-        by: Who rolls back. Empty: git's user name in this clone.
 
     Returns:
         As `roll_back`.
@@ -49,7 +52,7 @@ def rollback(reason: str, to: str = "", by: str = "") -> dict[str, Any]:
         UserError: as `roll_back`.
     """
     set_up()
-    result = roll_back(reason, to, by)
+    result = roll_back(reason, str(to), by)
     words = f"`models:/…/{result['replaced']}` → `{result['model']}`"
     create_markdown_artifact(f"# Rolled back\n\n{words}\n\n{block(reason)}", key="rollback")
     get_run_logger().info(told(result))
@@ -69,7 +72,8 @@ def roll_back(reason: str, to: str = "", by: str = "") -> dict[str, str]:
     """Rolls back without Prefect, since in an emergency fewer parts can fail.
 
     Args:
-        reason, to, by: as for the flow `rollback`.
+        reason, to: as for the flow `rollback`.
+        by: who rolls back. Empty: git's user name in this clone.
 
     Returns:
         {"model": URI of the new champion, or "none" if nothing serves now, since nothing was ever
@@ -84,12 +88,12 @@ def roll_back(reason: str, to: str = "", by: str = "") -> dict[str, str]:
         raise UserError("the reason is empty: give one with --reason, for readers of the registry")
     project = find_project()
     client = connect(project)
-    names = policy_of(project).models
+    names, who, known_as = policy_of(project).models, person(project, by), account(project)
     with FileLock(project.room / LOCK), permitted(project):
         notice(project, client, names)
         champion = version_by_alias(client, names.production, CHAMPION)
         if champion and not to and never_promoted(client, names, champion):
-            return take_away(client, names, champion, person(project, by), reason)
+            return take_away(client, names, champion, who, reason)
         earlier = to.removeprefix("v") or earlier_champion(client, names, champion)
         target = find_version(client, f"models:/{names.production}/{earlier}")
         if champion and uri_of(target) == uri_of(champion):
@@ -106,8 +110,8 @@ def roll_back(reason: str, to: str = "", by: str = "") -> dict[str, str]:
             client.set_model_version_tag(names.production, replaced, "rolled_back", reason)
         # On record first: if this command dies in between, the same one moves the alias.
         facts = {"replaced": replaced, "comment": reason}
-        who = person(project, by)
         if not _on_record(client, target, facts):
+            facts |= known_as
             note_event(client, target, "rollback", who, also=names.candidates, **facts)
         move_champion(client, names, str(target.version), {"restored": reason})
     return {"model": uri_of(target), "replaced": replaced}

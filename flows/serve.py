@@ -1,38 +1,88 @@
 """Serves the flows on a Prefect server, where a page, a shell or a schedule triggers them."""
 
+import asyncio
 import os
-from typing import Any
+import urllib.error
+import urllib.request
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from prefect import serve
+from prefect.schedules import Cron, Schedule
+from prefect.server.schemas.schedules import CronSchedule
 
 from flows.group import group
 from flows.local.project import Project
 from flows.promote import promote
 from flows.retrain import retrain
 from flows.rollback import rollback
+from ml.core.errors import UserError
 
 FLOWS = (retrain, promote, rollback, group)
-DEPLOYMENT = "local"  # deployments are named retrain/local, promote/local, …
+PATIENCE = 10.0  # seconds for a first answer
 
 
-def serve_flows(project: Project, cron: str | None, source: str | None) -> None:
-    """Serves all flows until the process is interrupted.
+def schedule_of(cron: str, timezone: str = "UTC") -> Schedule:
+    """Returns a schedule for Prefect.
 
     Args:
-        cron: when the flow `retrain` runs by itself, such as "0 3 * * 1"; None: never.
+        cron: five fields, such as "0 3 * * 1".
+        timezone: IANA name, such as Europe/Berlin.
+
+    Raises:
+        UserError: the text is no cron expression, never comes, or the time zone does not exist.
+    """
+    try:
+        ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise UserError(
+            f"--timezone must be an IANA name such as Europe/Berlin, not '{timezone}'"
+        ) from None
+    try:
+        asyncio.run(CronSchedule(cron=cron, timezone=timezone).get_dates(1))
+    except ValueError:
+        raise UserError(
+            "--cron must be a time that comes, in five fields (minute, hour, day, month, weekday) "
+            f"such as '0 3 * * 1', not '{cron}'"
+        ) from None
+    return Cron(cron, timezone=timezone)
+
+
+def refuse_silent(address: str) -> None:
+    """Refuses the address of a Prefect API that does not answer.
+
+    Raises:
+        UserError: nothing answers there.
+    """
+    try:
+        with urllib.request.urlopen(f"{address.rstrip('/')}/health", timeout=PATIENCE):
+            return
+    except urllib.error.HTTPError:
+        return  # it answers; the first call will show whether it accepts us
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"Prefect does not answer at {address} ({error}): start the server, or correct "
+            "PREFECT_API_URL, or unset it to use the server of `variants ui`"
+        ) from None
+
+
+def serve_flows(project: Project, schedule: Schedule | None, source: str | None) -> None:
+    """Serves all flows until the process is interrupted; each deployment bears its flow's name.
+
+    Args:
+        schedule: when the flow `retrain` runs by itself; None: never.
         source: folder or fsspec URL of the shop for those runs; None: the commit's snapshot.
     """
     os.chdir(project.root)  # the runner starts flow runs in its own working folder
     deployments = []
     for one in FLOWS:
-        extra: dict[str, Any] = {}
-        if one is retrain:
-            extra["parameters"] = {"source": source} if source else None
-            if cron:
-                extra["cron"] = cron
+        scheduled = one is retrain and schedule
         deployments.append(
             one.to_deployment(
-                DEPLOYMENT, description=one.description, tags=["color-variants"], **extra
+                one.name,
+                description=one.description,
+                tags=["color-variants"],
+                parameters={"source": source} if one is retrain and source else None,
+                schedule=schedule if scheduled else None,
             )
         )
     serve(*deployments, limit=2, pause_on_shutdown=False)  # type: ignore[arg-type]

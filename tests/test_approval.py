@@ -78,6 +78,26 @@ def test_the_same_person_twice_is_one_approver() -> None:
     )
 
 
+def test_with_accounts_one_person_under_two_names_is_one_approver() -> None:
+    two = ONE.model_copy(update={"approvers": 2})
+    first, second = (event("approval", name, 1) | {"account": "rita"} for name in ("Rita", "Rolf"))
+    assert verdict(first, second, policy=two) == (
+        "waiting",
+        "1 more must approve it, under another name and account",
+    )
+    assert verdict(first, second | {"account": "rolf"}, policy=two)[0] == "approved"
+
+
+def test_with_accounts_the_author_is_not_somebody_else_under_another_name() -> None:
+    decided = DECIDED | {"account": "ada"}
+    hers = event("approval", "Rita", 1) | {"account": "ada"}
+    assert verdict(decided, hers)[1] == "somebody else than Ada, who made it, must approve it too"
+    assert verdict(decided, hers | {"account": "rita"})[0] == "approved"
+    # Prefect's page knows nobody: the account is that of the machine, and the name counts.
+    assert verdict(decided, hers | {"form": "1/approval-0"})[0] == "approved"
+    assert verdict(decided, event("approval", "\u0410da", 1) | {"account": "rita"})[0] == "waiting"
+
+
 def test_the_policy_may_let_the_author_approve_alone_or_ask_nobody() -> None:
     assert (
         verdict(event("approval", "Ada", 1), policy=ONE.model_copy(update={"author_alone": True}))[

@@ -1,5 +1,6 @@
 """Bad input gets a clear error, exit code 1 and no traceback, and changes nothing."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -110,17 +111,26 @@ def test_a_bad_shop_is_refused_and_nothing_changes(clone: Clone, own_shop: Path,
     assert clone.state() == before
 
 
-def test_a_refused_shop_is_explained_on_prefects_page_with_the_rows_as_plain_text(
+def test_a_refused_shop_is_explained_on_prefects_page_with_every_row_and_data_docs(
     clone: Clone, own_shop: Path
 ) -> None:
-    address = f"{clone.environment['PREFECT_API_URL']}/artifacts/filter"
-    query = {"artifacts": {"key": {"any_": ["refusal"]}}}
-    before = {one["id"] for one in post(address, query)}
+    address = f"{clone.environment['PREFECT_API_URL']}"
+    before = {one["id"] for one in post(f"{address}/artifacts/filter", {})}
     spoil(own_shop, "pair with itself")
     refused(clone, "retrain", "--source", str(own_shop))
-    (page,) = [one["data"] for one in post(address, query) if one["id"] not in before]
-    assert "no pair is of a product with itself" in page
-    assert "```" in page
+    made = [one for one in post(f"{address}/artifacts/filter", {}) if one["id"] not in before]
+    shown = {one["key"]: one["data"] for one in made}
+    assert "no pair is of a product with itself" in shown["refusal"]
+    assert "```" in shown["refusal"]
+    rows = json.loads(shown["refused-rows"])
+    pairs = pd.read_csv(own_shop / "pairs.csv", dtype=str)
+    itself = [one["row"] for one in rows if "with itself" in one["rule"]]
+    assert len(itself) == len(pairs) > 10
+    assert (clone.root / ".variants/refused/index.html").is_file()
+    assert str(clone.root / ".variants/refused/index.html") in shown["data-docs"]
+    run = max(post(f"{address}/flow_runs/filter", {}), key=lambda one: str(one["start_time"]))
+    assert (run["state_name"], run["state_type"]) == ("Refused input", "CANCELLED")
+    assert "breaks the data contract" in run["state"]["message"]
 
 
 def test_a_shop_that_is_not_there_is_refused(clone: Clone, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What the flows show on Prefect's page: log lines, progress bars, artifacts."""
 
+import logging
 import re
 from collections.abc import Callable
 from typing import Any
@@ -11,26 +12,29 @@ from flows.local.markdown import plain
 from ml.evaluate.evaluation import METRICS, Interval
 from ml.promote.decision import Decision
 
+WARNING = "warning: "
 PROGRESS = re.compile(r"^[\w ]+: +(\d+)% \(")
 
 
 def stage_log(stage: str) -> Callable[[str], None]:
     """Returns a function that logs the lines of a stage to the current Prefect run.
 
-    A line of `ml.core.progress`, such as "train: 42% (…", also moves a progress bar on Prefect's
-    page.
+    A line such as "warning: …" is logged as a warning. A line of `ml.core.progress`, such as
+    "train: 42% (…", also moves a progress bar on Prefect's page.
 
     Args:
         stage: name of the stage, for the key of the bar.
     """
     logger = get_run_logger()
     bar: Any = None
+    warns = False  # whether the last line began a warning, whose further lines are indented
 
     def log(line: str) -> None:
-        nonlocal bar
+        nonlocal bar, warns
         if not line.strip():
             return
-        logger.info(line)
+        warns = line.startswith(WARNING) or (warns and line[0].isspace())
+        logger.log(logging.WARNING if warns else logging.INFO, line.removeprefix(WARNING))
         percentage = PROGRESS.match(line)
         if not percentage:
             return

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from flows.local.markdown import plain
 from flows.local.project import Project
-from flows.registry.audit_trail import What, decision_on_record, events, note_event, person
+from flows.registry.audit_trail import What, decision_on_record, events, note_event
+from flows.registry.people import PersonName, account, folded, identities, person, shown
 from flows.registry.tracking import connect, permitted
 from flows.registry.versions import (
     find_candidate,
@@ -44,7 +45,7 @@ class Standing:
 class ApprovalForm(RunInput):
     """The form on Prefect's page for people who approve or reject a candidate."""
 
-    name: str = Field(min_length=1, pattern=r"\S", description="Your name, for the audit trail")
+    name: PersonName = Field(description="Your name, for the audit trail")
     verdict: Literal["approve", "reject"] = Field(description="May this model serve?")
     comment: str = Field("", description="Your reason, for the audit trail")
 
@@ -60,7 +61,8 @@ def standing(
     Args:
         policy: the section `approval` of the policy.
         author: name of the person who started the retraining.
-        trail: the events about this candidate, oldest first.
+        trail: the events about this candidate, oldest first. An account that they name counts more
+            than the name beside it; the gate's first decision bears the author's account.
         now: the current time, with a time zone.
     """
     decided = max(
@@ -70,11 +72,20 @@ def standing(
     deadline = (
         _time(trail[decided]) + timedelta(hours=policy.timeout_hours) if decided >= 0 else now
     )
-    in_time = [
-        event["by"] for event in said if event["what"] == "approval" and _time(event) <= deadline
+    in_time = [event for event in said if event["what"] == "approval" and _time(event) <= deadline]
+    names: dict[str, str] = {}  # of each person once
+    for identity, event in zip(identities(in_time), in_time, strict=True):
+        names.setdefault(identity, event["by"])
+    approvers = list(names.values())
+    decisions = (one["account"] for one in trail if one["what"] == "decision" and "account" in one)
+    made_as = next(decisions, "")
+    # The account of a form's answer is that of the machine which serves the flow.
+    others = [
+        one
+        for one in in_time
+        if folded(one["by"]) != folded(author)
+        and ("form" in one or not made_as or one.get("account") != made_as)
     ]
-    approvers = list({name.casefold(): name for name in in_time}.values())
-    others = [name for name in approvers if name.casefold() != author.casefold()]
     missing = policy.approvers - len(approvers)
 
     def found(verdict: Literal["approved", "rejected", "waiting"], words: str) -> Standing:
@@ -95,7 +106,8 @@ def standing(
             "rejected", f"not approved within {policy.timeout_hours:g} hours of the gate's decision"
         )
     if missing > 0:
-        return found("waiting", f"{missing} more must approve it")
+        again = ", under another name and account" if len(in_time) > len(approvers) else ""
+        return found("waiting", f"{missing} more must approve it{again}")
     return found("waiting", f"somebody else than {author}, who made it, must approve it too")
 
 
@@ -142,27 +154,32 @@ def note_verdict(
     if verdict == "approval" and refusal:
         where = where_decided(client, candidate)
         raise UserError(f"{uri_of(candidate)} cannot be approved: {refusal}; {where}")
-    name = person(project, by)
+    name, known_as = person(project, by), account(project)
     with permitted(project):
-        note_event(client, candidate, verdict, name, comment=comment)
+        note_event(client, candidate, verdict, name, comment=comment, **known_as)
     now = approval_of(client, policy, candidate)
     return {"model": uri_of(candidate), "by": name, "standing": now.verdict, "words": now.words}
 
 
 def note_answer(
-    client: MlflowClient, candidate: ModelVersion, answer: ApprovalForm, form: str
+    client: MlflowClient,
+    candidate: ModelVersion,
+    answer: ApprovalForm,
+    form: str,
+    known_as: dict[str, str],
 ) -> None:
     """Notes the answer to a form on Prefect's page in the audit trail, unless it is noted already.
 
     Args:
         form: id of the flow run and key of the form; no other form has the same.
+        known_as: the account of the machine that serves the flow, as Prefect's page knows nobody
+            who fills in a form; see `flows.registry.people.account`.
     """
     noted = client.get_registered_model(candidate.name).tags.values()
     if not any(form in value for value in noted):
         verdict: What = "approval" if answer.verdict == "approve" else "rejection"
-        note_event(
-            client, candidate, verdict, answer.name.strip(), comment=answer.comment, form=form
-        )
+        facts = {"comment": answer.comment, "form": form} | known_as
+        note_event(client, candidate, verdict, shown(answer.name), **facts)
 
 
 def _time(event: dict[str, str]) -> datetime:

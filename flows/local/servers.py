@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 from filelock import FileLock
 
 from flows.local.interruptions import SIGNALS
@@ -81,9 +82,44 @@ def start_pages(
         stop(started)
         raise
     write_json(
-        _note(project), {"prefect": f"http://127.0.0.1:{prefect_port}/api", "pid": os.getpid()}
+        _note(project),
+        {
+            "prefect": f"http://127.0.0.1:{prefect_port}/api",
+            "mlflow": f"http://127.0.0.1:{mlflow_port}",
+            "pid": os.getpid(),
+        },
     )
     return started
+
+
+def start_serving(project: Project) -> subprocess.Popen[bytes]:
+    """Starts `variants serve` for the pages that run, and waits until it serves the flows.
+
+    Raises:
+        UserError: it does not start; the message holds the end of its log.
+    """
+    log = project.room / "logs/serve.log"
+    log.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "flows.cli", "serve"]
+    process = _start(command, log, os.environ | {"PREFECT_API_URL": str(running_prefect(project))})
+    deadline = time.monotonic() + STARTUP
+    while process.poll() is None and time.monotonic() < deadline:
+        if "retrain/retrain" in log.read_text(encoding="utf-8", errors="replace"):
+            return process
+        time.sleep(0.5)
+    stop([process])
+    raise UserError(f"the flows are not served; the end of {log}:\n" + "\n".join(_tail(log)))
+
+
+def wait_for_end(project: Project, processes: list[subprocess.Popen[bytes]]) -> None:
+    """Waits until one of the processes ends by itself.
+
+    Raises:
+        UserError: one has ended.
+    """
+    while all(process.poll() is None for process in processes):
+        time.sleep(1)
+    raise UserError(f"a server has ended; see the logs in {project.room / 'logs'}")
 
 
 @contextmanager
@@ -128,6 +164,7 @@ def heed_end() -> None:
 
 def stop(processes: list[subprocess.Popen[bytes]]) -> None:
     """Ends servers and all processes that they started; at once if a signal comes meanwhile."""
+    below = [child for process in processes for child in _children(process)]
     for process in processes:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
@@ -140,6 +177,9 @@ def stop(processes: list[subprocess.Popen[bytes]]) -> None:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        for child in below:  # those in a session of their own, such as flow runs
+            with suppress(psutil.Error):
+                child.kill()
 
 
 def forget_pages(project: Project) -> None:
@@ -149,12 +189,19 @@ def forget_pages(project: Project) -> None:
 
 def running_prefect(project: Project) -> str | None:
     """Returns the API address of this project's `variants ui` if it answers, otherwise None."""
+    address = _noted(project, "prefect")
     try:
-        address = str(json.loads(_note(project).read_text(encoding="utf-8"))["prefect"])
         with urllib.request.urlopen(f"{address}/health", timeout=2):
             return address
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError):
         return None
+
+
+def mlflow_page(project: Project) -> str:
+    """Returns the address of MLflow's pages: of its server, or of `variants ui` on this machine."""
+    if project.mlflow_uri.startswith("http"):
+        return project.mlflow_uri.rstrip("/")
+    return _noted(project, "mlflow") or f"http://127.0.0.1:{MLFLOW_PORT}"
 
 
 def make_prefect_database(project: Project) -> None:
@@ -177,6 +224,20 @@ def make_prefect_database(project: Project) -> None:
                 lambda line: None,
                 {DATABASE: f"sqlite+aiosqlite:///{beside}"},
             )
+
+
+def _noted(project: Project, name: str) -> str | None:
+    """Returns an address that the running `variants ui` has noted, or None."""
+    try:
+        return str(json.loads(_note(project).read_text(encoding="utf-8"))[name])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _children(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    with suppress(psutil.Error):
+        return psutil.Process(process.pid).children(recursive=True)
+    return []
 
 
 def _note(project: Project) -> Path:

@@ -7,7 +7,6 @@ candidates too, so that it stays when the production model is deleted or renamed
 events of a registered model to a chain (see `flows.registry.trail_chain`).
 """
 
-import getpass
 import json
 import secrets
 from contextlib import suppress
@@ -18,11 +17,8 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from flows.local.git import git
-from flows.local.project import Project
 from flows.registry.trail_chain import AFTER, ends_of
 from flows.registry.versions import or_none, uri_of
-from ml.core.errors import UserError
 from ml.promote.policy import ModelNames
 
 PREFIX = "event."
@@ -142,20 +138,3 @@ def decision_on_record(client: MlflowClient, candidate: ModelVersion) -> dict[st
         and {"verdict", "champion"} <= event.keys()
     ]
     return found[-1] if found else None
-
-
-def person(project: Project, named: str = "") -> str:
-    """Returns who acts: the given name, otherwise git's user name, otherwise the login name.
-
-    Raises:
-        UserError: the given name is blank.
-    """
-    if named and not named.strip():
-        raise UserError(
-            "--by needs a name: give one, or leave the option out to use git's user name"
-        )
-    return (
-        named.strip()
-        or git(project.root, "config", "--default", "", "--get", "user.name")
-        or getpass.getuser()
-    )

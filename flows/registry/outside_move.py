@@ -6,8 +6,9 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from flows.local.project import Project
-from flows.registry.audit_trail import MOVES, events_on, note_event, person
+from flows.registry.audit_trail import MOVES, events_on, note_event
 from flows.registry.champion_to_beat import is_off_record, off_record
+from flows.registry.people import person
 from flows.registry.problem import Problem
 from flows.registry.production import champions_on_record
 from flows.registry.versions import CHAMPION, uri_of, version_by_alias

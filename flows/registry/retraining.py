@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 from mlflow.entities.model_registry import ModelVersion
@@ -35,7 +36,7 @@ def retraining(
     project: Project,
     client: MlflowClient,
     allow_dirty: bool,
-    show_refusal: Callable[[UserError], None],
+    show_refusal: Callable[[Path, UserError], None],
 ) -> Iterator[Retraining]:
     """Opens a worktree for a retraining, and closes it as the end of the retraining requires.
 
@@ -49,7 +50,8 @@ def retraining(
 
     Args:
         allow_dirty: as of the flow `retrain`.
-        show_refusal: called with a refusal before it is raised again.
+        show_refusal: called with the worktree's top folder and a refusal, before it is raised again
+            and the worktree goes.
 
     Yields:
         What the retraining has made so far; the caller fills it in.
@@ -64,7 +66,7 @@ def retraining(
         if outage(refusal):
             made.worktree.leave()
             raise
-        show_refusal(refusal)
+        show_refusal(made.worktree.root, refusal)
         if made.run_id and made.version is None:  # a version needs its run
             client.delete_run(made.run_id)
         made.worktree.close(keep_branch=made.version is not None)

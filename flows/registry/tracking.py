@@ -19,6 +19,7 @@ from mlflow.tracking import MlflowClient
 
 from flows.local.access import closed, existing
 from flows.local.project import Project
+from flows.local.servers import mlflow_page
 from ml.core.errors import UserError
 from ml.core.files import replacing
 
@@ -144,10 +145,8 @@ def answers(project: Project) -> bool:
 
 def run_page(project: Project, client: MlflowClient, run_id: str) -> str:
     """Returns the URL of a run's page on the tracking server, or on that of `variants ui`."""
-    uri = project.mlflow_uri
-    base = uri.rstrip("/") if uri.startswith("http") else "http://127.0.0.1:5000"
     experiment = client.get_run(run_id).info.experiment_id
-    return f"{base}/#/experiments/{experiment}/runs/{run_id}"
+    return f"{mlflow_page(project)}/#/experiments/{experiment}/runs/{run_id}"
 
 
 def log_values(

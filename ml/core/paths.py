@@ -7,6 +7,7 @@ PREVIOUS = Path("data/previous.json")
 CONTRACT = Path("data/gx")
 PARAMS = Path("params.yaml")
 VALIDATED = Path("artifacts/validate")
+REFUSED_ROWS = "refused_rows.json"  # below VALIDATED, beside Data Docs; no output of the stage
 PREPARED = Path("artifacts/prepare")
 TRAINED = Path("artifacts/train")
 EMBEDDED = Path("artifacts/embed")

@@ -36,7 +36,7 @@ def check_contract(
     Returns:
         One entry per rule: table, rule and hint (texts), severity ("critical" or "warning"),
         success, failing (number of rows, or None for rules about the whole table), rows (number),
-        observed (text or None) and examples (offending rows as texts).
+        observed (text or None), examples (the first offending rows as texts) and offending (all).
     """
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     import great_expectations as gx  # takes seconds, and only this stage needs it
@@ -115,9 +115,9 @@ def _describe(table: str, rows: int, entry: Any, naming: list[str]) -> dict[str,
     observed = raised or (
         result.get("observed_value") if failing is None and not entry.success else None
     )
-    examples = []
-    for row in (result.get("unexpected_index_list") or [])[:EXAMPLES]:
-        examples.append(
+    offending = []
+    for row in result.get("unexpected_index_list") or []:
+        offending.append(
             html.unescape(
                 " ".join(str(row[column]) for column in naming if not pd.isna(row.get(column)))
             )
@@ -131,7 +131,8 @@ def _describe(table: str, rows: int, entry: Any, naming: list[str]) -> dict[str,
         "failing": None if failing is None else int(failing),
         "rows": rows,
         "observed": None if observed is None else html.unescape(str(observed)),
-        "examples": examples,
+        "examples": offending[:EXAMPLES],
+        "offending": offending,
     }
 
 

@@ -1,16 +1,16 @@
 """Stage validate: checks the snapshot against the data contract and passes on what is usable."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
 
 from ml.core.errors import UserError
-from ml.core.files import read_json, read_table, write_json, write_table
+from ml.core.files import read_json, read_table, remove, write_json, write_table
 from ml.core.params import Params, load_params
-from ml.core.paths import CONTRACT, PARAMS, PREVIOUS, SNAPSHOT, VALIDATED
+from ml.core.paths import CONTRACT, PARAMS, PREVIOUS, REFUSED_ROWS, SNAPSHOT, VALIDATED
 from ml.data.annotations import repeated
 from ml.data.blocks import fill_unknown
 from ml.data.schema import BLOCK, CATALOG_COLUMNS
@@ -60,7 +60,7 @@ def main(
     """Checks the snapshot against the Great Expectations suites, and stops at critical failures.
 
     Writes data_docs, contract.json, products.parquet, pairs.parquet, quarantine.parquet and
-    split.json.
+    split.json; of a refused snapshot only the first two, and refused_rows.json.
     """
     params = load_params("validate", ValidateParams, params_file)
     if not (snapshot / "catalog.parquet").is_file():
@@ -87,6 +87,7 @@ def main(
     limits = contract_limits(params, earlier["products"])
     rules = check_contract(tables, naming, limits, contract, out / "data_docs")
     failures, warnings = broken(rules, "critical"), broken(rules, "warning")
+    keep_refused_rows(rules, out / REFUSED_ROWS)
     write_json(
         out / "contract.json",
         {"passed": not failures, "products": len(catalog), "pairs": len(pairs), "rules": rules},
@@ -98,6 +99,23 @@ def main(
     accept(catalog.assign(split=split), pairs, pictures, out)
     counts = {name: int((split == name).sum()) for name in SPLITS}
     write_json(out / "split.json", {"by": by, "proves": PROVES[by], "products": counts})
+
+
+def keep_refused_rows(rules: list[dict[str, Any]], file: Path) -> None:
+    """Writes each row that breaks a critical rule to a JSON file; without one, there is no file.
+
+    Args:
+        rules: of `check_contract`; their long lists `offending` are removed.
+    """
+    rows = [
+        {"table": rule["table"], "rule": rule["rule"], "row": row}
+        for rule in rules
+        for row in rule.pop("offending")
+        if rule["severity"] == "critical" and not rule["success"]
+    ]
+    remove(file)
+    if rows:
+        write_json(file, rows)
 
 
 def accept(catalog: pd.DataFrame, pairs: pd.DataFrame, pictures: pd.DataFrame, out: Path) -> None:
