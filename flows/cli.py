@@ -512,7 +512,8 @@ def history(
 
     project = find_project()
     if restore or accept:
-        print(mend(project, restore, accept, reason, by))
+        signer = _signer(project, by) if accept else by
+        print(mend(project, restore, accept, reason, signer))
     if verify:
         whole, words = verified(project)
         print(words)
