@@ -20,6 +20,7 @@ from flows.local.markdown import plain
 from flows.local.project import Project, find_project
 from flows.registry.audit_trail import decision_on_record, note_event
 from flows.registry.champion_to_beat import ToBeat, champion_to_beat
+from flows.registry.description import describe
 from flows.registry.model_files import refuse_unusable
 from flows.registry.outside_move import notice
 from flows.registry.people import PersonName, account, person, refusal_of_name, shown
@@ -40,6 +41,7 @@ from flows.registry.versions import (
     policy_of,
     refusal_of,
     uri_of,
+    version_by_number,
     where_decided,
 )
 from ml.core.errors import UserError
@@ -85,6 +87,8 @@ def promote(by: PersonName, version: int | str = f"@{CHALLENGER}") -> dict[str, 
         facts |= known_as | ({"started_by": starter} if approver else {})
         who = approver or starter
         note_event(client, promoted, "promotion", who, also=names.candidates, **facts)
+        earlier = version_by_number(client, names.production, replaced)
+        describe(client, names, candidate, promoted, *([earlier] if earlier else []))
     champion = f"`models:/{names.production}@{CHAMPION}` (version {promoted.version})"
     page = f"# Promoted\n\n`{uri_of(candidate)}` is now {champion}."
     create_markdown_artifact(page, key="promotion")

@@ -1,8 +1,9 @@
 """The flow `retrain`: shop → snapshot → stages of dvc.yaml → MLflow → registry → gate."""
 
 import shutil
+import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
+from prefect.utilities.urls import url_for
 from pydantic import Field
 
 from flows.display.prefect_artifacts import decision_page, metric_table, stage_log
@@ -26,19 +28,25 @@ from flows.local.overrides import apply_overrides
 from flows.local.pipeline import Stage, load_stages, run_stage
 from flows.local.project import Project, find_project
 from flows.local.recipe import recipe
+from flows.local.servers import PREFECT_PORT
 from flows.local.snapshots import absolute, import_shop_into, restore_snapshot
 from flows.local.worktree import Worktree
 from flows.registry.audit_trail import decision_on_record, note_event
 from flows.registry.champion_to_beat import champion_to_beat
 from flows.registry.dead_runs import salvage
+from flows.registry.description import describe
+from flows.registry.experiment import open_experiment
+from flows.registry.links import run_page
+from flows.registry.machine_metrics import watching_machine
 from flows.registry.model_files import unusable
 from flows.registry.outside_move import notice
 from flows.registry.people import account
 from flows.registry.production import is_copy
 from flows.registry.retraining import alone_with, retraining
 from flows.registry.run_record import lineage_tags, log_model, model_card, model_id, record
+from flows.registry.run_summary import first_name, first_tags, summarize
 from flows.registry.snapshot_record import log_diff
-from flows.registry.tracking import LiveHistory, connect, open_experiment, run_page
+from flows.registry.tracking import LiveHistory, connect
 from flows.registry.versions import (
     challenge,
     edited,
@@ -55,8 +63,10 @@ from ml.core.paths import PARAMS, REFUSED_ROWS, TRAINED, VALIDATED
 from ml.promote.decision import Decision
 from ml.promote.gate import decide
 from ml.promote.policy import ModelNames, Policy
+from ml.promote.words import outcome, sentences, with_interval
 
 REFUSED_DOCS = "refused"  # folder in `.variants` for the Data Docs of the last refusal
+COMPUTED = "computed"  # what a stage's task returns if its outputs were not in the cache
 RETRY_DELAY = 10  # seconds before a crashed stage is tried again
 
 
@@ -122,7 +132,7 @@ def retrain(
                 log(f"nothing has changed since {uri_of(known)} was made: it is the result")
                 passed = standing_of(project, client, policy, worktree.root, known)
                 return result(client, known, False, passed)
-            made.run_id = start_run(project, client, worktree)
+            made.run_id = start_run(project, client, worktree, source)
             worktree.note(recipe=made_by, run=made.run_id)
             run_stages(client, worktree.root, made.run_id)
             worktree.commit(f"retrain: {worktree.name}")
@@ -209,7 +219,8 @@ def take_snapshot(
 def stage(client: MlflowClient, root: Path, run_id: str | None, one: Stage) -> str:
     """Runs one stage of dvc.yaml in a worktree; returns "computed" or "from the cache".
 
-    While the stage that writes the training history runs, the history is logged to the MLflow run.
+    While the stage that writes the training history runs, the history is logged to the MLflow run,
+    and how busy the machine is.
 
     Args:
         root: top folder of the worktree.
@@ -217,14 +228,20 @@ def stage(client: MlflowClient, root: Path, run_id: str | None, one: Stage) -> s
     """
     history = TRAINED / "history.csv"
     trains = history.as_posix() in one.outs
-    live = LiveHistory(client, run_id, root / history) if run_id and trains else None
-    with live.following() if live else nullcontext():
+    with ExitStack() as watched:
+        if run_id and trains:
+            watched.enter_context(LiveHistory(client, run_id, root / history).following())
+            watched.enter_context(watching_machine(run_id))
         cached = run_stage(root, one, stage_log(one.name))
-    return "from the cache" if cached else "computed"
+    return "from the cache" if cached else COMPUTED
 
 
 def run_stages(client: MlflowClient, root: Path, run_id: str | None) -> None:
-    """Runs each stage of dvc.yaml as a Prefect task that waits for the stages it reads from."""
+    """Runs each stage of dvc.yaml as a Prefect task that waits for the stages it reads from.
+
+    Args:
+        run_id: MLflow run that gets the seconds of each stage that was computed; None for none.
+    """
     states: dict[str, Any] = {}
     for one in load_stages(root):
         configured: Task[..., str] = stage.with_options(
@@ -238,8 +255,10 @@ def run_stages(client: MlflowClient, root: Path, run_id: str | None) -> None:
         )
         # One after another in this thread: DVC runs only one stage at a time in a checkout.
         upstream = [states[name] for name in one.upstream]
+        started = time.monotonic()
         state: Any = configured(client, root, run_id, one, wait_for=upstream, return_state=True)
-        state.result()
+        if state.result() == COMPUTED and run_id:
+            client.log_metric(run_id, f"seconds.{one.name}", time.monotonic() - started)
         states[one.name] = state
 
 
@@ -255,11 +274,14 @@ def crashed(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
 
 
 @task(task_run_name="open MLflow run", cache_policy=NO_CACHE)
-def start_run(project: Project, client: MlflowClient, worktree: Worktree) -> str:
-    """Opens the MLflow run of a retraining, before its training; returns its id."""
+def start_run(project: Project, client: MlflowClient, worktree: Worktree, source: str) -> str:
+    """Opens the MLflow run of a retraining of a shop, before its training; returns its id."""
     experiment = open_experiment(project, client, get_run_logger().warning)
-    tags = {"retrain": worktree.name, "prefect_flow_run": str(runtime.flow_run.id)}
-    run = client.create_run(experiment, run_name=worktree.name, tags=tags)
+    served = runtime.deployment.id is not None
+    tags = first_tags(worktree, source, str(runtime.flow_run.id), served)
+    train = read_params(worktree.root / PARAMS)["train"]
+    name = first_name(tags["shop"], train["method"], train["epochs"])
+    run = client.create_run(experiment, run_name=name, tags=tags)
     link = run_page(project, client, run.info.run_id)
     create_link_artifact(link, key="mlflow-run", link_text="the run in MLflow")
     return str(run.info.run_id)
@@ -293,8 +315,9 @@ def record_and_register(
     create_table_artifact(metric_table(metrics), key="metrics", description=words)
     card = model_card(root, names.production, metrics, tags)
     client.log_text(run_id, card, "model_card.md")
-    tags = tags | {"threshold": repr(metrics["model"]["threshold"])}
-    return register(client, names.candidates, model_id(model), run_id, tags, card)
+    version = register(client, names.candidates, model_id(model), run_id, tags, card)
+    describe(client, names, version)
+    return version
 
 
 @task(task_run_name="gate", cache_policy=NO_CACHE)
@@ -321,6 +344,7 @@ def gate(
     if run:
         client.log_dict(run, decision.to_json(), "gate/decision.json")
         client.log_text(run, page, "gate/decision.md")
+        summarize(client, run, version, decision, flow_run_page())
     else:
         logger.warning(
             "the run of %s is gone, so its decision is only in its tags, in the audit trail and on "
@@ -330,7 +354,6 @@ def gate(
     tags = {
         "gate": decision.verdict,
         "gate_champion": against,
-        "gate_failed": ", ".join(check.name for check in decision.failed) or "none",
         "gate_retriable": str(decision.retriable).lower(),
     }
     for name, value in tags.items():
@@ -338,12 +361,24 @@ def gate(
     facts = {"verdict": decision.verdict, "champion": against, "run": run or "none"}
     facts |= {"comment": str(to_beat.problem)} if to_beat.problem else {}
     facts |= account(project)
+    facts |= {"reasons": ". ".join(sentences(decision))} if decision.failed else {}
+    facts |= {"gain": with_interval(decision.difference)} if decision.difference else {}
     note_event(client, version, "decision", "gate", **facts)
+    describe(client, policy.models, version)
     described = f"{uri_of(version)}: {decision.verdict}"
     create_markdown_artifact(page, key="gate-decision", description=described)
-    failed = "".join(f"; failed: {check.name}: {check.words}" for check in decision.failed)
-    logger.info("gate: %s%s", decision.verdict, failed)
+    logger.info("gate: %s", outcome(decision))
     return decision
+
+
+def flow_run_page() -> str:
+    """Returns the URL of this flow run's page, on Prefect's server or on that of `variants ui`."""
+    return (
+        url_for(
+            "flow-run", runtime.flow_run.id, default_base_url=f"http://127.0.0.1:{PREFECT_PORT}"
+        )
+        or ""
+    )
 
 
 def standing_of(

@@ -18,6 +18,7 @@ from flows.local.markdown import block
 from flows.local.project import find_project
 from flows.registry.audit_trail import LONGEST, events_on, note_event
 from flows.registry.champion_to_beat import is_off_record
+from flows.registry.description import describe
 from flows.registry.model_files import unusable
 from flows.registry.outside_move import notice
 from flows.registry.people import PersonName, account, person
@@ -114,6 +115,7 @@ def roll_back(reason: str, to: str = "", by: str = "") -> dict[str, str]:
             facts |= known_as
             note_event(client, target, "rollback", who, also=names.candidates, **facts)
         move_champion(client, names, str(target.version), {"restored": reason})
+        describe(client, names, target, *([champion] if champion else []))
     return {"model": uri_of(target), "replaced": replaced}
 
 

@@ -309,7 +309,8 @@ def lost(clone: Clone, versions: int) -> list[str]:
             f"gate of version {one.version}", one.tags.get("gate") in ("passed", "refused"), True
         )
         for curve in ("loss", "dev_block_ap"):
-            steps = [entry.step for entry in client.get_metric_history(str(one.run_id), curve)]
+            points = client.get_metric_history(str(one.run_id), f"epoch.{curve}")
+            steps = [point.step for point in points]
             expect(f"{curve} of version {one.version}", steps, sorted(set(steps)))
     expect("other runs", set(ended.values()) - {"KILLED"}, set())
     for one in production:

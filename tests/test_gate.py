@@ -13,6 +13,7 @@ from ml.promote.decision import Decision, Reuse
 from ml.promote.evidence import Evidence, Segment, Serving
 from ml.promote.gate import decide, lower_bound
 from ml.promote.policy import GatePolicy, load_policy
+from ml.promote.words import number, outcome, sentences
 
 POLICY = GatePolicy(
     mode="enforce",
@@ -232,6 +233,43 @@ def test_a_decision_is_read_as_it_was_written(changes: dict[str, object]) -> Non
 def test_what_another_time_or_machine_may_pass_is_known(serving: Serving, retriable: bool) -> None:
     assert decide(POLICY, evidence(serving=serving)).retriable is retriable
     assert decide(POLICY, evidence(champion=samples(0.8))).retriable is False
+
+
+def test_a_refusal_says_in_sentences_what_was_measured_and_what_was_needed() -> None:
+    worse = Segment("gender Men", 94, samples(0.5), samples(0.6))
+    slow = Serving(None, [], 0.01, 600, 201)
+    changes = {"challenger": samples(0.29), "champion": samples(0.297), "segments": [worse]}
+    found = sentences(decide(POLICY, evidence(**changes, serving=slow, dirty=True)))
+    wanted = [
+        "Made from uncommitted changes",
+        "Below the floor: block_ap is 0.290; at least 0.300 would have been needed",
+        "Not above the baseline gray: block_ap is 0.290; at least 0.400 would have been needed",
+        "No gain: the difference in block_ap to the champion is −0.007; more than 0.000 would have",
+        "Provably worse on gender Men: block AP is lower by at least 0.100; at most 0.000",
+        "Too large: its files take 201 MB; at most 200 MB are allowed",
+        "Other embeddings are served than were recorded: they differ by up to 0.01; at most 0.001",
+        "Too slow: a product takes 600 ms over HTTP; at most 500 ms",
+    ]
+    for sentence, words in zip(found, wanted, strict=True):
+        assert sentence.startswith(words)
+
+
+def test_a_gain_that_is_not_proven_names_the_gain_that_would_have_been() -> None:
+    strict = POLICY.model_copy(update={"margin": 0.0})
+    changes = {"challenger": samples(0.61), "champion": samples(0.6, seed=1)}
+    decision = decide(strict, evidence(**changes))
+    (words,) = sentences(decision)
+    assert outcome(decision) == f"refused. {words}"
+    needed = float(words.removeprefix("No proven gain: the difference is 0.010; more than ")[:5])
+    enough = decide(strict, evidence(**changes | {"challenger": samples(0.601 + needed)}))
+    assert enough.passed
+    almost = decide(strict, evidence(**changes | {"challenger": samples(0.599 + needed)}))
+    assert not almost.passed
+
+
+def test_numbers_have_three_decimals_a_real_minus_and_no_negative_zero() -> None:
+    values = (-0.0, -0.0004, 0.0, -0.0071, 1.23456, None)
+    assert [number(one) for one in values] == ["0.000", "0.000", "0.000", "−0.007", "1.235", "–"]
 
 
 def test_the_committed_policy_is_readable_and_names_known_figures() -> None:

@@ -25,8 +25,9 @@ from flows.gate.serving_check import ask
 from flows.local.process import program_path
 from flows.local.project import Project
 from flows.local.servers import free_port, running
+from flows.registry.experiment import open_experiment
 from flows.registry.remote_predict import embed_with, group_with
-from flows.registry.tracking import connect, open_experiment
+from flows.registry.tracking import connect
 from flows.registry.versions import CHAMPION, policy_of
 from ml.core.files import read_json, write_json
 from ml.core.params import load_params

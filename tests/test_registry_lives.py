@@ -13,7 +13,7 @@ from mlflow.tracking import MlflowClient
 from servers import mlflow_served, of_its_own
 
 from flows.local.servers import running
-from flows.registry.tracking import EXPERIMENT
+from flows.registry.experiment import EXPERIMENT
 
 pytestmark = pytest.mark.full
 

@@ -31,8 +31,8 @@ from flows.local.project import Project
 from flows.promote import make_champion
 from flows.registry.audit_trail import note_event
 from flows.registry.champion_to_beat import champion_to_beat
+from flows.registry.experiment import EXPERIMENT, open_experiment
 from flows.registry.production import copy_to_production
-from flows.registry.tracking import EXPERIMENT, open_experiment
 from flows.registry.versions import policy_of, uri_of
 from flows.retrain import find_made
 from flows.rollback import roll_back

@@ -9,8 +9,9 @@ from prefect import get_run_logger
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from flows.local.markdown import plain
-from ml.evaluate.evaluation import METRICS, Interval
+from ml.evaluate.evaluation import METRICS
 from ml.promote.decision import Decision
+from ml.promote.words import number, sentences, with_interval
 
 WARNING = "warning: "
 PROGRESS = re.compile(r"^[\w ]+: +(\d+)% \(")
@@ -66,47 +67,56 @@ def metric_table(metrics: dict[str, Any]) -> list[dict[str, str]]:
         return [{"metric": "none", "model": plain(metrics["reason"])}]
     rows = []
     for name in METRICS:
-        row = {"metric": name, "model": _text(metrics["model"]["test"][name])}
+        row = {"metric": name, "model": with_interval(metrics["model"]["test"][name])}
         row |= {
-            baseline: _text(entry["test"][name]) for baseline, entry in metrics["baselines"].items()
+            baseline: with_interval(entry["test"][name])
+            for baseline, entry in metrics["baselines"].items()
         }
         rows.append(row)
     return rows
 
 
 def decision_page(decision: Decision) -> str:
-    """Renders a decision of the gate as Markdown."""
+    """Renders a decision of the gate as Markdown; what failed comes first, in sentences."""
     verdict = decision.verdict
-    against = f"against the champion `{decision.champion_model}`"
-    if not decision.champion_model:
-        against = "without a champion to compare with: floor and baselines decide"
     if decision.mode == "dry-run":
         verdict += " (dry run: refuses nothing)"
+    failed = [f"- {plain(sentence)}." for sentence in sentences(decision)]
     lines = [
         f"# Gate: {verdict}",
         "",
-        f"Challenger `{decision.challenger_model}`, {against}.",
+        *([*failed, ""] if failed else []),
+        f"Challenger `{decision.challenger_model}`, {_against(decision)}.",
         "",
         *([f"The test split holds {plain(decision.proves)}.", ""] if decision.proves else []),
         *([f"**{plain(decision.favoured)}.**", ""] if decision.favoured else []),
         "| check | verdict | value | threshold | condition |",
         "|---|---|---|---|---|",
     ]
-    for check in decision.checks:
-        value, threshold = _number(check.value), _number(check.threshold)
+    for check in sorted(decision.checks, key=lambda check: check.passed):
         passed = "pass" if check.passed else "**fail**"
+        value, threshold = (
+            "" if one is None else number(one) for one in (check.value, check.threshold)
+        )
         lines.append(
             f"| {plain(check.name)} | {passed} | {value} | {threshold} | {plain(check.words)} |"
         )
     if decision.difference:
-        difference = _text(decision.difference)
-        lines += [
-            "",
-            f"Difference in {decision.metric}: {difference} (paired bootstrap of designs).",
-            *_reuse_lines(decision),
-            *_segment_lines(decision),
-        ]
+        lines += [*_reuse_lines(decision), *_segment_lines(decision)]
     return "\n".join(lines) + "\n"
+
+
+def _against(decision: Decision) -> str:
+    if not decision.champion_model:
+        return "without a champion to compare with: floor and baselines decide"
+    against = f"against the champion `{decision.champion_model}`"
+    if not (decision.challenger and decision.champion and decision.difference):
+        return against
+    return (
+        f"{against}: {decision.metric} {number(decision.challenger['value'])} against "
+        f"{number(decision.champion['value'])} on the same pairs, a difference of "
+        f"{with_interval(decision.difference)} (paired bootstrap of designs)"
+    )
 
 
 def _reuse_lines(decision: Decision) -> list[str]:
@@ -119,9 +129,9 @@ def _reuse_lines(decision: Decision) -> list[str]:
         f"This was comparison {reuse.comparison} on these test pairs. It used a significance of "
         f"{reuse.significance:.2g} of the policy's {decision.policy['significance']:g}; "
         f"{reuse.left:.2g} is left for all later comparisons together. With a probability of "
-        f"{reuse.power:.0%} the next comparison proves a true gain of {reuse.smallest_gain:.3f}. "
-        "Fresh pairs restore the level: annotate products of test brands (docs/promotion.md, "
-        "“Fresh test pairs”).",
+        f"{reuse.power:.0%} the next comparison proves a true gain of "
+        f"{number(reuse.smallest_gain)}. Fresh pairs restore the level: annotate products of test "
+        "brands (docs/promotion.md, “Fresh test pairs”).",
     ]
 
 
@@ -137,19 +147,6 @@ def _segment_lines(decision: Decision) -> list[str]:
     ]
     for one in decision.segments:
         guarded = "yes" if one.guarded else "too few pairs"
-        lines.append(
-            f"| {plain(one.name)} | {one.positives} | {_text(one.difference)} | {guarded} |"
-        )
+        difference = with_interval(one.difference)
+        lines.append(f"| {plain(one.name)} | {one.positives} | {difference} | {guarded} |")
     return lines
-
-
-def _text(metric: Interval) -> str:
-    if metric["value"] is None:
-        return "–"
-    if metric["low"] is None:
-        return f"{metric['value']:.3f}"
-    return f"{metric['value']:.3f} ({metric['low']:.3f} – {metric['high']:.3f})"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"

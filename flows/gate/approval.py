@@ -12,6 +12,7 @@ from pydantic import Field
 from flows.local.markdown import plain
 from flows.local.project import Project
 from flows.registry.audit_trail import What, decision_on_record, events, note_event
+from flows.registry.description import describe
 from flows.registry.people import PersonName, account, folded, identities, person, shown
 from flows.registry.tracking import connect, permitted
 from flows.registry.versions import (
@@ -157,6 +158,7 @@ def note_verdict(
     name, known_as = person(project, by), account(project)
     with permitted(project):
         note_event(client, candidate, verdict, name, comment=comment, **known_as)
+        describe(client, policy.models, candidate)
     now = approval_of(client, policy, candidate)
     return {"model": uri_of(candidate), "by": name, "standing": now.verdict, "words": now.words}
 

@@ -8,10 +8,11 @@ from mlflow.tracking import MlflowClient
 from flows.local.project import Project
 from flows.registry.audit_trail import MOVES, events_on, note_event
 from flows.registry.champion_to_beat import is_off_record, off_record
+from flows.registry.description import describe
 from flows.registry.people import person
 from flows.registry.problem import Problem
 from flows.registry.production import champions_on_record
-from flows.registry.versions import CHAMPION, uri_of, version_by_alias
+from flows.registry.versions import CHAMPION, uri_of, version_by_alias, version_by_number
 from ml.core.errors import UserError
 from ml.promote.policy import ModelNames, Policy
 
@@ -38,6 +39,8 @@ def notice(project: Project, client: MlflowClient, names: ModelNames) -> Problem
         }
         with suppress(MlflowException):  # this account may only read; the next one notes it
             note_event(client, served, "moved", "unknown", also=names.candidates, **facts)
+        before = version_by_number(client, names.production, facts["replaced"])
+        describe(client, names, served, *([before] if before else []))
     return problem
 
 

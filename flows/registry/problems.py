@@ -8,10 +8,10 @@ from mlflow.tracking import MlflowClient
 
 from flows.registry.audit_trail import decision_on_record, event_of, event_tags
 from flows.registry.champion_to_beat import champion_to_beat
+from flows.registry.experiment import EXPERIMENT
 from flows.registry.lost_models import lost_candidates
 from flows.registry.model_files import unusable
 from flows.registry.problem import Problem
-from flows.registry.tracking import EXPERIMENT
 from flows.registry.versions import (
     CHALLENGER,
     CHAMPION,

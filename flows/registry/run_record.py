@@ -12,11 +12,15 @@ import jinja2
 from mlflow.data.pandas_dataset import from_pandas
 from mlflow.entities import DatasetInput, InputTag
 from mlflow.tracking import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_IMAGES
+from PIL import Image
 
 from flows.local.git import author_of, git
 from flows.local.pipeline import load_stages, used_params
 from flows.local.process import stream
 from flows.local.project import Project
+from flows.registry.metrics_figure import metrics_figure
+from flows.registry.run_values import result_metrics, shown_params
 from flows.registry.tracking import flatten, log_values
 from ml.core.files import read_json, read_table
 from ml.core.paths import EVALUATED, PREPARED, SNAPSHOT, TRAINED, VALIDATED
@@ -88,27 +92,40 @@ def record(
         The content of metrics.json.
     """
     metrics: dict[str, Any] = read_json(root / EVALUATED / "metrics.json")
-    values = {"threshold": metrics["model"]["threshold"]}
+    products = read_table(root / SNAPSHOT / "catalog.parquet")
+    values = result_metrics(metrics) | {"snapshot.products": len(products)}
+    params = shown_params(used_params(root, load_stages(root)))
+    tags = tags | {"mlflow.source.git.commit": tags["commit"]}
+    log_values(client, run_id, model_id(model), values, params, tags)
     if metrics["evaluable"]:
-        for split in ("test", "dev"):
-            values |= flat_intervals(metrics["model"][split], split)
-            for name, entry in metrics["baselines"].items():
-                values |= flat_intervals(entry[split], f"baseline_{name}.{split}")
-    log_values(client, run_id, model_id(model), values, flat_params(root), tags)
+        client.log_text(run_id, metrics_figure(metrics), "metrics.html")
     for file, folder in FILES.items():
         log = client.log_artifacts if (root / file).is_dir() else client.log_artifact
         log(run_id, str(root / file), folder or None)
-    products = read_table(root / SNAPSHOT / "catalog.parquet")
     with warnings.catch_warnings():
         # MLflow warns that a folder fits several kinds of sources; all of them are the same here.
         warnings.simplefilter("ignore", UserWarning)
         digest = tags["snapshot"][:36]
         dataset = from_pandas(products, source=source, name="snapshot", digest=digest)
-    inputs = client.get_run(run_id).inputs
-    if not (inputs and inputs.dataset_inputs):
+    run = client.get_run(run_id)
+    if MLFLOW_LOGGED_IMAGES not in run.data.tags:
+        log_mistakes(client, run_id, root)
+    if not (run.inputs and run.inputs.dataset_inputs):
         context = InputTag("mlflow.data.context", "training")
         client.log_inputs(run_id, [DatasetInput(dataset._to_mlflow_entity(), [context])])
     return metrics
+
+
+def log_mistakes(client: MlflowClient, run_id: str, root: Path) -> None:
+    """Logs the worst mistakes on the test split as images, so that runs can be compared by them.
+
+    Their step is the epoch that was kept. Those of the other epochs are not known: a trainer that
+    embedded the test split after each epoch would be slower, and would have seen it.
+    """
+    epoch = read_json(root / TRAINED / "encoder.json")["epoch"]
+    for kind in ("false_positives", "false_negatives"):
+        with Image.open(root / EVALUATED / f"sheets/{kind}.png") as sheet:
+            client.log_image(run_id, sheet, key=f"mistakes/{kind}", step=epoch)
 
 
 def log_model(
@@ -164,29 +181,18 @@ def model_card(root: Path, production: str, metrics: dict[str, Any], tags: dict[
     )
     template = environment.from_string((root / CARD).read_text(encoding="utf-8"))
     products = len(read_table(root / PREPARED / "products.parquet"))
-    return template.render(
+    card = template.render(
         metrics=metrics,
         params=flat_params(root),
         tags=tags,
         production=production,
         products=products,
     )
+    return unwrapped(card)
 
 
-def flat_intervals(entry: dict[str, dict[str, float | None]], prefix: str) -> dict[str, float]:
-    """Flattens metrics for MLflow; undefined values are left out.
-
-    Args:
-        entry: metric → {"value", "low", "high"}.
-        prefix: such as "test".
-
-    Returns:
-        PREFIX.METRIC is the value; PREFIX.METRIC.low and PREFIX.METRIC.high are its interval.
-    """
-    flat = {}
-    for name, interval in entry.items():
-        for part, ending in (("value", ""), ("low", ".low"), ("high", ".high")):
-            value = interval[part]
-            if value is not None:
-                flat[f"{prefix}.{name}{ending}"] = value
-    return flat
+def unwrapped(text: str) -> str:
+    """Puts each paragraph of Markdown on one line, since MLflow's page shows its line ends."""
+    paragraphs = re.split(r"\n{2,}", text.strip())
+    lines = (one if one.startswith("|") else " ".join(one.split("\n")) for one in paragraphs)
+    return "\n\n".join(lines) + "\n"

@@ -6,7 +6,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,9 @@ from mlflow.tracking import MlflowClient
 
 from flows.local.access import closed, existing
 from flows.local.project import Project
-from flows.local.servers import mlflow_page
 from ml.core.errors import UserError
 from ml.core.files import replacing
 
-EXPERIMENT = "color-variants"
 PATIENCE = 10.0  # seconds to wait for a tracking server's first answer
 POLL = 2.0  # seconds between looks at a growing history
 
@@ -46,7 +44,7 @@ def connect(project: Project) -> MlflowClient:
     try:
         # Several processes that open a fresh sqlite store at once would race in its schema
         # migration, which MLflow runs when a client is made and when the registry is first asked.
-        with _one_at_a_time(project):
+        with one_at_a_time(project):
             if store:
                 make_store(store)
             client = MlflowClient(uri, uri)
@@ -65,31 +63,7 @@ def connect(project: Project) -> MlflowClient:
     return client
 
 
-def open_experiment(project: Project, client: MlflowClient, warn: Callable[[str], None]) -> str:
-    """Returns the id of the experiment that holds the runs of retrainings.
-
-    It makes the experiment if there is none. If somebody has deleted it, it is restored, since
-    MLflow gives its name to no other experiment.
-
-    Args:
-        warn: called with a line if the experiment is restored.
-    """
-    embedded = project.mlflow_uri.startswith("sqlite:///")
-    place = (project.room / "mlartifacts").as_uri() if embedded else None
-    with _one_at_a_time(project):
-        experiment = client.get_experiment_by_name(EXPERIMENT)
-        if experiment is None:
-            return str(client.create_experiment(EXPERIMENT, artifact_location=place))
-        if experiment.lifecycle_stage == "deleted":
-            warn(
-                f"the experiment '{EXPERIMENT}' was deleted in MLflow: it is restored, with the "
-                "runs that were deleted with it, since the runs of retrainings belong to it"
-            )
-            client.restore_experiment(experiment.experiment_id)
-        return str(experiment.experiment_id)
-
-
-def _one_at_a_time(project: Project) -> AbstractContextManager[object]:
+def one_at_a_time(project: Project) -> AbstractContextManager[object]:
     """Lets one command of this clone at a time change the store's schema and its experiment."""
     if project.reads_only:
         return nullcontext()
@@ -143,16 +117,10 @@ def answers(project: Project) -> bool:
     return True
 
 
-def run_page(project: Project, client: MlflowClient, run_id: str) -> str:
-    """Returns the URL of a run's page on the tracking server, or on that of `variants ui`."""
-    experiment = client.get_run(run_id).info.experiment_id
-    return f"{mlflow_page(project)}/#/experiments/{experiment}/runs/{run_id}"
-
-
 def log_values(
     client: MlflowClient,
     run_id: str,
-    model_id: str,
+    model_id: str | None,
     metrics: dict[str, float],
     params: dict[str, Any],
     tags: dict[str, str],
@@ -161,7 +129,7 @@ def log_values(
 
     Args:
         run_id: the run that everything is logged to.
-        model_id: the logged model of the run, to which the metrics are logged too.
+        model_id: the logged model of the run, to which the metrics are logged too; None for none.
         metrics: values by name, at step 0.
         params: values by name; a text is cut after 6,000 characters.
         tags: values by name.
@@ -194,7 +162,7 @@ class LiveHistory:
 
     Attributes:
         client, run_id: where the lines are logged.
-        file: the CSV file; the column epoch is the step, every other column a metric.
+        file: the CSV file; the column epoch is the step, every other column C a metric epoch.C.
         logged: number of lines that the run has.
     """
 
@@ -203,7 +171,7 @@ class LiveHistory:
         steps = [
             entry.step
             for name in ("loss", "dev_block_ap")
-            for entry in client.get_metric_history(run_id, name)
+            for entry in client.get_metric_history(run_id, f"epoch.{name}")
         ]
         self.logged = max(steps, default=-1) + 1  # line 1 is epoch 0, the initial weights
 
@@ -217,7 +185,7 @@ class LiveHistory:
         for row in rows[self.logged :]:
             epoch = int(row.pop("epoch"))
             metrics = [
-                Metric(name, float(value), int(time.time() * 1000), epoch)
+                Metric(f"epoch.{name}", float(value), int(time.time() * 1000), epoch)
                 for name, value in row.items()
                 if value
             ]

@@ -226,7 +226,7 @@ def where_decided(client: MlflowClient, candidate: ModelVersion) -> str:
     """Returns where people find the gate's reasons, which are in the run as long as it is there."""
     if run_of(client, candidate):
         return "its run in MLflow holds gate/decision.md"
-    return "its run is gone, so its tag `gate_failed` alone names the checks that it failed"
+    return "its run is gone, so only the first line of its description says why"
 
 
 def uri_of(version: ModelVersion) -> str:

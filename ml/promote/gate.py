@@ -8,6 +8,7 @@ from ml.promote.alpha_spending import spendable, unspent
 from ml.promote.decision import Check, CheckKind, Decision, Reuse, SegmentDifference
 from ml.promote.evidence import Evidence, Segment, Serving
 from ml.promote.policy import GatePolicy, SegmentPolicy, ServingPolicy
+from ml.promote.words import number
 
 
 def decide(policy: GatePolicy, evidence: Evidence) -> Decision:
@@ -77,10 +78,10 @@ def _above_floors(policy: GatePolicy, value: float, baselines: dict[str, float])
 def _against_champion(policy: GatePolicy, difference: np.ndarray, comparison: int) -> list[Check]:
     gain, level = float(difference[0]), spendable(policy.significance, comparison)
     low, least = lower_bound(difference, level), 0 - policy.margin  # not -0.0
-    more = f"{policy.metric} is more than {policy.min_gain:+g} against the champion"
+    more = f"{policy.metric} is more than {number(policy.min_gain)} above the champion's"
     proven = (
         f"the lower bound of that difference at level {level:.2g}, the part for comparison "
-        f"{comparison} on these test pairs, is above {least:g}"
+        f"{comparison} on these test pairs, is above {number(least)}"
     )
     return [
         Check(CheckKind.GAIN, gain > policy.min_gain, more, gain, policy.min_gain),
@@ -119,7 +120,7 @@ def _no_segment_worse(policy: SegmentPolicy, segments: list[Segment]) -> list[Ch
         high = -lower_bound(worse, policy.significance / len(guarded))
         words = (
             f"block AP of {one.name} ({one.positives} pairs of variants) is not provably worse by "
-            f"more than {policy.margin:g}"
+            f"more than {number(policy.margin)}"
         )
         checks.append(Check(CheckKind.SEGMENT, high >= least, words, high, least, one.name))
     return checks

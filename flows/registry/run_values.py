@@ -1,0 +1,78 @@
+"""What a run in MLflow shows as params and metrics: few enough to be read.
+
+All params are in `lineage/params.yaml` of the run, and all metrics of model and baselines, with
+their intervals, in `metrics.json` and as a figure in `metrics.html`.
+"""
+
+import json
+from typing import Any
+
+from flows.registry.tracking import flatten
+from ml.evaluate.evaluation import Interval
+from ml.promote.decision import CheckKind, Decision
+
+OF_DEV = ("block_ap", "hard_ap", "recall_at_1", "cgacc")  # the metrics of the dev split to show
+MACHINE = ("threads", "device", "compile")  # params that say how, and not what, is trained
+PARTS = ("encoder", "augment")  # sections of `train` that every training method uses
+# Value of prepare.localizer → the params of `prepare` that it alone uses.
+LOCALIZERS = {"region": ("person_ratio", "regions"), "detector": ("detector",)}
+
+
+def shown_params(params: dict[str, Any]) -> dict[str, Any]:
+    """Returns the params that decided the model, by their dotted names.
+
+    The sections of other training methods and localizers are left out. What a localizer needs is
+    one param each, as JSON.
+
+    Args:
+        params: the sections of params.yaml.
+    """
+    train, prepare = params["train"], params["prepare"]
+    used = (*PARTS, train["method"])
+    shown = {
+        name: value
+        for name, value in train.items()
+        if name not in MACHINE and (name in used or not isinstance(value, dict))
+    }
+    alone = LOCALIZERS.get(prepare["localizer"], ())
+    own = {name: json.dumps(prepare[name]) for name in alone if name in prepare}
+    return {
+        "evaluate.grouping": params["evaluate"]["grouping"],
+        "prepare.side": prepare["side"],
+        "prepare.localizer": prepare["localizer"],
+        **flatten(own, "prepare"),
+        **flatten(shown, "train"),
+    }
+
+
+def result_metrics(metrics: dict[str, Any]) -> dict[str, float]:
+    """Returns the metrics of a model on the test split, a few on dev, and its threshold.
+
+    Args:
+        metrics: the content of metrics.json.
+    """
+    model = metrics["model"]
+    values = {"threshold": model["threshold"]}
+    if metrics["evaluable"]:
+        for name, interval in model["test"].items():
+            values[f"test.{name}"] = interval["value"]
+        values |= {f"dev.{name}": model["dev"][name]["value"] for name in OF_DEV}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def decision_metrics(decision: Decision) -> dict[str, float]:
+    """Returns what the gate measured: the gain, the champion on the same pairs, and serving."""
+    served = {
+        "serving.milliseconds": CheckKind.LATENCY,
+        "serving.megabytes": CheckKind.SIZE,
+    }
+    measured = {check.kind: check.value for check in decision.checks}
+    gain: Interval = decision.difference or {}
+    values = {
+        "gate.gain": gain.get("value"),
+        "gate.low": gain.get("low"),
+        "gate.high": gain.get("high"),
+        f"champion.{decision.metric}": (decision.champion or {}).get("value"),
+        **{name: measured.get(kind) for name, kind in served.items()},
+    }
+    return {name: value for name, value in values.items() if value is not None}

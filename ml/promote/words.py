@@ -1,0 +1,77 @@
+"""The gate's decision in sentences: what failed, by how much, and what would have been needed."""
+
+from ml.evaluate.evaluation import Interval
+from ml.promote.decision import Check, CheckKind, Decision
+
+
+def number(value: float | None) -> str:
+    """Writes a value with three decimals and a real minus sign; a dash if there is no value."""
+    if value is None:
+        return "–"
+    text = f"{value:.3f}"
+    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
+
+
+def with_interval(metric: Interval) -> str:
+    """Writes a metric with its interval, such as "0.012 (−0.007 to 0.031)"."""
+    if metric["value"] is None or metric["low"] is None:
+        return number(metric["value"])
+    return f"{number(metric['value'])} ({number(metric['low'])} to {number(metric['high'])})"
+
+
+def sentences(decision: Decision) -> list[str]:
+    """Returns a sentence without its full stop for each check that failed."""
+    return [_sentence(check, decision) for check in decision.failed]
+
+
+def outcome(decision: Decision) -> str:
+    """Returns the verdict and the sentences of the failed checks, in one line."""
+    return ". ".join([decision.verdict, *sentences(decision)])
+
+
+def _sentence(check: Check, decision: Decision) -> str:
+    value, limit = check.value, check.threshold
+    if value is None or limit is None:
+        return f"{_HEADS[check.kind]}: {check.words}"
+    match check.kind:
+        case CheckKind.FLOOR | CheckKind.ABOVE:
+            head = "Below the floor"
+            if check.about:
+                head = f"Not above the baseline {check.about}"
+            return (
+                f"{head}: {decision.metric} is {number(value)}; at least {number(limit)} would "
+                "have been needed"
+            )
+        case CheckKind.GAIN:
+            return (
+                f"No gain: the difference in {decision.metric} to the champion is {number(value)}; "
+                f"more than {number(limit)} would have been needed"
+            )
+        case CheckKind.SIGNIFICANT:
+            gain = decision.difference["value"] if decision.difference else None
+            assert gain is not None  # without a difference there is no such check
+            return (
+                f"No proven gain: the difference is {number(gain)}; more than "
+                f"{number(limit + gain - value)} would have been needed on these test pairs"
+            )
+        case CheckKind.SEGMENT:
+            return (
+                f"Provably worse on {check.about}: block AP is lower by at least {number(-value)}; "
+                f"at most {number(-limit)} is allowed"
+            )
+        case CheckKind.SIZE:
+            return f"Too large: its files take {value:.0f} MB; at most {limit:g} MB are allowed"
+        case CheckKind.LATENCY:
+            return f"Too slow: a product takes {value:.0f} ms over HTTP; at most {limit:g} ms"
+    return (
+        f"Other embeddings are served than were recorded: they differ by up to {value:.2g}; at "
+        f"most {limit:g} is allowed"
+    )
+
+
+_HEADS = {
+    CheckKind.COMMITTED: "Made from uncommitted changes, though this is required",
+    CheckKind.EVALUABLE: "Not evaluable",
+    CheckKind.SERVES: "Cannot be served",
+    CheckKind.PINNED_VERSIONS: "Other versions are installed than it is pinned to",
+}

@@ -1,0 +1,93 @@
+"""The experiment: its note leads to its saved views, and no empty one stands beside it."""
+
+import json
+import re
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from mlflow.entities import ViewType
+from mlflow.tracking import MlflowClient
+
+from flows.local.project import Project
+from flows.registry import links
+from flows.registry.experiment import EMPTY, EXPERIMENT, NOTE, open_experiment
+from flows.registry.saved_views import CURVES, TAG
+from flows.registry.tracking import connect
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, MlflowClient]:
+    """A project with a new store, whose experiment was opened twice."""
+    with pytest.MonkeyPatch.context() as variables:
+        variables.setenv("MLFLOW_TRACKING_URI", "")
+        project = Project(tmp_path_factory.mktemp("opened"))
+        client = connect(project)
+        assert open_experiment(project, client, print) == open_experiment(project, client, print)
+    return project, client
+
+
+def test_the_note_leads_to_every_saved_view_in_the_mode_of_trained_models(
+    opened: tuple[Project, MlflowClient],
+) -> None:
+    tags = opened[1].get_experiment_by_name(EXPERIMENT).tags
+    views = {name.removeprefix(TAG) for name in tags if name.startswith(TAG)}
+    asked = [parse_qs(urlsplit(link).query) for link in re.findall(r"\(#(/\S+)\)", tags[NOTE])]
+    assert {one["viewStateShareKey"][0] for one in asked} == views == {"releases", "curves"}
+    assert all(one["workflowType"] == ["machine_learning"] for one in asked)
+
+
+def test_a_view_saved_by_us_has_the_form_of_one_saved_by_hand(
+    opened: tuple[Project, MlflowClient],
+) -> None:
+    tags = opened[1].get_experiment_by_name(EXPERIMENT).tags
+    for name in ("releases", "curves"):
+        view = json.loads(tags[f"{TAG}{name}"])
+        assert {name: type(value) for name, value in view.items()} == {
+            "name": str,
+            "createdAt": int,
+            "updatedAt": int,
+            "state": str,
+        }
+        assert len(tags[f"{TAG}{name}"]) < 5000  # what a tag of an experiment holds
+    charts = json.loads(json.loads(tags[f"{TAG}curves"])["state"])["compareRunCharts"]
+    assert [chart["metricKey"] for chart in charts] == list(CURVES)
+
+
+def test_a_view_is_brought_up_to_date_and_a_note_that_people_wrote_stays(
+    opened: tuple[Project, MlflowClient],
+) -> None:
+    project, client = opened
+    identity = client.get_experiment_by_name(EXPERIMENT).experiment_id
+    ours = client.get_experiment(identity).tags
+    client.set_experiment_tag(identity, f"{TAG}releases", "of an older version")
+    client.set_experiment_tag(identity, NOTE, "ours now")
+    open_experiment(project, client, print)
+    assert client.get_experiment(identity).tags == ours | {NOTE: "ours now"}
+    client.set_experiment_tag(identity, NOTE, "")
+    open_experiment(project, client, print)
+    assert client.get_experiment(identity).tags == ours
+
+
+def test_the_empty_experiment_goes_when_ours_is_made_and_one_with_runs_stays(
+    opened: tuple[Project, MlflowClient], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    active = [one.name for one in opened[1].search_experiments()]
+    assert active == [EXPERIMENT]
+    project, client = opened
+    ours = client.get_experiment_by_name(EXPERIMENT).experiment_id
+    empty = client.get_experiment_by_name(EMPTY).experiment_id
+    client.restore_experiment(empty)
+    run = client.create_run(empty).info.run_id
+    client.delete_run(run)  # it can be restored
+    client.rename_experiment(ours, "elsewhere")
+    open_experiment(project, client, print)
+    assert {one.name for one in client.search_experiments()} >= {EMPTY, EXPERIMENT}
+    assert client.search_runs([empty], run_view_type=ViewType.ALL)
+
+
+def test_words_of_an_address_are_quoted() -> None:
+    assert links.version_link("a model/1", "2").startswith("#/models/a%20model%2F1/versions/2?")
+    assert "runs/r/artifacts/snapshot_diff/diff%20a.html?" in links.run_link(
+        "1", "r", "snapshot_diff/diff a.html"
+    )
