@@ -146,6 +146,7 @@ def approved(
         refusal = refusal_of_name(answer.name)
         if refusal is None:
             note_answer(client, candidate, answer, f"{runtime.flow_run.id}/{form}", known_as)
+            describe(client, policy.models, candidate)
             approver = shown(answer.name) if answer.verdict == "approve" else approver
     standing = approval_of(client, policy, candidate)
     if standing.verdict == "waiting" and runtime.deployment.id:

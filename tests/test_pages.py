@@ -21,6 +21,8 @@ from conftest import CANDIDATES, PRODUCTION, Clone, loosen_gate
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 from servers import free_port, post
 
+from flows.registry.links import run_link, runs_link
+
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = [
     "--no-sandbox",
@@ -146,22 +148,50 @@ def test_a_retraining_started_on_prefects_page_completes_and_shows_its_stages_an
         expect(page.locator("body")).to_contain_text(key)
 
 
-def test_mlflows_page_shows_the_run_with_metrics_curves_and_pictures(
+def followed(page: Page, link: str) -> Page:
+    """The page that a link of a note opens."""
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name=link, exact=True).first.click()
+    opened.value.set_default_timeout(60_000)
+    return opened.value
+
+
+def test_mlflows_page_says_what_came_of_a_run_and_leads_to_its_files_and_its_version(
+    pages: Pages, page: Page, flow_run: str
+) -> None:
+    version = pages.clone.client.get_model_version_by_alias(CANDIDATES, "challenger")
+    run = pages.clone.client.get_run(str(version.run_id))
+    assert run.data.tags["prefect_flow_run"] == flow_run
+    page.goto(f"{pages.mlflow}/{run_link(run.info.experiment_id, run.info.run_id)}")
+    expect(page.locator("h2, h1").first).to_contain_text("shop · pbcnet_semi · 2 epochs · test AP")
+    for words in ("Passed the gate", "test.block_ap", "dev_block_ap", "train.encoder.backbone"):
+        expect(page.locator("body")).to_contain_text(words)
+    expect(page.get_by_role("link", name="Model registry").first).to_be_visible()
+    for name, frame in (("report", "h1"), ("metrics beside baselines", ".main-svg")):
+        opened = followed(page, name)
+        expect(opened.frame_locator("iframe").last.locator(frame).first).to_be_visible()
+        opened.close()
+    opened = followed(page, f"version {version.version}")
+    expect(opened.locator("body")).to_contain_text("waits for approval")
+    expect(opened.locator("body")).to_contain_text("Promote model does not ask the gate")
+    opened.close()
+
+
+def test_the_note_of_the_experiment_leads_to_the_saved_views(
     pages: Pages, page: Page, flow_run: str
 ) -> None:
     version = pages.clone.client.get_model_version_by_alias(CANDIDATES, "challenger")
     experiment = pages.clone.client.get_run(str(version.run_id)).info.experiment_id
-    assert pages.clone.client.get_run(str(version.run_id)).data.tags["prefect_flow_run"] == flow_run
-    address = f"{pages.mlflow}/#/experiments/{experiment}/runs/{version.run_id}"
-    page.goto(address)
-    for words in ("test.block_ap", "dev_block_ap", "train.encoder.backbone", CANDIDATES):
-        expect(page.locator("body")).to_contain_text(words)
-    page.goto(f"{address}/artifacts")
-    page.get_by_text("report.html").first.click()
-    report = page.frame_locator("iframe").last
-    expect(report.locator("h1")).to_have_text("Colour variants: evaluation report")
-    page.goto(f"{pages.mlflow}/#/models/{CANDIDATES}/versions/{version.version}")
-    expect(page.locator("body")).to_contain_text("Colour-variant finder")
+    page.goto(f"{pages.mlflow}/{runs_link(experiment)}")
+    releases = followed(page, "Releases")
+    for column in ("gate", "test.block_ap", "train.method", "train.epochs"):
+        expect(releases.get_by_role("columnheader", name=column, exact=True)).to_be_attached()
+    expect(releases.get_by_role("link", name="Model registry").first).to_be_visible()
+    releases.close()
+    curves = followed(page, "Curves")
+    expect(curves.get_by_text("By epoch")).to_be_visible()
+    expect(curves.locator(".main-svg").first).to_be_visible()
+    curves.close()
 
 
 def test_the_report_draws_its_charts_and_pictures_without_an_error(
