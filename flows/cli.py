@@ -15,9 +15,11 @@ from flows.local.interruptions import supervise
 from flows.local.outages import outage
 from flows.local.project import Project, find_project
 from ml.core.command import run_app
+from ml.core.credentials import without_credentials
 from ml.core.errors import UserError, visible
 from ml.snapshot.column_names import parse_columns
 from ml.snapshot.layouts import LAYOUTS
+from ml.snapshot.shop_paths import refuse_credentials
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -276,6 +278,7 @@ def retrain(
     it is. If nothing has changed since an earlier run, the command prints the model of that run. A
     killed run goes on from its last checkpoint when you give the same command again.
     """
+    refuse_credentials(source)  # Prefect would store it
     overrides = dict(map(_param, set_ or []))
     _with_prefect(find_project())
     from flows.retrain import retrain as flow
@@ -294,6 +297,8 @@ def retrain(
         print(f"its report is in MLflow (see `variants ui`), at run {result['run']}")
     else:
         print("somebody has deleted its run in MLflow, and the report with it")
+    if result["only_here"]:
+        print(f"{result['only_here']}; `variants push` does it later")
 
 
 @app.command(
@@ -450,6 +455,7 @@ def group(
 
     Each group holds the products of one design. groups.csv is for programs, groups.html for people.
     """
+    refuse_credentials(source)
     _with_prefect(find_project())
     from flows.group import group as flow
 
@@ -523,6 +529,23 @@ def history(
         print(json.dumps(result, indent=2)) if as_json else history_table(result)
 
 
+@app.command(rich_help_panel=OPERATE, epilog=example("push"))
+def push() -> None:
+    """Copies to the DVC remote what it lacks of snapshots and of what registered models were made.
+
+    `variants retrain` does it by itself for what it makes. The exit code is 1 if something is
+    neither on this machine nor in the remote. An interrupted push goes on where it ended.
+    """
+    from flows.push import push_all
+
+    report = push_all(find_project(), _print_aside)
+    print(f"pushed {report.files:,} files, {report.bytes / 1e6:,.1f} MB")
+    for line in report.missing:
+        print(f"neither here nor in the remote: {line}")
+    if report.missing:
+        raise typer.Exit(1)
+
+
 @app.command(rich_help_panel=OPERATE, epilog=example("ui --mlflow-port 5001"))
 def ui(
     mlflow_port: Annotated[
@@ -557,7 +580,8 @@ def ui(
     try:
         pages = start_pages(project, mlflow_port, prefect_port)
         serving = [start_serving(project)] if serve else []
-        print(f"MLflow   {project.mlflow_uri if server else f'http://127.0.0.1:{mlflow_port}'}")
+        known = without_credentials(project.mlflow_uri)
+        print(f"MLflow   {known if server else f'http://127.0.0.1:{mlflow_port}'}")
         print(f"Prefect  http://127.0.0.1:{prefect_port}")
         if not serve:
             print("`variants ui --serve` also lets you start flows on Prefect's page.")
@@ -589,6 +613,7 @@ def serve(
     It uses the server of `variants ui`, or the one of PREFECT_API_URL. The flows start from the
     page, by `prefect deployment run retrain/retrain`, or on a schedule. Ctrl-C ends the command.
     """
+    refuse_credentials(source or "")
     project = find_project()
     _with_prefect(project)
     if "PREFECT_API_URL" not in os.environ:
@@ -637,6 +662,7 @@ AFTER_INTERRUPTION = {  # command → what a person can do; `ui` and `serve` end
     "reproduce": AGAIN,
     "status": AGAIN,
     "history": AGAIN,
+    "push": "what was copied is kept; the same command goes on from there.",
     "clean": "give the same command again: it removes the rest.",
     "demo": "give the same command again: it goes on with what is there.",
 }
@@ -654,7 +680,7 @@ def main() -> None:
         words = outage(error)
         if words is None:
             raise
-        print(f"error: {visible(words)}", file=sys.stderr)
+        print(f"error: {visible(without_credentials(words))}", file=sys.stderr)
         raise SystemExit(1) from None
 
 

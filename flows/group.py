@@ -12,6 +12,7 @@ from flows.local.access import refuse_closed
 from flows.local.environment import set_up
 from flows.local.markdown import code, plain
 from flows.local.project import Project, find_project
+from flows.local.source import Source
 from flows.local.temporary_import import borrowed
 from flows.local.untrained import UNTRAINED, caution, group_untrained
 from flows.registry.model_files import refuse_unusable
@@ -26,7 +27,7 @@ from ml.serve.groups_page import write_groups
 @flow(flow_run_name="group {source}")
 @refusals_are("Refused input")
 def group(
-    source: str,
+    source: Source,
     out: str = ".variants/groups",
     model: str = "",
     columns: dict[str, str] = {},  # noqa: B006 (never changed; a form shows what it may hold)
@@ -34,7 +35,7 @@ def group(
     """Finds the colour variants of a catalogue.
 
     Args:
-        source: Folder or fsspec URL of the shop.
+        source: Folder or fsspec URL of the shop, without password or token.
         out: Folder for the results: groups.csv (product_id, group, score, problem), and groups.html
             for people.
         model: A registered model such as models:/color-variants/3, or "untrained" for first groups

@@ -1,7 +1,9 @@
 """`variants reproduce`: makes a registered model again and compares it byte for byte."""
 
+import json
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +14,8 @@ import yaml
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
-from flows.local.dvc_config import add_remote, cache_of, place_in_cache
+from flows.local.commit_pack import unpacked
+from flows.local.dvc_config import add_remote, cache_of, place_in_cache, share_remotes
 from flows.local.git import git
 from flows.local.pipeline import dvc, load_stages
 from flows.local.pointer import POINTER
@@ -22,7 +25,9 @@ from flows.local.recipe import digest
 from flows.local.requirements import differing_versions
 from flows.local.scratch import scratch
 from flows.local.snapshots import snapshot_id
+from flows.local.stored_snapshot import stored
 from flows.registry.audit_trail import note_event
+from flows.registry.lineage import PACK, lineage_file
 from flows.registry.model_files import refuse_unusable
 from flows.registry.people import account, person
 from flows.registry.tracking import connect
@@ -127,7 +132,8 @@ def make_again(
         raise UserError(f"its registry entry lacks {', '.join(missing)}")
     refuse_unusable(client, version)
     log(f"clone {found.commit[:10]}")
-    check_out(project, found.commit, folder)
+    with lineage_repository(client, version, found.commit) as kept:
+        check_out(project, found.commit, folder, kept)
     found.environment = differing_versions(
         (folder / "constraints.txt").read_text(encoding="utf-8"), needed=False
     )
@@ -145,7 +151,7 @@ def make_again(
     )
     if digest(next(registered.rglob(WEIGHTS.name))) != digest(folder / WEIGHTS):
         found.differing.append(f"registry: {WEIGHTS.name} of {found.model}")
-    recorded = recorded_metrics(client, version, locked, cache_of(project.root), folder.parent)
+    recorded = recorded_metrics(client, version, locked, project.root, folder.parent)
     if recorded is None:
         log("its run and its metrics.json are gone, so that only the bytes are compared")
     else:
@@ -167,39 +173,52 @@ def make_again(
 
 
 def recorded_metrics(
-    client: MlflowClient, version: ModelVersion, locked: dict[str, Any], cache: Path, folder: Path
+    client: MlflowClient, version: ModelVersion, locked: dict[str, Any], root: Path, folder: Path
 ) -> Any:
-    """Returns the content of the version's metrics.json: of its run, otherwise of DVC's cache.
+    """Returns the content of the version's metrics.json: of its run, otherwise of DVC.
 
     Args:
         locked: the `stages` of the version's dvc.lock.
-        cache: the DVC cache of the clone.
+        root: top folder of the clone, whose DVC cache and remote are asked.
         folder: where the download goes.
 
     Returns:
-        The content, or None if somebody has deleted the run and the cache does not hold the file.
+        The content, or None if somebody has deleted the run and DVC does not hold the file.
     """
     run, metrics = run_of(client, version), EVALUATED / "metrics.json"
     if run:
         return read_json(Path(client.download_artifacts(run, metrics.name, str(folder))))
     outs = locked.get("evaluate", {}).get("outs", [])
     hashes = {out["path"]: out["md5"] for out in outs}
-    file = place_in_cache(cache, hashes.get(metrics.as_posix(), ""))
-    return read_json(file) if file.is_file() else None
+    try:
+        return json.loads(stored(root, hashes[metrics.as_posix()]))
+    except (KeyError, UserError):
+        return None
 
 
-def check_out(project: Project, commit: str, folder: Path) -> None:
+@contextmanager
+def lineage_repository(
+    client: MlflowClient, version: ModelVersion, commit: str
+) -> Iterator[Path | None]:
+    """Makes a repository of the commit that a model holds; None if the model holds none."""
+    pack = lineage_file(client, version, PACK)
+    with unpacked(pack, commit) if pack else nullcontext() as place:
+        yield place
+
+
+def check_out(project: Project, commit: str, folder: Path, kept: Path | None = None) -> None:
     """Checks out a commit, which need not be on a branch, in a repository of its own.
 
     Args:
         folder: where the repository goes.
+        kept: a repository that may hold the commit too; None: there is none.
 
     Raises:
-        UserError: neither this clone nor its origin has the commit.
+        UserError: neither this clone, nor its origin, nor `kept` has the commit.
     """
     origin = project.git("config", "--default", "", "--get", "remote.origin.url")
     git(project.root, "init", "--quiet", str(folder))
-    for source in filter(None, (str(project.root), origin)):
+    for source in filter(None, (str(project.root), str(kept or ""), origin)):
         try:
             git(folder, "fetch", "--quiet", "--depth", "1", source, commit)
         except UserError as error:
@@ -208,8 +227,8 @@ def check_out(project: Project, commit: str, folder: Path) -> None:
             git(folder, "checkout", "--quiet", "--detach", "FETCH_HEAD", as_committed=True)
             return
     raise UserError(
-        f"its commit {commit} is neither in this clone nor in its origin: push the branch that has "
-        "it from the clone that trained the model"
+        f"its commit {commit} is neither in this clone, nor in its origin, nor in the model's own "
+        "files: push the branch that has it from the clone that trained the model"
     ) from problem
 
 
@@ -231,6 +250,7 @@ def fetch_snapshot(
             f"its commit points to the snapshot {snapshot_id(folder)}, its registry entry to "
             f"{snapshot}: one of the two has been changed"
         )
+    share_remotes(project.root, folder)
     add_remote(folder, "clone", cache_of(project.root))
     for remote in (["--remote", "clone"], []):
         try:
@@ -240,7 +260,7 @@ def fetch_snapshot(
             problem = error
     raise UserError(
         f"its snapshot {snapshot} is neither in this clone's cache nor in its DVC remote: "
-        "`dvc push` it from the clone that trained the model"
+        "`variants push` in the clone that trained the model"
     ) from problem
 
 

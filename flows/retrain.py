@@ -21,21 +21,25 @@ from pydantic import Field
 from flows.display.prefect_artifacts import decision_page, metric_table, stage_log
 from flows.display.states import refusals_are, refused_by_gate
 from flows.gate.evidence import gather_evidence
+from flows.local.dvc_config import default_remote
 from flows.local.environment import set_up
 from flows.local.markdown import block, code, plain
-from flows.local.needed_objects import note_needs
+from flows.local.needed_objects import hashes_in, note_needs
 from flows.local.overrides import apply_overrides
 from flows.local.pipeline import Stage, load_stages, run_stage
 from flows.local.project import Project, find_project
 from flows.local.recipe import recipe
+from flows.local.remote_files import push
 from flows.local.servers import PREFECT_PORT
 from flows.local.snapshots import absolute, import_shop_into, restore_snapshot
+from flows.local.source import Source
 from flows.local.worktree import Worktree
 from flows.registry.audit_trail import decision_on_record, note_event
 from flows.registry.champion_to_beat import champion_to_beat
 from flows.registry.dead_runs import salvage
 from flows.registry.description import describe
 from flows.registry.experiment import open_experiment
+from flows.registry.lineage import log_lineage
 from flows.registry.links import run_page
 from flows.registry.machine_metrics import watching_machine
 from flows.registry.model_files import unusable
@@ -56,6 +60,7 @@ from flows.registry.versions import (
     uri_of,
     version_of_recipe,
 )
+from ml.core.credentials import without_credentials
 from ml.core.errors import UserError
 from ml.core.files import read_json, replacing
 from ml.core.params import profile_params, read_params
@@ -64,15 +69,18 @@ from ml.promote.decision import Decision
 from ml.promote.gate import decide
 from ml.promote.policy import ModelNames, Policy
 from ml.promote.words import outcome, sentences, with_interval
+from ml.snapshot.shop_paths import refuse_credentials
 
 REFUSED_DOCS = "refused"  # folder in `.variants` for the Data Docs of the last refusal
 COMPUTED = "computed"  # what a stage's task returns if its outputs were not in the cache
 RETRY_DELAY = 10  # seconds before a crashed stage is tried again
+PUSH_DELAYS = [5.0, 30.0]  # seconds before an outage of the DVC remote is looked at again
 
 
 def run_name() -> str:
     """Returns the name of the flow run on Prefect's page."""
-    return f"retrain on {runtime.flow_run.parameters['source'] or 'the snapshot of the commit'}"
+    source = without_credentials(runtime.flow_run.parameters["source"])
+    return f"retrain on {source or 'the snapshot of the commit'}"
 
 
 def profiles() -> list[str]:
@@ -86,7 +94,7 @@ Profile = Annotated[str, Field(json_schema_extra={"enum": list(profiles())})]
 @flow(flow_run_name=run_name)
 @refusals_are("Refused input")
 def retrain(
-    source: str = "",
+    source: Source = "",
     profile: Profile = "",
     overrides: dict[str, Any] = {},  # noqa: B006 (never changed; a form shows what it may hold)
     allow_dirty: bool = False,
@@ -95,8 +103,8 @@ def retrain(
     """Trains a model on a shop, registers it as a candidate and lets the gate decide about it.
 
     Args:
-        source: Folder or fsspec URL of the shop. Empty: the snapshot that the current commit points
-            to.
+        source: Folder or fsspec URL of the shop, without password or token. Empty: the snapshot
+            that the current commit points to.
         profile: Params under `profiles` in params.yaml. Empty: none.
         overrides: Params of params.yaml to change for this run, such as {"train.epochs": 3}; they
             count more than the profile.
@@ -106,12 +114,14 @@ def retrain(
 
     Returns:
         {"model": URI of the version, "new": whether this run made it, "passed": whether the gate
-        lets it pass, "run": MLflow run id, or None if somebody deleted the run}.
+        lets it pass, "run": MLflow run id, or None if somebody deleted the run, "only_here": what
+        the DVC remote did not get, in words; empty if it got all, or if there is none}.
 
     Raises:
         UserError: a refusal of bad input, or an outage.
     """
     set_up()
+    refuse_credentials(source)
     log = get_run_logger().info
     project = find_project()
     client = connect(project)
@@ -142,14 +152,18 @@ def retrain(
                 project, client, policy.models, worktree.root, made.run_id, source, tags
             )
             decision = gate(project, client, policy, worktree.root, made.version)
+            only_here = keep_elsewhere(worktree.root, snapshot)
         client.set_terminated(made.run_id)
-        return result(client, made.version, True, decision.passed)
+        return result(client, made.version, True, decision.passed, only_here)
 
 
-def result(client: MlflowClient, version: ModelVersion, new: bool, passed: bool) -> Any:
+def result(
+    client: MlflowClient, version: ModelVersion, new: bool, passed: bool, only_here: str = ""
+) -> Any:
     """Returns the result of the flow `retrain`, in a state of its own if the gate refused."""
     run = run_of(client, version)
     found = {"model": uri_of(version), "new": new, "passed": passed, "run": run}
+    found |= {"only_here": only_here}
     if passed:
         return found
     failed = client.get_model_version(version.name, version.version).tags.get("gate_failed", "")
@@ -309,6 +323,7 @@ def record_and_register(
     log("packaging the model")
     # The model is logged first: MLflow then asks the server for each metric that the run has.
     model = log_model(project, client, run_id, root, log)
+    log_lineage(client, model_id(model), root)
     metrics = record(client, run_id, model, root, source or str(project.root), tags)
     log_diff(client, run_id, root, log)
     words = f"Metrics on the test split ({metrics['split']['proves']}), beside naive baselines"
@@ -318,6 +333,49 @@ def record_and_register(
     version = register(client, names.candidates, model_id(model), run_id, tags, card)
     describe(client, names, version)
     return version
+
+
+@task(
+    task_run_name="push to the DVC remote",
+    cache_policy=NO_CACHE,
+    retries=len(PUSH_DELAYS),
+    retry_delay_seconds=PUSH_DELAYS,
+)
+def push_outputs(root: Path, snapshot: str) -> None:
+    """Copies the snapshot and the outputs of a worktree's stages to the default DVC remote.
+
+    Args:
+        root: top folder of the worktree.
+        snapshot: the snapshot's id.
+
+    Raises:
+        UserError: the remote cannot be used.
+    """
+    lock = (root / "dvc.lock").read_text(encoding="utf-8")
+    pushed = push(root, {snapshot} | hashes_in(lock))
+    get_run_logger().info("pushed %s to the DVC remote '%s'", pushed, default_remote(root))
+
+
+def keep_elsewhere(root: Path, snapshot: str) -> str:
+    """Lets a DVC remote keep what a retraining has made; its outage loses no training.
+
+    Args:
+        root, snapshot: as of `push_outputs`.
+
+    Returns:
+        What the remote did not get, in words; empty if it got all, or if there is none.
+    """
+    if not default_remote(root):
+        get_run_logger().info("no DVC remote is set: snapshot and outputs are on this machine only")
+        return ""
+    state: Any = push_outputs(root, snapshot, return_state=True)
+    try:
+        state.result()
+    except Exception as error:  # of many kinds, in the clients of remotes
+        words = f"the DVC remote did not get all of snapshot and outputs: {error}"
+        get_run_logger().warning(words)
+        return without_credentials(words)
+    return ""
 
 
 @task(task_run_name="gate", cache_policy=NO_CACHE)

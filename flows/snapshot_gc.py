@@ -1,15 +1,12 @@
 """`variants snapshot gc`: removes from the cache or the remote what nobody needs any more."""
 
-import hashlib
 import re
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from filelock import Timeout
-from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -25,12 +22,13 @@ from flows.local.clones import (
     write_remote_record,
 )
 from flows.local.dvc_config import FILES, cache_of, default_remote, place_in_cache
-from flows.local.git import git, succeeds
-from flows.local.needed_objects import hashes_in, needs_of_git, with_contents
+from flows.local.needed_objects import needs_of_git, with_contents
 from flows.local.project import Project
 from flows.local.worktree import life, worktrees
 from flows.registry.tracking import connect
+from flows.registry.version_needs import all_versions, needs_of_version
 from flows.registry.versions import uri_of
+from ml.core.credentials import without_credentials
 from ml.core.errors import UserError
 from ml.core.files import remove, write_json
 
@@ -138,7 +136,7 @@ def _look_at_remote(project: Project, own: set[str], forgotten: set[str]) -> Unn
             for path, facts in files.items()
             if HEX.search(path)
         }
-        place = str(odb.fs.unstrip_protocol(odb.path))
+        place = without_credentials(str(odb.fs.unstrip_protocol(odb.path)))
     return Unneeded(
         place, _outside(there, whole), len(there.keys() & whole), clones, sorted(unknown)
     )
@@ -164,13 +162,13 @@ def _needs_of_all(
                 continue
             theirs = set(record.needs)
         else:
-            theirs = _needs_of_clone(record, forgotten)
+            theirs = _needs_of_clone(project, record, forgotten)
         counts[record.path] = len(theirs)
         needed |= theirs
     return needed, counts
 
 
-def _needs_of_clone(record: CloneRecord, forgotten: set[str]) -> set[str]:
+def _needs_of_clone(project: Project, record: CloneRecord, forgotten: set[str]) -> set[str]:
     """What another clone on this machine needs now."""
     other = Project(Path(record.path))
     _refuse_live_run(other)
@@ -179,7 +177,9 @@ def _needs_of_clone(record: CloneRecord, forgotten: set[str]) -> set[str]:
         return needs_of_git(other.root)  # it has registered nothing yet
     problem = f"the clone '{record.path}' shares this cache, but its MLflow ({record.mlflow})"
     try:
-        client = MlflowClient(record.mlflow, record.mlflow)
+        known = without_credentials(project.mlflow_uri) == record.mlflow
+        uri = project.mlflow_uri if known else record.mlflow  # credentials are in no record
+        client = MlflowClient(uri, uri)
         return needs_of_git(other.root) | _needs_of_registry(other.root, client, forgotten)
     except (MlflowException, OSError) as error:
         raise UserError(f"{problem} does not answer: start it, then try again: {error}") from error
@@ -192,49 +192,16 @@ def _needs_of_registry(root: Path, client: MlflowClient, forgotten: set[str]) ->
         UserError: the dvc.lock of a version is lost.
     """
     needed: set[str] = set()
-    for version in _all_versions(client):
+    for version in all_versions(client):
         if uri_of(version) in forgotten:
             continue
-        snapshot = version.tags.get("snapshot")
-        if snapshot:
-            needed.add(snapshot)
-        digest = version.tags.get("dvc_lock_sha256")
-        if not digest:
-            continue  # somebody registered it by hand: it was made of nothing that DVC knows
-        lock = _lock_of(root, client, version)
-        if lock is None or hashlib.sha256(lock).hexdigest() != digest:
+        try:
+            needed |= needs_of_version(root, client, version)
+        except UserError as error:
             raise UserError(
-                f"the dvc.lock of {uri_of(version)} is neither in this clone nor in its run, so it "
-                f"is not known what the version needs: fetch its commit "
-                f"{version.tags.get('commit')}, or give the version up with "
-                f"--forget {uri_of(version)}"
-            )
-        needed |= hashes_in(lock.decode("utf-8", "replace"))
+                f"{error}, or give the version up with --forget {uri_of(version)}"
+            ) from error
     return needed
-
-
-def _all_versions(client: MlflowClient) -> list[ModelVersion]:
-    found: list[ModelVersion] = []
-    token: str | None = None
-    while True:
-        page = client.search_model_versions(max_results=1000, page_token=token)
-        found += page
-        token = page.token
-        if not token:
-            return found
-
-
-def _lock_of(root: Path, client: MlflowClient, version: ModelVersion) -> bytes | None:
-    """The dvc.lock of a version's commit, or the copy in its run, or None."""
-    place = f"{version.tags.get('commit', '')}:dvc.lock"
-    if not place.startswith(("-", ":")) and succeeds(root, "cat-file", "-e", place):
-        # Git's output comes without its last line end.
-        return (git(root, "cat-file", "blob", place) + "\n").encode(errors="surrogateescape")
-    with suppress(MlflowException, OSError):
-        return Path(
-            client.download_artifacts(version.run_id or "", "lineage/dvc.lock")
-        ).read_bytes()
-    return None
 
 
 def _refuse_live_run(project: Project) -> None:

@@ -15,6 +15,7 @@ from flows.registry.problems import problems
 from flows.registry.tracking import connect
 from flows.registry.trail_check import check_trail, trail_problems
 from flows.registry.versions import CHALLENGER, CHAMPION, policy_of, version_by_alias
+from ml.core.credentials import without_credentials
 
 SHOWN = 10  # versions of each model, newest first
 SHOWN_TAGS = (
@@ -34,7 +35,7 @@ def status(project: Project) -> dict[str, Any]:
     """Reads the state of the registry and of the runs in this clone.
 
     Returns:
-        {"tracking": URI of MLflow,
+        {"tracking": URI of MLflow, without credentials,
         "champion", "challenger": version number or None,
         "production", "candidates": the newest versions, at most 10 each, newest first,
         "problems": what people have done to the registry by hand, as {"state", "version": URI,
@@ -58,7 +59,7 @@ def status(project: Project) -> dict[str, Any]:
         _newest(client, name) for name in (names.production, names.candidates)
     )
     return {
-        "tracking": project.mlflow_uri,
+        "tracking": without_credentials(project.mlflow_uri),
         "champion": str(champion.version) if champion else None,
         "challenger": str(challenger.version) if challenger else None,
         "production": [_described(one) for one in production],

@@ -20,6 +20,7 @@ from conftest import CANDIDATES, PRODUCTION, Clone, edit_table, loosen_gate
 from mlflow.tracking import MlflowClient
 from servers import free_port, post, prefect_server
 
+from flows.local.dvc_config import add_remote
 from flows.local.pipeline import load_stages
 from flows.local.servers import running
 from ml.evaluate.evaluation import METRICS
@@ -73,6 +74,8 @@ def life(make_clone: Callable[[], Clone], shop: Path, prefect: str) -> Life:
     clone = make_clone()
     loosen_gate(clone, canaries=4)
     clone.environment["PREFECT_API_URL"] = prefect
+    add_remote(clone.root, "store", clone.root.with_name("remote"))
+    clone.python("-m", "dvc", "remote", "default", "--local", "store")
     first = clone.run("retrain", "--source", str(shop)).stdout
     again = clone.run("retrain", "--source", str(shop)).stdout
     return Life(clone, shop, prefect, {"first": first, "again": again})
@@ -248,7 +251,13 @@ def test_prefect_keeps_the_log_of_each_stage_and_the_artifacts_of_the_run(life: 
     assert life.version(CANDIDATES).run_id in str(keys["mlflow-run"]["data"])
     log = life.api("/logs/filter", logs={"flow_run_id": {"any_": [flow_run]}}, limit=200)
     text = "\n".join(one["message"] for one in log)
-    for words in ("python -m ml.validate", "epoch 2", "packaging the model", "gate: passed"):
+    for words in (
+        "python -m ml.validate",
+        "epoch 2",
+        "packaging the model",
+        "gate: passed",
+        "to the DVC remote",
+    ):
         assert words in text
 
 

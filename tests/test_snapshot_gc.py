@@ -22,6 +22,7 @@ from flows.local.project import Project
 from flows.local.snapshots import POINTER, import_here
 from flows.local.stored_snapshot import open_stored
 from flows.local.worktree import life
+from flows.registry import lineage
 from flows.snapshot_gc import collect_garbage
 from ml.core.errors import UserError
 from ml.core.files import read_json, write_json
@@ -87,6 +88,7 @@ def both(
 
         return SimpleNamespace(search_model_versions=search, download_artifacts=_no_artifact)
 
+    monkeypatch.setattr(lineage, "lineage_file", lambda *_: None)
     monkeypatch.setattr(snapshot_gc, "connect", lambda project: registry(project.mlflow_uri))
     monkeypatch.setattr(snapshot_gc, "MlflowClient", registry)
     for one in (found.first, found.second):  # as if MLflow had made its store

@@ -18,6 +18,7 @@ from typing import Any
 
 from flows.local.dvc_config import cache_of, default_remote
 from flows.local.project import Project
+from ml.core.credentials import without_credentials
 from ml.core.errors import UserError
 from ml.core.files import write_json
 
@@ -32,7 +33,7 @@ class CloneRecord:
     Attributes:
         path: top folder of the clone.
         machine: name of the machine that it is on.
-        mlflow: URI of its MLflow.
+        mlflow: URI of its MLflow, without credentials.
         needs: hashes of files and folders of the cache that it needed when it wrote this.
     """
 
@@ -56,7 +57,8 @@ class CloneRecord:
 def record_of(project: Project, needs: Iterable[str]) -> CloneRecord:
     """Returns what a clone tells the others."""
     needed = tuple(sorted(set(needs)))
-    return CloneRecord(str(project.root), platform.node(), project.mlflow_uri, needed)
+    mlflow = without_credentials(project.mlflow_uri)
+    return CloneRecord(str(project.root), platform.node(), mlflow, needed)
 
 
 def register_clone(project: Project, needs: Iterable[str], log: Callable[[str], None]) -> None:

@@ -46,6 +46,25 @@ def share_cache(root: Path, worktree: Path) -> None:
         settings.update(local)
 
 
+def share_remotes(root: Path, other: Path) -> None:
+    """Lets another checkout use the remotes of a clone, and their credentials.
+
+    They are written into the level that git ignores; what the other one's commit says of remotes
+    counts less.
+
+    Raises:
+        UserError: the configuration of the clone cannot be read, or cannot be written again.
+    """
+    config = _config(root)
+    with _edited(other) as settings:
+        for level in ("repo", "local"):
+            found = config.read(level)
+            for name, remote in found.get("remote", {}).items():
+                settings["remote"].setdefault(name, {}).update(remote)
+            if found.get("core", {}).get("remote"):
+                settings["core"]["remote"] = found["core"]["remote"]
+
+
 def add_remote(root: Path, name: str, folder: Path) -> None:
     """Adds a folder of this machine to a clone's remotes, in the level that git ignores.
 

@@ -12,6 +12,7 @@ import psutil
 from flows.local.git import clean_environment
 from flows.local.outages import outage
 from flows.local.project import find_project
+from ml.core.credentials import without_credentials
 from ml.core.errors import UserError
 from ml.core.leftovers import mark
 
@@ -79,6 +80,19 @@ class PlainRefusals(logging.Filter):
         return True
 
 
+class NoCredentials(logging.Filter):
+    """Takes credentials out of records, and out of the tracebacks of libraries' errors."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Returns true for every record."""
+        record.msg, record.args = without_credentials(record.getMessage()), ()
+        if record.exc_info:  # a formatter takes this text instead of making its own
+            record.exc_text = without_credentials(
+                logging.Formatter().formatException(record.exc_info)
+            )
+        return True
+
+
 class NoTemporaryServer(logging.Filter):
     """Drops Prefect's lines about its temporary server; the last one would hide an error above."""
 
@@ -90,12 +104,13 @@ class NoTemporaryServer(logging.Filter):
 def _filter_logs() -> None:
     # MLflow logs each table that it creates, and the traceback of each error that it also raises.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-    filters = {
-        "prefect": NoTemporaryServer,
-        "prefect.flow_runs": PlainRefusals,
-        "prefect.task_runs": PlainRefusals,
+    filters: dict[str, list[type[logging.Filter]]] = {
+        "prefect": [NoTemporaryServer],
+        "prefect.flow_runs": [PlainRefusals, NoCredentials],
+        "prefect.task_runs": [PlainRefusals, NoCredentials],
     }
-    for name, kind in filters.items():
+    for name, kinds in filters.items():
         logger = logging.getLogger(name)
-        if not any(isinstance(one, kind) for one in logger.filters):
-            logger.addFilter(kind())
+        for kind in kinds:
+            if not any(isinstance(one, kind) for one in logger.filters):
+                logger.addFilter(kind())

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from flows.local.access import closed
 from ml.core.command import DISK_FULL
+from ml.core.credentials import without_credentials
 
 FULL = "No space left on device: make room, and give the same command again; finished work is kept"
 AWAY = (
@@ -47,8 +48,9 @@ def outage(error: BaseException | None) -> str | None:
 
 def unanswered() -> str:
     """Returns what to do if MLflow's server, which only MLFLOW_TRACKING_URI can name, is away."""
+    address = without_credentials(os.environ.get("MLFLOW_TRACKING_URI", ""))
     return (
-        f"MLflow at {os.environ.get('MLFLOW_TRACKING_URI')} does not answer any more. Nothing is "
+        f"MLflow at {address} does not answer any more. Nothing is "
         "lost: DVC's cache holds the results of the finished stages. Give the same command again "
         "once the server is back"
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from flows.local.git import TOOLS, clean_environment
 from flows.local.outages import FULL, says_full
+from ml.core.credentials import without_credentials
 from ml.core.errors import UserError, visible
 
 TAIL = 60  # last lines of the output that an error keeps
@@ -25,7 +26,7 @@ class CommandError(RuntimeError):
     """
 
     def __init__(self, command: Sequence[str], code: int, tail: list[str]) -> None:
-        super().__init__(f"`{' '.join(command)}` exited with {code}")
+        super().__init__(without_credentials(f"`{' '.join(command)}` exited with {code}"))
         self.code, self.tail = code, tail
 
 
@@ -47,7 +48,8 @@ def stream(
     Args:
         command: program and arguments.
         folder: the command's working folder.
-        log: called with each line as soon as the command prints it, on either stream.
+        log: called with each line as soon as the command prints it, on either stream, without
+            credentials.
         environment: variables to set in addition to those of this process.
 
     Raises:
@@ -76,7 +78,7 @@ def stream(
         try:
             assert process.stdout is not None
             for line in process.stdout:
-                tail.append(visible(line.rstrip("\n")))
+                tail.append(visible(without_credentials(line.rstrip("\n"))))
                 log(tail[-1])
             code = process.wait()
         finally:

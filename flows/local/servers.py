@@ -18,6 +18,7 @@ from filelock import FileLock
 from flows.local.interruptions import SIGNALS
 from flows.local.process import stream
 from flows.local.project import Project
+from ml.core.credentials import without_credentials
 from ml.core.errors import UserError
 from ml.core.files import remove, replacing, write_json
 
@@ -200,7 +201,7 @@ def running_prefect(project: Project) -> str | None:
 def mlflow_page(project: Project) -> str:
     """Returns the address of MLflow's pages: of its server, or of `variants ui` on this machine."""
     if project.mlflow_uri.startswith("http"):
-        return project.mlflow_uri.rstrip("/")
+        return without_credentials(project.mlflow_uri).rstrip("/")
     return _noted(project, "mlflow") or f"http://127.0.0.1:{MLFLOW_PORT}"
 
 

@@ -92,8 +92,8 @@ def stored(root: Path, md5: str) -> bytes:
         return file.read_bytes()
     except FileNotFoundError as error:
         raise UserError(
-            f"neither DVC's cache nor its remote has {md5}: `dvc push` it from the clone that has "
-            "it, or import the shop again"
+            f"neither DVC's cache nor its remote has {md5}: give `variants push` in the clone that "
+            "has it, or import the shop again"
         ) from error
 
 

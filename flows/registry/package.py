@@ -80,7 +80,8 @@ def copy_rooms(code: Path) -> None:
     The code of training, of evaluation and of the generated shop stays behind, and so do the
     commands of stages.
     """
-    left = shutil.ignore_patterns("__pycache__", "*.j2", "__main__.py", "stage.py")
+    stages = ("__main__.py", "stage.py", "box_sheet.py", "command.py")
+    left = shutil.ignore_patterns("__pycache__", "*.j2", *stages)
     code.mkdir()
     shutil.copy("ml/__init__.py", code)
     for room in ROOMS:

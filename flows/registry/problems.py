@@ -20,6 +20,7 @@ from flows.registry.versions import (
     uri_of,
     version_by_alias,
 )
+from ml.core.credentials import without_credentials
 from ml.core.errors import UserError
 from ml.promote.policy import ModelNames
 
@@ -192,4 +193,5 @@ def _tags(client: MlflowClient, candidate: ModelVersion) -> Problem | None:
 
 def _here(client: MlflowClient, command: str) -> str:
     """Returns an MLflow command that works on this registry."""
-    return f"MLFLOW_TRACKING_URI={shlex.quote(client.tracking_uri)} {command}"
+    address = without_credentials(client.tracking_uri)
+    return f"MLFLOW_TRACKING_URI={shlex.quote(address)} {command}"

@@ -19,6 +19,7 @@ from mlflow.tracking import MlflowClient
 
 from flows.local.access import closed, existing
 from flows.local.project import Project
+from ml.core.credentials import without_credentials
 from ml.core.errors import UserError
 from ml.core.files import replacing
 
@@ -237,7 +238,9 @@ def _check_access(store: Path) -> None:
 def _check_answer(uri: str) -> None:
     """Raises UserError if the server does not answer at all."""
     try:
-        with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=PATIENCE):
+        # It needs no account, and the library knows none in an address.
+        health = f"{without_credentials(uri).rstrip('/')}/health"
+        with urllib.request.urlopen(health, timeout=PATIENCE):
             return
     except urllib.error.HTTPError:
         return  # it answers; the first call will show whether it accepts the account

@@ -19,7 +19,7 @@ from ml.snapshot.column_names import NOTHING
 from ml.snapshot.description import ShopDescription, read_description, rename, suggestion
 from ml.snapshot.folding import fold_table
 from ml.snapshot.shop_checks import Log, check_catalog, check_pairs, check_pictures
-from ml.snapshot.shop_paths import inside, refuse_links
+from ml.snapshot.shop_paths import inside, refuse_credentials, refuse_links
 from ml.snapshot.tables import read_csv, read_parquet
 
 FORMAT = "see docs/data-format.md"
@@ -90,10 +90,11 @@ def open_shop(source: str, columns: dict[str, str] | None = None, log: Log = pri
         log: called with a warning for each value that is not read as it is.
 
     Raises:
-        UserError: the folder does not exist, has no catalogue or two of them, a table is unreadable
-            or lacks columns, the catalogue has no rows, a label is none, or a picture's path leaves
-            the shop.
+        UserError: the URL holds credentials, the folder does not exist, has no catalogue or two of
+            them, a table is unreadable or lacks columns, the catalogue has no rows, a label is
+            none, or a picture's path leaves the shop.
     """
+    refuse_credentials(source)
     try:
         fs, root = fsspec.core.url_to_fs(source)
         root = root.rstrip("/")

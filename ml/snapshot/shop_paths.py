@@ -3,6 +3,7 @@
 import re
 from pathlib import Path, PurePosixPath
 
+from ml.core.credentials import has_credentials
 from ml.core.errors import UserError
 
 WEB = ("http://", "https://")
@@ -14,6 +15,21 @@ PLAIN = re.compile(r"(?:\w[\w.-]{0,250}/)*\w[\w.-]{0,250}", re.ASCII)
 def is_web(image: str) -> bool:
     """Returns whether a picture is given by its address on the web."""
     return image.startswith(WEB)
+
+
+def refuse_credentials(source: str) -> None:
+    """Refuses a source whose URL holds a password or token, since it is stored in many places.
+
+    Raises:
+        UserError: it holds one.
+    """
+    if has_credentials(source):
+        raise UserError(
+            f"the URL of the shop '{source}' holds a password or token, and git, MLflow and "
+            "Prefect keep the URL for good: leave it out of the URL, and give it in the "
+            "environment (such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY) or in fsspec's "
+            "configuration (~/.config/fsspec/*.json); see docs/how-to-mlops.md, Credentials"
+        )
 
 
 def inside(image: str, source: str) -> str:

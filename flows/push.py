@@ -1,0 +1,124 @@
+"""`variants push`: copies to the DVC remote what it lacks of registered versions and of commits."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mlflow.tracking import MlflowClient
+
+from flows.local.dvc_config import default_remote
+from flows.local.needed_objects import hashes_in, needs_of_git
+from flows.local.pointer import POINTER
+from flows.local.project import Project
+from flows.local.remote_files import lacking_soon, push
+from flows.registry.tracking import connect
+from flows.registry.version_needs import all_versions, needs_of_version
+from flows.registry.versions import uri_of
+from ml.core.errors import UserError
+
+COMMITS = "the commits of this clone"
+
+
+@dataclass
+class PushReport:
+    """What `variants push` has done.
+
+    Attributes:
+        files: number of files that were copied.
+        bytes: their size.
+        missing: a line for each thing that neither this machine nor the remote has.
+    """
+
+    files: int = 0
+    bytes: int = 0
+    missing: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class OnlyHere:
+    """What would be lost with this machine.
+
+    Attributes:
+        snapshots: number of snapshots that the remote lacks; None: it cannot be asked.
+        models: number of registered versions of whose snapshot or outputs the remote lacks
+            something; None as above.
+        problem: why the remote cannot be asked; empty if it can.
+    """
+
+    snapshots: int | None
+    models: int | None
+    problem: str = ""
+
+
+def push_all(project: Project, log: Callable[[str], None]) -> PushReport:
+    """Copies what the remote lacks of all registered versions, then of all commits of the clone.
+
+    It begins where an interrupted one has ended, since what is there is not copied again.
+
+    Args:
+        log: called with a line of progress for each version.
+
+    Raises:
+        UserError: there is no remote, or it cannot be used.
+    """
+    root = project.root
+    if not default_remote(root):
+        raise UserError(
+            "there is no DVC remote to push to: add one with `dvc remote add --default NAME URL`, "
+            "such as a folder of another disk or s3://BUCKET/dvc (docs/how-to-grow.md)"
+        )
+    client, report = connect(project), PushReport()
+    owners: dict[frozenset[str], list[str]] = {}  # a promoted version needs what its candidate does
+    for version in all_versions(client):
+        try:
+            needs = frozenset(needs_of_version(root, client, version))
+        except UserError as error:
+            report.missing.append(str(error))
+        else:
+            owners.setdefault(needs, []).append(uri_of(version))
+    known = frozenset[str]().union(*owners)
+    work = [(", ".join(sorted(names)), needs) for needs, names in owners.items()]
+    work = [*sorted(work), (COMMITS, frozenset(needs_of_git(root)) - known)]
+    for number, (names, needs) in enumerate(work, 1):
+        pushed = push(root, needs)
+        log(f"{number} of {len(work)}: {names}: {pushed}")
+        report.files += pushed.files
+        report.bytes += pushed.bytes
+        if pushed.missing:
+            some = ", ".join(sorted(pushed.missing)[:3])
+            count = len(pushed.missing)
+            report.missing.append(f"{names}: {count} files or folders, such as {some}")
+    return report
+
+
+def only_here(project: Project, client: MlflowClient) -> OnlyHere | None:
+    """Counts what is on this machine only, within seconds; None if there is no remote.
+
+    A remote that has the list of a folder has its files, since these are copied before the list.
+    """
+    root = project.root
+    if not default_remote(root):
+        return None
+    models: list[set[str]] = []
+    for version in all_versions(client):
+        try:
+            models.append(needs_of_version(root, client, version))
+        except UserError:
+            continue  # `variants push` names it
+    snapshots = committed_snapshots(project) | {
+        version.tags["snapshot"] for version in all_versions(client) if "snapshot" in version.tags
+    }
+    try:
+        lacks = lacking_soon(root, snapshots.union(*models))
+    except UserError as error:
+        return OnlyHere(None, None, str(error))
+    return OnlyHere(len(snapshots & lacks), sum(bool(needs & lacks) for needs in models))
+
+
+def committed_snapshots(project: Project) -> set[str]:
+    """Returns the ids of the snapshots that the commits of all branches and the checkout name."""
+    log = project.git("log", "--all", "--format=", "--patch", "--no-renames", "--", str(POINTER))
+    lines = [line for line in log.splitlines() if line.startswith("+")]
+    pointer = project.root / POINTER
+    here = pointer.read_text(encoding="utf-8", errors="replace") if pointer.is_file() else ""
+    found = hashes_in("\n".join([*lines, here]))
+    return {md5 for md5 in found if md5.endswith(".dir")}

@@ -1,0 +1,50 @@
+"""What a registered model keeps of its making in its own files, beside its run.
+
+`lineage/commit.pack` holds the commit with all its files, `lineage/dvc.lock` the hashes of all that
+the stages read and wrote. Git and DVC verify both by their hashes, which the version's tags hold.
+"""
+
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mlflow.artifacts import download_artifacts
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from flows.local.commit_pack import pack_commit
+from flows.registry.versions import uri_of
+
+FOLDER = "lineage"  # below the model's URI
+PACK, LOCK = "commit.pack", "dvc.lock"
+
+
+def log_lineage(client: MlflowClient, model_id: str, root: Path) -> None:
+    """Adds the last commit of a checkout, and its dvc.lock, to a logged model.
+
+    Args:
+        model_id: of the logged model.
+        root: top folder of the checkout.
+    """
+    with TemporaryDirectory() as folder:
+        pack_commit(root, Path(folder, PACK))
+        shutil.copy(root / LOCK, folder)
+        client.log_model_artifacts(model_id, folder, FOLDER)
+
+
+def lineage_file(client: MlflowClient, version: ModelVersion, name: str) -> bytes | None:
+    """Reads a file of a version's lineage.
+
+    Args:
+        name: `PACK` or `LOCK`.
+
+    Returns:
+        Its content, or None if the version lacks it, as those do that older code registered.
+    """
+    uri = f"{uri_of(version)}/{FOLDER}/{name}"
+    with suppress(MlflowException, OSError), TemporaryDirectory() as folder:
+        where = {"dst_path": folder, "tracking_uri": client.tracking_uri}
+        return Path(download_artifacts(artifact_uri=uri, **where)).read_bytes()
+    return None
