@@ -103,6 +103,7 @@ def test_pushing_everything_makes_a_version_safe_and_says_what_is_lost(
 ) -> None:
     edit_table(growing / "catalog.csv", lambda t: t[:3])
     import_here(made.project, str(growing), True, print)  # no version was made of it
+    monkeypatch.setattr(remote_files, "PATIENCE", 60.0)  # whatever else this machine does
     assert only_here(made.project, made.client) == OnlyHere(2, 1)
     monkeypatch.setattr(push_command, "lacking_soon", lacking)  # without a process for each answer
     said: list[str] = []
