@@ -1,19 +1,24 @@
-"""The experiment: its note leads to its saved views, and no empty one stands beside it."""
+"""The experiment has a note and saved views, no empty one stands beside it, and runs show more."""
 
 import json
 import re
+import time
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from mlflow.entities import ViewType
 from mlflow.tracking import MlflowClient
+from PIL import Image
 
 from flows.local.project import Project
 from flows.registry import links
 from flows.registry.experiment import EMPTY, EXPERIMENT, NOTE, open_experiment
+from flows.registry.machine_metrics import watching_machine
+from flows.registry.run_record import log_mistakes
 from flows.registry.saved_views import CURVES, TAG
 from flows.registry.tracking import connect
+from ml.core.paths import EVALUATED, TRAINED
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +75,7 @@ def test_a_view_is_brought_up_to_date_and_a_note_that_people_wrote_stays(
 
 
 def test_the_empty_experiment_goes_when_ours_is_made_and_one_with_runs_stays(
-    opened: tuple[Project, MlflowClient], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    opened: tuple[Project, MlflowClient],
 ) -> None:
     active = [one.name for one in opened[1].search_experiments()]
     assert active == [EXPERIMENT]
@@ -84,6 +89,41 @@ def test_the_empty_experiment_goes_when_ours_is_made_and_one_with_runs_stays(
     open_experiment(project, client, print)
     assert {one.name for one in client.search_experiments()} >= {EMPTY, EXPERIMENT}
     assert client.search_runs([empty], run_view_type=ViewType.ALL)
+
+
+def test_a_run_shows_how_busy_the_machine_was_and_nothing_of_disk_and_network(
+    opened: tuple[Project, MlflowClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.1")
+    project = opened[0]
+    client = connect(project)
+    run = client.create_run(open_experiment(project, client, print)).info.run_id
+    until = time.monotonic() + 30
+    with watching_machine(run):
+        while not client.get_run(run).data.metrics and time.monotonic() < until:
+            time.sleep(0.1)
+    shown = client.get_run(run).data.metrics
+    assert "system/cpu_utilization_percentage" in shown
+    assert all(name.startswith("system/") for name in shown)
+    assert not [name for name in shown if "disk" in name or "network" in name]
+
+
+def test_a_run_shows_its_mistakes_as_images_of_the_epoch_that_was_kept(
+    opened: tuple[Project, MlflowClient], tmp_path: Path
+) -> None:
+    client = opened[1]
+    run = client.create_run(open_experiment(*opened, print)).info.run_id
+    for folder in (TRAINED, EVALUATED / "sheets"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / TRAINED / "encoder.json").write_text('{"epoch": 3}')
+    for kind in ("false_positives", "false_negatives"):
+        Image.new("RGB", (40, 20)).save(tmp_path / EVALUATED / f"sheets/{kind}.png")
+    log_mistakes(client, run, tmp_path)
+    shown = [one.path.split("+")[:3] for one in client.list_artifacts(run, "images")]
+    for kind in ("false_positives", "false_negatives"):
+        assert [f"images/mistakes~{kind}", "step", "3"] in shown
+    assert client.get_run(run).data.tags["mlflow.loggedImages"] == "True"
 
 
 def test_words_of_an_address_are_quoted() -> None:
