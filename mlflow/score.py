@@ -26,7 +26,9 @@ def main(model_uri: str, table: str, result: str, output: str) -> None:
     """
     copy = Path(result).with_name("model")
     copy.mkdir()
-    model = mlflow.pyfunc.load_model(model_uri, dst_path=str(copy))
+    # The table's paths are those of this project's snapshots, wherever its DVC links them from.
+    config = {"root": "/"}
+    model = mlflow.pyfunc.load_model(model_uri, dst_path=str(copy), model_config=config)
     found = model.predict(pd.read_parquet(table), params={"output": output})
     found.columns = [str(column) for column in found.columns]
     found.to_parquet(result)

@@ -89,6 +89,15 @@ def test_prose_is_narrow_and_cells_hold_no_paragraphs(page: Path) -> None:
             assert len(URL.sub("", line)) <= WIDTH, f"{where}: {len(line)} columns"
 
 
+def test_every_test_that_the_security_page_names_exists() -> None:
+    text = (ROOT / "docs/security.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/test_\w+\.py)::(\w+)`", text)
+    assert len(named) > 15
+    assert len(named) == text.count("::")  # none is spelled in another way
+    for file, test in named:
+        assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), f"{file}::{test}"
+
+
 def glossary() -> dict[str, str]:
     """The terms of the glossary in its order, each with its text."""
     _, *entries = re.split(

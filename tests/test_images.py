@@ -10,6 +10,7 @@ from conftest import jpeg
 from PIL import Image
 
 from ml.data.images import (
+    DETAIL,
     MAX_PIXELS,
     SHARED,
     UnreadablePicture,
@@ -180,3 +181,42 @@ def test_a_picture_of_many_products_is_a_placeholder_and_of_few_is_not() -> None
     assert found[0] == f"its picture stands for {SHARED + 1} products: a placeholder?"
     assert found[: SHARED + 1] == [found[0]] * (SHARED + 1)
     assert set(found[SHARED + 1 :]) == {None}
+
+
+def large(**options: object) -> bytes:
+    """A JPEG of 24 megapixels that shows `photo`, as a camera writes it."""
+    picture = Image.fromarray(photo()).resize((4000, 6000), Image.Resampling.NEAREST)
+    return file_of(picture, "JPEG", **options)
+
+
+def test_a_large_picture_is_shrunk_and_upright() -> None:
+    """A photo of a camera is no bomb: it is accepted, and looks as it did."""
+    exif = Image.Exif()
+    exif[274] = 6
+    found = decode(large(exif=exif))
+    height, width, _ = found.shape
+    assert 0.9 * DETAIL < height * width <= DETAIL
+    assert width / height == pytest.approx(3 / 2, abs=0.01)
+    small = Image.fromarray(np.rot90(found)).resize((80, 100), Image.Resampling.BOX)
+    np.testing.assert_allclose(np.asarray(small), photo(), atol=8)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"])
+def test_a_large_picture_of_any_mode_looks_as_it_did(mode: str) -> None:
+    gray = np.where(np.indices((1, 8)).sum(axis=0) < 4, 0, 255).astype(np.uint8)
+    if mode == "I;16":
+        picture = Image.fromarray(gray.astype(np.uint16) * 257)
+    else:
+        picture = Image.fromarray(gray).convert("RGB").convert(mode)
+    content = file_of(picture.resize((4000, 2000), Image.Resampling.NEAREST), "TIFF")
+    found = decode(content)
+    assert found.shape[0] * found.shape[1] <= DETAIL
+    middle = found.shape[1] // 2
+    np.testing.assert_allclose(found[:, : middle - 9], 0, atol=1)
+    np.testing.assert_allclose(found[:, middle + 9 :], 255, atol=1)
+
+
+def test_the_limit_on_pixels_may_be_lowered() -> None:
+    with pytest.raises(UnreadablePicture, match="limit of 7,999"):
+        decode(jpeg(photo()), 7_999)
+    assert decode(jpeg(photo()), 8_000).shape == (100, 80, 3)

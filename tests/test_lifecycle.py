@@ -4,8 +4,11 @@ Three clones are made once, each from a copy of the one before, and no test chan
 `champion` and `released`. A test that changes something takes a copy.
 """
 
+import base64
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,13 +19,12 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from conftest import CANDIDATES, PRODUCTION, Clone, edit_table, loosen_gate
+from conftest import CANDIDATES, PRODUCTION, ROOT, Clone, edit_table, loosen_gate
 from mlflow.tracking import MlflowClient
 from servers import free_port, post, prefect_server
 
 from flows.local.dvc_config import add_remote
 from flows.local.pipeline import load_stages
-from flows.local.servers import running
 from ml.evaluate.evaluation import METRICS
 
 
@@ -411,15 +413,17 @@ def test_a_consumer_loads_the_champion_and_gives_pictures_as_paths_bytes_or_base
 import base64, json, sys
 import mlflow, pandas as pd
 shop = sys.argv[1]
-model = mlflow.pyfunc.load_model("models:/color-variants@champion")
+address = "models:/color-variants@champion"
+model = mlflow.pyfunc.load_model(address)
+local = mlflow.pyfunc.load_model(address, model_config={"root": shop})
 table = pd.read_csv(f"{shop}/catalog.csv", dtype=str).head(24)
 table = table[["product_id", "image", "brand", "gender", "article_type"]]
 paths = table.assign(image=[f"{shop}/{name}" for name in table["image"]])
 raw = table.assign(image=[open(name, "rb").read() for name in paths["image"]])
 text = table.assign(image=[base64.b64encode(content).decode() for content in raw["image"]])
-answers = [model.predict(one) for one in (paths, raw, text)]
+answers = [local.predict(table), local.predict(paths), model.predict(raw), model.predict(text)]
 assert all(answers[0].equals(one) for one in answers[1:])
-embeddings = model.predict(paths, params={"output": "embeddings"})
+embeddings = model.predict(raw, params={"output": "embeddings"})
 bad = model.predict(table.head(2))
 answer = {"groups": answers[0]["group"].tolist(), "size": len(embeddings.columns)}
 print(json.dumps(answer | {"problems": bad["problem"].tolist()}))
@@ -431,29 +435,50 @@ print(json.dumps(answer | {"problems": bad["problem"].tolist()}))
     answer = json.loads(clone.python("consumer.py", str(champion.shop)).stdout.splitlines()[-1])
     assert len(answer["groups"]) == 24
     assert answer["size"] > 100
-    assert answer["problems"] == ["the file is missing"] * 2
+    assert ["a path is not opened here" in one for one in answer["problems"]] == [True] * 2
 
 
-def test_the_champion_answers_the_same_over_http(champion: Life, tmp_path: Path) -> None:
+def test_the_readme_serves_the_champion_over_http_and_it_answers_as_in_a_shell(
+    champion: Life, tmp_path: Path
+) -> None:
+    """The commands run as they are printed, but for the port; the answer is the printed one."""
+    section = (ROOT / "README.md").read_text().partition("### Serve it over HTTP")[2]
+    commands, printed = re.findall(
+        r"^```(?:sh|json)\n(.*?)^```", section, re.DOTALL | re.MULTILINE
+    )[:2]
     port = free_port()
-    environment = Clone(tmp_path).environment | {"MLFLOW_TRACKING_URI": registry_of(champion)}
+    assert commands.count("5001") == 2
+    (tmp_path / "served").write_text(commands.replace("5001", str(port)))
+    (tmp_path / ".variants").mkdir()
+    (tmp_path / ".variants/mlflow.db").symlink_to(champion.clone.root / ".variants/mlflow.db")
+    (tmp_path / ".variants/demo-shop").symlink_to(champion.shop)
+    (tmp_path / ".venv").symlink_to(Path(sys.executable).parents[1])
+    environment = Clone(tmp_path).environment
     del environment["PYTHONPATH"]
-    command = [
-        sys.executable,
-        "-m",
-        "mlflow",
-        "models",
-        "serve",
-        "-m",
-        "models:/color-variants@champion",
-    ]
-    command += ["--env-manager", "local", "--host", "127.0.0.1", "--port", str(port)]
     table = pd.read_csv(champion.shop / "catalog.csv", dtype=str).head(12)
-    table["image"] = [str(champion.shop / name) for name in table["image"]]
+    table["image"] = [
+        base64.b64encode((champion.shop / name).read_bytes()).decode() for name in table["image"]
+    ]
     table = table[["product_id", "image", "brand", "gender", "article_type"]]
-    with running(command, tmp_path / "server.log", environment, f"http://127.0.0.1:{port}/ping"):
+    with (tmp_path / "output").open("wb") as output:
+        shell = subprocess.Popen(
+            ["bash", "served"],
+            cwd=tmp_path,
+            env=environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        assert shell.wait(timeout=180) == 0
+        said = (tmp_path / "output").read_text()
+        found = re.search(r'\{"predictions": .*?\]\}', said)
+        assert found, said
+        assert json.loads(found[0]) == json.loads(printed)
         body = {"dataframe_records": table.to_dict("records")}
         served = post(f"http://127.0.0.1:{port}/invocations", body, timeout=120)["predictions"]
+    finally:
+        os.killpg(shell.pid, signal.SIGTERM)
     out = tmp_path / "groups"
     champion.clone.run("group", "--source", str(champion.shop), "--out", str(out))
     groups = pd.read_csv(out / "groups.csv", dtype=str).set_index("product_id")["group"]

@@ -30,7 +30,9 @@ from ml.data.blocks import block_numbers, relative_to_block
 from ml.data.schema import BLOCK
 from ml.promote.evidence import Serving
 from ml.promote.policy import ServingPolicy
+from ml.serve.limits import Limits
 
+LIMITS = Limits()  # of a model as it is packaged
 ROUNDS = 5  # requests whose median is the latency
 
 
@@ -51,21 +53,27 @@ class Canaries:
 def pick_canaries(root: Path, count: int) -> Canaries:
     """Picks the first `count` products of the test split by product id.
 
-    So the canary products stay the same as long as the shop sells them.
+    So the canary products stay the same as long as the shop sells them. Those whose pictures a
+    request cannot hold beside the others' (see `ml.serve.limits`) are passed over.
 
     Args:
         root: the checkout with the candidate's snapshot and the stages' results.
     """
     products = read_table(root / PREPARED / "products.parquet").reset_index(drop=True)
-    chosen = products[products["split"] == "test"].sort_values("product_id").head(count)
-    images = [
-        base64.b64encode((root / SNAPSHOT / "images" / name).read_bytes()).decode()
-        for name in chosen["sha256"]
-    ]
+    test = products[products["split"] == "test"].sort_values("product_id")
+    room = LIMITS.request_bytes // 2  # base64 and the other columns take the rest
+    images: dict[Any, str] = {}
+    for place, name in test["sha256"].items():
+        file = root / SNAPSHOT / "images" / name
+        size = file.stat().st_size
+        if len(images) < count and size <= min(room, LIMITS.picture_bytes):
+            room -= size
+            images[place] = base64.b64encode(file.read_bytes()).decode()
+    chosen = test.loc[list(images)]
     recorded = np.load(root / EMBEDDED / "embeddings.npy", mmap_mode="r")[chosen.index]
     prior = read_json(root / EVALUATED / "grouping.json")["block_prior"]
     return Canaries(
-        chosen[BLOCK].assign(image=images),
+        chosen[BLOCK].assign(image=list(images.values())),
         relative_to_block(recorded, block_numbers(chosen), prior),
     )
 

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -22,6 +23,7 @@ from ml.core.files import read_json, read_table
 from ml.core.paths import EVALUATED, PREPARED, SNAPSHOT, TRAINED
 from ml.data.schema import BLOCK
 from ml.model.encoder import load_encoder
+from ml.serve.limits import Limits
 from ml.serve.onnx_encoder import NotExportable, export_encoder
 
 FILES = (TRAINED / "encoder.safetensors", TRAINED / "encoder.json", EVALUATED / "grouping.json")
@@ -41,9 +43,12 @@ REQUIREMENTS = (
     "timm",
     "torch",
     "torchvision",
-    "typer",
 )
-ROOMS = ("core", "data", "model", "grouping", "pages", "prepare", "serve")  # of ml/, for serving
+ROOMS = ("core", "data", "model", "grouping", "prepare", "serve")  # of ml/, for serving
+UNSERVED = (  # modules of these rooms that serving does not import
+    *("__main__.py", "stage.py", "command.py", "paths.py", "device.py"),
+    *("annotations.py", "box_sheet.py", "groups_page.py"),
+)
 EXAMPLES = 2  # products in the input example
 COMPARED = 32  # products whose embeddings by ONNX Runtime and by torch are compared
 
@@ -64,24 +69,36 @@ def package(run_id: str) -> str:
         copy_rooms(code)
         info = mlflow.pyfunc.log_model(
             name="model",
-            python_model="mlflow/serving.py",
-            artifacts={"model": str(model)},
-            code_paths=[str(code)],
-            signature=signature(),
+            **served_with(model, code),
             input_example=example(),
             pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
         )
     return str(info.model_uri)
 
 
+def served_with(model: Path, code: Path) -> dict[str, Any]:
+    """Returns what MLflow needs to serve a model: code, files, signature and limits.
+
+    Args:
+        model: the folder of the model's files (see `ml.serve.predictor.Predictor`).
+        code: the folder of `copy_rooms`.
+    """
+    return {
+        "python_model": "mlflow/serving.py",
+        "artifacts": {"model": str(model)},
+        "code_paths": [str(code)],
+        "signature": signature(),
+        "model_config": Limits().model_dump(),
+    }
+
+
 def copy_rooms(code: Path) -> None:
     """Copies the rooms of `ml` that serving imports into a new folder.
 
-    The code of training, of evaluation and of the generated shop stays behind, and so do the
-    commands of stages.
+    The code of training, of evaluation, of pages and of the generated shop stays behind, and so do
+    the modules `UNSERVED`.
     """
-    stages = ("__main__.py", "stage.py", "box_sheet.py", "command.py")
-    left = shutil.ignore_patterns("__pycache__", "*.j2", *stages)
+    left = shutil.ignore_patterns("__pycache__", *UNSERVED)
     code.mkdir()
     shutil.copy("ml/__init__.py", code)
     for room in ROOMS:
@@ -107,12 +124,15 @@ def add_onnx(model: Path) -> None:
 
 def signature() -> ModelSignature:
     """Returns the model's signature: a table of products and two params in, groups out."""
-    image = ColSpec(AnyType(), "image")  # type: ignore[no-untyped-call]
-    inputs = [image, *(ColSpec("string", name) for name in BLOCK)]
+    anything = AnyType()  # type: ignore[no-untyped-call]
+    product_id = ColSpec(anything, "product_id", required=False)
+    kinds = {"group": "string", "score": "double", "problem": "string"}
     return ModelSignature(
-        inputs=Schema([*inputs, ColSpec("string", "product_id", required=False)]),
+        inputs=Schema(
+            [ColSpec(anything, "image"), *(ColSpec("string", name) for name in BLOCK), product_id]
+        ),
         outputs=Schema(
-            [ColSpec("string", "group"), ColSpec("double", "score"), ColSpec("string", "problem")]
+            [product_id, *(ColSpec(kind, name, required=False) for name, kind in kinds.items())]
         ),
         params=ParamSchema(
             [ParamSpec("output", "string", "groups"), ParamSpec("threshold", "double", 0.0)]

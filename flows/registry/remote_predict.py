@@ -44,7 +44,8 @@ def group_with(
 
     The arguments and errors are those of `embed_with`.
     """
-    return _predict(project, model_uri, table, "groups", log)
+    found = _predict(project, model_uri, table, "groups", log)
+    return found[["group", "score", "problem"]].astype({"score": float})
 
 
 def _predict(

@@ -4,11 +4,14 @@ import io
 import warnings
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import nullcontext
+from threading import Lock
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps
 
 MAX_PIXELS = 50_000_000  # a 7,000 × 7,000 photo; more is taken for a decompression bomb
+DETAIL = 6_000_000  # pixels: a larger picture is shrunk to so many as it is decoded
 # Web browsers use decoders of these formats on hostile input.
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 BLANK = 2.0  # of 255: a picture with a smaller standard deviation of its luminance is blank
@@ -24,17 +27,19 @@ OTHERS = {  # how files begin that people take for pictures
 HEIC = (b"heic", b"heix", b"hevc", b"mif1", b"msf1")  # brands of the container after "ftyp"
 
 ImageFile.LOAD_TRUNCATED_IMAGES = False
+_LARGE = Lock()  # pictures over `DETAIL` are decoded one at a time: each may take 400 MB
 
 
 class UnreadablePicture(ValueError):
     """The bytes are no usable picture; the message gives the reason for the quarantine table."""
 
 
-def decode(content: bytes | None) -> np.ndarray:
-    """Decodes one picture.
+def decode(content: bytes | None, most: int = MAX_PIXELS) -> np.ndarray:
+    """Decodes one picture; one of more than `DETAIL` pixels is shrunk.
 
     Args:
         content: the file's bytes, or None for a missing file.
+        most: pixels that the file may have; its header is read before any of them.
 
     Returns:
         uint8 array (height, width, 3), RGB, turned upright by its EXIF orientation, on white where
@@ -42,47 +47,47 @@ def decode(content: bytes | None) -> np.ndarray:
 
     Raises:
         UnreadablePicture: the file is missing, empty, no picture or truncated, or the decoded
-            picture would have more than `MAX_PIXELS` pixels.
+            picture would have more than `most` pixels.
     """
     if content is None:
         raise UnreadablePicture("the file is missing")
     if not content:
         raise UnreadablePicture("the file is empty (0 bytes)")
+    too_many = f"its pixels are over the limit of {most:,} (decompression bomb?)"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of Pillow, on bombs: the size is checked below
             picture: Image.Image = Image.open(io.BytesIO(content), formats=FORMATS)
     except Image.DecompressionBombError as error:
-        raise UnreadablePicture(
-            f"its pixels are over the limit of {MAX_PIXELS:,} (decompression bomb?)"
-        ) from error
+        raise UnreadablePicture(too_many) from error
     except Exception as error:
         raise UnreadablePicture(f"the file is {_kind(content)}") from error
-    if picture.width * picture.height > MAX_PIXELS:
-        raise UnreadablePicture(
-            f"its pixels are over the limit of {MAX_PIXELS:,} (decompression bomb?)"
-        )
+    pixels = picture.width * picture.height
+    if pixels > most:
+        raise UnreadablePicture(too_many)
+    large = pixels > DETAIL
     try:
-        picture = ImageOps.exif_transpose(picture)
-        if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
-            layer = picture.convert("RGBA")
-            picture = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-        if picture.mode.startswith(("I", "F")):
-            picture = _eight_bits(picture)
-        return np.asarray(picture.convert("RGB"))
+        with _LARGE if large else nullcontext():
+            picture = _shrunk(picture) if large else ImageOps.exif_transpose(picture)
+            if picture.has_transparency_data:
+                layer = picture.convert("RGBA")
+                picture = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+            if picture.mode.startswith(("I", "F")):
+                picture = _eight_bits(picture)
+            return np.asarray(picture.convert("RGB"))
     except UnreadablePicture:
         raise
     except Exception as error:
         raise UnreadablePicture("the picture is truncated or damaged") from error
 
 
-def decode_product(content: bytes | None) -> np.ndarray:
+def decode_product(content: bytes | None, most: int = MAX_PIXELS) -> np.ndarray:
     """Decodes the picture of a product, which must show something; as `decode` otherwise.
 
     Raises:
         UnreadablePicture: as `decode`, or the picture is blank, such as a placeholder.
     """
-    picture = decode(content)
+    picture = decode(content, most)
     if is_blank(picture):
         raise UnreadablePicture("the picture is blank")
     return picture
@@ -109,7 +114,24 @@ def placeholders(digests: Iterable[object]) -> list[str | None]:
 
 def is_blank(picture: np.ndarray) -> bool:
     """Returns whether a picture, uint8 (height, width, 3), has one luminance all over."""
-    return float(picture.mean(axis=2).std()) < BLANK
+    return float(picture.mean(axis=2, dtype=np.float32).std()) < BLANK
+
+
+def _shrunk(picture: Image.Image) -> Image.Image:
+    """Decodes a large picture, turned upright, to about `DETAIL` pixels."""
+    picture.draft(picture.mode, _sides(picture))  # a JPEG: at 1/2, 1/4 or 1/8 of its sides
+    ImageOps.exif_transpose(picture, in_place=True)
+    if picture.mode in ("1", "P", "PA"):  # these could only be thinned out
+        picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    thinned = picture.mode.startswith(("I", "F"))
+    how = Image.Resampling.NEAREST if thinned else Image.Resampling.BOX
+    return picture.resize(_sides(picture), how)
+
+
+def _sides(picture: Image.Image) -> tuple[int, int]:
+    """The width and height at which a picture has `DETAIL` pixels at most."""
+    scale = min(1, (DETAIL / (picture.width * picture.height)) ** 0.5)
+    return max(1, int(picture.width * scale)), max(1, int(picture.height * scale))
 
 
 def _kind(content: bytes) -> str:

@@ -1,5 +1,8 @@
 """Predicts with a trained model: embeddings of products, or groups of colour variants."""
 
+import math
+import os
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,7 +19,7 @@ from ml.core.allocator import keep_memory
 from ml.core.files import read_json
 from ml.core.progress import Advance
 from ml.data.blocks import block_numbers, relative_to_block
-from ml.data.images import UnreadablePicture, decode_product, placeholders
+from ml.data.images import MAX_PIXELS, UnreadablePicture, decode_product, placeholders
 from ml.grouping.calibration import Calibration
 from ml.grouping.grouping import ClusteringName, Grouping
 from ml.model.embedding import embed_pictures
@@ -25,6 +28,8 @@ from ml.prepare.crop import CropParams, crop_product, with_weights
 from ml.serve.onnx_encoder import OnnxEncoder
 
 CHUNK = 256  # pictures that are decoded at once
+THREADS = min(8, os.cpu_count() or 1)  # that decode: each may need 150 MB for a large picture
+TOO_LATE = "the time limit of the request was reached: ask about fewer products at once"
 
 
 @dataclass(frozen=True)
@@ -67,24 +72,32 @@ class Predictor:
 
     def embed(
         self,
-        pictures: Iterable[bytes | None],
+        pictures: Iterable[bytes | UnreadablePicture | None],
         article_types: Iterable[str],
         advance: Advance = lambda count: None,
+        *,
+        pixels: int = MAX_PIXELS,
+        until: float = math.inf,
     ) -> Embedded:
         """Crops and embeds pictures chunk by chunk, so that memory does not grow with their number.
 
         Args:
-            pictures: the bytes of each picture's file, or None for a missing file.
+            pictures: the bytes of each picture's file, None for a missing file, or why there are
+                none.
             article_types: the article type of each product.
             advance: called after each chunk with the number of its pictures.
+            pixels: that a picture's file may have.
+            until: a time of `time.monotonic`, in seconds; pictures are not read after it.
         """
         embeddings, problems = [np.zeros((0, self.size), np.float32)], []
         digests: list[str | None] = []
         source = zip(pictures, article_types, strict=True)
-        with ThreadPoolExecutor() as pool:
+        with ThreadPoolExecutor(THREADS) as pool:
             while chunk := list(islice(source, CHUNK)):
-                crops = list(pool.map(lambda one: self._crop(*one), chunk))
-                digests += [sha256(one).hexdigest() if one else None for one, _ in chunk]
+                crops = list(pool.map(lambda one: self._crop(one[0], one[1], pixels, until), chunk))
+                digests += [
+                    sha256(one).hexdigest() if isinstance(one, bytes) else None for one, _ in chunk
+                ]
                 good = [place for place, crop in enumerate(crops) if not isinstance(crop, str)]
                 part = np.zeros((len(chunk), self.size), np.float32)
                 if good:
@@ -98,9 +111,20 @@ class Predictor:
                 problems[place], found[place] = placeholder, 0
         return Embedded(found, problems)
 
-    def _crop(self, content: bytes | None, article_type: str) -> np.ndarray | str:
+    def _crop(
+        self,
+        content: bytes | UnreadablePicture | None,
+        article_type: str,
+        pixels: int,
+        until: float,
+    ) -> np.ndarray | str:
+        if isinstance(content, UnreadablePicture):
+            return str(content)
+        if time.monotonic() > until:
+            return TOO_LATE
         try:
-            return crop_product(decode_product(content), self.crop, article_type=article_type)[0]
+            picture = decode_product(content, pixels)
+            return crop_product(picture, self.crop, article_type=article_type)[0]
         except UnreadablePicture as error:
             return str(error)
 
