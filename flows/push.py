@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from mlflow.tracking import MlflowClient
 
+from flows.local.clones import record_of, write_remote_record
 from flows.local.dvc_config import default_remote
 from flows.local.needed_objects import hashes_in, needs_of_git
 from flows.local.pointer import POINTER
@@ -78,6 +79,8 @@ def push_all(project: Project, log: Callable[[str], None]) -> PushReport:
     known = frozenset[str]().union(*owners)
     work = [(", ".join(sorted(names)), needs) for needs, names in owners.items()]
     work = [*sorted(work), (COMMITS, frozenset(needs_of_git(root)) - known)]
+    # First of all, so that no clone that shares the remote takes away what this one brings.
+    write_remote_record(root, record_of(project, frozenset().union(*(needs for _, needs in work))))
     for number, (names, needs) in enumerate(work, 1):
         pushed = push(root, needs)
         log(f"{number} of {len(work)}: {names}: {pushed}")

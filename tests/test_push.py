@@ -9,12 +9,14 @@ import mlflow
 import pytest
 import yaml
 from conftest import CANDIDATES, contents, edit_table
+from dvc.repo import Repo
+from dvc_data.hashfile.hash_info import HashInfo
 from mlflow.tracking import MlflowClient
 from registry import add_candidate, hollow_model
 
 from flows import push as push_command
 from flows.local import remote_files
-from flows.local.clones import cache_records, record_of
+from flows.local.clones import cache_records, record_of, remote_records
 from flows.local.commit_pack import pack_commit, unpacked
 from flows.local.dvc_config import add_remote, share_remotes
 from flows.local.git import commit_files, git
@@ -114,6 +116,8 @@ def test_pushing_everything_makes_a_version_safe_and_says_what_is_lost(
         COMMITS,
     ]
     assert only_here(made.project, made.client) == OnlyHere(0, 0)
+    (told,) = remote_records(made.project.root)  # so that no other clone removes it
+    assert {made.snapshot, made.output} <= set(told.needs)
     assert push_all(made.project, said.append).files == 0
     for folder in (made.remote / "files", made.project.root / ".dvc/cache/files"):
         (folder / "md5" / made.output[:2] / made.output[2:]).unlink()
@@ -190,7 +194,7 @@ def test_a_packed_commit_is_checked_out_where_nobody_has_it_and_a_changed_one_is
         check_out(empty, commit, tmp_path / "wrong", kept)
 
 
-def test_a_remote_that_only_the_clones_own_settings_name_is_there_in_another_checkout(
+def test_a_remote_of_the_clones_own_settings_is_there_in_another_checkout_which_trusts_no_file(
     made: Made, tmp_path: Path
 ) -> None:
     git(tmp_path, "clone", "--quiet", str(made.project.root), str(tmp_path / "again"))
@@ -199,6 +203,11 @@ def test_a_remote_that_only_the_clones_own_settings_name_is_there_in_another_che
         lacking(tmp_path / "again", [made.output])
     share_remotes(made.project.root, tmp_path / "again")
     assert lacking(tmp_path / "again", [made.output, made.snapshot]) == {made.snapshot}
+    there = made.remote / "files/md5" / made.output[:2] / made.output[2:]
+    there.chmod(0o644)
+    there.write_bytes(b"other weights")  # which nobody fetches unseen
+    with Repo(str(tmp_path / "again")) as repo:
+        assert not repo.cloud.pull([HashInfo("md5", made.output)]).transferred
 
 
 def test_what_a_clone_tells_others_holds_no_password_of_its_registry(

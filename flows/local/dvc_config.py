@@ -50,7 +50,7 @@ def share_remotes(root: Path, other: Path) -> None:
     """Lets another checkout use the remotes of a clone, and their credentials.
 
     They are written into the level that git ignores; what the other one's commit says of remotes
-    counts less.
+    counts less. What is fetched there is hashed, so that nobody who writes to a remote changes it.
 
     Raises:
         UserError: the configuration of the clone cannot be read, or cannot be written again.
@@ -60,7 +60,7 @@ def share_remotes(root: Path, other: Path) -> None:
         for level in ("repo", "local"):
             found = config.read(level)
             for name, remote in found.get("remote", {}).items():
-                settings["remote"].setdefault(name, {}).update(remote)
+                settings["remote"].setdefault(name, {}).update(remote | {"verify": True})
             if found.get("core", {}).get("remote"):
                 settings["core"]["remote"] = found["core"]["remote"]
 
