@@ -12,8 +12,9 @@ from prefect.context import FlowRunContext
 from prefect.exceptions import Pause
 from prefect.flow_runs import suspend_flow_run
 
+from flows.display.approval_form import approval_text
 from flows.display.states import refusals_are, rename
-from flows.gate.approval import ApprovalForm, Standing, approval_of, form_text, note_answer
+from flows.gate.approval import ApprovalForm, Standing, approval_of, note_answer
 from flows.local.environment import set_up
 from flows.local.git import succeeds
 from flows.local.markdown import plain
@@ -79,7 +80,7 @@ def promote(by: PersonName, version: int | str = f"@{CHALLENGER}") -> dict[str, 
     if moved is None:
         refuse_unfit_now(client, policy, candidate)
     known_as = account(project)
-    approval, approver = approved(client, policy, candidate, known_as)
+    approval, approver = approved(project, client, policy, candidate, known_as)
     with FileLock(project.room / LOCK), permitted(project):
         promoted = moved or make_champion(project, client, policy, candidate)
         replaced = promoted.tags["replaced"]
@@ -126,7 +127,11 @@ def make_champion(
 
 
 def approved(
-    client: MlflowClient, policy: Policy, candidate: ModelVersion, known_as: dict[str, str]
+    project: Project,
+    client: MlflowClient,
+    policy: Policy,
+    candidate: ModelVersion,
+    known_as: dict[str, str],
 ) -> tuple[Standing, str]:
     """Returns the approval of a candidate, and who approved it last in a form of this run, or "".
 
@@ -150,7 +155,7 @@ def approved(
             approver = shown(answer.name) if answer.verdict == "approve" else approver
     standing = approval_of(client, policy, candidate)
     if standing.verdict == "waiting" and runtime.deployment.id:
-        text = form_text(candidate, standing)
+        text = approval_text(project, client, candidate, standing)
         again = f"**The last answer was not noted: it {plain(refusal)}.**\n\n" if refusal else ""
         ask(f"approval-{len(answered_forms())}", again + text, standing.seconds_left)
     if standing.verdict == "approved":

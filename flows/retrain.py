@@ -166,8 +166,8 @@ def result(
     found |= {"only_here": only_here}
     if passed:
         return found
-    failed = client.get_model_version(version.name, version.version).tags.get("gate_failed", "")
-    return refused_by_gate(found, f"{uri_of(version)} may not be promoted; failed: {failed}")
+    decided = decision_on_record(client, version) or {}
+    return refused_by_gate(found, f"{uri_of(version)}: {decided.get('reasons', 'refused')}")
 
 
 def show_refusal(project: Project, root: Path, refusal: UserError) -> None:

@@ -1,9 +1,14 @@
 """Serves the flows on a Prefect server, where a page, a shell or a schedule triggers them."""
 
 import asyncio
+import io
+import logging
 import os
+import sys
 import urllib.error
 import urllib.request
+from contextlib import redirect_stdout
+from typing import TextIO
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from prefect import serve
@@ -85,4 +90,43 @@ def serve_flows(project: Project, schedule: Schedule | None, source: str | None)
                 schedule=schedule if scheduled else None,
             )
         )
-    serve(*deployments, limit=2, pause_on_shutdown=False)  # type: ignore[arg-type]
+    for handler in logging.getLogger("prefect").handlers:
+        handler.addFilter(OneLine())
+    try:
+        with redirect_stdout(WithoutTracebacks(sys.stdout)):
+            serve(*deployments, limit=2, pause_on_shutdown=False)  # type: ignore[arg-type]
+    except Exception:
+        refuse_silent(os.environ["PREFECT_API_URL"])
+        raise
+
+
+class OneLine(logging.Filter):
+    """Logs an error that Prefect's runner survives in a line; a server that is away is no fault."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Returns true for every record, and replaces a traceback by the error's message."""
+        if record.exc_info and record.exc_info[1]:
+            record.msg, record.args = f"{record.getMessage()} ({record.exc_info[1]})", ()
+            record.exc_info = record.exc_text = None
+        return True
+
+
+class WithoutTracebacks(io.TextIOBase):
+    """Standard output of Prefect's runner, which prints the tracebacks of errors it survives."""
+
+    def __init__(self, out: TextIO) -> None:
+        self.out = out
+
+    def write(self, text: str) -> int:
+        """Writes a text, and only the last line of a traceback."""
+        shown = text.rstrip().rpartition("\n")[2] if "Traceback (most" in text else text
+        self.out.write(shown)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flushes what was written."""
+        self.out.flush()
+
+    def isatty(self) -> bool:
+        """Returns whether people read along."""
+        return self.out.isatty()

@@ -251,6 +251,7 @@ def test_prefect_keeps_the_log_of_each_stage_and_the_artifacts_of_the_run(life: 
     assert "block_ap" in str(keys["metrics"]["data"])
     assert "# Gate: passed" in str(keys["gate-decision"]["data"])
     assert life.version(CANDIDATES).run_id in str(keys["mlflow-run"]["data"])
+    assert keys["mlflow-run"]["created"] < keys["progress-train"]["created"]
     log = life.api("/logs/filter", logs={"flow_run_id": {"any_": [flow_run]}}, limit=200)
     text = "\n".join(one["message"] for one in log)
     for words in (

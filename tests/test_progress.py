@@ -1,10 +1,11 @@
 """Progress lines and bars show how far work is, and its speed even if a unit takes seconds."""
 
 import io
+import logging
 
 import pytest
 
-from flows.display.prefect_artifacts import PROGRESS
+from flows.display.prefect_artifacts import PROGRESS, stage_log
 from ml.core.progress import EVERY, progress, rate
 
 
@@ -107,3 +108,21 @@ def test_what_an_earlier_run_did_does_not_count_for_the_speed(
         advance(10)
     line = capsys.readouterr().err.strip()
     assert line == "train: 70% (70 of 100 steps, 2.0 s/step, 60 s left)"
+
+
+def test_a_stages_warning_is_logged_as_a_warning_with_its_further_lines(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(
+        "flows.display.prefect_artifacts.get_run_logger", lambda: logging.getLogger("stage")
+    )
+    caplog.set_level(logging.INFO, "stage")
+    log = stage_log("validate")
+    for line in ("120 products", "warning: no pair comes twice", "    → remove one", "", "done"):
+        log(line)
+    assert [(one.levelname, one.message) for one in caplog.records] == [
+        ("INFO", "120 products"),
+        ("WARNING", "no pair comes twice"),
+        ("WARNING", "    → remove one"),
+        ("INFO", "done"),
+    ]

@@ -13,9 +13,10 @@ from conftest import jpeg
 from markdown_it import MarkdownIt
 
 import flows.display.tables
+from flows.display.approval_form import form_text
 from flows.display.prefect_artifacts import decision_page
 from flows.display.tables import history_table, metrics_table, status_tables
-from flows.gate.approval import Standing, form_text
+from flows.gate.approval import Standing
 from flows.local.markdown import block, code, plain
 from flows.local.process import stream
 from ml.core.command import run_app
@@ -245,12 +246,12 @@ def test_the_pages_of_gate_and_approval_hold_no_markup_of_a_shop(words: str) -> 
     assert text_of(page).count(flat(words)) == 5
 
     class Candidate:
-        name, version, tags = "candidates", "2", {"gate_champion": "none"}
+        name, version, tags = "candidates", "2", {"gate_champion": words}
 
     standing = Standing("rejected", [], f"Ada rejected it: {words}", 0)
-    form = rendered(form_text(Candidate(), standing))  # type: ignore[arg-type]
-    assert tags_of(form) <= {"p", "code"}
-    assert flat(words) in text_of(form)
+    form = rendered(form_text(Candidate(), standing, decision, None, {}))  # type: ignore[arg-type]
+    assert tags_of(form) <= {"p", "code", "strong", "ul", "li"}
+    assert text_of(form).count(flat(words)) >= 3  # champion, reason, segment
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+49", "-7", "@SUM(A1)", "\t=1", "plain", "O'Neill"])

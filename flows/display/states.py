@@ -38,14 +38,14 @@ def refusals_are(name: str) -> Callable[[Run], Run]:
     return decorate
 
 
-def refused_by_gate(result: dict[str, Any], failed: str) -> Any:
+def refused_by_gate(result: dict[str, Any], reasons: str) -> Any:
     """Returns a completed state that says that the gate refused; its result is the flow's.
 
     Args:
         result: of the flow, which a Python caller gets.
-        failed: the checks that failed, in words.
+        reasons: what the gate found wrong, in words.
     """
-    return Completed(name="Gate refused", message=visible(failed)[:LONGEST], data=result)
+    return Completed(name="Gate refused", message=visible(reasons)[:LONGEST], data=result)
 
 
 def rename(state: State[Any], name: str) -> None:

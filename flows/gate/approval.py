@@ -9,7 +9,6 @@ from mlflow.tracking import MlflowClient
 from prefect.input import RunInput
 from pydantic import Field
 
-from flows.local.markdown import plain
 from flows.local.project import Project
 from flows.registry.audit_trail import What, decision_on_record, events, note_event
 from flows.registry.description import describe
@@ -110,18 +109,6 @@ def standing(
         again = ", under another name and account" if len(in_time) > len(approvers) else ""
         return found("waiting", f"{missing} more must approve it{again}")
     return found("waiting", f"somebody else than {author}, who made it, must approve it too")
-
-
-def form_text(candidate: ModelVersion, standing: Standing) -> str:
-    """Returns the text above the form on Prefect's page, in Markdown."""
-    champion = candidate.tags.get("gate_champion", "none")
-    against = "without a champion" if champion == "none" else f"against the champion `{champion}`"
-    words = standing.words[0].upper() + standing.words[1:]
-    return (
-        f"`{uri_of(candidate)}` passed the gate, {against}. The decision is in its run in MLflow "
-        "(`gate/decision.md`), and on the page of the Prefect run that made it (artifact "
-        f"`gate-decision`). {plain(words)}."
-    )
 
 
 def approval_of(client: MlflowClient, policy: Policy, candidate: ModelVersion) -> Standing:

@@ -1,0 +1,98 @@
+"""What stands above the form on Prefect's page: what people approve or reject."""
+
+from typing import Any
+
+from mlflow.artifacts import load_dict
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from flows.gate.approval import Standing
+from flows.local.markdown import code, plain
+from flows.local.project import Project
+from flows.local.servers import mlflow_page
+from flows.registry.links import run_link, run_page
+from flows.registry.versions import run_of, uri_of
+from ml.promote.decision import Decision
+from ml.promote.words import sentences, with_interval
+
+
+def approval_text(
+    project: Project, client: MlflowClient, candidate: ModelVersion, standing: Standing
+) -> str:
+    """Returns the text above the form, with what the candidate's run tells, in Markdown."""
+    run = run_of(client, candidate)
+    if run is None:
+        return form_text(candidate, standing, None, None, {})
+    decided, changes = (
+        _kept(client, run, file) for file in ("gate/decision.json", "snapshot_diff/diff.json")
+    )
+    experiment = client.get_run(run).info.experiment_id
+    report = f"{mlflow_page(project)}/{run_link(experiment, run, 'report.html')}"
+    links = {"the run in MLflow": run_page(project, client, run), "its report": report}
+    try:
+        decision = Decision.from_json(decided) if decided else None
+    except (KeyError, TypeError, ValueError):
+        decision = None
+    return form_text(candidate, standing, decision, changes, links)
+
+
+def form_text(
+    candidate: ModelVersion,
+    standing: Standing,
+    decision: Decision | None,
+    changes: dict[str, Any] | None,
+    links: dict[str, str],
+) -> str:
+    """Returns the text above the form, in Markdown.
+
+    Args:
+        decision: the gate's decision; None if it cannot be read.
+        changes: content of snapshot_diff/diff.json; None for a first snapshot.
+        links: words → address.
+    """
+    champion = candidate.tags.get("gate_champion", "none")
+    against = (
+        "without a champion" if champion == "none" else f"against the champion {code(champion)}"
+    )
+    verdict = "passed the gate" if decision is None or decision.passed else "**failed the gate**"
+    words = standing.words[0].upper() + standing.words[1:]
+    parts = [f"{code(uri_of(candidate))} {verdict}, {against}. {plain(words)}."]
+    if decision:
+        parts += [_gain(decision), _checks(decision)]
+    else:
+        parts.append("Its decision cannot be read any more: the run or a file of it is gone.")
+    parts.append(_changes(changes) if changes else "")
+    parts.append(" · ".join(f"[{plain(words)}]({address})" for words, address in links.items()))
+    return "\n\n".join(filter(None, parts))
+
+
+def _gain(decision: Decision) -> str:
+    metric = plain(decision.metric)
+    own = f"{metric} is {with_interval(decision.challenger)}" if decision.challenger else ""
+    if decision.difference is None:
+        return f"**No champion to compare with; {own}.**" if own else ""
+    return f"**Gain in {metric}: {with_interval(decision.difference)}**; {own}, with its interval."
+
+
+def _checks(decision: Decision) -> str:
+    passed = [plain(one.name) for one in decision.checks if one.passed]
+    failed = [f"- **failed**: {plain(sentence)}" for sentence in sentences(decision)]
+    return "\n".join([*failed, f"- {len(passed)} checks passed: {', '.join(passed) or 'none'}"])
+
+
+def _changes(changes: dict[str, Any]) -> str:
+    lines = ["Since the snapshot before:", ""]
+    for table in ("products", "pairs"):
+        counts = changes[table]["counts"].items()
+        lines.append(f"- {table}: {', '.join(f'{int(rows):,} {kind}' for kind, rows in counts)}")
+    return "\n".join(lines)
+
+
+def _kept(client: MlflowClient, run: str, file: str) -> dict[str, Any] | None:
+    """Returns the content of a JSON file of a run, or None if the run has no such file."""
+    try:
+        found = load_dict(f"{client.get_run(run).info.artifact_uri}/{file}")
+    except (MlflowException, OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
