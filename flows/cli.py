@@ -472,6 +472,26 @@ def group(
         print(f"{result['unreadable']} pictures could not be read; groups.csv gives the reasons")
 
 
+@app.command(rich_help_panel=USE, epilog=example("download models:/color-variants/3 --out FOLDER"))
+def download(
+    model: Annotated[
+        str,
+        typer.Argument(help="models:/NAME/VERSION or models:/NAME@ALIAS; default: the champion."),
+    ] = "",
+    out: Annotated[Path, typer.Option(help="The folder; must be empty or not exist.")] = Path(
+        ".variants/model"
+    ),
+) -> None:
+    """Copies a model into a folder, to serve it or to build an image of it.
+
+    The copy is made only if every file is as the gate judged it, and if the champion is the one
+    that the audit trail names. MLflow itself checks neither when it serves a models:/ address.
+    """
+    from flows.download import download as run
+
+    print(f"the model is in {run(find_project(), model, out)}: `mlflow models serve -m {out}`")
+
+
 @app.command(rich_help_panel=LOOK, epilog=example("status --json"))
 def status(as_json: AsJson = False) -> None:
     """Shows the champion, the candidates and the gate's decisions."""
@@ -660,6 +680,7 @@ AFTER_INTERRUPTION = {  # command → what a person can do; `ui` and `serve` end
     "promote": f"{SERVES} The same command finishes what this one began.",
     "rollback": f"{SERVES} If it is not yet the earlier version, give the same command again.",
     "reproduce": AGAIN,
+    "download": WHOLE,
     "status": AGAIN,
     "history": AGAIN,
     "push": "what was copied is kept; the same command goes on from there.",

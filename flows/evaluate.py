@@ -12,6 +12,7 @@ from mlflow.tracking import MlflowClient
 from flows.local.project import Project
 from flows.local.temporary_import import borrowed
 from flows.registry.model_files import grouping_of, model_file, unusable
+from flows.registry.outside_move import notice
 from flows.registry.remote_predict import Log, embed_with
 from flows.registry.tracking import connect
 from flows.registry.versions import (
@@ -90,7 +91,11 @@ def evaluate(
         UserError: there is no such model or shop, or the shop has not enough usable pairs.
     """
     params = load_params("evaluate", EvaluateParams, project.root / "params.yaml")
-    judged = find_judged(connect(project), project, model, params)
+    client = connect(project)
+    judged = find_judged(client, project, model, params)
+    outside = notice(project, client, policy_of(project).models)
+    if outside:
+        log(f"warning: {outside}")
     with borrowed(project, source, columns) as shop:
         if shop.pairs is None:
             raise UserError(

@@ -24,7 +24,8 @@ from flows.registry.champion_to_beat import ToBeat, champion_to_beat
 from flows.registry.description import describe
 from flows.registry.model_files import refuse_unusable
 from flows.registry.outside_move import notice
-from flows.registry.people import PersonName, account, person, refusal_of_name, shown
+from flows.registry.people import PersonName, account, folded, person, refusal_of_name, shown
+from flows.registry.policy_on_record import differs_here, policy_on_record
 from flows.registry.production import (
     LOCK,
     champion_without_record,
@@ -35,6 +36,7 @@ from flows.registry.production import (
 )
 from flows.registry.tracking import connect, permitted
 from flows.registry.trail_check import refuse_gaps
+from flows.registry.verified_files import FILES, digest_on_record, verify
 from flows.registry.versions import (
     CHALLENGER,
     CHAMPION,
@@ -70,11 +72,14 @@ def promote(by: PersonName, version: int | str = f"@{CHALLENGER}") -> dict[str, 
     project = find_project()
     starter = person(project, by)
     client = connect(project)
-    policy = policy_of(project)
-    names = policy.models
+    names = policy_of(project).models
     refuse_gaps(project, client, names)
     notice(project, client, names)
     candidate = find_candidate(client, names, str(version))
+    counts = policy_on_record(project, candidate, decision_on_record(client, candidate))
+    if differs_here(project, counts):
+        get_run_logger().warning(differs_here(project, counts))
+    policy = counts.policy
     # An attempt that died may have moved the alias already; only its event is missing then.
     moved = champion_without_record(client, names, candidate)
     if moved is None:
@@ -85,6 +90,8 @@ def promote(by: PersonName, version: int | str = f"@{CHALLENGER}") -> dict[str, 
         promoted = moved or make_champion(project, client, policy, candidate)
         replaced = promoted.tags["replaced"]
         facts = {"candidate": uri_of(candidate), "replaced": replaced, "approval": approval.words}
+        facts |= {FILES: digest_on_record(client, candidate) or ""}
+        facts |= counts.facts(waivers(client, policy, candidate, approval))
         facts |= known_as | ({"started_by": starter} if approver else {})
         who = approver or starter
         note_event(client, promoted, "promotion", who, also=names.candidates, **facts)
@@ -99,6 +106,23 @@ def promote(by: PersonName, version: int | str = f"@{CHALLENGER}") -> dict[str, 
         "candidate": uri_of(candidate),
         "replaced": None if replaced == "none" else replaced,
     }
+
+
+def waivers(
+    client: MlflowClient, policy: Policy, candidate: ModelVersion, approval: Standing
+) -> list[str]:
+    """Returns in words what the policy lets pass that it would otherwise have refused."""
+    decided, found = decision_on_record(client, candidate), []
+    if decided and decided["verdict"] != "passed":
+        failed = candidate.tags.get("gate_failed", "unknown")
+        found.append(f"mode dry-run: the gate refused it (failed: {failed})")
+    if not policy.approval.approvers:
+        found.append("approvers 0: nobody had to approve it")
+    elif {folded(name) for name in approval.approvers} == {
+        folded(candidate.tags.get("author", ""))
+    }:
+        found.append("author_alone: nobody but its author approved it")
+    return found
 
 
 def make_champion(
@@ -116,6 +140,7 @@ def make_champion(
     names = policy.models
     # Checked again: people may have taken long to approve.
     refuse_unfit_now(client, policy, candidate)
+    verify(client, candidate)
     copied = copy_to_production(client, names, candidate)
     refuse_second(client, names, copied)
     # Checked once more: another clone may have promoted before the copy was made.

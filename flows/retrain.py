@@ -45,12 +45,14 @@ from flows.registry.machine_metrics import watching_machine
 from flows.registry.model_files import unusable
 from flows.registry.outside_move import notice
 from flows.registry.people import account
+from flows.registry.policy_on_record import BRANCH, branch_of
 from flows.registry.production import is_copy
 from flows.registry.retraining import alone_with, retraining
 from flows.registry.run_record import lineage_tags, log_model, model_card, model_id, record
 from flows.registry.run_summary import first_name, first_tags, summarize
 from flows.registry.snapshot_record import log_diff
 from flows.registry.tracking import LiveHistory, connect
+from flows.registry.verified_files import DECISION, FILES, digest_of, hashes_of
 from flows.registry.versions import (
     challenge,
     edited,
@@ -395,12 +397,13 @@ def gate(
     to_beat = champion_to_beat(client, policy.models)
     if to_beat.problem:
         logger.warning(str(to_beat.problem))
+    files = hashes_of(client, version)
     evidence = gather_evidence(project, policy, root, version, to_beat.version, logger.info)
     decision = decide(policy.gate, evidence)
     page, against = decision_page(decision), decision.champion_model or "none"
     run = run_of(client, version)
     if run:
-        client.log_dict(run, decision.to_json(), "gate/decision.json")
+        client.log_dict(run, decision.to_json() | {FILES: files}, DECISION)
         client.log_text(run, page, "gate/decision.md")
         summarize(client, run, version, decision, flow_run_page())
     else:
@@ -417,6 +420,7 @@ def gate(
     for name, value in tags.items():
         client.set_model_version_tag(version.name, version.version, name, value)
     facts = {"verdict": decision.verdict, "champion": against, "run": run or "none"}
+    facts |= {FILES: digest_of(files), BRANCH: branch_of(project)}
     facts |= {"comment": str(to_beat.problem)} if to_beat.problem else {}
     facts |= account(project)
     facts |= {"reasons": ". ".join(sentences(decision))} if decision.failed else {}
@@ -455,7 +459,7 @@ def standing_of(
     # Refused versions without this tag, which older code registered, are decided on again.
     refused = version.tags.get("gate") == "refused"
     retriable = refused and version.tags.get("gate_retriable", "true") == "true"
-    stale = decided is None or decided["champion"] != to_beat.uri
+    stale = decided is None or decided["champion"] != to_beat.uri or FILES not in decided
     if edited(version, decided) or (not current and (retriable or stale)):
         # From the cache: the gate needs their files.
         run_stages(client, root, run_of(client, version))

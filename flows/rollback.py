@@ -30,6 +30,7 @@ from flows.registry.production import (
     recorded_moves,
 )
 from flows.registry.tracking import connect, permitted
+from flows.registry.verified_files import hashes_of, refuse_changed
 from flows.registry.versions import CHAMPION, find_version, policy_of, uri_of, version_by_alias
 from ml.core.errors import UserError
 from ml.promote.policy import ModelNames
@@ -178,15 +179,18 @@ def earlier_champion(client: MlflowClient, names: ModelNames, champion: ModelVer
 
 
 def refuse_lost(client: MlflowClient, target: ModelVersion) -> None:
-    """Refuses a version whose model is lost; if nobody can tell at the moment, it may return.
+    """Refuses a version whose model is lost or changed; if nobody can tell now, it may return.
 
     Raises:
-        UserError: the model's files are gone.
+        UserError: the model's files are gone, or are not those that the gate judged.
     """
     try:
         why = unusable(client, target)
+        hashes = None if why else hashes_of(client, target)
     except Exception:  # a rollback needs the registry only, and not the place of the files
         return
+    if hashes is not None:
+        refuse_changed(client, target, hashes)
     if why:
         raise UserError(
             f"{uri_of(target)} cannot serve: {why}; name another version with --to, `variants "

@@ -20,6 +20,7 @@ from flows.registry.model_files import FOLDER, NEEDED
 from flows.registry.production import copy_to_production, move_champion
 from flows.registry.tracking import connect
 from flows.registry.trail_memory import FILE
+from flows.registry.verified_files import DECISION, FILES, digest_of, digest_on_record, hashes_of
 from flows.registry.versions import CHALLENGER
 from ml.promote.policy import ModelNames
 
@@ -40,6 +41,7 @@ def hollow_model(folder: Path) -> Path:
     (folder / FOLDER).mkdir(parents=True)
     for name in NEEDED:
         (folder / FOLDER / name).touch()
+    (folder / "notes.txt").touch()
     (folder / FOLDER / "grouping.json").write_text('{"threshold": 0.2, "baselines": {}}')
     return folder
 
@@ -54,10 +56,14 @@ def add_candidate(client: MlflowClient, model: Path, **tags: str) -> ModelVersio
     """
     tags = JUDGED | tags
     runs = client.get_experiment_by_name("made up")
-    experiment = runs.experiment_id if runs else client.create_experiment("made up")
+    place = (model.parent.parent / "runs").as_uri()
+    experiment = runs.experiment_id if runs else client.create_experiment("made up", place)
     run = client.create_run(experiment).info.run_id
     version = client.create_model_version(CANDIDATES, str(model), run, tags=tags)
     facts = {"verdict": tags["gate"], "champion": tags["gate_champion"]}
+    hashes = hashes_of(client, version)
+    facts[FILES] = digest_of(hashes)
+    client.log_dict(run, {FILES: hashes}, DECISION)
     note_event(client, version, "decision", "gate", **facts)
     client.set_registered_model_alias(CANDIDATES, CHALLENGER, version.version)
     return version
@@ -74,6 +80,7 @@ def add_champion(client: MlflowClient, candidate: ModelVersion, replaced: str) -
     copied = copy_to_production(client, NAMES, candidate)
     move_champion(client, NAMES, str(copied.version), {"replaced": replaced})
     facts = {"candidate": f"models:/{CANDIDATES}/{candidate.version}", "replaced": replaced}
+    facts[FILES] = digest_on_record(client, candidate) or ""
     note_event(client, copied, "promotion", "Rita", also=CANDIDATES, **facts)
     return client.get_model_version(PRODUCTION, copied.version)
 

@@ -387,7 +387,17 @@ def test_the_history_says_who_did_what_and_why_in_order(released: Life) -> None:
         (*rita, candidates[1]),
         ("rollback", "Rolf", production[0]),
     ]
-    assert [event["version"] for event in events if event["what"] == "promotion"] == production
+    promotions = [event for event in events if event["what"] == "promotion"]
+    assert [event["version"] for event in promotions] == production
+    policy = yaml.safe_load((released.clone.root / "mlflow/promotion.yaml").read_text())
+    for event in promotions:
+        assert yaml.safe_load(event["policy"]) == {
+            name: value for name, value in policy.items() if name != "models"
+        }
+        assert released.clone.git("show", f"{event['policy_commit']}:mlflow/promotion.yaml")
+        assert event["waivers"] == "none"
+        assert len(event["files"]) == 64
+    assert "is whole" in released.clone.run("history", "--verify").stdout
     assert events[-1]["comment"] == "it groups <badly>"
     shown = released.clone.run("history", production[1]).stdout
     assert "promotion" in shown

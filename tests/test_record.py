@@ -1,25 +1,32 @@
 """The record: no event is changed or removed unseen, and no model serves unseen."""
 
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import pandas as pd
 import pytest
 import yaml
-from conftest import CANDIDATES, PRODUCTION
+from conftest import CANDIDATES, PRODUCTION, set_params
 from mlflow.tracking import MlflowClient
 from prefect.logging import disable_run_logger
 from registry import FIRST, NAMES, SECOND, Registry, lived_project, restored
 
+from flows.download import download as download_model
 from flows.group import _registered
 from flows.history import history, mend, verified
+from flows.local.git import git
 from flows.local.project import Project
 from flows.promote import make_champion
 from flows.registry.audit_trail import event_of, event_tags, note_event
+from flows.registry.model_files import FOLDER
+from flows.registry.policy_on_record import PolicyOnRecord, differs_here, policy_on_record
 from flows.registry.production import champions_on_record
+from flows.registry.remote_predict import embed_with
 from flows.registry.trail_check import refuse_gaps
 from flows.registry.trail_memory import FILE
-from flows.registry.versions import POLICY, policy_of
+from flows.registry.versions import POLICY, policy_of, uri_of
 from flows.rollback import roll_back
 from flows.status import status
 from ml.core.errors import UserError
@@ -224,3 +231,127 @@ def test_a_rollback_that_died_is_no_move_outside_of_the_record(registry: Registr
     with pytest.raises(UserError, match="or a rollback died"):
         _registered(registry.project, "")
     assert roll_back("complaints", by="Rolf")["model"] == FIRST
+
+
+def change_weights(registry: Registry, number: int) -> str:
+    """Changes one byte of a candidate's model; returns the name of the file."""
+    file = registry.files(number) / FOLDER / "encoder.safetensors"
+    file.write_bytes(file.read_bytes() + b"0")
+    return f"changed: {FOLDER}/encoder.safetensors"
+
+
+def add_code(registry: Registry, number: int) -> str:
+    """Adds a module to a candidate's model; returns the name of the file."""
+    file = registry.files(number) / "code/ml/helper.py"
+    file.parent.mkdir(parents=True)
+    file.write_text("import os")
+    return "added: code/ml/helper.py"
+
+
+def remove_file(registry: Registry, number: int) -> str:
+    """Removes a file that no check lists; returns its name."""
+    (registry.files(number) / "notes.txt").unlink()
+    return "gone: notes.txt"
+
+
+@pytest.mark.parametrize("does", [change_weights, add_code, remove_file])
+def test_a_model_whose_files_changed_after_the_decision_is_refused_by_name_everywhere(
+    registry: Registry, does: Callable[[Registry, int], str]
+) -> None:
+    project, client, policy = registry.project, registry.client, policy_of(registry.project)
+    candidate, champion = registry.version(CANDIDATES, 3), registry.version(PRODUCTION, 1)
+    for number in (1, 3):
+        name = does(registry, number)
+    with pytest.raises(UserError, match=name) as refusal, disable_run_logger():
+        make_champion(project, client, policy, candidate)
+    assert f"models:/{CANDIDATES}/3 cannot be used" in str(refusal.value)
+    with pytest.raises(UserError, match=name):
+        roll_back("people complain", to="1", by="Rolf")
+    for version in (candidate, champion):
+        with pytest.raises(UserError, match=name):
+            embed_with(project, uri_of(version), pd.DataFrame())
+        with pytest.raises(UserError, match=name):
+            download_model(project, uri_of(version), project.room / "copy")
+        assert not (project.room / "copy").exists()
+    # Without the run nobody knows which file it was, but the model is refused all the same.
+    client.delete_run(str(candidate.run_id))
+    with pytest.raises(UserError, match="not those that the gate judged"):
+        embed_with(project, uri_of(candidate), pd.DataFrame())
+
+
+LAX = {"gate.mode": "dry-run", "approval.approvers": 0}
+STRICT = {"approval.approvers": 3}
+
+
+def policy_file(registry: Registry, changes: dict[str, object], branch: str = "") -> None:
+    """Changes the policy in the checkout; commits it if a branch is named, which may be new."""
+    root = registry.project.root
+    if branch:
+        git(root, "checkout", "--quiet", "-B", branch)
+    set_params(root / POLICY, changes)
+    if branch:
+        git(root, "commit", "--quiet", "--all", "--message", branch)
+
+
+@pytest.fixture
+def branched(registry: Registry) -> Iterator[Registry]:
+    """The registry, and a checkout whose branches a test may change."""
+    root, start = registry.project.root, registry.version_commit()
+    yield registry
+    git(root, "checkout", "--quiet", "--force", "-B", "main", start)
+
+
+def counted(registry: Registry, branch: str, **tags: str) -> PolicyOnRecord:
+    """The policy that counts for a candidate that a checkout of this branch has made."""
+    for name, value in tags.items():
+        registry.client.set_model_version_tag(CANDIDATES, "3", name, value)
+    decided = {"branch": branch} if branch else None
+    return policy_on_record(registry.project, registry.version(CANDIDATES, 3), decided)
+
+
+def test_a_policy_that_nobody_committed_or_of_another_branch_waives_nothing(
+    branched: Registry,
+) -> None:
+    git(branched.project.root, "checkout", "--quiet", "-B", "main")
+    before = counted(branched, "main")
+    assert (before.policy.gate.mode, before.policy.approval.approvers) == ("enforce", 1)
+    policy_file(branched, LAX)
+    assert counted(branched, "main") == before
+    assert counted(branched, "").policy == before.policy  # HEAD was detached: the commit's counts
+    assert "another one than that of main, which counts" in differs_here(branched.project, before)
+    policy_file(branched, LAX, branch="lax")
+    assert counted(branched, "main") == before
+    assert counted(branched, "lax").policy.gate.mode == "dry-run"
+    git(branched.project.root, "checkout", "--quiet", "--force", "main")
+    assert not differs_here(branched.project, before)
+
+
+def test_a_policy_that_its_branch_has_sharpened_since_counts_for_older_candidates(
+    branched: Registry,
+) -> None:
+    policy_file(branched, STRICT, branch="main")
+    assert counted(branched, "main").policy.approval.approvers == 3
+    git(branched.project.root, "update-ref", "refs/remotes/origin/away", "main")
+    assert counted(branched, "away").policy.approval.approvers == 3
+
+
+@pytest.mark.parametrize("commit", ["", "--help", "HEAD~0:x", "f" * 40])
+def test_a_commit_that_somebody_wrote_into_a_tag_is_neither_option_nor_trusted(
+    branched: Registry, commit: str
+) -> None:
+    found = counted(branched, "no such branch", commit=commit)
+    assert (found.where, found.commit) == ("HEAD", branched.version_commit())
+
+
+def test_bytecode_that_somebody_puts_beside_the_code_is_not_loaded(registry: Registry) -> None:
+    planted = registry.files(3) / "code/__pycache__/serving.pyc"
+    planted.parent.mkdir(parents=True)
+    planted.write_bytes(b"anything")
+    folder = download_model(
+        registry.project, f"models:/{CANDIDATES}/3", registry.project.room / "copy"
+    )
+    assert (folder / FOLDER / "grouping.json").is_file()
+    assert not list(folder.rglob("*.pyc"))
+    with pytest.raises(UserError, match="is not empty"):
+        download_model(registry.project, f"models:/{CANDIDATES}/3", folder)
+    shutil.rmtree(folder)

@@ -13,6 +13,7 @@ from flows.local.project import Project
 from flows.registry.audit_trail import What, decision_on_record, events, note_event
 from flows.registry.description import describe
 from flows.registry.people import PersonName, account, folded, identities, person, shown
+from flows.registry.policy_on_record import policy_on_record
 from flows.registry.tracking import connect, permitted
 from flows.registry.versions import (
     find_candidate,
@@ -136,9 +137,11 @@ def note_verdict(
     Raises:
         UserError: there is no such candidate, or the gate has not passed what is to be approved.
     """
-    client, policy = connect(project), policy_of(project)
-    candidate = find_candidate(client, policy.models, version)
-    refusal = refusal_of(candidate, decision_on_record(client, candidate), policy)
+    client, names = connect(project), policy_of(project).models
+    candidate = find_candidate(client, names, version)
+    decided = decision_on_record(client, candidate)
+    policy = policy_on_record(project, candidate, decided).policy
+    refusal = refusal_of(candidate, decided, policy)
     if verdict == "approval" and refusal:
         where = where_decided(client, candidate)
         raise UserError(f"{uri_of(candidate)} cannot be approved: {refusal}; {where}")

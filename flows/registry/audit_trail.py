@@ -23,6 +23,7 @@ from ml.promote.policy import ModelNames
 
 PREFIX = "event."
 LONGEST = 1000  # characters of a fact, since a tag holds 5,000
+WHOLE = ("policy",)  # facts of which every character counts, and which no person writes
 What = Literal[
     "decision", "approval", "rejection", "promotion", "rollback", "reproduction", "moved", "gap"
 ]
@@ -40,7 +41,8 @@ def note_event(
         by: the person or the flow that acts.
         also: name of a second registered model that keeps the event too, if this account may write
             there.
-        facts: further text by name, such as `comment`; cut after 1,000 characters each.
+        facts: further text by name, such as `comment`; cut after 1,000 characters each, but the
+            policy.
 
     Returns:
         The event: at (UTC, ISO 8601), what, version (URI), by, and the facts.
@@ -61,7 +63,7 @@ def note_on_model(
 
 
 def _cut(facts: dict[str, str]) -> dict[str, str]:
-    return {name: value[:LONGEST] for name, value in facts.items()}
+    return {name: value if name in WHOLE else value[:LONGEST] for name, value in facts.items()}
 
 
 def _note(client: MlflowClient, name: str, event: dict[str, str], also: str = "") -> dict[str, str]:

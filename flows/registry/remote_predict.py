@@ -10,6 +10,9 @@ import pandas as pd
 from flows.local.process import CommandError, stream
 from flows.local.project import Project
 from flows.local.scratch import scratch
+from flows.registry.tracking import connect
+from flows.registry.verified_files import digest_on_record, verified_copy
+from flows.registry.versions import find_version
 from ml.data.schema import CATALOG_COLUMNS
 
 SCRIPT = "mlflow/score.py"
@@ -30,6 +33,7 @@ def embed_with(
         float32 (products, size); zeros for a product whose picture cannot be read.
 
     Raises:
+        UserError: there is no such model, or a file of it is not as the gate judged it.
         RuntimeError: the model failed.
     """
     return np.ascontiguousarray(
@@ -57,7 +61,7 @@ def _predict(
         command = [
             sys.executable,
             str(project.root / SCRIPT),
-            model_uri,
+            str(_loadable(project, model_uri, Path(folder, "judged"))),
             str(products),
             str(result),
             output,
@@ -69,3 +73,15 @@ def _predict(
                 f"the model {model_uri} failed:\n" + "\n".join(error.tail)
             ) from error
         return pd.read_parquet(result)
+
+
+def _loadable(project: Project, model_uri: str, folder: Path) -> Path | str:
+    """A copy of the model with the files that the gate judged; the URI if no record has them."""
+    if not model_uri.startswith("models:/"):
+        return model_uri
+    client = connect(project)
+    version = find_version(client, model_uri)
+    if digest_on_record(client, version) is None:
+        return model_uri
+    folder.mkdir()
+    return verified_copy(client, version, folder)

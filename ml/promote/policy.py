@@ -90,11 +90,23 @@ def load_policy(path: Path) -> Policy:
             message names every mistake.
     """
     try:
-        return Policy.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, yaml.YAMLError) as error:
+        return read_policy(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeError) as error:
         raise UserError(f"the promotion policy {path} cannot be read: {error}") from error
+
+
+def read_policy(text: str, name: str) -> Policy:
+    """Reads the text of a promotion policy; it raises as `load_policy`.
+
+    Args:
+        name: of the file, for messages.
+    """
+    try:
+        return Policy.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise UserError(f"the promotion policy {name} cannot be read: {error}") from error
     except ValidationError as error:
         raise UserError(
-            f"the promotion policy {path} is not valid: {describe(error)}; correct it "
+            f"the promotion policy {name} is not valid: {describe(error)}; correct it "
             "(docs/promotion.md explains every value)"
         ) from error

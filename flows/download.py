@@ -1,0 +1,38 @@
+"""`variants download`: a copy of a registered model to serve, compared with the record first."""
+
+from pathlib import Path
+
+from flows.local.project import Project
+from flows.registry.outside_move import refuse_outside
+from flows.registry.tracking import connect
+from flows.registry.verified_files import verified_copy
+from flows.registry.versions import CHAMPION, find_version, policy_of
+from ml.core.errors import UserError
+from ml.core.files import replacing
+
+
+def download(project: Project, model: str, out: Path) -> Path:
+    """Copies a registered model into a folder, which MLflow can serve.
+
+    Args:
+        model: URI of a version or alias; empty: the champion.
+        out: the folder; it must be empty or not exist. It appears whole or not at all.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UserError: there is no such model; the folder is not empty; the champion is not the one on
+            record; or a file of the model is not as the gate judged it.
+    """
+    client, policy = connect(project), policy_of(project)
+    champion = f"models:/{policy.models.production}@{CHAMPION}"
+    version = find_version(client, model or champion)
+    if (model or champion) == champion:
+        refuse_outside(project, client, policy)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out} is not empty: name a new folder with --out")
+    with replacing(out) as beside:
+        beside.mkdir()
+        verified_copy(client, version, beside)
+    return out

@@ -1,0 +1,85 @@
+"""MLflow's own button "Promote model" in a real browser: what it does is seen, and mended."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+from registry import CANDIDATES, PRODUCTION, SECOND, Registry, lived_project, restored
+from servers import mlflow_served, of_its_own
+from test_pages import CHROMIUM, FLAGS
+
+from flows.group import _registered
+from flows.history import history
+from flows.local.servers import running
+from flows.rollback import roll_back
+from flows.status import status
+from ml.core.errors import UserError
+
+pytestmark = [
+    pytest.mark.full,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here (`make browser`)"),
+]
+
+
+@pytest.fixture
+def registry(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """A registry whose third candidate the gate has refused."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    lived = lived_project(tmp_path_factory.mktemp("lived") / "project")
+    monkeypatch.chdir(lived.root)
+    found = restored(lived)
+    found.client.set_model_version_tag(CANDIDATES, "3", "gate", "refused")
+    return found
+
+
+@pytest.fixture
+def page(registry: Registry, tmp_path: Path) -> Iterator[Page]:
+    """A browser's page on an MLflow server with the registry."""
+    store = f"sqlite:///{registry.project.room / 'mlflow.db'}"
+    server = mlflow_served(store, tmp_path / "artifacts")
+    environment = of_its_own(tmp_path / "prefect")
+    with (
+        running(server.command, tmp_path / "log", environment, server.ready),
+        sync_playwright() as playwright,
+        closing(playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)) as browser,
+    ):
+        opened = browser.new_page(viewport={"width": 1400, "height": 1000})
+        opened.set_default_timeout(60_000)
+        opened.goto(f"{server.address}/#/models/{CANDIDATES}/versions/3")
+        yield opened
+
+
+def test_the_button_promote_model_is_seen_by_every_command_and_a_plain_rollback_mends_it(
+    registry: Registry, page: Page
+) -> None:
+    page.get_by_role("button", name=re.compile("Promote model")).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("combobox").click()
+    page.get_by_title(PRODUCTION, exact=True).last.click()
+    dialog.get_by_role("button", name="Promote", exact=True).click()
+    page.wait_for_url(re.compile(rf"models/{PRODUCTION}/versions/3"))
+    page.get_by_title("Add aliases").click()
+    page.get_by_role("combobox").last.fill("champion")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name=re.compile("Save")).click()
+    expect(page.get_by_text("@ champion").first).to_be_visible()
+
+    served = f"models:/{PRODUCTION}/3"
+    assert registry.client.get_model_version_by_alias(PRODUCTION, "champion").version == "3"
+    found = [one["state"] for one in status(registry.project)["problems"]]
+    assert any(f"{served} serves, but nobody promoted it" in state for state in found)
+    assert [(one["what"], one["version"]) for one in history(registry.project)][-1] == (
+        "moved",
+        served,
+    )
+    with pytest.raises(UserError, match="record: strict"):
+        _registered(registry.project, "")
+    assert roll_back("a wrong button", by="Rolf")["model"] == SECOND
+    page.reload()
+    expect(page.get_by_text("@ champion")).to_have_count(0)
+    assert _registered(registry.project, "") == SECOND
+    assert os.environ.get("MLFLOW_TRACKING_URI") is None
