@@ -1,6 +1,7 @@
 """The model as `mlflow models serve` serves it: strict JSON, no path opened, every size bounded."""
 
 import base64
+import importlib
 import io
 import json
 import os
@@ -13,6 +14,8 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
+from types import SimpleNamespace
 from typing import Any
 
 import mlflow
@@ -22,6 +25,7 @@ import pytest
 from conftest import ROOT, jpeg
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from mlflow.exceptions import MlflowException
 from PIL import Image
 from playwright.sync_api import sync_playwright
 from servers import free_port
@@ -34,7 +38,8 @@ from ml.core.files import write_json
 from ml.data.images import MAX_PIXELS
 from ml.model.embedding import set_center
 from ml.model.encoder import save_encoder
-from ml.serve.predictor import TOO_LATE
+from ml.serve.limits import Limits
+from ml.serve.predictor import TOO_LATE, Predictor
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 SIDE = 32
@@ -350,6 +355,45 @@ def test_pictures_of_many_pixels_take_little_memory(served: Served) -> None:
     assert found[0]["problem"] is None
     assert "its pixels are over the limit" in found[1]["problem"]
     assert served.peak() - before < 400e6
+
+
+@pytest.fixture
+def unserved(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The class that is served, in this process, without a model."""
+    monkeypatch.syspath_prepend(ROOT / "mlflow")
+    found = importlib.import_module("serving").ColorVariants()
+    found.limits, found.turn = Limits(request_seconds=0.01), Lock()
+    return found
+
+
+BODY = json.dumps({"dataframe_records": []}).encode()
+
+
+def test_a_request_that_waited_too_long_is_refused_with_429(unserved: Any) -> None:
+    with unserved.turn, pytest.raises(MlflowException, match="busy") as refusal:
+        unserved.answer(BODY, "application/json", None, None)
+    assert refusal.value.get_http_status_code() == 429
+
+
+def test_a_failure_of_the_server_shows_nothing_of_it(
+    unserved: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = SimpleNamespace(predict=lambda table, params: 1 / 0)
+    with pytest.raises(MlflowException) as failure:
+        unserved.answer(BODY, "application/json", model, None)
+    assert failure.value.get_http_status_code() == 500
+    shown = failure.value.serialize_as_json()
+    assert "its log says why" in shown
+    assert "division" not in shown
+    assert "division by zero" in caplog.text
+    assert unserved.turn.acquire(blocking=False)  # the next request has its turn
+
+
+def test_pictures_after_the_time_limit_are_left_out_and_say_so(model: Path) -> None:
+    predictor = Predictor(model.parent / "files")
+    embedded = predictor.embed([photo(), b""], ["Dress"] * 2, until=time.monotonic() - 1)
+    assert embedded.problems == [TOO_LATE] * 2
+    assert not embedded.embeddings.any()
 
 
 def bodies() -> st.SearchStrategy[bytes]:

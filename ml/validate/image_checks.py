@@ -23,8 +23,8 @@ def inspect_pictures(catalog: pd.DataFrame, images: Path) -> pd.DataFrame:
 
     Returns:
         One row per product: product_id, image, usable (bool), reason (text or None), width, height
-        and side (the shorter of both; pixels, missing if unreadable) and duplicate_of (product_id
-        of the nearest earlier near-duplicate in its block, or None).
+        and side (the shorter of both; pixels as decoded, missing if unreadable) and duplicate_of
+        (product_id of the nearest earlier near-duplicate in its block, or None).
     """
     files = [None if pd.isna(name) else images / name for name in catalog["sha256"]]
     shared = placeholders(catalog["sha256"])
