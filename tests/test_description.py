@@ -35,7 +35,7 @@ def test_the_first_line_says_each_verdict_and_what_to_use_instead_of_the_button(
     ):
         line = headline(uri, trail, NAMES)
         assert words in line
-        assert "*Promote model* does not ask the gate: use `variants promote 2` instead" in line
+        assert "*Promote model* does not ask the gate: use `variants promote 2`, which does" in line
         assert "\n" not in line
         assert OWN.sub("", f"{line}\n\n# Card", count=1) == "# Card"
 

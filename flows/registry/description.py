@@ -55,7 +55,7 @@ def _of_candidate(uri: str, trail: list[dict[str, str]]) -> str:
     number = uri.rpartition("/")[2]
     own = [event for event in trail if uri in (event["version"], event.get("candidate"))]
     promote = f"`variants promote {number}`"
-    instead = f"{BUTTON}: use {promote} instead."
+    instead = f"{BUTTON}: use {promote}, which does."
     last = next((event for event in reversed(own) if event["what"] in _SAYS), None)
     if last is None:
         return f"**Not decided yet**: the gate has not compared it. {instead}"
@@ -78,7 +78,8 @@ def _of_production(uri: str, trail: list[dict[str, str]]) -> str:
     moves = [event for event in trail if event["what"] in MOVES]
     own = [place for place, event in enumerate(moves) if event["version"] == uri]
     if not own:
-        return f"**Only copied**: it was never the champion. {BUTTON}: use `variants promote`."
+        instead = f"{BUTTON}: use `variants promote`, which does."
+        return f"**Only copied**: it was never the champion. {instead}"
     came, went = moves[own[-1]], next(iter(moves[own[-1] + 1 :]), None)
     back = "`variants rollback --reason WHY`"
     if went is None and came["what"] == "moved":
