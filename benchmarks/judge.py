@@ -14,7 +14,8 @@ from ml.data.annotations import build_annotations
 from ml.data.blocks import block_mates, block_numbers, relative_to_block
 from ml.evaluate.baselines import BASELINES, gray_pictures
 from ml.evaluate.bootstrap import Resamples, interval
-from ml.evaluate.evaluation import METRICS, Evaluation
+from ml.evaluate.evaluation import Evaluation
+from ml.evaluate.metric_words import METRICS
 from ml.evaluate.params import EvaluateParams
 from ml.grouping.grouping import ClusteringName
 from ml.model.embedding import embed_pictures

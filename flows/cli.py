@@ -3,6 +3,8 @@
 import json
 import os
 import sys
+from gc import disable as collect_no_garbage
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,7 +25,6 @@ from ml.snapshot.shop_paths import refuse_credentials
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     help="""Finds colour variants in a fashion catalogue, and keeps the model up to date.
@@ -39,6 +40,26 @@ A first round on a generated shop (for your own shop, leave out step 1 and name 
 """,
     epilog="`variants COMMAND --help` explains a command and gives an example.",
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"color-variants {version('color-variants')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Takes the options that come before a command."""
+
+
 # Panels of `variants --help`, in the order of the lifecycle.
 TRY = "Try it out"
 TRAIN = "Train and evaluate"
@@ -494,12 +515,13 @@ def download(
 
 @app.command(rich_help_panel=LOOK, epilog=example("status --json"))
 def status(as_json: AsJson = False) -> None:
-    """Shows the champion, the candidates and the gate's decisions."""
-    from flows.display.tables import status_tables
+    """Says what serves, what waits for which command, and what is refused and why."""
+    collect_no_garbage()  # Python would look through all that is imported, again and again
+    from flows.display.status_lines import print_status
     from flows.status import status as look
 
     result = look(find_project())
-    print(json.dumps(result, indent=2)) if as_json else status_tables(result)
+    print(json.dumps(result, indent=2)) if as_json else print_status(result)
 
 
 @app.command(rich_help_panel=LOOK, epilog=example("history models:/color-variants/3"))
@@ -721,17 +743,18 @@ def _signer(project: Project, by: str) -> str:
 
 def _with_prefect(project: Project) -> None:
     """Uses the Prefect server of `variants ui` if it runs, otherwise lets Prefect start one."""
+    from flows.local.environment import say_once
     from flows.local.servers import make_prefect_database, running_prefect
     from flows.registry.dead_runs import end, orphans
 
-    if "PREFECT_API_URL" in os.environ:
-        return
-    address = running_prefect(project)
-    if address:
-        os.environ["PREFECT_API_URL"] = address
-    else:
-        end(orphans(project))
-        make_prefect_database(project)
+    if "PREFECT_API_URL" not in os.environ:
+        address = running_prefect(project)
+        if address:
+            os.environ["PREFECT_API_URL"] = address
+        else:
+            end(orphans(project))
+            make_prefect_database(project)
+    say_once()
 
 
 def _print_aside(line: str) -> None:

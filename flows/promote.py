@@ -14,7 +14,8 @@ from prefect.flow_runs import suspend_flow_run
 
 from flows.display.approval_form import approval_text
 from flows.display.states import refusals_are, rename
-from flows.gate.approval import ApprovalForm, Standing, approval_of, note_answer
+from flows.gate.approval import ApprovalForm, note_answer
+from flows.gate.standing import Standing, approval_of
 from flows.local.environment import set_up
 from flows.local.git import succeeds
 from flows.local.markdown import plain

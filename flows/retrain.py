@@ -47,6 +47,7 @@ from flows.registry.outside_move import notice
 from flows.registry.people import account
 from flows.registry.policy_on_record import BRANCH, branch_of
 from flows.registry.production import is_copy
+from flows.registry.report_header import log_report
 from flows.registry.retraining import alone_with, retraining
 from flows.registry.run_record import lineage_tags, log_model, model_card, model_id, record
 from flows.registry.run_summary import first_name, first_tags, summarize
@@ -73,8 +74,8 @@ from ml.promote.policy import ModelNames, Policy
 from ml.promote.words import outcome, sentences, with_interval
 from ml.snapshot.shop_paths import refuse_credentials
 
-REFUSED_DOCS = "refused"  # folder in `.variants` for the Data Docs of the last refusal
 COMPUTED = "computed"  # what a stage's task returns if its outputs were not in the cache
+REFUSED_PAGE = "refused.html"  # in `.variants`: the contract page of the last refusal
 RETRY_DELAY = 10  # seconds before a crashed stage is tried again
 PUSH_DELAYS = [5.0, 30.0]  # seconds before an outage of the DVC remote is looked at again
 
@@ -173,7 +174,7 @@ def result(
 
 
 def show_refusal(project: Project, root: Path, refusal: UserError) -> None:
-    """Shows a refusal of bad input on the page of the flow run, and keeps its Data Docs.
+    """Shows a refusal of bad input on the page of the flow run, and keeps its contract page.
 
     Args:
         root: top folder of the worktree.
@@ -182,12 +183,12 @@ def show_refusal(project: Project, root: Path, refusal: UserError) -> None:
     if rows.is_file():
         table = [{name: plain(words) for name, words in row.items()} for row in read_json(rows)]
         create_table_artifact(table, key="refused-rows", description=f"all {len(table)} rows")
-        kept = project.room / REFUSED_DOCS
+        kept = project.room / REFUSED_PAGE
         with replacing(kept) as beside:
-            shutil.copytree(root / VALIDATED / "data_docs", beside)
-        index = (kept / "index.html").as_uri()
-        create_link_artifact(index, key="data-docs", link_text="Data Docs of the last refusal")
-        page += f"\nData Docs, until the next refusal: {code(kept / 'index.html')}\n"
+            shutil.copy(root / VALIDATED / "contract.html", beside)
+        words = "the contract page of the last refusal"
+        create_link_artifact(kept.as_uri(), key="contract", link_text=words)
+        page += f"\nThe contract page, until the next refusal: {code(kept)}\n"
     create_markdown_artifact(page, key="refusal")
 
 
@@ -406,6 +407,7 @@ def gate(
         client.log_dict(run, decision.to_json() | {FILES: files}, DECISION)
         client.log_text(run, page, "gate/decision.md")
         summarize(client, run, version, decision, flow_run_page())
+        log_report(client, run, root, version, decision)
     else:
         logger.warning(
             "the run of %s is gone, so its decision is only in its tags, in the audit trail and on "

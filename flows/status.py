@@ -1,4 +1,4 @@
-"""`variants status`: the champion, the candidates, the gate's decisions, and dead runs."""
+"""`variants status`: what serves, what waits for whom, the gate's decisions, and dead runs."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -7,20 +7,35 @@ from typing import Any
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
+from flows.gate.standing import approval_of
 from flows.local.project import Project
 from flows.local.worktree import worktrees
+from flows.registry.audit_trail import MOVES, decision_on_record, events
 from flows.registry.dead_runs import dead_runs, orphans
 from flows.registry.outside_move import notice
 from flows.registry.problems import problems
+from flows.registry.production import number_of
 from flows.registry.tracking import connect
 from flows.registry.trail_check import check_trail, trail_problems
-from flows.registry.versions import CHALLENGER, CHAMPION, policy_of, version_by_alias
+from flows.registry.versions import (
+    CHALLENGER,
+    CHAMPION,
+    edited,
+    or_none,
+    policy_of,
+    refusal_of,
+    uri_of,
+    version_by_alias,
+)
 from ml.core.credentials import without_credentials
+from ml.promote.policy import Policy
 
 SHOWN = 10  # versions of each model, newest first
+PENDING = 3  # candidates newer than the one that serves, newest first, whose next step is named
 SHOWN_TAGS = (
     "gate",
     "gate_champion",
+    "gate_failed",
     "dirty",
     "commit",
     "snapshot",
@@ -37,6 +52,11 @@ def status(project: Project) -> dict[str, Any]:
     Returns:
         {"tracking": URI of MLflow, without credentials,
         "champion", "challenger": version number or None,
+        "serving": None, or the champion as {"model": URI, "since" (UTC, ISO 8601), "by": who,
+        "how": kind of that event, "metric": name of the policy's metric, "value": on test};
+        what is not known is None,
+        "pending": the newest candidates that came after the one that serves, at most 3, as
+        {"version", "words": how it stands, "command": what leads on, or ""},
         "production", "candidates": the newest versions, at most 10 each, newest first,
         "problems": what people have done to the registry by hand, as {"state", "version": URI,
         "mend": what to do},
@@ -50,7 +70,8 @@ def status(project: Project) -> dict[str, Any]:
         UserError: MLflow cannot be used.
     """
     client = connect(project)
-    names = policy_of(project).models
+    policy = policy_of(project)
+    names = policy.models
     notice(project, client, names)
     trail = trail_problems(check_trail(project, client, names))
     champion = version_by_alias(client, names.production, CHAMPION)
@@ -62,6 +83,10 @@ def status(project: Project) -> dict[str, Any]:
         "tracking": without_credentials(project.mlflow_uri),
         "champion": str(champion.version) if champion else None,
         "challenger": str(challenger.version) if challenger else None,
+        "serving": _serving(client, policy, champion) if champion else None,
+        "pending": [
+            _standing(client, policy, one, champion) for one in _later(candidates, champion)
+        ],
         "production": [_described(one) for one in production],
         "candidates": [_described(one) for one in candidates],
         "problems": [
@@ -71,6 +96,61 @@ def status(project: Project) -> dict[str, Any]:
         "dead": [one.name for one in dead_runs(project)],
         "orphans": [one.pid for one in orphans(project)],
     }
+
+
+def _serving(client: MlflowClient, policy: Policy, champion: ModelVersion) -> dict[str, Any]:
+    """Returns the champion, and who made it so; see `status`."""
+    moves = [
+        one
+        for one in events(client, policy.models)
+        if one["what"] in MOVES and one["version"] == uri_of(champion)
+    ]
+    last = moves[-1] if moves else {}
+    run = or_none(client.get_run, champion.run_id) if champion.run_id else None
+    metric = policy.gate.metric
+    return {
+        "model": uri_of(champion),
+        "since": last.get("at"),
+        "by": last.get("by"),
+        "how": last.get("what"),
+        "metric": metric,
+        "value": run.data.metrics.get(f"test.{metric}") if run else None,
+    }
+
+
+def _later(candidates: list[ModelVersion], champion: ModelVersion | None) -> list[ModelVersion]:
+    """Returns the candidates that came after the one that serves, newest first."""
+    source = number_of(champion.tags.get("candidate", "")) if champion else ""
+    newer = [one for one in candidates if not source or int(one.version) > int(source)]
+    return newer[:PENDING]
+
+
+def _standing(
+    client: MlflowClient, policy: Policy, candidate: ModelVersion, champion: ModelVersion | None
+) -> dict[str, str]:
+    """Returns how a candidate stands, and the command that leads on; see `status`."""
+    decided, number = decision_on_record(client, candidate), str(candidate.version)
+    refusal = refusal_of(candidate, decided, policy)
+    serves = uri_of(champion) if champion else "none"
+    if decided and refusal and not edited(candidate, decided):
+        refusal += f": {decided.get('reasons') or candidate.tags.get('gate_failed')}"
+    if decided is None or refusal:
+        return {"version": number, "words": f"cannot serve: {refusal}", "command": ""}
+    if decided["champion"] != serves:
+        words = (
+            f"is stale: the gate compared it with {decided['champion']}, but {serves} serves; the "
+            "same `variants retrain` lets the gate decide anew"
+        )
+        return {"version": number, "words": words, "command": ""}
+    approval = approval_of(client, policy, candidate)
+    if approval.verdict == "rejected":
+        return {"version": number, "words": f"cannot serve: {approval.words}", "command": ""}
+    words = f"passed the gate and waits: {approval.words}"
+    commands = {
+        "waiting": f"variants approve {number} --by NAME --comment WHY",
+        "approved": f"variants promote {number} --by NAME",
+    }
+    return {"version": number, "words": words, "command": commands[approval.verdict]}
 
 
 def _newest(client: MlflowClient, name: str) -> list[ModelVersion]:

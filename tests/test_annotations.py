@@ -9,7 +9,8 @@ import pytest
 
 from ml.data.annotations import build_annotations
 from ml.evaluate.bootstrap import Resamples, interval, pair_weights, resample
-from ml.evaluate.evaluation import METRICS, Evaluation
+from ml.evaluate.evaluation import Evaluation
+from ml.evaluate.metric_words import METRICS
 from ml.grouping.calibration import Calibration
 from ml.validate.contradictions import contradicts
 

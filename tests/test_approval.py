@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT
 from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
 
-from flows.gate.approval import standing
+from flows.gate.standing import standing
 from flows.promote import refuse_unfit
 from flows.registry.champion_to_beat import ToBeat
 from flows.registry.versions import POLICY

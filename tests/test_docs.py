@@ -12,7 +12,7 @@ from conftest import ROOT
 from tiny import random_views, tiny_encoder
 
 from flows.cli import app
-from ml.evaluate.evaluation import METRICS
+from ml.evaluate.metric_words import METRICS
 from ml.promote.decision import CheckKind
 from ml.train.methods import TRAINING_METHODS
 

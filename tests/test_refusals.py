@@ -36,6 +36,9 @@ def refused(clone: Clone, *command: str) -> str:
     _, found, error = f"\n{result.stderr}".rpartition("\nerror: ")
     assert found, result.stderr
     assert error.strip()
+    said = result.stdout + result.stderr
+    assert said.count(error.splitlines()[0]) == 1, said  # by the command, not by Prefect as well
+    assert "Finished in state" not in said
     return error
 
 
@@ -111,7 +114,7 @@ def test_a_bad_shop_is_refused_and_nothing_changes(clone: Clone, own_shop: Path,
     assert clone.state() == before
 
 
-def test_a_refused_shop_is_explained_on_prefects_page_with_every_row_and_data_docs(
+def test_a_refused_shop_is_explained_on_prefects_page_with_every_row_and_the_contract_page(
     clone: Clone, own_shop: Path
 ) -> None:
     address = f"{clone.environment['PREFECT_API_URL']}"
@@ -126,8 +129,9 @@ def test_a_refused_shop_is_explained_on_prefects_page_with_every_row_and_data_do
     pairs = pd.read_csv(own_shop / "pairs.csv", dtype=str)
     itself = [one["row"] for one in rows if "with itself" in one["rule"]]
     assert len(itself) == len(pairs) > 10
-    assert (clone.root / ".variants/refused/index.html").is_file()
-    assert str(clone.root / ".variants/refused/index.html") in shown["data-docs"]
+    kept = clone.root / ".variants/refused.html"
+    assert "no pair is of a product with itself" in kept.read_text()
+    assert str(kept) in shown["contract"]
     run = max(post(f"{address}/flow_runs/filter", {}), key=lambda one: str(one["start_time"]))
     assert (run["state_name"], run["state_type"]) == ("Refused input", "CANCELLED")
     assert "breaks the data contract" in run["state"]["message"]

@@ -25,7 +25,8 @@ from registry import (
 )
 
 from flows.evaluate import find_judged
-from flows.gate.approval import approval_of, note_verdict
+from flows.gate.approval import note_verdict
+from flows.gate.standing import approval_of
 from flows.history import history
 from flows.local.project import Project
 from flows.promote import make_champion

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from ml.data.annotations import build_annotations
-from ml.promote.segments import BANDS, colour_distance, mean_colours, segments
+from ml.evaluate.segments import BANDS, colour_distance, mean_colours, segments
 
 
 def test_mean_colours_are_those_of_the_product_in_lab() -> None:

@@ -14,17 +14,21 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import ROOT
+from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
 from PIL import Image
 
+from flows.registry.report_header import header
 from flows.registry.run_record import CARD, model_card
 from ml.core.paths import PREPARED
 from ml.data.annotations import build_annotations
 from ml.evaluate.baselines import BASELINES
 from ml.evaluate.error_analysis import ErrorAnalysis, Mistake
-from ml.evaluate.evaluation import METRICS
-from ml.evaluate.report import RULES, write_report
+from ml.evaluate.metric_words import METRICS
+from ml.evaluate.report import HEADER_PLACE, RULES, write_report
+from ml.promote.decision import Check, CheckKind, Decision
 from ml.serve import groups_page
 from ml.snapshot.diff_page import Side, write_diff
+from ml.validate.contract_page import write_contract_page
 from ml.validate.split import PROVES
 
 SIDE = 8  # pixels of a crop
@@ -91,6 +95,7 @@ def render_report(folder: Path, evaluable: bool = True, grouping: str = "complet
     curves = pd.DataFrame({"embedding": ["model"] * 2, "recall": [0.0, 1], "precision": [1.0, 0.5]})
     errors = ErrorAnalysis(
         groups=[np.array([0, 1]), np.array([2, 3])],
+        verdicts=["right", "incomplete"],
         false_positives=[Mistake(0, 2, 0.9, True)],
         false_negatives=[Mistake(0, 1, 0.8, False)],
     )
@@ -105,6 +110,8 @@ def render_report(folder: Path, evaluable: bool = True, grouping: str = "complet
         similarity,
         errors,
         folder / "boxes.png",
+        [("gender <Men>", 7, metric(0.7))] if evaluable else [],
+        pd.DataFrame({"epoch": [0, 1], "loss": [np.nan, 2.5], "dev_block_ap": [0.5, np.nan]}),
     )
     return (folder / "report.html").read_text(encoding="utf-8")
 
@@ -142,12 +149,63 @@ def render_diff(folder: Path) -> str:
     return (folder / "diff.html").read_text(encoding="utf-8")
 
 
+def render_contract(folder: Path, broken: str = "critical") -> str:
+    """The page of a contract with a rule of products that is broken, and one that holds."""
+    catalog = products(3).assign(image="a.png", sha256=["picture", "gone", None])
+    Image.new("RGB", (SIDE, SIDE), "red").save(folder / "picture", "PNG")
+    pictures = catalog[["product_id", "image"]].assign(
+        usable=[True, False, False], reason=[None, "the file is <missing>", "the picture is blank"]
+    )
+    rule = {"table": "products", "rule": "ids are ids", "hint": "mend <them>", "rows": 3}
+    found = {"observed": None, "failing": 2, "success": False, "severity": broken}
+    examples = {"examples": ["p0 <b>", "p9"], "products": [["p0"], ["p9", "p1"]]}
+    holds = found | {"success": True, "examples": [], "products": [], "failing": 0}
+    table = rule | holds | {"rule": "there are products", "failing": None}
+    contract = {"passed": broken != "critical", "products": 3, "pairs": 0}
+    contract |= {"rules": [rule | found | examples, table]}
+    write_contract_page(folder / "contract.html", contract, catalog, pictures, folder)
+    return (folder / "contract.html").read_text(encoding="utf-8")
+
+
+def decision(verdict: str = "refused", champion: bool = True) -> Decision:
+    """A decision of the gate, with or without a champion to compare with."""
+    passed = verdict == "passed"
+    check = Check(CheckKind.ABOVE, passed, "above the baseline", -0.0071, 0.02, "<b>")
+    return Decision(
+        mode="enforce",
+        metric="block_ap",
+        checks=(check,),
+        challenger=metric(0.6),
+        champion=metric(0.7, interval=False) if champion else None,
+        difference=metric(-0.0001) if champion else None,
+        reuse=None,
+        segments=(),
+        challenger_model="models:/color-variants-candidates/3",
+        champion_model="models:/color-variants/2" if champion else None,
+        policy={},
+    )
+
+
+def render_header(folder: Path, verdict: str = "refused", champion: bool = True) -> str:
+    """The header of the report of a version that the gate has decided about."""
+    version = ModelVersion(
+        "color-variants-candidates",
+        "3",
+        1764000000000,
+        run_id="4bf1",
+        tags=[ModelVersionTag("commit", "c0ffee"), ModelVersionTag("author", "<Ada>")],
+    )
+    return header(ROOT, version, decision(verdict, champion))
+
+
 RENDERERS: dict[str, Callable[[Path], str]] = {  # file name of a template → what renders it
     "model_card.md.j2": render_card,
     "page.html.j2": render_report,
     "cards.html.j2": render_report,
     "report.html.j2": render_report,
     "groups.html.j2": render_groups,
+    "contract.html.j2": render_contract,
+    "report_header.html.j2": render_header,
     "snapshot_diff.html.j2": render_diff,
 }
 
@@ -222,6 +280,11 @@ def test_a_report_has_every_value(tmp_path: Path, evaluable: bool) -> None:
     assert page.count("<small></small>") == (2 * 5 if evaluable else 0)  # no interval, no dash
     assert page.count("on the wrong side of the threshold") == 1
     assert "Tee &lt;p0&gt;" in page
+    assert page.count('<span class="right">right</span>') == 1
+    assert "1 are right, 1 incomplete and 0 wrong; of 0 nobody annotated a pair" in page
+    assert all(f"<dd>{words}</dd>" in page for words in METRICS.values())
+    row = "<td>gender &lt;Men&gt;</td><td>7</td><td>0.700<small>0.60 – 0.80</small>"
+    assert (row in page) == evaluable
     assert f"4 {PROVES['brand']}. Products are grouped" in page
 
 
@@ -253,3 +316,44 @@ def test_a_page_of_a_difference_has_every_value(tmp_path: Path) -> None:
     for words in ("Products added", "Products removed", "Products changed", "Pairs", "Polo"):
         assert words in page
     assert "Tee &lt;p0&gt;" in page
+
+
+@pytest.mark.parametrize("severity", ["critical", "warning"])
+def test_a_page_of_a_contract_says_what_is_broken_and_what_to_do(
+    tmp_path: Path, severity: str
+) -> None:
+    page = shown(render_contract(tmp_path, severity))
+    assert undefined_in(page) == []
+    critical = severity == "critical"
+    assert f"{'Refused' if critical else 'Warning'}: not so: ids are ids" in page
+    assert ("The snapshot breaks the contract" in page) == critical
+    assert "products: 2 of 3 rows. <b>What to do:</b> mend &lt;them&gt;." in page
+    assert "p0 &lt;b&gt;" in page
+    assert page.count("<img") == 1  # of the one product whose picture can be shown
+    assert "the file is &lt;missing&gt;" in page
+    assert "<td>products</td><td>there are products</td>" in page
+
+
+@pytest.mark.parametrize("verdict", ["passed", "refused"])
+@pytest.mark.parametrize("champion", [True, False])
+def test_the_header_of_a_report_names_model_verdict_and_champion(
+    tmp_path: Path, verdict: str, champion: bool
+) -> None:
+    page = shown(render_header(tmp_path, verdict, champion))
+    assert undefined_in(page) == []
+    assert f"The gate {verdict} this model" in page
+    refusal = "<li>Not above the baseline &lt;b&gt;: block_ap is −0.007; at least 0.020 would"
+    assert (refusal in page) == (verdict == "refused")
+    assert "<td>this model</td><td>0.600 (0.500 to 0.700)</td>" in page
+    assert ("<td>the champion, models:/color-variants/2</td> <td>0.700</td>" in page) == champion
+    assert ("<td>gain</td><td>0.000 (−0.100 to 0.100)</td>" in page) == champion
+    for name, words in (("model", "models:/color-variants-candidates/3"), ("commit", "c0ffee")):
+        assert f"<dt>{name}</dt><dd>{words}</dd>" in page
+    assert "<dt>author</dt><dd>&lt;Ada&gt;</dd>" in page
+    assert "snapshot" not in page  # what is not known is left out
+
+
+def test_the_header_goes_into_its_place_in_the_report(tmp_path: Path) -> None:
+    report = render_report(tmp_path)
+    assert report.count(HEADER_PLACE) == 1
+    assert report.index("<h1>") < report.index(HEADER_PLACE) < report.index("Metrics on the test")

@@ -42,13 +42,13 @@ class Contract:
     def refusal(self, shop: Path) -> str:
         """The text of the stage's refusal.
 
-        The results of the rules and the Data Docs must be there nevertheless, and the accepted
+        The results of the rules and the page must be there nevertheless, and the accepted
         tables must not.
         """
         with pytest.raises(UserError) as caught:
             self.check(shop)
         assert read_json(Path("artifacts/validate/contract.json"))["passed"] is False
-        assert Path("artifacts/validate/data_docs/index.html").is_file()
+        assert Path("artifacts/validate/contract.html").is_file()
         assert not Path("artifacts/validate/products.parquet").exists()
         return str(caught.value)
 

@@ -12,17 +12,18 @@ import pytest
 from conftest import jpeg
 from markdown_it import MarkdownIt
 
-import flows.display.tables
 from flows.display.approval_form import form_text
 from flows.display.prefect_artifacts import decision_page
-from flows.display.tables import history_table, metrics_table, status_tables
-from flows.gate.approval import Standing
+from flows.display.status_lines import print_status
+from flows.display.tables import history_table, metrics_table
+from flows.display.terminal import console
+from flows.gate.standing import Standing
 from flows.local.markdown import block, code, plain
 from flows.local.process import stream
 from ml.core.command import run_app
 from ml.core.errors import UserError, visible
 from ml.core.files import read_table
-from ml.evaluate.evaluation import METRICS, Interval
+from ml.evaluate.metric_words import METRICS, Interval
 from ml.promote.decision import Check, CheckKind, Decision, SegmentDifference
 from ml.serve.groups_page import write_groups
 
@@ -80,14 +81,14 @@ CONTROLS = [
 def shown(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """What tables print, into a terminal that is wide enough for every word."""
     output = io.StringIO()
-    console = flows.display.tables._console
 
     def wide() -> object:
         made = console()
         made.file, made.width = output, 400
         return made
 
-    monkeypatch.setattr("flows.display.tables._console", wide)
+    for module in ("status_lines", "tables"):
+        monkeypatch.setattr(f"flows.display.{module}.console", wide)
     return output
 
 
@@ -111,8 +112,11 @@ def test_a_terminal_shows_what_people_wrote(words: str, shown: io.StringIO) -> N
         }
     )
     version = {"version": "1", "created": "2026-11-25T09:00:00", "run": "x", "rolled_back": words}
-    status_tables(
+    serving = {"since": None, "by": words, "how": "promotion", "metric": "block_ap", "value": None}
+    print_status(
         {
+            "serving": {"model": words} | serving,
+            "pending": [{"version": "2", "words": words, "command": words}],
             "tracking": f"sqlite:///{words}",
             "champion": "1",
             "challenger": None,
@@ -124,7 +128,7 @@ def test_a_terminal_shows_what_people_wrote(words: str, shown: io.StringIO) -> N
             "problems": [{"state": words, "version": None, "mend": words}],
         }
     )
-    assert flat(shown.getvalue()).count(flat(words)) >= 8
+    assert flat(shown.getvalue()).count(flat(words)) >= 12
 
 
 @pytest.mark.parametrize("words", CONTROLS)

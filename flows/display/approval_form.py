@@ -7,7 +7,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from flows.gate.approval import Standing
+from flows.gate.standing import Standing
 from flows.local.markdown import code, plain
 from flows.local.project import Project
 from flows.local.servers import mlflow_page

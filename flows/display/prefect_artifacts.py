@@ -9,7 +9,7 @@ from prefect import get_run_logger
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from flows.local.markdown import plain
-from ml.evaluate.evaluation import METRICS
+from ml.evaluate.metric_words import METRICS
 from ml.promote.decision import Decision
 from ml.promote.words import number, sentences, with_interval
 

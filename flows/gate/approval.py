@@ -1,7 +1,5 @@
-"""Approval by people: whether enough of them approve a candidate that the gate has passed."""
+"""Approval by people of what the gate has passed: the form on Prefect's page, and the commands."""
 
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from mlflow.entities.model_registry import ModelVersion
@@ -9,10 +7,11 @@ from mlflow.tracking import MlflowClient
 from prefect.input import RunInput
 from pydantic import Field
 
+from flows.gate.standing import approval_of
 from flows.local.project import Project
-from flows.registry.audit_trail import What, decision_on_record, events, note_event
+from flows.registry.audit_trail import What, decision_on_record, note_event
 from flows.registry.description import describe
-from flows.registry.people import PersonName, account, folded, identities, person, shown
+from flows.registry.people import PersonName, account, person, shown
 from flows.registry.policy_on_record import policy_on_record
 from flows.registry.tracking import connect, permitted
 from flows.registry.versions import (
@@ -23,24 +22,6 @@ from flows.registry.versions import (
     where_decided,
 )
 from ml.core.errors import UserError
-from ml.promote.policy import ApprovalPolicy, Policy
-
-
-@dataclass(frozen=True)
-class Standing:
-    """The state of the approval of a candidate.
-
-    Attributes:
-        verdict: "approved", "rejected", or "waiting".
-        approvers: names of the people who approved, in order.
-        words: the reason for the verdict, for people.
-        seconds_left: seconds until the time limit rejects it; below 0 after that.
-    """
-
-    verdict: Literal["approved", "rejected", "waiting"]
-    approvers: list[str]
-    words: str
-    seconds_left: int
 
 
 class ApprovalForm(RunInput):
@@ -49,75 +30,6 @@ class ApprovalForm(RunInput):
     name: PersonName = Field(description="Your name, for the audit trail")
     verdict: Literal["approve", "reject"] = Field(description="May this model serve?")
     comment: str = Field("", description="Your reason, for the audit trail")
-
-
-def standing(
-    policy: ApprovalPolicy, author: str, trail: list[dict[str, str]], now: datetime
-) -> Standing:
-    """Derives the state of an approval from the audit trail.
-
-    Approvals and rejections before the gate's last decision do not count, since they are about
-    another comparison.
-
-    Args:
-        policy: the section `approval` of the policy.
-        author: name of the person who started the retraining.
-        trail: the events about this candidate, oldest first. An account that they name counts more
-            than the name beside it; the gate's first decision bears the author's account.
-        now: the current time, with a time zone.
-    """
-    decided = max(
-        (place for place, event in enumerate(trail) if event["what"] == "decision"), default=-1
-    )
-    said = trail[decided + 1 :]
-    deadline = (
-        _time(trail[decided]) + timedelta(hours=policy.timeout_hours) if decided >= 0 else now
-    )
-    in_time = [event for event in said if event["what"] == "approval" and _time(event) <= deadline]
-    names: dict[str, str] = {}  # of each person once
-    for identity, event in zip(identities(in_time), in_time, strict=True):
-        names.setdefault(identity, event["by"])
-    approvers = list(names.values())
-    decisions = (one["account"] for one in trail if one["what"] == "decision" and "account" in one)
-    made_as = next(decisions, "")
-    # The account of a form's answer is that of the machine which serves the flow.
-    others = [
-        one
-        for one in in_time
-        if folded(one["by"]) != folded(author)
-        and ("form" in one or not made_as or one.get("account") != made_as)
-    ]
-    missing = policy.approvers - len(approvers)
-
-    def found(verdict: Literal["approved", "rejected", "waiting"], words: str) -> Standing:
-        return Standing(verdict, approvers, words, int((deadline - now).total_seconds()))
-
-    rejected = next((event for event in said if event["what"] == "rejection"), None)
-    if rejected:
-        return found(
-            "rejected", f"{rejected['by']} rejected it: {rejected.get('comment') or 'no comment'}"
-        )
-    if missing <= 0 and (policy.author_alone or others or not policy.approvers):
-        return found(
-            "approved",
-            f"approved by {', '.join(approvers)}" if approvers else "nobody has to approve it",
-        )
-    if now > deadline:
-        return found(
-            "rejected", f"not approved within {policy.timeout_hours:g} hours of the gate's decision"
-        )
-    if missing > 0:
-        again = ", under another name and account" if len(in_time) > len(approvers) else ""
-        return found("waiting", f"{missing} more must approve it{again}")
-    return found("waiting", f"somebody else than {author}, who made it, must approve it too")
-
-
-def approval_of(client: MlflowClient, policy: Policy, candidate: ModelVersion) -> Standing:
-    """Returns the current state of the approval of a candidate."""
-    trail = [
-        event for event in events(client, policy.models) if event["version"] == uri_of(candidate)
-    ]
-    return standing(policy.approval, candidate.tags.get("author", ""), trail, datetime.now(UTC))
 
 
 def note_verdict(
@@ -172,7 +84,3 @@ def note_answer(
         verdict: What = "approval" if answer.verdict == "approve" else "rejection"
         facts = {"comment": answer.comment, "form": form} | known_as
         note_event(client, candidate, verdict, shown(answer.name), **facts)
-
-
-def _time(event: dict[str, str]) -> datetime:
-    return datetime.fromisoformat(event["at"])

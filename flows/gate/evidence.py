@@ -23,10 +23,10 @@ from ml.data.schema import BLOCK
 from ml.evaluate.bootstrap import Resamples
 from ml.evaluate.evaluation import Evaluation
 from ml.evaluate.metrics import average_precision
+from ml.evaluate.segments import segments
 from ml.promote.alpha_spending import sketch
 from ml.promote.evidence import Evidence, Segment
 from ml.promote.policy import GatePolicy, Policy
-from ml.promote.segments import segments
 
 
 def gather_evidence(

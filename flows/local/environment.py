@@ -34,6 +34,8 @@ PATIENT = {
     "PREFECT_CLIENT_MAX_RETRIES": "7",
 }
 LOOPBACK = "127.0.0.1,localhost,::1"  # no proxy reaches the servers of this machine
+# How Prefect's lines begin that say that a run begins or ends.
+BOOKKEEPING = ("Beginning flow run", "Created task run", "Finished in state", "View at ")
 # The environment variable that identifies the command which started a process.
 STARTED_BY = "VARIANTS_STARTED_BY"
 
@@ -77,6 +79,7 @@ class PlainRefusals(logging.Filter):
         if isinstance(error, UserError) or outage(error):
             record.exc_info, record.exc_text = None, None
             record.msg, record.args = str(error), ()
+            record.refusal = True
         return True
 
 
@@ -99,6 +102,23 @@ class NoTemporaryServer(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Returns whether the record is about something else."""
         return "temporary server" not in record.getMessage()
+
+
+class SaidOnce(logging.Filter):
+    """Drops refusals, which the command itself says at its end, and Prefect's bookkeeping."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Returns whether nobody else says it."""
+        return not hasattr(record, "refusal") and not record.getMessage().startswith(BOOKKEEPING)
+
+
+def say_once() -> None:
+    """Keeps off the terminal of a command what it says itself; Prefect's page shows all of it."""
+    import prefect.main  # noqa: F401 (it sets up the handlers)
+
+    for handler in logging.getLogger().handlers:
+        if not any(isinstance(one, SaidOnce) for one in handler.filters):
+            handler.addFilter(SaidOnce())
 
 
 def _filter_logs() -> None:

@@ -18,6 +18,7 @@ HINTS = re.compile(  # DVC's advice to a person who runs it by hand; the flow co
     r"^\s*(To track the changes|git add|To enable auto staging|dvc config core.autostage|"
     r"Use `dvc push`|(Generating|Updating) lock file)"
 )
+REFUSAL = "error: "  # how a refusal begins, see `ml.core.command`
 RETRIES, TIMEOUT_MINUTES = 0, 60  # defaults for a stage whose `meta` has no such entry
 
 
@@ -121,27 +122,38 @@ def run_module(root: Path, module: str, arguments: list[str], log: Callable[[str
 
     Args:
         root: top folder of the checkout.
-        log: called with each line as soon as the module prints it.
+        log: called with each line as soon as the module prints it. A refusal is raised and not
+            logged, so that it is said once.
 
     Raises:
         UserError: the module printed a refusal (`error: …`), or the disk is full.
         CommandError: the module failed otherwise.
     """
+    held: list[str] = []
+
+    def log_or_hold(line: str) -> None:
+        if held or line.startswith(REFUSAL):
+            held.append(line)
+        else:
+            log(line)
+
     try:
-        stream([sys.executable, "-m", module, *arguments], root, log)
+        stream([sys.executable, "-m", module, *arguments], root, log_or_hold)
     except CommandError as error:
         refusal = refusal_in(error.tail)
         if refusal:
             raise UserError(refusal) from error
         raise
+    for line in held:
+        log(line)
 
 
 def refusal_in(lines: list[str]) -> str | None:
     """Returns the whole message of the last UserError in a failed stage's output, or None."""
-    starts = [place for place, line in enumerate(lines) if line.startswith("error: ")]
+    starts = [place for place, line in enumerate(lines) if line.startswith(REFUSAL)]
     if not starts:
         return None
-    message = [lines[starts[-1]].removeprefix("error: ")]
+    message = [lines[starts[-1]].removeprefix(REFUSAL)]
     for line in lines[starts[-1] + 1 :]:
         if line.startswith("ERROR:"):  # here DVC's own message begins
             break

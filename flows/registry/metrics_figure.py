@@ -4,7 +4,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from ml.evaluate.evaluation import METRICS
+from ml.evaluate.metric_words import METRICS
 from ml.evaluate.report import COLOURS, TITLES
 
 

@@ -33,7 +33,7 @@ FILES = {  # file or folder of the checkout → folder of the run
     EVALUATED / "sheets": "sheets",
     VALIDATED / "contract.json": "data_contract",
     VALIDATED / "quarantine.parquet": "data_contract",
-    VALIDATED / "data_docs": "data_contract/data_docs",
+    VALIDATED / "contract.html": "data_contract",
     TRAINED / "history.csv": "plots",
     Path("dvc.lock"): "lineage",
     Path("dvc.yaml"): "lineage",

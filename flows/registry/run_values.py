@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 from flows.registry.tracking import flatten
-from ml.evaluate.evaluation import Interval
+from ml.evaluate.metric_words import Interval
 from ml.promote.decision import CheckKind, Decision
 
 OF_DEV = ("block_ap", "hard_ap", "recall_at_1", "cgacc")  # the metrics of the dev split to show

@@ -1,6 +1,7 @@
 """Error analysis: the groups, the worst false positives and the worst false negatives."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from ml.data.blocks import block_numbers
 from ml.grouping.grouping import ClusteringName, Grouping
 
 PAIRS = 24  # of each kind of mistake, at most
+Verdict = Literal["right", "incomplete", "wrong", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,15 @@ class ErrorAnalysis:
 
     Attributes:
         groups: int (members,) each: the groups of two or more products, the largest first.
+        verdicts: of each group, by the annotated pairs: "wrong" if it holds two designs,
+            "incomplete" if a product of its design is elsewhere, "right" if it holds variants and
+            neither is so, and "unknown" if no pair of it is annotated.
         false_positives: at most `PAIRS` pairs of different designs, the most similar first.
         false_negatives: at most `PAIRS` pairs of one design, the least similar first.
     """
 
     groups: list[np.ndarray]
+    verdicts: list[Verdict]
     false_positives: list[Mistake]
     false_negatives: list[Mistake]
 
@@ -74,9 +80,31 @@ def analyse_errors(
         groups.sort(key=lambda indices: (-len(indices), int(indices[0])))
     return ErrorAnalysis(
         groups,
+        verdicts(groups, annotations, len(products)),
         _worst(annotations, similarity, threshold, False),
         _worst(annotations, similarity, threshold, True),
     )
+
+
+def verdicts(groups: list[np.ndarray], annotations: Annotations, products: int) -> list[Verdict]:
+    """Returns which groups are right by the annotated pairs; see `ErrorAnalysis`.
+
+    Args:
+        groups: int (members,) each, positions in the products table; no product is in two.
+        annotations: of the products of this table.
+        products: number of products in it.
+    """
+    pairs = annotations.block_pairs
+    group = -1 - np.arange(products)  # who is in no group is alone in one
+    for number, indices in enumerate(groups):
+        group[indices] = number
+    left, right = (group[annotations.indices[ends]] for ends in (pairs.left, pairs.right))
+    together = left == right
+    found: dict[int, Verdict] = dict.fromkeys(left[together & pairs.label].tolist(), "right")
+    parted = ~together & pairs.label
+    found |= dict.fromkeys([*left[parted].tolist(), *right[parted].tolist()], "incomplete")
+    found |= dict.fromkeys(left[together & ~pairs.label].tolist(), "wrong")
+    return [found.get(number, "unknown") for number in range(len(groups))]
 
 
 def _worst(

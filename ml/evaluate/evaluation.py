@@ -9,6 +9,7 @@ from sklearn.metrics import precision_recall_curve
 
 from ml.data.annotations import PairSet
 from ml.evaluate.bootstrap import Resamples, interval
+from ml.evaluate.metric_words import METRICS, Interval
 from ml.evaluate.metrics import (
     Confusion,
     adjusted_rand,
@@ -24,7 +25,6 @@ from ml.evaluate.threshold import ari_by_threshold, pick_threshold
 from ml.grouping.calibration import Calibration, expected_calibration_error, fit_calibration
 from ml.grouping.grouping import ClusteringName, Grouping
 
-Interval = dict[str, float | None]  # "value", "low" and "high"; None where undefined
 # From label, score and weight to a value for each resample, see `ml.evaluate.metrics`.
 PairMetric = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
@@ -36,19 +36,6 @@ PAIR_METRICS: dict[str, tuple[Literal["block", "hard"], PairMetric]] = {
     "tpr_at_1_fpr": ("block", tpr_at_fpr),
 }
 GROUP_METRICS = ("ari", "fms", "nmi", "cgacc", "cg_precision")  # in the order of `group_metrics`
-METRICS = {  # name of every reported metric, in order → its description
-    "block_ap": "average precision over block pairs",
-    "block_auc": "ROC AUC over block pairs",
-    "hard_ap": "average precision over annotated pairs",
-    "hard_auc": "ROC AUC over annotated pairs",
-    "recall_at_1": "most similar product of the block is a variant",
-    "tpr_at_1_fpr": "variants found at 1 % false positives (block pairs)",
-    "ari": "adjusted Rand index of the groups",
-    "fms": "Fowlkes-Mallows score of the groups",
-    "nmi": "normalised mutual information (near 1 for any fine grouping)",
-    "cgacc": "designs recovered exactly",
-    "cg_precision": "groups that are exactly a design",
-}
 
 
 class Evaluation:

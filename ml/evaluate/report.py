@@ -1,9 +1,11 @@
 """The report of an evaluation, one self-contained HTML page.
 
-It shows the metrics of the model beside those of the baselines, and the groups and the worst
-mistakes as pictures.
+It shows the metrics of the model beside those of the baselines, on the segments too, the training
+curve, and the groups and the worst mistakes as pictures. Which model it is about is filled in when
+it is registered (see `HEADER_PLACE`).
 """
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +19,26 @@ from plotly.offline import get_plotlyjs
 
 from ml.data.annotations import Annotations
 from ml.evaluate.error_analysis import ErrorAnalysis, Mistake
-from ml.evaluate.evaluation import METRICS
+from ml.evaluate.metric_words import METRICS, Interval
 from ml.grouping.calibration import Calibration, reliability
 from ml.pages.html import picture_url, product_card, write_page
 
 TEMPLATE = Path(__file__).parent / "templates/report.html.j2"
 GROUPS, MEMBERS = 40, 8  # shown at most: groups, and products of a group
-COLOURS = {
-    "model": "#0b6e4f",
-    "pixels": "#b0b0b0",
-    "gray": "#808080",
-    "imagenet": "#e0a458",
-    "imagenet_gray": "#bc6c25",
+HEADER_PLACE = "<!-- the model, its run and the gate's verdict -->"
+COLOURS = {  # each has a contrast of 3 or more with a white page and with a dark one
+    "model": "#12916b",
+    "pixels": "#8a8f98",
+    "gray": "#7a7f88",
+    "imagenet": "#b8761d",
+    "imagenet_gray": "#a05fb8",
+}
+CLEAR = "rgba(0,0,0,0)"  # the page's own colour, light or dark
+VERDICTS = {  # of a group, see `ml.evaluate.error_analysis` → its words
+    "right": "right",
+    "incomplete": "incomplete: a product of its design is elsewhere",
+    "wrong": "wrong: it holds two designs",
+    "unknown": "no pair of it is annotated",
 }
 TITLES = {
     "model": "this model",
@@ -56,6 +66,8 @@ def write_report(
     similarity: np.ndarray,
     errors: ErrorAnalysis,
     boxes: Path,
+    segments: list[tuple[str, int, Interval]],
+    history: pd.DataFrame,
 ) -> None:
     """Writes the report of one evaluation.
 
@@ -71,6 +83,8 @@ def write_report(
         similarity: float (block pairs,), cosine similarity by the model.
         errors: of the model on the test split.
         boxes: picture file of the contact sheet with the box of each product.
+        segments: name, number of pairs of variants and block AP of each segment.
+        history: the content of history.csv, a row for each epoch.
     """
     threshold = metrics["model"]["threshold"]
 
@@ -95,10 +109,19 @@ def write_report(
         reliability=_reliability(annotations.block_pairs.label, similarity, metrics["model"])
         if metrics["evaluable"]
         else None,
+        curve=_training_curve(history),
+        segments=segments,
+        header_place=Markup(HEADER_PLACE),
         groups=[
-            {"size": len(indices), "cards": [card(index) for index in indices[:MEMBERS]]}
-            for indices in errors.groups[:GROUPS]
+            {
+                "size": len(indices),
+                "cards": [card(index) for index in indices[:MEMBERS]],
+                "verdict": verdict,
+            }
+            for indices, verdict in zip(errors.groups[:GROUPS], errors.verdicts, strict=False)
         ],
+        verdicts=VERDICTS,
+        counts=Counter(errors.verdicts),
         group_count=len(errors.groups),
         grouped=sum(map(len, errors.groups)),
         mistakes={
@@ -138,6 +161,29 @@ def _tables(metrics: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     return tables
 
 
+def _training_curve(history: pd.DataFrame) -> Markup:
+    """Draws block AP on dev and the loss over the epochs; epoch 0 is the network before it."""
+    figure = go.Figure(layout={"title": "Training: block AP on dev, and loss"})
+    for name, words, axis, colour in (
+        ("dev_block_ap", "block AP on dev", "y", COLOURS["model"]),
+        ("loss", "loss (right axis)", "y2", COLOURS["imagenet"]),
+    ):
+        figure.add_scatter(
+            x=history["epoch"],
+            y=history[name],
+            mode="lines+markers",
+            name=words,
+            yaxis=axis,
+            line={"color": colour},
+        )
+    figure.update_layout(
+        xaxis={"title": "epoch", "dtick": 1 if len(history) <= 12 else None},
+        yaxis_title="block AP",
+        yaxis2={"title": "loss", "overlaying": "y", "side": "right", "showgrid": False},
+    )
+    return _html(figure, "training")
+
+
 def _precision_recall(curves: pd.DataFrame) -> Markup:
     figure = px.line(
         curves.assign(embedding=curves["embedding"].map(TITLES)),
@@ -156,7 +202,7 @@ def _histogram(label: np.ndarray, similarity: np.ndarray, threshold: float) -> M
         layout={"barmode": "overlay", "title": "Similarity of block pairs, test split"}
     )
     for kind, name, colour in (
-        (False, "other design", "#b0b0b0"),
+        (False, "other design", COLOURS["pixels"]),
         (True, "colour variants", COLOURS["model"]),
     ):
         share = np.histogram(similarity[label == kind], edges)[0] / max((label == kind).sum(), 1)
@@ -174,7 +220,11 @@ def _reliability(label: np.ndarray, similarity: np.ndarray, entry: dict[str, Any
     error = entry["test"]["ece"]["value"]
     figure = go.Figure(layout={"title": f"Calibration of scores, test split (ECE {error:.3f})"})
     figure.add_scatter(
-        x=[0, 1], y=[0, 1], mode="lines", name="perfect", line={"dash": "dot", "color": "#b0b0b0"}
+        x=[0, 1],
+        y=[0, 1],
+        mode="lines",
+        name="perfect",
+        line={"dash": "dot", "color": COLOURS["pixels"]},
     )
     figure.add_scatter(
         x=bins["foreseen"],
@@ -194,6 +244,7 @@ def _html(figure: go.Figure, name: str) -> Markup:
     figure.update_layout(
         template="plotly_white", margin={"l": 50, "r": 20, "t": 50, "b": 40}, height=380
     )
+    figure.update_layout(paper_bgcolor=CLEAR, plot_bgcolor=CLEAR)
     figure.update_layout(legend={"title": "", "orientation": "h", "y": -0.25})
     # A chart holds numbers and words of this project, and no text of the shop: its markup is safe.
     return Markup(

@@ -18,11 +18,14 @@ from ml.core.progress import progress
 from ml.data.annotations import Annotations, build_annotations
 from ml.data.blocks import block_numbers, relative_to_block
 from ml.evaluate.baselines import BASELINES
-from ml.evaluate.bootstrap import Resamples
+from ml.evaluate.bootstrap import Resamples, interval
 from ml.evaluate.error_analysis import analyse_errors
 from ml.evaluate.evaluation import Evaluation, similarities
+from ml.evaluate.metric_words import Interval
+from ml.evaluate.metrics import average_precision
 from ml.evaluate.params import EvaluateParams
 from ml.evaluate.report import write_report
+from ml.evaluate.segments import segments
 from ml.pages.contact_sheet import draw_sheet
 
 CURVE_POINTS = 200  # of each precision-recall curve, for plotting
@@ -68,7 +71,8 @@ def main(
 ) -> None:
     """Chooses thresholds on the dev split and reports metrics on the test split.
 
-    Writes metrics.json, grouping.json, precision_recall.csv, report.html and contact sheets.
+    Writes metrics.json, summary.json, grouping.json, precision_recall.csv, report.html and contact
+    sheets.
     """
     params = load_params("evaluate", EvaluateParams, params_file)
     exact(read_json(model / "encoder.json")["threads"])
@@ -93,11 +97,15 @@ def main(
     }
     curves: list[pd.DataFrame] = []
     similarity: np.ndarray | None = None
+    parts: list[tuple[str, int, Interval]] = []
     if reason is None:
         for name, on_dev, on_test in evaluations(dev, test, embeddings, pictures):
             entry = measure(on_dev, on_test)
             if name == "model":
                 metrics["model"], similarity = entry, on_test.block_similarity
+                masks = np.load(prepared / "masks.npy", mmap_mode="r")
+                shown = products.iloc[test.annotated], pictures[test.annotated]
+                parts = on_segments(on_test, *shown, masks[test.annotated])
             else:
                 metrics["baselines"][name] = entry
             curves.append(curve(name, on_test))
@@ -109,14 +117,17 @@ def main(
     if similarity is None:
         similarity = similarities(embeddings[test.annotated], test.annotations.block_pairs)
     write_json(out / "metrics.json", metrics)
+    write_json(out / "summary.json", summary_of(metrics))
     write_json(out / "grouping.json", grouping_of(metrics, params))
     table = pd.concat(curves) if curves else NO_CURVE
     with replacing(out / "precision_recall.csv") as beside:
         table.to_csv(beside, index=False, float_format="%.6f", lineterminator="\n")
     with replacing(out / "sheets/boxes.png") as beside:
         shutil.copy(prepared / "boxes.png", beside)
-    shown = products.iloc[test.indices], pictures[test.indices], embeddings[test.indices]
-    show(*shown, test.annotations, similarity, metrics, table, out)
+    history = pd.read_csv(model / "history.csv")
+    shown = products.iloc[test.indices], pictures[test.indices]
+    embedded_test = embeddings[test.indices]
+    show(*shown, embedded_test, test.annotations, similarity, metrics, table, parts, history, out)
 
 
 def evaluations(
@@ -165,6 +176,44 @@ def measure(on_dev: Evaluation, on_test: Evaluation) -> dict[str, Any]:
     return entry
 
 
+def on_segments(
+    on_test: Evaluation, products: pd.DataFrame, pictures: np.ndarray, masks: np.ndarray
+) -> list[tuple[str, int, Interval]]:
+    """Measures block AP on every segment that holds pairs of variants and of other designs.
+
+    Args:
+        on_test: the evaluation on the test split.
+        products, pictures, masks: of its annotated products, see `ml.evaluate.segments.segments`.
+
+    Returns:
+        Name, number of pairs of variants and block AP of each segment.
+    """
+    label, found = on_test.annotations.block_pairs.label, []
+    for name, chosen in segments(products, on_test.annotations, pictures, masks):
+        positives = int(label[chosen].sum())
+        if 0 < positives < chosen.sum():
+            draws = on_test.over_part(average_precision, chosen)
+            found.append((name, positives, interval(draws)))
+    return found
+
+
+def summary_of(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Returns the content of summary.json, which `dvc metrics diff` compares.
+
+    Args:
+        metrics: the content of metrics.json.
+
+    Returns:
+        "threshold", and the value of each metric of the model on "test" and on "dev".
+    """
+    model = metrics["model"]
+    return {"threshold": model["threshold"]} | {
+        split: {name: one["value"] for name, one in model[split].items()}
+        for split in ("test", "dev")
+        if split in model
+    }
+
+
 def grouping_of(metrics: dict[str, Any], params: EvaluateParams) -> dict[str, Any]:
     """Returns the content of grouping.json: what a model needs to group products.
 
@@ -203,6 +252,8 @@ def show(
     similarity: np.ndarray,
     metrics: dict[str, Any],
     curves: pd.DataFrame,
+    parts: list[tuple[str, int, Interval]],
+    history: pd.DataFrame,
     out: Path,
 ) -> None:
     """Writes report.html and the contact sheets of the test split.
@@ -215,6 +266,8 @@ def show(
         similarity: float (block pairs,), cosine similarity by the model.
         metrics: the content of metrics.json.
         curves: columns embedding, recall, precision.
+        parts: what `on_segments` returns.
+        history: the content of history.csv.
         out: folder of the results; its sheets/boxes.png exists.
     """
     threshold, clustering = metrics["model"]["threshold"], metrics["grouping"]
@@ -237,6 +290,8 @@ def show(
         similarity,
         errors,
         boxes,
+        parts,
+        history,
     )
 
 

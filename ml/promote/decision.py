@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from ml.evaluate.evaluation import Interval
+from ml.evaluate.metric_words import Interval
 
 
 class CheckKind(StrEnum):
@@ -82,7 +82,7 @@ class SegmentDifference:
     """The difference of challenger and champion on a segment of the test pairs.
 
     Attributes:
-        name: such as "gender Men", see `ml.promote.segments.segments`.
+        name: such as "gender Men", see `ml.evaluate.segments.segments`.
         positives: number of pairs of variants in the segment.
         guarded: whether these are enough for a check.
         difference: block AP of the challenger minus that of the champion.

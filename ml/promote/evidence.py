@@ -10,7 +10,7 @@ class Segment:
     """Both models on a segment of the test pairs.
 
     Attributes:
-        name: such as "gender Men", see `ml.promote.segments.segments`.
+        name: such as "gender Men", see `ml.evaluate.segments.segments`.
         positives: number of pairs of variants in the segment.
         challenger, champion: float (1 + resamples,), block AP for paired resamples, the sample
             itself first.

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from ml.core.errors import UserError
 from ml.core.params import Params, describe
-from ml.evaluate.evaluation import METRICS
+from ml.evaluate.metric_words import METRICS
 
 
 class ModelNames(Params):

@@ -1,6 +1,6 @@
 """The gate's decision in sentences: what failed, by how much, and what would have been needed."""
 
-from ml.evaluate.evaluation import Interval
+from ml.evaluate.metric_words import Interval
 from ml.promote.decision import Check, CheckKind, Decision
 
 

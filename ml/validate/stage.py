@@ -15,6 +15,7 @@ from ml.data.annotations import repeated
 from ml.data.blocks import fill_unknown
 from ml.data.schema import BLOCK, CATALOG_COLUMNS
 from ml.validate.contract import broken, check_contract
+from ml.validate.contract_page import write_contract_page
 from ml.validate.contradictions import contradicts
 from ml.validate.image_checks import inspect_pictures
 from ml.validate.split import PROVES, SPLITS, choose_split_by, split_products, words_of
@@ -59,7 +60,7 @@ def main(
 ) -> None:
     """Checks the snapshot against the Great Expectations suites, and stops at critical failures.
 
-    Writes data_docs, contract.json, products.parquet, pairs.parquet, quarantine.parquet and
+    Writes contract.html, contract.json, products.parquet, pairs.parquet, quarantine.parquet and
     split.json; of a refused snapshot only the first two, and refused_rows.json.
     """
     params = load_params("validate", ValidateParams, params_file)
@@ -85,13 +86,12 @@ def main(
     naming = {"products": list(CATALOG_COLUMNS), "pictures": ["product_id", "image", "reason"]}
     naming["pairs"] = ["left", "right", "color_variants", "confidence"]
     limits = contract_limits(params, earlier["products"])
-    rules = check_contract(tables, naming, limits, contract, out / "data_docs")
+    rules = check_contract(tables, naming, limits, contract)
     failures, warnings = broken(rules, "critical"), broken(rules, "warning")
     keep_refused_rows(rules, out / REFUSED_ROWS)
-    write_json(
-        out / "contract.json",
-        {"passed": not failures, "products": len(catalog), "pairs": len(pairs), "rules": rules},
-    )
+    found = {"passed": not failures, "products": len(catalog), "pairs": len(pairs), "rules": rules}
+    write_json(out / "contract.json", found)
+    write_contract_page(out / "contract.html", found, catalog, pictures, snapshot / "images")
     for warning in warnings:
         print(f"warning: {warning}", flush=True)
     if failures:
