@@ -1,14 +1,20 @@
 """Credentials are refused in a shop's URL, and are in nothing that is stored or shown."""
 
+import os
 import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import Clone
-from servers import free_port, mlflow_served, of_its_own, prefect_server, running
+from servers import mlflow_served, of_its_own, prefect_server
 
+from flows.local import servers
+from flows.local.accounts import separate_accounts
+from flows.local.project import Project
+from flows.local.servers import free_port, running
 from flows.local.source import WITHOUT_CREDENTIALS
 from ml.core.credentials import has_credentials, without_credentials
 from ml.core.errors import UserError
@@ -62,6 +68,46 @@ def test_values_of_secret_variables_are_taken_out_of_errors(
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", PLANTED)
     assert str(UserError(f"signed with {PLANTED}")) == "signed with ***"
+
+
+def test_passwords_in_addresses_of_servers_become_accounts_of_their_clients(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Tools print and store these addresses as they are."""
+    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "PREFECT_API_AUTH_STRING"):
+        monkeypatch.setenv(name, "")  # so that it is put back in the end
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ada:p@[no-address")
+    separate_accounts()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ada:p%40ss@host:5000")
+    monkeypatch.setenv("PREFECT_API_URL", "https://ada:p%40ss@host/api")
+    for _ in range(2):
+        separate_accounts()
+    assert os.environ["MLFLOW_TRACKING_URI"] == "http://host:5000"
+    assert os.environ["MLFLOW_TRACKING_USERNAME"] == "ada"
+    assert os.environ["MLFLOW_TRACKING_PASSWORD"] == "p@ss"
+    assert os.environ["PREFECT_API_URL"] == "https://host/api"
+    assert os.environ["PREFECT_API_AUTH_STRING"] == "ada:p@ss"
+
+
+def test_the_password_of_a_registry_is_in_no_arguments_of_a_process(
+    empty_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All users of a machine see these."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"postgresql://ada:{PLANTED}@host/mlflow")
+    commands: list[list[str]] = []
+
+    def start(command: list[str], log: Path, environment: dict[str, str]) -> SimpleNamespace:
+        commands.append(command)
+        assert PLANTED in environment["MLFLOW_BACKEND_STORE_URI"]
+        return SimpleNamespace(pid=0, poll=lambda: 1)
+
+    monkeypatch.setattr(servers, "_start", start)
+    monkeypatch.setattr(servers, "stop", lambda processes: None)
+    with pytest.raises((UserError, OSError)):
+        servers.start_pages(empty_project, free_port(), free_port())
+    assert len(commands) == 2
+    assert PLANTED not in str(commands)
 
 
 START = """

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 
+from flows.local.accounts import separate_accounts
 from flows.local.git import clean_environment
 from flows.local.outages import outage
 from flows.local.project import find_project
@@ -44,11 +45,12 @@ def set_up() -> None:
     """Turns off telemetry, puts Prefect's state into the project and filters the logs.
 
     The command line and every flow call it first; a second call changes nothing. A variable that is
-    set already keeps its value. Prefect reads its settings when it is imported, so the command line
-    calls this before it imports a flow.
+    set already keeps its value, unless it is an address with a password. Prefect reads its settings
+    when it is imported, so the command line calls this before it imports a flow.
     """
     for name, value in (QUIET | PATIENT).items():
         os.environ.setdefault(name, value)
+    separate_accounts()
     for name in set(os.environ) - set(clean_environment()):
         del os.environ[name]  # MLflow and DVC call git by themselves
     for name in ("NO_PROXY", "no_proxy"):

@@ -46,6 +46,8 @@ def start_pages(
         "PREFECT_UI_API_URL": f"http://127.0.0.1:{prefect_port}/api",
         # Job execution would start half a dozen worker processes, which nothing here uses.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        # Not an argument: all users of a machine see the arguments of its processes.
+        "MLFLOW_BACKEND_STORE_URI": project.mlflow_uri,
     }
     mlflow = [
         sys.executable,
@@ -57,7 +59,7 @@ def start_pages(
         "--port",
         str(mlflow_port),
     ]
-    mlflow += ["--backend-store-uri", project.mlflow_uri, "--workers", "1"]
+    mlflow += ["--workers", "1"]
     mlflow += ["--artifacts-destination", str(project.room / "mlartifacts")]
     prefect = [
         sys.executable,
