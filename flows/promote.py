@@ -115,8 +115,8 @@ def waivers(
     """Returns in words what the policy lets pass that it would otherwise have refused."""
     decided, found = decision_on_record(client, candidate), []
     if decided and decided["verdict"] != "passed":
-        failed = candidate.tags.get("gate_failed", "unknown")
-        found.append(f"mode dry-run: the gate refused it (failed: {failed})")
+        reasons = decided.get("reasons", "its reasons are not on record")
+        found.append(f"mode dry-run: the gate refused it ({reasons})")
     if not policy.approval.approvers:
         found.append("approvers 0: nobody had to approve it")
     elif {folded(name) for name in approval.approvers} == {

@@ -28,6 +28,7 @@ COLUMNS = (  # of the view *Releases*: group of columns, name
     ("params", "snapshot.products"),
     ("attributes", "Models"),
 )
+RUN_NAME = "attributes.`Run Name`"  # a column that is always shown
 RELEASES_VIEW, CURVES_VIEW = "releases", "curves"  # ids of the views
 
 
@@ -45,7 +46,8 @@ def view_tags() -> dict[str, str]:
 def _releases() -> dict[str, Any]:
     """The state of a table whose columns say what became of each run."""
     columns = [f"{group}.`{name}`" for group, name in COLUMNS]
-    return {"selectedColumns": columns, "columnOrder": columns}
+    order = [RUN_NAME, *columns]
+    return {"selectedColumns": columns, "columnOrder": order, "columnWidths": {RUN_NAME: 400}}
 
 
 def _curves() -> dict[str, Any]:
