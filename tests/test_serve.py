@@ -1,13 +1,18 @@
 """`variants serve` and `variants ui` refuse in a line what cannot be served, without traceback."""
 
 import http.server
+import os
+import signal
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from conftest import Clone
-from servers import free_port
+from servers import free_port, prefect_server
+from test_pages import start, wait
 
 from flows.serve import FLOWS, refuse_silent, schedule_of
 from ml.core.errors import UserError
@@ -86,3 +91,23 @@ def test_the_commands_end_with_a_line_and_an_exit_code(make_clone: Callable[[], 
             assert result.returncode in (1, 2), command
             assert "Traceback" not in result.stdout + result.stderr
             assert len(result.stderr.splitlines()) <= 6, result.stderr
+
+
+@pytest.mark.full
+def test_serving_outlives_an_outage_of_the_server_without_a_traceback(
+    make_clone: Callable[[], Clone], tmp_path: Path
+) -> None:
+    clone, log = make_clone(), tmp_path / "serve.log"
+    clone.environment |= {"PREFECT_CLIENT_MAX_RETRIES": "0", "PYTHONUNBUFFERED": "1"}
+    with prefect_server(tmp_path) as address:
+        clone.environment["PREFECT_API_URL"] = address
+        process = start(clone, log, "serve")
+        wait(lambda: "retrain/retrain" in log.read_text(), "variants serve", log)
+    try:
+        wait(lambda: "Failed the last 3 attempts" in log.read_text(), "the outage", log)
+        os.kill(process.pid, signal.SIGINT)
+        process.wait(timeout=120)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert "Traceback" not in log.read_text(), log.read_text()
