@@ -5,7 +5,7 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import State, StateType
+from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed
 
 from flows.local.outages import outage
@@ -49,9 +49,11 @@ def refused_by_gate(result: dict[str, Any], reasons: str) -> Any:
 
 
 def rename(state: State[Any], name: str) -> None:
-    """Gives the current state of a flow run another name; its type and details stay."""
-    renamed = State[Any](type=StateType.PAUSED, name=name, state_details=state.state_details)
+    """Gives the state of a flow run another name, if it is still in it; type and details stay."""
+    renamed = State[Any](type=state.type, name=name, state_details=state.state_details)
     run = state.state_details.flow_run_id
     assert run is not None
     with get_client(sync_client=True) as client:
-        client.set_flow_run_state(run, renamed, force=True)
+        now = client.read_flow_run(run).state
+        if now and now.id == state.id:  # nobody has resumed the run meanwhile
+            client.set_flow_run_state(run, renamed, force=True)
