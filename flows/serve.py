@@ -8,7 +8,7 @@ import sys
 import urllib.error
 import urllib.request
 from contextlib import redirect_stdout
-from typing import TextIO
+from typing import Any, TextIO
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from prefect import serve
@@ -90,8 +90,7 @@ def serve_flows(project: Project, schedule: Schedule | None, source: str | None)
                 schedule=schedule if scheduled else None,
             )
         )
-    for handler in logging.getLogger("prefect").handlers:
-        handler.addFilter(OneLine())
+    logging.setLogRecordFactory(one_line)
     try:
         with redirect_stdout(WithoutTracebacks(sys.stdout)):
             serve(*deployments, limit=2, pause_on_shutdown=False)  # type: ignore[arg-type]
@@ -100,15 +99,16 @@ def serve_flows(project: Project, schedule: Schedule | None, source: str | None)
         raise
 
 
-class OneLine(logging.Filter):
-    """Logs an error that Prefect's runner survives in a line; a server that is away is no fault."""
+def one_line(*arguments: Any, **named: Any) -> logging.LogRecord:
+    """Makes a record for a log with an error's message instead of its traceback.
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Returns true for every record, and replaces a traceback by the error's message."""
-        if record.exc_info and record.exc_info[1]:
-            record.msg, record.args = f"{record.getMessage()} ({record.exc_info[1]})", ()
-            record.exc_info = record.exc_text = None
-        return True
+    The runner logs errors that it survives, such as those of a server that is away for a while.
+    """
+    record = logging.LogRecord(*arguments, **named)
+    if record.exc_info and record.exc_info[1]:
+        record.msg, record.args = f"{record.getMessage()} ({record.exc_info[1]})", ()
+        record.exc_info = None
+    return record
 
 
 class WithoutTracebacks(io.TextIOBase):

@@ -65,12 +65,19 @@ def version_of_recipe(client: MlflowClient, name: str, recipe: str) -> ModelVers
 
 def version_by_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
     """Returns the version that an alias points to, or None; it raises as `or_none`."""
-    return or_none(client.get_model_version_by_alias, name, alias)
+    return _of_model(client, name, client.get_model_version_by_alias, alias)
 
 
 def version_by_number(client: MlflowClient, name: str, number: str) -> ModelVersion | None:
     """Returns a version by its number, or None; it raises as `or_none`."""
-    return or_none(client.get_model_version, name, number)
+    return _of_model(client, name, client.get_model_version, number)
+
+
+def _of_model(
+    client: MlflowClient, name: str, ask: Callable[[str, str], ModelVersion], which: str
+) -> ModelVersion | None:
+    """Asks for a version; a server with accounts forbids to ask for that of a missing model."""
+    return or_none(ask, name, which) if or_none(client.get_registered_model, name) else None
 
 
 def same_model(first: ModelVersion, second: ModelVersion) -> bool:
