@@ -10,6 +10,7 @@ from mlflow.tracking import MlflowClient
 from flows.gate.standing import approval_of
 from flows.local.project import Project
 from flows.local.worktree import worktrees
+from flows.push import only_here
 from flows.registry.audit_trail import MOVES, decision_on_record, events
 from flows.registry.dead_runs import dead_runs, orphans
 from flows.registry.outside_move import notice
@@ -62,7 +63,9 @@ def status(project: Project) -> dict[str, Any]:
         "mend": what to do},
         "worktrees": names of runs that have a worktree,
         "dead": names of dead runs,
-        "orphans": process ids of temporary servers whose command was killed}.
+        "orphans": process ids of temporary servers whose command was killed,
+        "only_here": None without a DVC remote, or {"snapshots", "models": how many of these the
+        remote lacks, None if it cannot be asked, "problem": why it cannot, or ""}}.
         A version is {"version", "created" (UTC, ISO 8601), "run" (MLflow run id, or None if it
         was registered without one)} and its tags.
 
@@ -79,6 +82,7 @@ def status(project: Project) -> dict[str, Any]:
     production, candidates = (
         _newest(client, name) for name in (names.production, names.candidates)
     )
+    here = only_here(project, client)
     return {
         "tracking": without_credentials(project.mlflow_uri),
         "champion": str(champion.version) if champion else None,
@@ -95,6 +99,7 @@ def status(project: Project) -> dict[str, Any]:
         "worktrees": worktrees(project),
         "dead": [one.name for one in dead_runs(project)],
         "orphans": [one.pid for one in orphans(project)],
+        "only_here": asdict(here) if here else None,
     }
 
 

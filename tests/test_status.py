@@ -96,6 +96,22 @@ def test_status_names_what_serves_what_waits_and_what_is_refused(
     assert all(len(line.rstrip()) <= 80 for line in say().splitlines()[:-1])
 
 
+def test_status_says_what_is_on_this_machine_only_and_how_to_copy_it(
+    project: Project, client: MlflowClient, printed: Callable[[Callable[[Any], None], Any], str]
+) -> None:
+    result = status(project)
+    assert result["only_here"] is None  # there is no remote: nobody is asked
+
+    def say(snapshots: int | None, models: int | None, problem: str = "") -> str:
+        here = {"snapshots": snapshots, "models": models, "problem": problem}
+        return printed(status_lines.print_status, result | {"only_here": here})
+
+    assert "snapshots: 2, registered versions: 1." in say(2, 1)
+    assert "\n    variants push\n" in say(2, 1)
+    assert "this machine only" not in say(0, 0)
+    assert "is not known: it is away." in say(None, None, "it is away")
+
+
 def test_what_somebody_has_to_mend_comes_first_and_in_red(
     project: Project, client: MlflowClient, model: Path
 ) -> None:

@@ -125,6 +125,7 @@ def test_a_terminal_shows_what_people_wrote(words: str, shown: io.StringIO) -> N
             "worktrees": [],
             "dead": [],
             "orphans": [],
+            "only_here": None,
             "problems": [{"state": words, "version": None, "mend": words}],
         }
     )

@@ -51,6 +51,16 @@ def print_status(result: dict[str, Any]) -> None:
             f"Temporary Prefect servers of killed commands (process ids): {pids}; `variants clean` "
             "ends them."
         )
+    here = result["only_here"]
+    if here and here["problem"]:
+        say(f"What is on this machine only is not known: {here['problem']}.", "yellow")
+    elif here and (here["snapshots"] or here["models"]):
+        say(
+            f"On this machine only: snapshots: {here['snapshots']}, registered versions: "
+            f"{here['models']}. This copies them to the DVC remote:",
+            "yellow",
+        )
+        command("variants push")
     screen.print(visible(f"registry: {result['tracking']}"), style="dim", soft_wrap=True)
 
 
