@@ -35,8 +35,10 @@ def download(client: MlflowClient, version: ModelVersion, folder: Path) -> Path:
         UserError: the files cannot be read, and that is no outage.
     """
     try:
+        # Not by the address models:/…, for which MLflow asks the registry of its global setting.
+        place = client.get_model_version_download_uri(version.name, str(version.version))
         found = download_artifacts(
-            artifact_uri=uri_of(version), dst_path=str(folder), tracking_uri=client.tracking_uri
+            artifact_uri=place, dst_path=str(folder), tracking_uri=client.tracking_uri
         )
     except Exception as error:  # each kind of store has errors of its own
         if outage(error):
