@@ -145,7 +145,7 @@ def test_a_rollback_brings_the_former_champion_back_with_prefect_and_without(
         away.run("rollback", "--reason", "groups shoes by sole")
     else:
         clones[0].python(
-            "-c", "from flows.rollback import rollback; rollback('groups shoes by sole')"
+            "-c", "from flows.rollback import rollback; rollback('groups shoes by sole', 'Rolf')"
         )
     assert str(client.get_model_version_by_alias(PRODUCTION, "champion").version) == "1"
     last = json.loads(clones[0].run("history", "--json").stdout)[-1]
