@@ -625,7 +625,9 @@ def ui(
         known = without_credentials(project.mlflow_uri)
         print(f"MLflow   {known if server else f'http://127.0.0.1:{mlflow_port}'}")
         print(f"Prefect  http://127.0.0.1:{prefect_port}")
-        if not serve:
+        if serve:
+            print(f"flows    on Prefect's page; their log: {project.room / 'logs/serve.log'}")
+        else:
             print("`variants ui --serve` also lets you start flows on Prefect's page.")
         print("Ctrl-C ends the pages.", flush=True)
         wait_for_end(project, pages + serving)

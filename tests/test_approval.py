@@ -1,13 +1,17 @@
 """People approve what the gate passed: enough of them, not its author alone, and in time."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from conftest import ROOT
 from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
+from prefect.exceptions import Pause
 
-from flows.gate.standing import standing
-from flows.promote import refuse_unfit
+from flows.gate.approval import ApprovalForm
+from flows.gate.standing import Standing, standing
+from flows.promote import approved, refuse_unfit
 from flows.registry.champion_to_beat import ToBeat
 from flows.registry.versions import POLICY
 from ml.core.errors import UserError
@@ -169,3 +173,34 @@ def test_tags_that_say_another_thing_than_the_audit_trail_promote_nothing(
 ) -> None:
     with pytest.raises(UserError, match="somebody has changed one of them"):
         refuse_unfit(candidate(), decided, ToBeat(None), load_policy(ROOT / POLICY), "there")
+
+
+def test_a_name_in_disguise_on_the_form_is_not_noted_and_the_form_comes_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown: list[tuple[str, str]] = []
+
+    def ask(form: str, text: str, patience: int) -> ApprovalForm:
+        shown.append((form, text))
+        if form == "approval-1":
+            raise Pause
+        return ApprovalForm(name="\u0410da", verdict="approve", comment="")
+
+    waiting = Standing("waiting", [], "1 more must approve it", 60)
+    for name, fake in (
+        ("ask", ask),
+        ("answered_forms", lambda: ["approval-0"]),
+        ("approval_of", lambda *_: waiting),
+        ("approval_text", lambda *_: "what is decided"),
+        ("note_answer", lambda *_: pytest.fail("it was noted")),
+        ("runtime", SimpleNamespace(deployment=SimpleNamespace(id="1"))),
+    ):
+        monkeypatch.setattr(f"flows.promote.{name}", fake)
+    policy: Any = None  # whatever it says
+    with pytest.raises(Pause):
+        approved(policy, policy, policy, candidate(), {})
+    assert [form for form, _ in shown] == ["approval-0", "approval-1"]
+    text = shown[1][1]
+    assert "The last answer was not noted" in text
+    assert "mixes letters of two scripts" in text
+    assert text.endswith("what is decided")
