@@ -13,7 +13,6 @@ from ml.promote.decision import CheckKind, Decision
 
 OF_DEV = ("block_ap", "hard_ap", "recall_at_1", "cgacc")  # the metrics of the dev split to show
 MACHINE = ("threads", "device", "compile")  # params that say how, and not what, is trained
-PARTS = ("encoder", "augment")  # sections of `train` that every training method uses
 # Value of prepare.localizer → the params of `prepare` that it alone uses.
 LOCALIZERS = {"region": ("person_ratio", "regions"), "detector": ("detector",)}
 
@@ -21,26 +20,27 @@ LOCALIZERS = {"region": ("person_ratio", "regions"), "detector": ("detector",)}
 def shown_params(params: dict[str, Any]) -> dict[str, Any]:
     """Returns the params that decided the model, by their dotted names.
 
-    The sections of other training methods and localizers are left out. What a localizer needs is
-    one param each, as JSON.
+    The sections of other training methods and localizers are left out. The augmentation, and what a
+    localizer needs, is one param each, as JSON. MLflow adds the limits of serving by itself.
 
     Args:
         params: the sections of params.yaml.
     """
     train, prepare = params["train"], params["prepare"]
-    used = (*PARTS, train["method"])
+    used = ("encoder", train["method"])
     shown = {
         name: value
         for name, value in train.items()
         if name not in MACHINE and (name in used or not isinstance(value, dict))
     }
     alone = LOCALIZERS.get(prepare["localizer"], ())
-    own = {name: json.dumps(prepare[name]) for name in alone if name in prepare}
+    own = {f"prepare.{name}": json.dumps(prepare[name]) for name in alone if name in prepare}
     return {
         "evaluate.grouping": params["evaluate"]["grouping"],
         "prepare.side": prepare["side"],
         "prepare.localizer": prepare["localizer"],
-        **flatten(own, "prepare"),
+        "train.augment": json.dumps(train["augment"]),
+        **own,
         **flatten(shown, "train"),
     }
 
