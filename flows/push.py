@@ -16,7 +16,7 @@ from flows.registry.version_needs import all_versions, needs_of_version
 from flows.registry.versions import uri_of
 from ml.core.errors import UserError
 
-COMMITS = "the commits of this clone"
+COMMITS = "the snapshots that commits name"
 
 
 @dataclass
@@ -51,7 +51,7 @@ class OnlyHere:
 
 
 def push_all(project: Project, log: Callable[[str], None]) -> PushReport:
-    """Copies what the remote lacks of all registered versions, then of all commits of the clone.
+    """Copies what the remote lacks of all registered versions, then of all committed snapshots.
 
     It begins where an interrupted one has ended, since what is there is not copied again.
 
@@ -78,9 +78,9 @@ def push_all(project: Project, log: Callable[[str], None]) -> PushReport:
             owners.setdefault(needs, []).append(uri_of(version))
     known = frozenset[str]().union(*owners)
     work = [(", ".join(sorted(names)), needs) for needs, names in owners.items()]
-    work = [*sorted(work), (COMMITS, frozenset(needs_of_git(root)) - known)]
+    work = [*sorted(work), (COMMITS, frozenset(committed_snapshots(project)) - known)]
     # First of all, so that no clone that shares the remote takes away what this one brings.
-    write_remote_record(root, record_of(project, frozenset().union(*(needs for _, needs in work))))
+    write_remote_record(root, record_of(project, known | needs_of_git(root)))
     for number, (names, needs) in enumerate(work, 1):
         pushed = push(root, needs)
         log(f"{number} of {len(work)}: {names}: {pushed}")

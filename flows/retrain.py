@@ -24,7 +24,7 @@ from flows.gate.evidence import gather_evidence
 from flows.local.dvc_config import default_remote
 from flows.local.environment import set_up
 from flows.local.markdown import block, code, plain
-from flows.local.needed_objects import hashes_in, note_needs
+from flows.local.needed_objects import note_needs, outputs_in
 from flows.local.overrides import apply_overrides
 from flows.local.pipeline import Stage, load_stages, run_stage
 from flows.local.project import Project, find_project
@@ -355,7 +355,7 @@ def push_outputs(root: Path, snapshot: str) -> None:
         UserError: the remote cannot be used.
     """
     lock = (root / "dvc.lock").read_text(encoding="utf-8")
-    pushed = push(root, {snapshot} | hashes_in(lock))
+    pushed = push(root, {snapshot} | outputs_in(lock))
     get_run_logger().info("pushed %s to the DVC remote '%s'", pushed, default_remote(root))
 
 

@@ -61,7 +61,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def made(
     tracked: Project, growing: Path, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Made:
-    """One candidate whose dvc.lock names a snapshot of six pictures and one output."""
+    """One candidate whose dvc.lock names a snapshot of six pictures, code, and one output."""
     root = tracked.root
     add_remote(root, "shared", tmp_path / "remote")
     with (root / ".dvc/config.local").open("a") as settings:
@@ -72,7 +72,7 @@ def made(
     place.parent.mkdir(exist_ok=True)
     place.write_bytes(b"weights")
     outs = [{"path": "artifacts/train", "md5": output}]
-    deps = [{"path": "data/snapshot", "md5": snapshot}]
+    deps = [{"path": "data/snapshot", "md5": snapshot}, {"path": "ml/core", "md5": "c0de" * 8}]
     lock = yaml.safe_dump({"stages": {"train": {"deps": deps, "outs": outs}}})
     (root / LOCK).write_text(lock)
     commit_files(root, [LOCK], "a run")

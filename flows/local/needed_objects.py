@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import yaml
+
 from flows.local.clones import register_clone, using_cache
 from flows.local.dvc_config import cache_of, place_in_cache
 from flows.local.git import git
@@ -47,6 +49,15 @@ def needs_of_git(root: Path) -> set[str]:
 def hashes_in(text: str) -> set[str]:
     """Returns the hashes that a pointer or dvc.lock names."""
     return set(MD5.findall(text))
+
+
+def outputs_in(text: str) -> set[str]:
+    """Returns the hashes of what the stages of a dvc.lock have made.
+
+    What they have read may be code, which DVC hashes and does not keep.
+    """
+    stages = (yaml.safe_load(text) or {}).get("stages", {}).values()
+    return {out["md5"] for stage in stages for out in stage.get("outs", []) if "md5" in out}
 
 
 def note_needs(project: Project, root: Path, log: Callable[[str], None]) -> None:

@@ -9,7 +9,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from flows.local.git import git
-from flows.local.needed_objects import hashes_in
+from flows.local.needed_objects import outputs_in
 from flows.registry import lineage
 from flows.registry.versions import uri_of
 from ml.core.errors import UserError
@@ -28,7 +28,7 @@ def all_versions(client: MlflowClient) -> list[ModelVersion]:
 
 
 def needs_of_version(root: Path, client: MlflowClient, version: ModelVersion) -> set[str]:
-    """Returns the hashes of a version's snapshot and of all that its dvc.lock names.
+    """Returns the hashes of a version's snapshot and of all that its stages have made.
 
     They are empty for a version that somebody registered by hand: DVC knows nothing of it.
 
@@ -48,7 +48,7 @@ def needs_of_version(root: Path, client: MlflowClient, version: ModelVersion) ->
             f"the dvc.lock of {uri_of(version)} is neither in this clone nor with its model, so it "
             f"is not known what the version needs: fetch its commit {version.tags.get('commit')}"
         )
-    return needed | hashes_in(lock.decode("utf-8", "replace"))
+    return needed | outputs_in(lock.decode("utf-8", "replace"))
 
 
 def _lock_of(root: Path, client: MlflowClient, version: ModelVersion, digest: str) -> bytes | None:
