@@ -2,11 +2,14 @@
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import jpeg
+from conftest import ROOT, jpeg
 from PIL import Image
 
 from ml.data.images import (
@@ -220,3 +223,32 @@ def test_the_limit_on_pixels_may_be_lowered() -> None:
     with pytest.raises(UnreadablePicture, match="limit of 7,999"):
         decode(jpeg(photo()), 7_999)
     assert decode(jpeg(photo()), 8_000).shape == (100, 80, 3)
+
+
+PEAK = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from ml.core.allocator import keep_memory
+from ml.data.images import decode
+
+def memory(name):
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition(f"{name}:")[2].split()[0])
+
+keep_memory()
+content = Path(sys.argv[1]).read_bytes()
+before = memory("VmRSS")
+with ThreadPoolExecutor(8) as pool:
+    list(pool.map(decode, [content] * 8))
+print((memory("VmHWM") - before) // 1024)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux's")
+def test_threads_that_decode_large_pictures_share_the_memory_of_one(tmp_path: Path) -> None:
+    """Eight pictures of 16 megapixels took 1 GB, since each thread kept what it had freed."""
+    (tmp_path / "large.png").write_bytes(file_of(Image.new("RGB", (4000, 4000), "red"), "PNG"))
+    command = [sys.executable, "-c", PEAK, str(tmp_path / "large.png")]
+    found = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert int(found.stdout) < 600  # MB

@@ -3,12 +3,14 @@
 import io
 import warnings
 from collections import Counter
-from collections.abc import Iterable
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from threading import Lock
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps
+
+from ml.core.allocator import release_memory
 
 MAX_PIXELS = 50_000_000  # a 7,000 × 7,000 photo; more is taken for a decompression bomb
 DETAIL = 6_000_000  # pixels: a larger picture is shrunk to so many as it is decoded
@@ -27,7 +29,7 @@ OTHERS = {  # how files begin that people take for pictures
 HEIC = (b"heic", b"heix", b"hevc", b"mif1", b"msf1")  # brands of the container after "ftyp"
 
 ImageFile.LOAD_TRUNCATED_IMAGES = False
-_LARGE = Lock()  # pictures over `DETAIL` are decoded one at a time: each may take 400 MB
+_LARGE = Lock()
 
 
 class UnreadablePicture(ValueError):
@@ -67,7 +69,7 @@ def decode(content: bytes | None, most: int = MAX_PIXELS) -> np.ndarray:
         raise UnreadablePicture(too_many)
     large = pixels > DETAIL
     try:
-        with _LARGE if large else nullcontext():
+        with _alone() if large else nullcontext():
             picture = _shrunk(picture) if large else ImageOps.exif_transpose(picture)
             if picture.has_transparency_data:
                 layer = picture.convert("RGBA")
@@ -115,6 +117,16 @@ def placeholders(digests: Iterable[object]) -> list[str | None]:
 def is_blank(picture: np.ndarray) -> bool:
     """Returns whether a picture, uint8 (height, width, 3), has one luminance all over."""
     return float(picture.mean(axis=2, dtype=np.float32).std()) < BLANK
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Lets one large picture be decoded at a time: each may take 400 MB, which is given back."""
+    with _LARGE:
+        try:
+            yield
+        finally:
+            release_memory()
 
 
 def _shrunk(picture: Image.Image) -> Image.Image:
