@@ -5,7 +5,6 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import mlflow
 import pytest
 import yaml
 from conftest import CANDIDATES, contents, edit_table
@@ -78,7 +77,6 @@ def made(
     commit_files(root, [LOCK], "a run")
     shutil.copy(store, tmp_path / "mlflow.db")
     client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
-    mlflow.set_tracking_uri(client.tracking_uri)
     model = hollow_model(tmp_path / "model")
     facts = {"snapshot": snapshot, "commit": git(root, "rev-parse", "HEAD")}
     facts["dvc_lock_sha256"] = hashlib.sha256(lock.encode()).hexdigest()

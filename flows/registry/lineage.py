@@ -15,7 +15,6 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from flows.local.commit_pack import pack_commit
-from flows.registry.versions import uri_of
 
 FOLDER = "lineage"  # below the model's URI
 PACK, LOCK = "commit.pack", "dvc.lock"
@@ -43,8 +42,10 @@ def lineage_file(client: MlflowClient, version: ModelVersion, name: str) -> byte
     Returns:
         Its content, or None if the version lacks it, as those do that older code registered.
     """
-    uri = f"{uri_of(version)}/{FOLDER}/{name}"
     with suppress(MlflowException, OSError), TemporaryDirectory() as folder:
+        # Not by the address models:/…, for which MLflow asks the registry of its global setting.
+        place = client.get_model_version_download_uri(version.name, str(version.version))
+        uri = f"{place}/{FOLDER}/{name}"
         where = {"dst_path": folder, "tracking_uri": client.tracking_uri}
         return Path(download_artifacts(artifact_uri=uri, **where)).read_bytes()
     return None
