@@ -612,18 +612,19 @@ def ui(
         stop,
         wait_for_end,
     )
+    from flows.registry.experiment import front_page
     from flows.registry.tracking import connect
 
     project = find_project()
-    connect(project)
+    front = front_page(connect(project))
     print("starting …", flush=True)
     server, pages, serving = project.mlflow_uri.startswith("http"), list[Any](), list[Any]()
     heed_end()
     try:
         pages = start_pages(project, mlflow_port, prefect_port)
         serving = [start_serving(project)] if serve else []
-        known = without_credentials(project.mlflow_uri)
-        print(f"MLflow   {known if server else f'http://127.0.0.1:{mlflow_port}'}")
+        known = without_credentials(project.mlflow_uri).rstrip("/")
+        print(f"MLflow   {known if server else f'http://127.0.0.1:{mlflow_port}'}/{front}")
         print(f"Prefect  http://127.0.0.1:{prefect_port}")
         if serve:
             print(f"flows    on Prefect's page; their log: {project.room / 'logs/serve.log'}")

@@ -13,7 +13,7 @@ from PIL import Image
 
 from flows.local.project import Project
 from flows.registry import links
-from flows.registry.experiment import EMPTY, EXPERIMENT, NOTE, open_experiment
+from flows.registry.experiment import EMPTY, EXPERIMENT, NOTE, front_page, open_experiment
 from flows.registry.machine_metrics import watching_machine
 from flows.registry.run_record import log_mistakes
 from flows.registry.saved_views import CURVES, TAG
@@ -40,6 +40,18 @@ def test_the_note_leads_to_every_saved_view_in_the_mode_of_trained_models(
     asked = [parse_qs(urlsplit(link).query) for link in re.findall(r"\(#(/\S+)\)", tags[NOTE])]
     assert {one["viewStateShareKey"][0] for one in asked} == views == {"releases", "curves"}
     assert all(one["workflowType"] == ["machine_learning"] for one in asked)
+
+
+def test_the_address_that_is_printed_first_leads_to_the_releases(
+    opened: tuple[Project, MlflowClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = opened[1]
+    experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
+    assert front_page(client) == (
+        f"#/experiments/{experiment}/runs?workflowType=machine_learning&viewStateShareKey=releases"
+    )
+    monkeypatch.setattr(client, "get_experiment_by_name", lambda name: None)
+    assert front_page(client) == "#/experiments?workflowType=machine_learning"
 
 
 def test_a_view_saved_by_us_has_the_form_of_one_saved_by_hand(

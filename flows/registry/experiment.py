@@ -8,7 +8,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from flows.local.project import Project
-from flows.registry.links import runs_link
+from flows.registry.links import experiments_link, runs_link
 from flows.registry.saved_views import CURVES_VIEW, RELEASES_VIEW, view_tags
 from flows.registry.tracking import one_at_a_time
 
@@ -51,6 +51,14 @@ def open_experiment(project: Project, client: MlflowClient, warn: Callable[[str]
             if experiment.tags.get(name) != value:
                 client.set_experiment_tag(identity, name, value)
         return identity
+
+
+def front_page(client: MlflowClient) -> str:
+    """Returns the part from `#` on of the address of the releases, or of an empty list of them."""
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment is None:
+        return experiments_link()
+    return runs_link(str(experiment.experiment_id), viewStateShareKey=RELEASES_VIEW)
 
 
 def note_of(experiment: str) -> str:

@@ -20,6 +20,11 @@ def run_page(project: Project, client: MlflowClient, run_id: str) -> str:
     return f"{mlflow_page(project)}/{run_link(experiment, run_id)}"
 
 
+def experiments_link() -> str:
+    """Returns the part from `#` on of the address of the list of experiments."""
+    return _link("experiments")
+
+
 def runs_link(experiment: str, **asked: str) -> str:
     """Returns the part from `#` on of the address of an experiment's table of runs.
 
