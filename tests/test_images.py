@@ -211,7 +211,7 @@ def test_a_large_picture_of_any_mode_looks_as_it_did(mode: str) -> None:
         picture = Image.fromarray(gray.astype(np.uint16) * 257)
     else:
         picture = Image.fromarray(gray).convert("RGB").convert(mode)
-    content = file_of(picture.resize((4000, 2000), Image.Resampling.NEAREST), "TIFF")
+    content = file_of(picture.resize((3600, 1800), Image.Resampling.NEAREST), "TIFF")
     found = decode(content)
     assert found.shape[0] * found.shape[1] <= DETAIL
     middle = found.shape[1] // 2
@@ -245,6 +245,7 @@ print((memory("VmHWM") - before) // 1024)
 """
 
 
+@pytest.mark.full
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux's")
 def test_threads_that_decode_large_pictures_share_the_memory_of_one(tmp_path: Path) -> None:
     """Eight pictures of 16 megapixels took 1 GB, since each thread kept what it had freed."""
