@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from conftest import jpeg
 from markdown_it import MarkdownIt
+from registry import NAMES
 
 from flows.display.approval_form import form_text
 from flows.display.prefect_artifacts import decision_page
@@ -20,6 +21,7 @@ from flows.display.terminal import console
 from flows.gate.standing import Standing
 from flows.local.markdown import block, code, plain
 from flows.local.process import stream
+from flows.registry.description import headline
 from ml.core.command import run_app
 from ml.core.errors import UserError, visible
 from ml.core.files import read_table
@@ -257,6 +259,18 @@ def test_the_pages_of_gate_and_approval_hold_no_markup_of_a_shop(words: str) -> 
     form = rendered(form_text(Candidate(), standing, decision, None, {}))  # type: ignore[arg-type]
     assert tags_of(form) <= {"p", "code", "strong", "ul", "li"}
     assert text_of(form).count(flat(words)) >= 3  # champion, reason, segment
+
+
+@pytest.mark.parametrize("words", WORDS + ADDRESSES)
+@pytest.mark.parametrize("what", ["decision", "approval", "rejection", "promotion", "rollback"])
+def test_the_first_line_of_a_description_holds_no_markup_of_people(what: str, words: str) -> None:
+    uri = f"models:/{NAMES.production}/1"
+    if what in ("decision", "approval", "rejection"):
+        uri = f"models:/{NAMES.candidates}/1"
+    event = {"at": "2026-11-26T04:05:06.789+00:00", "what": what, "version": uri, "by": words}
+    line = rendered(headline(uri, [event | {"comment": words, "reasons": words}], NAMES))
+    assert tags_of(line) <= {"p", "strong", "em", "code"}
+    assert flat(words) in text_of(line)
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+49", "-7", "@SUM(A1)", "\t=1", "plain", "O'Neill"])
