@@ -4,13 +4,14 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
+CPU_TORCH ?= https://download.pytorch.org/whl/cpu
 PHOTOS ?= ../shared/data/myntra
 # Two processes for two cores; the tests of a file stay in one, since they share what it sets up.
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 FAST := -m "not full and not slow"
 .PHONY: help demo test test-fast test-full coverage reliability results lint format hooks \
-	constraints install browser clean
+	constraints install browser clean uninstall
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +68,16 @@ install: $(INSTALLED) ## Create .venv, once and after every change of dependenci
 clean: ## Remove the environment and everything that runs have left (models included)
 	rm -rf .venv .variants artifacts data/snapshot .dvc/cache .dvc/tmp
 
+# Without them the registry that is made next counts from 1 again, and `model-v1` is its own.
+uninstall: ## As clean, and the runs' branches retrain/* and tags model-vN; asks first (YES=1: not)
+	@[ -n "$(YES)" ] || { printf 'Remove the environment, all models and the branches and tags of \
+	runs from %s? [y/N] ' "$$PWD"; read -r answer; [ "$$answer" = y ]; } || \
+	{ echo "nothing was removed"; exit 1; }
+	@$(MAKE) --no-print-directory clean
+	@git worktree prune
+	@git for-each-ref --format='%(HEAD)delete %(refname)' refs/heads/retrain refs/tags | \
+	  sed -nE 's,^ (delete refs/(heads/retrain/.*|tags/model-v[0-9]+))$$,\1,p' | git update-ref --stdin
+
 # The tests that are about pages use a real browser. Where there is none and we may install one,
 # Debian's is installed.
 browser:
@@ -76,9 +87,15 @@ browser:
 	  echo "chromium cannot be installed: the tests of the pages will be skipped"; \
 	else echo "no chromium here: the tests of the pages will be skipped; install it to run them"; fi
 
+# Where no GPU is, torch without CUDA saves 4 GB; if its index does not have this version, or does not
+# answer, torch comes from where everything else does.
 $(INSTALLED): pyproject.toml constraints.txt
-	@echo "setting up .venv (about 4 minutes, once) …"
+	@echo "setting up .venv, once: about 4 minutes, and 7 GB on disk (3 GB without CUDA) …"
 	@$(PYTHON) -m venv .venv
+	@command -v nvidia-smi >/dev/null || $(BIN)/python -m pip install -qq --no-deps --retries 0 \
+	  --timeout 15 --disable-pip-version-check --index-url $(CPU_TORCH) \
+	  $$(sed -nE 's/^(torch|torchvision)==.*/&+cpu/p' constraints.txt) 2>/dev/null || \
+	  echo "no GPU here, but $(CPU_TORCH) has no torch for it: the one with CUDA is installed"
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt \
 	  --editable '.[dev]'
 	@touch $(INSTALLED)

@@ -71,7 +71,9 @@ def package(run_id: str) -> str:
             name="model",
             **served_with(model, code),
             input_example=example(),
-            pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
+            pip_requirements=[
+                f"{name}=={version(name).partition('+')[0]}" for name in REQUIREMENTS
+            ],
         )
     return str(info.model_uri)
 

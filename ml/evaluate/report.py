@@ -191,7 +191,7 @@ def _precision_recall(curves: pd.DataFrame) -> Markup:
         y="precision",
         color="embedding",
         color_discrete_map={TITLES[name]: colour for name, colour in COLOURS.items()},
-        title="Precision and recall over block pairs, test split",
+        title="Precision and recall, test split",
     )
     return _html(figure, "precision-recall")
 
@@ -209,7 +209,9 @@ def _histogram(label: np.ndarray, similarity: np.ndarray, threshold: float) -> M
         figure.add_bar(
             x=(edges[:-1] + edges[1:]) / 2, y=share, name=name, marker_color=colour, opacity=0.7
         )
-    figure.add_vline(x=1 - threshold, line_dash="dash", annotation_text="threshold")
+    figure.add_vline(
+        x=1 - threshold, line_dash="dash", line_color=COLOURS["pixels"], annotation_text="threshold"
+    )
     figure.update_layout(xaxis_title="cosine similarity", yaxis_title="share of pairs", bargap=0)
     return _html(figure, "similarity")
 
@@ -218,7 +220,7 @@ def _reliability(label: np.ndarray, similarity: np.ndarray, entry: dict[str, Any
     calibration = Calibration(**entry["calibration"])
     bins = reliability(calibration.probability(similarity), label)
     error = entry["test"]["ece"]["value"]
-    figure = go.Figure(layout={"title": f"Calibration of scores, test split (ECE {error:.3f})"})
+    figure = go.Figure(layout={"title": f"Calibration, test split (ECE {error:.3f})"})
     figure.add_scatter(
         x=[0, 1],
         y=[0, 1],
@@ -244,7 +246,7 @@ def _html(figure: go.Figure, name: str) -> Markup:
     figure.update_layout(
         template="plotly_white", margin={"l": 50, "r": 20, "t": 50, "b": 40}, height=380
     )
-    figure.update_layout(paper_bgcolor=CLEAR, plot_bgcolor=CLEAR)
+    figure.update_layout(paper_bgcolor=CLEAR, plot_bgcolor=CLEAR, title_font_size=15)
     figure.update_layout(legend={"title": "", "orientation": "h", "y": -0.25})
     # A chart holds numbers and words of this project, and no text of the shop: its markup is safe.
     return Markup(
