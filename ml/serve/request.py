@@ -36,7 +36,7 @@ class Product(BaseModel):
     product_id: Annotated[int, Strict()] | Number | Text | None = None
 
 
-class Params(BaseModel):
+class RequestParams(BaseModel):
     """The params of a request; see mlflow/serving.py."""
 
     model_config = ConfigDict(extra="forbid")
@@ -53,6 +53,10 @@ def read_request(
     Args:
         body: JSON, an object with `dataframe_records` or `dataframe_split`, and maybe `params`.
         content_type: the header of this name.
+
+    Returns:
+        image, brand, gender, article_type and, if any product has one, product_id, of dtype object
+        and as given; and the params, with their defaults.
 
     Raises:
         UserError: the body is too large, is no strict JSON, or holds something else.
@@ -84,7 +88,7 @@ def read_request(
         columns.remove("product_id")
     return (
         pd.DataFrame(products, columns=columns, dtype=object),
-        _checked(Params, {} if params is None else params, "params"),
+        _checked(RequestParams, {} if params is None else params, "params"),
     )
 
 
