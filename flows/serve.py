@@ -20,6 +20,7 @@ from flows.local.project import Project
 from flows.promote import promote
 from flows.retrain import retrain
 from flows.rollback import rollback
+from ml.core.credentials import without_credentials
 from ml.core.errors import UserError
 
 FLOWS = (retrain, promote, rollback, group)
@@ -106,7 +107,8 @@ def one_line(*arguments: Any, **named: Any) -> logging.LogRecord:
     """
     record = logging.LogRecord(*arguments, **named)
     if record.exc_info and record.exc_info[1]:
-        record.msg, record.args = f"{record.getMessage()} ({record.exc_info[1]})", ()
+        words = f"{record.getMessage()} ({record.exc_info[1]})"
+        record.msg, record.args = without_credentials(words), ()
         record.exc_info = None
     return record
 
