@@ -29,7 +29,10 @@ Hashes = dict[str, str]  # path below the model's folder → SHA-256
 
 
 def download(client: MlflowClient, version: ModelVersion, folder: Path) -> Path:
-    """Copies all files of a version into an empty folder, without bytecode; returns the folder.
+    """Copies all files of a version into an empty folder, without bytecode.
+
+    Returns:
+        The folder.
 
     Raises:
         UserError: the files cannot be read, and that is no outage.
@@ -37,16 +40,21 @@ def download(client: MlflowClient, version: ModelVersion, folder: Path) -> Path:
     try:
         # Not by the address models:/…, for which MLflow asks the registry of its global setting.
         place = client.get_model_version_download_uri(version.name, str(version.version))
+        beside = folder / ".download"  # some stores put a folder of their own in between
+        beside.mkdir()
         found = download_artifacts(
-            artifact_uri=place, dst_path=str(folder), tracking_uri=client.tracking_uri
+            artifact_uri=place, dst_path=str(beside), tracking_uri=client.tracking_uri
         )
     except Exception as error:  # each kind of store has errors of its own
         if outage(error):
             raise
         raise UserError(f"the files of {uri_of(version)} cannot be read: {error}") from error
-    for compiled in list(Path(found).rglob("__pycache__")):
+    for one in Path(found).iterdir():
+        one.rename(folder / one.name)
+    shutil.rmtree(beside)
+    for compiled in list(folder.rglob("__pycache__")):
         shutil.rmtree(compiled)
-    return Path(found)
+    return folder
 
 
 def hash_files(folder: Path) -> Hashes:
