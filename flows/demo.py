@@ -18,7 +18,7 @@ from ml.core.errors import UserError
 
 SHOP, GROWN = ".variants/demo-shop", ".variants/demo-shop-grown"
 # The same seed with more products gives the same shop after a delivery of new goods.
-PRODUCTS, GROWN_PRODUCTS = 240, 320
+PRODUCTS, GROWN_PRODUCTS = 240, 480  # enough test pairs to prove the gain of the second model
 SMALL = ("--set", "prepare.side=48", "--set", "train.epochs=0")
 TRAINED = ("--set", "prepare.side=96", "--set", "train.epochs=2")
 UNTRAINED = ("--set", "prepare.side=96", "--set", "train.epochs=0")
@@ -77,7 +77,7 @@ STEPS = (
     promotion("You approve it, and it serves", "demo: better than no model"),
     Step(
         "New goods arrive, and a model is trained on them",
-        2.5,
+        3.0,
         (
             ("generate", GROWN, "--products", str(GROWN_PRODUCTS)),
             ("retrain", "--source", GROWN, *TRAINED),
