@@ -35,8 +35,8 @@ PATIENT = {
     "PREFECT_CLIENT_MAX_RETRIES": "7",
 }
 LOOPBACK = "127.0.0.1,localhost,::1"  # no proxy reaches the servers of this machine
-# How Prefect's lines begin that say that a run begins or ends.
-BOOKKEEPING = ("Beginning flow run", "Created task run", "Finished in state", "View at ")
+# How Prefect's lines begin that say that a task began, or that a task or a flow ended.
+BOOKKEEPING = ("Created task run", "Finished in state")
 # The environment variable that identifies the command which started a process.
 STARTED_BY = "VARIANTS_STARTED_BY"
 
