@@ -10,12 +10,18 @@ from flows.local.dvc_config import default_remote
 from flows.local.needed_objects import hashes_in, needs_of_git
 from flows.local.pointer import POINTER
 from flows.local.project import Project
-from flows.local.remote_files import lacking_soon, push
+from flows.local.remote_files import lacking, lacking_soon, push
 from flows.registry.tracking import connect
-from flows.registry.version_needs import all_versions, needs_of_version
+from flows.registry.version_needs import (
+    LockLost,
+    all_versions,
+    needs_known_here,
+    needs_of_version,
+)
 from flows.registry.versions import uri_of
 from ml.core.errors import UserError
 
+NOBODYS = "0" * 32  # the hash of no file
 COMMITS = "the snapshots that commits name"
 
 
@@ -67,12 +73,13 @@ def push_all(project: Project, log: Callable[[str], None]) -> PushReport:
             "there is no DVC remote to push to: add one with `dvc remote add --default NAME URL`, "
             "such as a folder of another disk or s3://BUCKET/dvc (docs/how-to-grow.md)"
         )
+    lacking(root, [NOBODYS])  # an outage is told before anything is collected
     client, report = connect(project), PushReport()
     owners: dict[frozenset[str], list[str]] = {}  # a promoted version needs what its candidate does
     for version in all_versions(client):
         try:
             needs = frozenset(needs_of_version(root, client, version))
-        except UserError as error:
+        except LockLost as error:
             report.missing.append(str(error))
         else:
             owners.setdefault(needs, []).append(uri_of(version))
@@ -101,15 +108,8 @@ def only_here(project: Project, client: MlflowClient) -> OnlyHere | None:
     root = project.root
     if not default_remote(root):
         return None
-    models: list[set[str]] = []
-    for version in all_versions(client):
-        try:
-            models.append(needs_of_version(root, client, version))
-        except UserError:
-            continue  # `variants push` names it
-    snapshots = committed_snapshots(project) | {
-        version.tags["snapshot"] for version in all_versions(client) if "snapshot" in version.tags
-    }
+    models = [needs_known_here(root, version) for version in all_versions(client)]
+    snapshots = committed_snapshots(project)
     try:
         lacks = lacking_soon(root, snapshots.union(*models))
     except UserError as error:

@@ -26,7 +26,7 @@ from flows.local.needed_objects import needs_of_git, with_contents
 from flows.local.project import Project
 from flows.local.worktree import life, worktrees
 from flows.registry.tracking import connect
-from flows.registry.version_needs import all_versions, needs_of_version
+from flows.registry.version_needs import LockLost, all_versions, needs_of_version
 from flows.registry.versions import uri_of
 from ml.core.credentials import without_credentials
 from ml.core.errors import UserError
@@ -197,7 +197,7 @@ def _needs_of_registry(root: Path, client: MlflowClient, forgotten: set[str]) ->
             continue
         try:
             needed |= needs_of_version(root, client, version)
-        except UserError as error:
+        except LockLost as error:
             raise UserError(
                 f"{error}, or give the version up with --forget {uri_of(version)}"
             ) from error

@@ -144,7 +144,7 @@ def test_planted_secrets_are_in_no_commit_log_database_or_artifact(
         running(mlflow.command, tmp_path / "mlflow.log", of_its_own(tmp_path), mlflow.ready),
     ):
         clone.environment["PREFECT_API_URL"] = address.replace("http://", f"http://ada:{PLANTED}@")
-        said = [clone.run("retrain", "--source", str(shop))]
+        said = [clone.run("retrain", "--source", str(shop), "--set", "train.epochs=1")]
         assert "`variants push` does it later" in said[0].stdout
         for source in hidden:
             for command in ("retrain --source", "group --source", "snapshot take"):

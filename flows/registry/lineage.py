@@ -5,16 +5,17 @@ the stages read and wrote. Git and DVC verify both by their hashes, which the ve
 """
 
 import shutil
-from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from mlflow.artifacts import download_artifacts
+from mlflow.artifacts import download_artifacts, list_artifacts
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from flows.local.commit_pack import pack_commit
+from flows.local.outages import outage
+from flows.registry.versions import uri_of
+from ml.core.errors import UserError
 
 FOLDER = "lineage"  # below the model's URI
 PACK, LOCK = "commit.pack", "dvc.lock"
@@ -41,11 +42,22 @@ def lineage_file(client: MlflowClient, version: ModelVersion, name: str) -> byte
 
     Returns:
         Its content, or None if the version lacks it, as those do that older code registered.
+
+    Raises:
+        UserError: the place of the files does not answer.
     """
-    with suppress(MlflowException, OSError), TemporaryDirectory() as folder:
+    where = {"tracking_uri": client.tracking_uri}
+    try:
         # Not by the address models:/…, for which MLflow asks the registry of its global setting.
         place = client.get_model_version_download_uri(version.name, str(version.version))
-        uri = f"{place}/{FOLDER}/{name}"
-        where = {"dst_path": folder, "tracking_uri": client.tracking_uri}
-        return Path(download_artifacts(artifact_uri=uri, **where)).read_bytes()
-    return None
+        there = list_artifacts(artifact_uri=f"{place}/{FOLDER}", **where)
+        if name not in {PurePosixPath(one.path).name for one in there}:
+            return None
+        with TemporaryDirectory() as folder:
+            uri = f"{place}/{FOLDER}/{name}"
+            file = download_artifacts(artifact_uri=uri, dst_path=folder, **where)
+            return Path(file).read_bytes()
+    except Exception as error:  # each kind of store has errors of its own
+        if outage(error):
+            raise
+        raise UserError(f"the files of {uri_of(version)} cannot be read: {error}") from error

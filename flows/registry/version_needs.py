@@ -15,6 +15,10 @@ from flows.registry.versions import uri_of
 from ml.core.errors import UserError
 
 
+class LockLost(UserError):
+    """Nobody has the dvc.lock of a version any more."""
+
+
 def all_versions(client: MlflowClient) -> list[ModelVersion]:
     """Returns all versions of all registered models."""
     found: list[ModelVersion] = []
@@ -36,35 +40,53 @@ def needs_of_version(root: Path, client: MlflowClient, version: ModelVersion) ->
         root: top folder of a clone, which may hold the version's commit.
 
     Raises:
-        UserError: the dvc.lock of the version is lost.
+        LockLost: the dvc.lock of the version is lost.
+        UserError: the place of the model's files does not answer.
     """
-    snapshot, digest = version.tags.get("snapshot"), version.tags.get("dvc_lock_sha256")
+    if not version.tags.get("dvc_lock_sha256"):
+        return _needs(version, None)
+    for lock in (_in_clone, _in_model, _in_run):
+        found = lock(root, client, version)
+        if found and hashlib.sha256(found).hexdigest() == version.tags["dvc_lock_sha256"]:
+            return _needs(version, found)
+    raise LockLost(
+        f"the dvc.lock of {uri_of(version)} is neither in this clone nor with its model, so it is "
+        f"not known what the version needs: fetch its commit {version.tags.get('commit')}"
+    )
+
+
+def needs_known_here(root: Path, version: ModelVersion) -> set[str]:
+    """Does what `needs_of_version` does, at once: empty where the clone lacks the commit.
+
+    Such a version was made elsewhere.
+    """
+    lock = _in_clone(root, None, version)
+    return _needs(version, lock) if lock else set()
+
+
+def _needs(version: ModelVersion, lock: bytes | None) -> set[str]:
+    snapshot = version.tags.get("snapshot")
     needed = {snapshot} if snapshot else set()
-    if not digest:
-        return needed
-    lock = _lock_of(root, client, version, digest)
-    if lock is None:
-        raise UserError(
-            f"the dvc.lock of {uri_of(version)} is neither in this clone nor with its model, so it "
-            f"is not known what the version needs: fetch its commit {version.tags.get('commit')}"
-        )
-    return needed | outputs_in(lock.decode("utf-8", "replace"))
+    return needed | outputs_in((lock or b"").decode("utf-8", "replace"))
 
 
-def _lock_of(root: Path, client: MlflowClient, version: ModelVersion, digest: str) -> bytes | None:
-    """The dvc.lock of a version's commit, or the copy in its model or run, or None."""
+def _in_clone(root: Path, client: MlflowClient | None, version: ModelVersion) -> bytes | None:
     commit = version.tags.get("commit", "")
     with suppress(UserError):
         if commit.isalnum():
             # Git's output comes without its last line end.
             text = git(root, "cat-file", "blob", f"{commit}:dvc.lock") + "\n"
-            lock = text.encode(errors="surrogateescape")
-            if hashlib.sha256(lock).hexdigest() == digest:
-                return lock
-    kept = lineage.lineage_file(client, version, lineage.LOCK)
+            return text.encode(errors="surrogateescape")
+    return None
+
+
+def _in_model(root: Path, client: MlflowClient, version: ModelVersion) -> bytes | None:
+    return lineage.lineage_file(client, version, lineage.LOCK)
+
+
+def _in_run(root: Path, client: MlflowClient, version: ModelVersion) -> bytes | None:
+    """Where the dvc.lock of versions lies that older code registered."""
     with suppress(MlflowException, OSError):
-        if kept is None:
-            run = version.run_id or ""
-            kept = Path(client.download_artifacts(run, "lineage/dvc.lock")).read_bytes()
-        return kept if hashlib.sha256(kept).hexdigest() == digest else None
+        file = client.download_artifacts(version.run_id or "", "lineage/dvc.lock")
+        return Path(file).read_bytes()
     return None
