@@ -45,7 +45,7 @@ class Ended:
         self.shown: list[str] = []
         self.raised: BaseException | None = None
 
-        def show(refusal: UserError) -> None:
+        def show(root: Path, refusal: UserError) -> None:
             self.shown.append(str(refusal))
 
         try:
