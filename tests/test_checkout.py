@@ -46,17 +46,29 @@ def test_a_snapshot_in_the_users_checkout_is_committed_and_retrain_uses_it(
     assert f"nothing has changed: the existing version is models:/{CANDIDATES}/1" in from_the_source
 
 
-def test_uncommitted_changes_are_refused_or_make_a_version_that_cannot_be_promoted(
-    checkout: Checkout, tmp_path: Path
-) -> None:
+@pytest.fixture
+def changed(checkout: Checkout, tmp_path: Path) -> Clone:
+    """The checkout with a changed and an untracked file."""
     clone = checkout.clone.copy(tmp_path / "project")
     set_params(clone.root / "params.yaml", {"train.seed": 7})
     (clone.root / "ml/fresh.py").write_text('"""An untracked file."""\n')
-    before = clone.git("status", "--porcelain")
-    refused = clone.run("retrain", check=False)
+    return clone
+
+
+def test_uncommitted_changes_are_refused_by_name(changed: Clone) -> None:
+    before = changed.git("status", "--porcelain")
+    refused = changed.run("retrain", check=False)
     assert refused.returncode == 1
     assert "params.yaml" in refused.stderr
     assert "ml/fresh.py" in refused.stderr
+    assert changed.git("status", "--porcelain") == before
+
+
+@pytest.mark.full
+def test_uncommitted_changes_that_are_allowed_make_a_version_that_cannot_be_promoted(
+    changed: Clone,
+) -> None:
+    clone, before = changed, changed.git("status", "--porcelain")
     result = clone.run("retrain", "--allow-dirty").stdout
     assert "the gate refuses it" in result
     newest = clone.client.get_model_version_by_alias(CANDIDATES, "challenger")

@@ -153,6 +153,7 @@ def followed(page: Page, link: str) -> Page:
     with page.context.expect_page() as opened:
         page.get_by_role("link", name=link, exact=True).first.click()
     opened.value.set_default_timeout(60_000)
+    opened.value.set_viewport_size({"width": 3000, "height": 1200})  # hidden columns are not made
     return opened.value
 
 

@@ -110,6 +110,7 @@ def clones(tmp_path_factory: pytest.TempPathFactory, store: str) -> list[Clone]:
     return found
 
 
+@pytest.mark.full
 def test_of_two_release_managers_on_two_machines_one_promotes_and_one_is_refused(
     client: MlflowClient, model: Path, clones: list[Clone]
 ) -> None:

@@ -48,11 +48,16 @@ class Made:
     output: str
 
 
+def client_of(file: Path) -> MlflowClient:
+    """A client of a registry; without a second address MLflow takes its global setting for it."""
+    return MlflowClient(f"sqlite:///{file}", f"sqlite:///{file}")
+
+
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty registry, which takes seconds to make; read only."""
     file = tmp_path_factory.mktemp("registry") / "mlflow.db"
-    MlflowClient(f"sqlite:///{file}").create_registered_model(CANDIDATES)
+    client_of(file).create_registered_model(CANDIDATES)
     return file
 
 
@@ -76,7 +81,7 @@ def made(
     (root / LOCK).write_text(lock)
     commit_files(root, [LOCK], "a run")
     shutil.copy(store, tmp_path / "mlflow.db")
-    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    client = client_of(tmp_path / "mlflow.db")
     model = hollow_model(tmp_path / "model")
     facts = {"snapshot": snapshot, "commit": git(root, "rev-parse", "HEAD")}
     facts["dvc_lock_sha256"] = hashlib.sha256(lock.encode()).hexdigest()
