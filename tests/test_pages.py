@@ -192,7 +192,7 @@ def test_the_note_of_the_experiment_leads_to_the_saved_views(
     expect(releases.get_by_role("link", name="Model registry").first).to_be_visible()
     releases.close()
     curves = followed(page, "Curves")
-    expect(curves.get_by_text("By epoch")).to_be_visible()
+    expect(curves.get_by_text("By epoch", exact=True)).to_be_visible()
     expect(curves.locator(".main-svg").first).to_be_visible()
     curves.close()
 
