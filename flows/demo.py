@@ -22,7 +22,7 @@ PRODUCTS, GROWN_PRODUCTS = 240, 480  # enough test pairs to prove the gain of th
 SMALL = ("--set", "prepare.side=48", "--set", "train.epochs=0")
 TRAINED = ("--set", "prepare.side=96", "--set", "train.epochs=2")
 UNTRAINED = ("--set", "prepare.side=96", "--set", "train.epochs=0")
-BY = ("--by", "you")
+BY = ("--by", "Ada")
 
 Status = dict[str, Any]  # what `variants status --json` prints
 
