@@ -74,7 +74,7 @@ STEPS = (
         1.2,
         (("retrain", "--source", SHOP, *SMALL),),
     ),
-    promotion("You approve it, and it serves", "demo: better than no model"),
+    promotion("Ada approves it, and it serves", "demo: better than no model"),
     Step(
         "New goods arrive, and a model is trained on them",
         3.0,

@@ -79,7 +79,7 @@ def test_a_story_stops_at_a_command_that_fails_and_names_it() -> None:
             return super().run(*command) and command[0] != "promote"
 
     registry = Failing(1, 2)
-    with pytest.raises(UserError, match=r"stopped at `\S*variants promote @challenger --by you`"):
+    with pytest.raises(UserError, match=r"stopped at `\S*variants promote @challenger --by Ada`"):
         told(registry)
 
 
