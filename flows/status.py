@@ -11,7 +11,7 @@ from flows.gate.standing import approval_of
 from flows.local.project import Project
 from flows.local.worktree import worktrees
 from flows.push import only_here
-from flows.registry.audit_trail import MOVES, decision_on_record, events
+from flows.registry.audit_trail import MOVES, decision_on_record, events, events_on
 from flows.registry.dead_runs import dead_runs, orphans
 from flows.registry.outside_move import notice
 from flows.registry.problems import problems
@@ -135,6 +135,18 @@ def _standing(
 ) -> dict[str, str]:
     """Returns how a candidate stands, and the command that leads on; see `status`."""
     decided, number = decision_on_record(client, candidate), str(candidate.version)
+    copied = next(
+        (
+            one["version"]
+            for one in events_on(client, policy.models.production).values()
+            if one["what"] == "promotion" and one.get("candidate") == uri_of(candidate)
+        ),
+        None,
+    )
+    if copied:
+        words = f"was promoted as {copied}, which serves no longer; to let it serve again"
+        again = f"variants rollback --to {number_of(copied)} --reason WHY"
+        return {"version": number, "words": words, "command": again}
     refusal = refusal_of(candidate, decided, policy)
     serves = uri_of(champion) if champion else "none"
     if decided and refusal and not edited(candidate, decided):

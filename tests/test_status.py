@@ -17,6 +17,7 @@ from flows.display import status_lines, tables, terminal
 from flows.history import history
 from flows.local.project import Project
 from flows.registry.audit_trail import note_event
+from flows.registry.production import move_champion
 from flows.registry.tracking import connect
 from flows.status import status
 
@@ -172,3 +173,18 @@ def test_looking_imports_nothing_that_trains_serves_or_runs_flows(project: Proje
         assert {"flows", "typer"} <= imported
         assert not imported & set(HEAVY), command
         assert ("mlflow" in imported) == (command[0] in ("status", "history"))
+
+
+def test_a_model_that_was_rolled_back_is_not_offered_for_promotion_again(
+    project: Project, client: MlflowClient, model: Path
+) -> None:
+    add_champion(client, add_candidate(client, model), "none")
+    second = add_candidate(client, model, gate_champion="models:/color-variants/1")
+    note_event(client, second, "approval", "Rita")
+    add_champion(client, second, "1")
+    first = client.get_model_version(NAMES.production, "1")
+    note_event(client, first, "rollback", "Rolf", also=CANDIDATES, replaced="2", comment="shoes")
+    move_champion(client, NAMES, "1", {"restored": "shoes"})
+    (pending,) = status(project)["pending"]
+    assert "was promoted as models:/color-variants/2, which serves no longer" in pending["words"]
+    assert pending["command"] == "variants rollback --to 2 --reason WHY"
