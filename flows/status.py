@@ -16,6 +16,7 @@ from flows.registry.dead_runs import dead_runs, orphans
 from flows.registry.outside_move import notice
 from flows.registry.problems import problems
 from flows.registry.production import number_of
+from flows.registry.still_client import StillClient
 from flows.registry.tracking import connect
 from flows.registry.trail_check import check_trail, trail_problems
 from flows.registry.versions import (
@@ -75,7 +76,8 @@ def status(project: Project) -> dict[str, Any]:
     client = connect(project)
     policy = policy_of(project)
     names = policy.models
-    notice(project, client, names)
+    notice(project, client, names)  # it may write
+    client = StillClient(client)
     trail = trail_problems(check_trail(project, client, names))
     champion = version_by_alias(client, names.production, CHAMPION)
     challenger = version_by_alias(client, names.candidates, CHALLENGER)

@@ -246,7 +246,7 @@ def test_a_missing_brand_is_a_block_as_in_a_catalogue(served: Served) -> None:
         ({"threshold": -1}, "the threshold -1.0 is no distance"),
         ({"threshold": 2.5}, "the threshold 2.5 is no distance"),
         ({"threshold": "a"}, "params does not hold: threshold"),
-        ({"treshold": 0.3}, "params does not hold: treshold: Extra inputs are not permitted"),
+        ({"limit": 0.3}, "params does not hold: limit: Extra inputs are not permitted"),
         ({"root": "/"}, "params does not hold: root: Extra inputs are not permitted"),
         ([], "params does not hold"),
     ],

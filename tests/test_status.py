@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import CANDIDATES, ROOT, project_of
+from mlflow.entities.model_registry import RegisteredModel
 from mlflow.tracking import MlflowClient
 from registry import NAMES, add_candidate, add_champion, hollow_model
 
@@ -188,3 +189,28 @@ def test_a_model_that_was_rolled_back_is_not_offered_for_promotion_again(
     (pending,) = status(project)["pending"]
     assert "was promoted as models:/color-variants/2, which serves no longer" in pending["words"]
     assert pending["command"] == "variants rollback --to 2 --reason WHY"
+
+
+def test_status_asks_for_each_registered_model_a_few_times_however_long_the_trail_is(
+    project: Project, client: MlflowClient, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked() -> int:
+        count.clear()
+        status(project)
+        return len(count)
+
+    count: list[str] = []
+    ask = MlflowClient.get_registered_model
+
+    def counted(self: MlflowClient, name: str) -> RegisteredModel:
+        count.append(name)
+        return ask(self, name)
+
+    monkeypatch.setattr(MlflowClient, "get_registered_model", counted)
+    candidate = add_candidate(client, model)
+    add_champion(client, candidate, "none")
+    before = asked()
+    assert before > 0
+    for number in range(3):
+        note_event(client, candidate, "approval", f"person {number}")
+    assert asked() == before

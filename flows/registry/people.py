@@ -21,8 +21,8 @@ INVISIBLE = (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0)
 SELECTORS = ((0x180B, 0x180F), (0xFE00, 0xFE0F), (0xE0000, 0xE0FFF))
 # Letters that look like Latin ones, in small or as capitals: Cyrillic, Greek, Armenian, and others.
 LOOK_ALIKES = str.maketrans(
-    "авеёѕіїјкӏмнорԛстуԝхһԁ" + "αβεζηικμνορτυχ" + "օսհյ" + "ıȷɑɡ" + "01|",
-    "abeësiïjklmhopqctywxhd" + "abezhikmnoptyx" + "ouhj" + "ijag" + "oll",
+    "авеёѕіїјкӏмнорԛстуԝхһԁ" + "αβεζηικμνορτυχ" + "օսհյ" + "ıȷɑɡ01|",
+    "abeësiïjklmhopqctywxhd" + "abezhikmnoptyx" + "ouhj" + "ijagoll",
 )
 ONE_WRITING = {"CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO"}  # mixed within one word
 
