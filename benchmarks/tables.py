@@ -13,6 +13,7 @@ from ml.core.files import read_json, replacing
 BEGIN, END = "<!-- built by `make results`: begin -->", "<!-- built by `make results`: end -->"
 COLUMNS = {
     "block_ap": "block AP",
+    "mean_ap": "mean AP",
     "hard_ap": "hard AP",
     "block_auc": "block AUC",
     "recall_at_1": "recall@1",
@@ -28,7 +29,9 @@ BASELINE = {
     "imagenet": "ImageNet, colour",
     "imagenet_gray": "ImageNet, gray",
 }
-OVER_SEEDS = list(product(("test", "dev"), ("block_ap", "recall_at_1", "cgacc")))
+OVER_SEEDS = list(product(("test", "dev"), ("block_ap", "mean_ap", "recall_at_1", "cgacc")))
+
+NOT_MEASURED = {"value": None}  # in a row from before there was such a metric
 
 Row = dict[str, Any]
 
@@ -92,7 +95,10 @@ def seeds_table(methods: list[Row]) -> str:
     for method, seeds in by_recipe(methods).items():
         cells = []
         for split, name in OVER_SEEDS:
-            found = [value(row["figures"][split], name) for row in seeds]
+            found = [row["figures"][split].get(name, NOT_MEASURED)["value"] for row in seeds]
+            if None in found:
+                cells.append("")
+                continue
             spread = f" ({min(found):.3f} to {max(found):.3f})" if len(found) > 1 else ""
             cells.append(f"{mean(found):.3f}{spread}")
         lines.append(f"| {method} | {len(seeds)} | {' | '.join(cells)} |")
@@ -167,7 +173,7 @@ def headed(title: str, columns: list[str], lines: list[str]) -> str:
 
 def line(name: str, figures: Row) -> str:
     """A Markdown row: every metric with its interval."""
-    cells = [interval_words(figures[column]) for column in COLUMNS]
+    cells = [interval_words(figures.get(column, NOT_MEASURED)) for column in COLUMNS]
     return f"| {name} | {' | '.join(cells)} |"
 
 

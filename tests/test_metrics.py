@@ -1,6 +1,7 @@
 """Every metric equals the value of scikit-learn or of its definition."""
 
 import itertools
+import time
 
 import numpy as np
 import pytest
@@ -10,10 +11,12 @@ from sklearn import metrics as sk
 
 from ml.evaluate.metrics import (
     Confusion,
+    Rankings,
     adjusted_rand,
     average_precision,
     fowlkes_mallows,
     group_accuracy,
+    mean_average_precision,
     normalized_mutual_information,
     recall_at_1,
     roc_auc,
@@ -140,6 +143,50 @@ def test_recall_at_1_weighs_the_products_that_are_asked() -> None:
     assert recall_at_1(
         found, np.array([[1.0, 1.0, 1.0], [0.0, 3.0, 1.0]])
     ).tolist() == pytest.approx([2 / 3, 1 / 4])
+
+
+@given(groupings, st.data())
+@settings(deadline=None, max_examples=60)
+def test_mean_ap_is_the_mean_of_scikit_learns_ap_over_products_with_ties_and_weights(
+    rows: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    design, block = (renumber(list(column)) for column in zip(*rows, strict=True))
+    pairs = [
+        pair for pair in itertools.combinations(range(len(rows)), 2) if len({*block[[*pair]]}) == 1
+    ]
+    pairs = [pair for pair in pairs if data.draw(st.integers(0, 9))]  # some are marked low
+    score = np.array([data.draw(st.sampled_from([-0.5, 0.0, 0.5, 0.9])) for _ in pairs])
+    weight = np.array([data.draw(st.integers(0, 3)) for _ in range(design.max() + 1)], float)
+    left, right = np.array(pairs, int).reshape(-1, 2).T
+    label = design[left] == design[right]
+    values: list[float] = []
+    counts: list[float] = []
+    for query in range(len(rows)):
+        own = (left == query) | (right == query)
+        if label[own].any():  # its own copy's variants once, others as often as they were drawn
+            drawn = np.where(label, 1, weight[design[np.where(left == query, right, left)]])[own]
+            values.append(sk.average_precision_score(label[own], score[own], sample_weight=drawn))
+            counts.append(weight[design[query]])
+    rankings = Rankings(left, right, label, score, design)
+    (found,) = mean_average_precision(rankings, weight[None])
+    wanted = np.average(values, weights=counts) if any(counts) else np.nan
+    assert found == pytest.approx(wanted, nan_ok=True)
+
+
+def test_mean_ap_of_a_thousand_products_and_resamples_takes_no_two_seconds() -> None:
+    random = np.random.default_rng(0)
+    design = np.repeat(np.arange(250), 4)
+    starts = np.arange(0, 1000, 40)  # blocks of ten designs
+    ends = [np.triu_indices(40, k=1)] * len(starts)
+    left, right = (
+        np.concatenate([pair[side] + start for pair, start in zip(ends, starts, strict=True)])
+        for side in (0, 1)
+    )
+    score, weight = random.normal(size=len(left)), random.multinomial(250, [1 / 250] * 250, 1000)
+    began = time.process_time()
+    rankings = Rankings(left, right, design[left] == design[right], score, design)
+    assert mean_average_precision(rankings, weight.astype(float)).shape == (1000,)
+    assert time.process_time() - began < 2
 
 
 def test_a_perfect_and_a_reversed_ranking_reach_the_ends_of_the_scale() -> None:

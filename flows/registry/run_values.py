@@ -11,7 +11,8 @@ from flows.registry.tracking import flatten
 from ml.evaluate.metric_words import Interval
 from ml.promote.decision import CheckKind, Decision
 
-OF_DEV = ("block_ap", "hard_ap", "recall_at_1", "cgacc")  # the metrics of the dev split to show
+# The metrics of the dev split to show.
+OF_DEV = ("block_ap", "mean_ap", "hard_ap", "recall_at_1", "cgacc")
 MACHINE = ("threads", "device", "compile")  # params that say how, and not what, is trained
 # Value of prepare.localizer → the params of `prepare` that it alone uses.
 LOCALIZERS = {"region": ("person_ratio", "regions"), "detector": ("detector",)}

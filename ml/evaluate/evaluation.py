@@ -12,10 +12,12 @@ from ml.evaluate.bootstrap import Resamples, interval
 from ml.evaluate.metric_words import METRICS, Interval
 from ml.evaluate.metrics import (
     Confusion,
+    Rankings,
     adjusted_rand,
     average_precision,
     fowlkes_mallows,
     group_accuracy,
+    mean_average_precision,
     normalized_mutual_information,
     recall_at_1,
     roc_auc,
@@ -129,6 +131,12 @@ class Evaluation:
             asked, found = self.nearest_is_variant
             design = self.annotations.design[asked]
             return self.resamples.over_designs(lambda weight: recall_at_1(found, weight[:, design]))
+        if name == "mean_ap":
+            pairs, design = self.annotations.block_pairs, self.annotations.design
+            rankings = Rankings(pairs.left, pairs.right, pairs.label, self.block_similarity, design)
+            return self.resamples.over_designs(
+                lambda weight: mean_average_precision(rankings, weight)
+            )
         kind, metric = PAIR_METRICS[name]
         block = kind == "block"
         pairs = self.annotations.block_pairs if block else self.annotations.hard

@@ -7,6 +7,7 @@ METRICS = {  # name of every reported metric, in order → its description
     "block_auc": "ROC AUC over block pairs",
     "hard_ap": "average precision over annotated pairs",
     "hard_auc": "ROC AUC over annotated pairs",
+    "mean_ap": "average precision of the ranking of a block by a product",
     "recall_at_1": "most similar product of the block is a variant",
     "tpr_at_1_fpr": "variants found at 1 % false positives (block pairs)",
     "ari": "adjusted Rand index of the groups",

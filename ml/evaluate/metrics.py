@@ -10,6 +10,7 @@ Sources:
 - ARI: Hubert and Arabie (1985), in the pair-counting form of Steinley (2004)
 - FMS: Fowlkes and Mallows (1983)
 - NMI with arithmetic mean: Strehl and Ghosh (2002)
+- mean average precision: Manning, Raghavan and Schütze (2008), section 8.4
 - CGacc: arXiv 2104.08581, section 4
 """
 
@@ -77,6 +78,76 @@ def recall_at_1(found: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(weight @ found / weight.sum(axis=1))
+
+
+class Rankings:
+    """What mean average precision needs of the products' rankings of their blocks.
+
+    Each product with a variant in its block is a query. It ranks the other products of its block
+    that it has a pair with, by similarity; ties are one step.
+
+    Args:
+        left, right: int (pairs,), positions of products.
+        label: bool (pairs,), true for a pair of variants.
+        score: float (pairs,).
+        design: int (products,), numbered from 0.
+
+    Attributes:
+        design: int (found,), of the query; there is an item for each query and each of its
+            variants.
+        share: float (found,), 1 / number of the query's variants.
+        hits: int (found,), variants ranked as high as this one or higher, itself included.
+        above: float (designs, found), sparse, other designs' products ranked so.
+    """
+
+    def __init__(
+        self,
+        left: np.ndarray,
+        right: np.ndarray,
+        label: np.ndarray,
+        score: np.ndarray,
+        design: np.ndarray,
+    ) -> None:
+        query, ranked = np.concatenate([left, right]), np.concatenate([right, left])
+        label, score = np.tile(label, 2), np.tile(score, 2)
+        order = np.lexsort((-score, query))
+        query, ranked, label, score = query[order], ranked[order], label[order], score[order]
+        step = np.flatnonzero((np.diff(query) != 0) | (np.diff(score) != 0)) + 1
+        start = np.searchsorted(query, query)
+        found = np.flatnonzero(label)
+        # Where the ranking of this query ends that holds this variant and what ties with it.
+        end = np.append(step, len(query))[np.searchsorted(step, found, side="right")]
+        until = np.append(0, np.cumsum(label))
+        self.design = design[query[found]]
+        self.hits = until[end] - until[start[found]]
+        ends_of_query = np.searchsorted(query, query[found], side="right")
+        self.share = 1 / (until[ends_of_query] - until[start[found]])
+        length = end - start[found]
+        item = np.repeat(np.arange(len(found)), length)
+        place = np.arange(len(item)) - np.repeat(np.cumsum(length) - length - start[found], length)
+        other = ~label[place]
+        cells = design[ranked[place[other]]], item[other]
+        shape = int(design.max()) + 1, len(found)
+        self.above = csr_array(coo_array((np.ones(len(cells[0])), cells), shape=shape))
+
+
+def mean_average_precision(rankings: Rankings, weight: np.ndarray) -> np.ndarray:
+    """Computes the mean over queries of the average precision of their rankings.
+
+    Args:
+        rankings: of the products.
+        weight: float (resamples, designs), how often a resample holds each design. A query counts
+            once for each copy of its design, and ranks its own copy's products once and those of
+            another design once for each of that design's copies. Products of two copies of a design
+            are not compared.
+
+    Returns:
+        float (resamples,); NaN where a resample has no query.
+    """
+    precision = rankings.hits / (rankings.hits + weight @ rankings.above)
+    counted = weight[:, rankings.design] * rankings.share
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray((counted * precision).sum(axis=1) / counted.sum(axis=1))
 
 
 class Confusion:
