@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from ml.core.files import read_json, replacing, write_json
 from ml.core.params import Params
-from ml.model.backbones import build_backbone, channel_statistics
+from ml.model.backbones import build_backbone, channel_statistics, feature_map
 from ml.model.luminance import gray_levels
 
 Region = tuple[float, float, float, float]  # top, bottom, left, right in shares of height and width
@@ -38,8 +38,8 @@ class EncoderParams(Params):
     input: Literal["luminance", "rgb"] = Field(
         description="whether the backbone gets the luminance of a picture or its colours"
     )
-    backbone: str = Field(description="timm name of a network with a convolutional feature map")
-    weights: str = Field(description="'imagenet', 'random' or a weights file")
+    backbone: str = Field(description="timm name of a network, such as resnet18")
+    weights: str = Field(description="'imagenet', 'random', 'hf-hub:ORG/NAME' or a weights file")
     frozen_batchnorm: bool = Field(
         description="keep the running statistics of the weights instead of each batch's"
     )
@@ -163,9 +163,7 @@ class Encoder(nn.Module):
         return (pictures - self.mean) / self.std
 
     def _features(self, prepared: torch.Tensor) -> torch.Tensor:
-        return self.backbone.forward_features(
-            prepared.contiguous(memory_format=torch.channels_last)
-        )  # type: ignore[operator]
+        return feature_map(self.backbone, prepared.contiguous(memory_format=torch.channels_last))
 
     def _pooled(
         self, prepared: torch.Tensor, features: torch.Tensor, regions: list[Region]

@@ -19,6 +19,7 @@ from ml.train.checkpoint import load_checkpoint, save_checkpoint
 from ml.train.history import History
 from ml.train.model_selection import Best, DevCurve
 from ml.train.params import load_train_params
+from ml.train.side_check import check_side
 from ml.train.train_split import TrainSplit
 from ml.train.trainer import Trainer
 from ml.train.weight_interpolation import interpolate_weights
@@ -42,6 +43,7 @@ def main(prepared: Path = PREPARED, params_file: Path = PARAMS, out: Path = TRAI
     # A second network holds the blended weights: training continues from the trained ones.
     encoder = Encoder(params.encoder.model_copy(update={"weights": "random"}))
     encoder.to(trainer.fabric.device).to(memory_format=torch.channels_last)
+    check_side(encoder, split.pictures.shape[1])
     initial = {name: value.clone() for name, value in trainer.kept.state_dict().items()}
     share = 1.0 if params.encoder.weights == "random" else params.blend
     checkpoint = out / "checkpoint.pt"
