@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from flows.local.project import Project
-from flows.registry.outside_move import refuse_outside
+from flows.registry.outside_move import named_or_champion
 from flows.registry.tracking import connect
 from flows.registry.verified_files import verified_copy
-from flows.registry.versions import CHAMPION, find_version, policy_of
+from flows.registry.versions import policy_of
 from ml.core.errors import UserError
 from ml.core.files import replacing
 
@@ -26,10 +26,7 @@ def download(project: Project, model: str, out: Path) -> Path:
             record; or a file of the model is not as the gate judged it.
     """
     client, policy = connect(project), policy_of(project)
-    champion = f"models:/{policy.models.production}@{CHAMPION}"
-    version = find_version(client, model or champion)
-    if (model or champion) == champion:
-        refuse_outside(project, client, policy)
+    version = named_or_champion(project, client, policy, model)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} is not empty: name a new folder with --out")
     with replacing(out) as beside:

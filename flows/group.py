@@ -16,10 +16,10 @@ from flows.local.source import Source
 from flows.local.temporary_import import borrowed
 from flows.local.untrained import UNTRAINED, caution, group_untrained
 from flows.registry.model_files import refuse_unusable
-from flows.registry.outside_move import refuse_outside
+from flows.registry.outside_move import named_or_champion
 from flows.registry.remote_predict import group_with
 from flows.registry.tracking import connect
-from flows.registry.versions import CHAMPION, find_version, policy_of, uri_of
+from flows.registry.versions import policy_of, uri_of
 from ml.core.errors import UserError
 from ml.serve.groups_page import write_groups
 
@@ -82,12 +82,9 @@ def group(
 def _registered(project: Project, model: str) -> str:
     """Returns the URI of the version that a person named, or of the champion."""
     client, policy = connect(project), policy_of(project)
-    champion = f"models:/{policy.models.production}@{CHAMPION}"
     try:
-        version = find_version(client, model or champion)
+        version = named_or_champion(project, client, policy, model)
         refuse_unusable(client, version)
-        if (model or champion) == champion:
-            refuse_outside(project, client, policy)
         return uri_of(version)
     except UserError as error:
         if model:

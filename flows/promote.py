@@ -78,8 +78,9 @@ def promote(by: PersonName, version: int | str = f"@{CHALLENGER}") -> dict[str, 
     notice(project, client, names)
     candidate = find_candidate(client, names, str(version))
     counts = policy_on_record(project, candidate, decision_on_record(client, candidate))
-    if differs_here(project, counts):
-        get_run_logger().warning(differs_here(project, counts))
+    differs = differs_here(project, counts)
+    if differs:
+        get_run_logger().warning(differs)
     policy = counts.policy
     # An attempt that died may have moved the alias already; only its event is missing then.
     moved = champion_without_record(client, names, candidate)

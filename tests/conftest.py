@@ -42,9 +42,10 @@ LONGEST = [
 # A test is slow if its file imports one of these packages or runs stages in a `workplace`, or if it
 # needs one of these fixtures, which make clones, train or need a detector.
 SLOW_FILE = re.compile(
-    r"^(?:from|import) (?:mlflow|playwright|prefect)\b|\bworkplace\(", re.MULTILINE
+    r"^(?:from|import) (?:browser|mlflow|playwright|prefect)\b|\bworkplace\(", re.MULTILINE
 )
 SLOW_FIXTURES = {"make_clone", "prepared", "weights"}
+VARIANTS = (sys.executable, "-m", "flows.cli")  # the command `variants`
 LONG_AGO = time.time() - 1000  # an import trusts a file that has not just changed
 SMALL = {  # params for a training of seconds
     "prepare.side": 48,
@@ -253,7 +254,7 @@ class Clone:
         self, *arguments: str, check: bool = True, timeout: float = 600
     ) -> subprocess.CompletedProcess[str]:
         """Runs `variants ARGUMENTS` with the clone's own code; see `command`."""
-        return self.python("-m", "flows.cli", *arguments, check=check, timeout=timeout)
+        return self.command(*VARIANTS, *arguments, check=check, timeout=timeout)
 
     def python(
         self, *arguments: str, check: bool = True, timeout: float = 600
@@ -290,6 +291,19 @@ class Clone:
                 f"{result.stdout}\n{result.stderr}"
             )
         return result
+
+    def start(self, log: Path, *command: str) -> subprocess.Popen[bytes]:
+        """Starts a command in the clone, in a session of its own; `log` gets what it prints."""
+        with log.open("wb") as output:
+            return subprocess.Popen(
+                command,
+                cwd=self.root,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     def git(self, *arguments: str) -> str:
         """Runs `git ARGUMENTS` in the clone and returns what it prints, without the last newline.

@@ -152,3 +152,17 @@ def restored(lived: Project) -> Registry:
         before.backup(now)
     (lived.room / FILE).unlink(missing_ok=True)  # a clone remembers what the registry has lost
     return Registry(lived, connect(lived))
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project whose registry has lived; see `lived_project`."""
+    return lived_project(tmp_path_factory.mktemp("lived") / "project")
+
+
+@pytest.fixture(name="registry")
+def restored_registry(lived: Project, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """The registry of `lived` as it was made, in whose project commands run."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(lived.root)
+    return restored(lived)

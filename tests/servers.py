@@ -3,8 +3,9 @@
 import json
 import os
 import sys
+import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,18 @@ from typing import Any
 
 from flows.local.servers import free_port, running
 
+PATIENCE = 300  # seconds for a retraining on the small shop, on a busy machine
 HOST = ["--host", "127.0.0.1", "--port"]
+
+
+def wait(done: Callable[[], bool], what: str, log: Path | None = None) -> None:
+    """Waits until `done()` is true; fails after `PATIENCE` with the end of the log."""
+    deadline = time.monotonic() + PATIENCE
+    while not done():
+        assert time.monotonic() < deadline, f"{what} took too long" + (
+            f":\n{log.read_text()[-3000:]}" if log else ""
+        )
+        time.sleep(0.5)
 
 
 def post(address: str, body: object, timeout: float = 30) -> Any:

@@ -16,11 +16,11 @@ from typing import Any
 
 import psutil
 import pytest
-from conftest import CANDIDATES, PRODUCTION, Clone
-from playwright.sync_api import Page, expect, sync_playwright
+from browser import chromium, custom_run, needs_chromium, new_page
+from conftest import CANDIDATES, PRODUCTION, VARIANTS, Clone
+from playwright.sync_api import Page, expect
 from registry import add_candidate, hollow_model
-from servers import post
-from test_pages import CHROMIUM, FLAGS, start, wait
+from servers import post, wait
 
 from flows.local.project import Project
 from flows.local.servers import free_port
@@ -31,7 +31,7 @@ from ml.promote.decision import Check, CheckKind, Decision
 
 pytestmark = [
     pytest.mark.full,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here (`make browser`)"),
+    needs_chromium,
 ]
 HALF: Interval = {"value": 0.712, "low": 0.655, "high": 0.771}
 GAIN: Interval = {"value": 0.031, "low": 0.004, "high": 0.058}
@@ -95,7 +95,7 @@ def served(
     client.log_dict(run, CHANGES, "snapshot_diff/diff.json")
     ports, log = (free_port(), free_port()), tmp_path / "ui.log"
     options = ["--mlflow-port", str(ports[0]), "--prefect-port", str(ports[1])]
-    process = start(clone, log, "ui", "--serve", *options)
+    process = clone.start(log, *VARIANTS, "ui", "--serve", *options)
     try:
         wait(lambda: "Ctrl-C ends" in log.read_text(), "variants ui --serve", log)
         yield Served(clone, f"http://127.0.0.1:{ports[1]}", process)
@@ -106,12 +106,10 @@ def served(
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        opened = browser.new_page(viewport={"width": 1100, "height": 1000})
+    with chromium() as browser:
+        opened = new_page(browser, 1100, 1000)
         opened.set_default_timeout(120_000)
         yield opened
-        browser.close()
 
 
 def test_who_approves_in_the_form_promotes_and_the_pages_end_with_their_command(
@@ -119,11 +117,7 @@ def test_who_approves_in_the_form_promotes_and_the_pages_end_with_their_command(
 ) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(f"{served.prefect}/deployments")
-    page.get_by_role("link", name="promote", exact=True).first.click()
-    page.get_by_role("button", name="Run", exact=True).click()
-    page.get_by_text("Custom run").click()
-    form = page.locator("form")
+    form = custom_run(page, served.prefect, "promote")
     expect(form).to_contain_text("Your name, for the audit trail")
     page.get_by_role("button", name="Submit").click()  # without a name
     page.wait_for_timeout(2000)

@@ -1,17 +1,18 @@
 """Pages for people fit a telephone and a desk, in the light and in the dark, without a network."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
-from test_pages import CHROMIUM, FLAGS
+from browser import needs_chromium
+from playwright.sync_api import Browser, Page
 from test_templates import render_contract, render_groups, render_header, render_report
 
 from ml.evaluate.report import HEADER_PLACE
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here")
+pytestmark = needs_chromium
+pytest_plugins = ["browser"]
 
 # The lowest contrast of a text with what is behind it, and that text: WCAG 2 asks for 4.5.
 LOWEST_CONTRAST = """() => {
@@ -39,14 +40,6 @@ LOWEST_CONTRAST = """() => {
   }
   return lowest;
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield started
-        started.close()
 
 
 def report(folder: Path) -> None:

@@ -6,38 +6,23 @@ Prefect's page starts a retraining, MLflow's page shows its run, and the report 
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import CANDIDATES, PRODUCTION, Clone, loosen_gate
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
-from servers import free_port, post
+from browser import custom_run, needs_chromium, new_page
+from conftest import CANDIDATES, PRODUCTION, VARIANTS, Clone, loosen_gate
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from servers import free_port, post, wait
 
 from flows.registry.links import run_link, runs_link
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-sync",
-]
-PATIENCE = 300  # seconds for a retraining on the small shop, on a busy machine
-
-expect.set_options(timeout=60_000)  # milliseconds: pages load slowly while another test trains
-
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="there is no chromium here (`make browser` installs it)"
-)
+pytestmark = needs_chromium
+pytest_plugins = ["browser"]
 
 
 @dataclass
@@ -73,10 +58,10 @@ def pages(
         found.prefect.rsplit(":", 1)[1],
     ]
     log = tmp_path_factory.mktemp("logs")
-    started = [start(clone, log / "ui.log", "ui", *ports)]
+    started = [clone.start(log / "ui.log", *VARIANTS, "ui", *ports)]
     try:
         wait(lambda: "Prefect  http" in (log / "ui.log").read_text(), "variants ui", log / "ui.log")
-        started.append(start(clone, log / "serve.log", "serve"))
+        started.append(clone.start(log / "serve.log", *VARIANTS, "serve"))
         wait(
             lambda: "retrain/retrain" in (log / "serve.log").read_text(),
             "variants serve",
@@ -93,20 +78,10 @@ def pages(
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A running Chromium."""
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield started
-        started.close()
-
-
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """A new page of the browser."""
-    opened = browser.new_page(viewport={"width": 1400, "height": 1200})
-    opened.set_default_timeout(60_000)
+    opened = new_page(browser)
     yield opened
     opened.close()
 
@@ -114,13 +89,8 @@ def page(browser: Browser) -> Iterator[Page]:
 @pytest.fixture(scope="module")
 def flow_run(pages: Pages, browser: Browser, shop: Path) -> str:
     """The id of the flow run of a retraining that was started on Prefect's page."""
-    opened = browser.new_page(viewport={"width": 1400, "height": 1200})
-    opened.set_default_timeout(60_000)
-    opened.goto(f"{pages.prefect}/deployments")
-    opened.get_by_role("link", name="retrain", exact=True).first.click()
-    opened.get_by_role("button", name="Run", exact=True).click()
-    opened.get_by_text("Custom run").click()
-    form = opened.locator("form")
+    opened = new_page(browser)
+    form = custom_run(opened, pages.prefect, "retrain")
     expect(form).to_contain_text("Folder or fsspec URL of the shop")
     expect(form).to_contain_text("Run although the checkout holds uncommitted changes")
     form.locator("textarea.p-textarea__control").first.fill(str(shop))
@@ -274,27 +244,3 @@ def test_a_candidate_is_approved_in_the_form_on_prefects_page_and_becomes_the_ch
         "approval": "approved by Rita",
         "started_by": "Petra",
     }
-
-
-def start(clone: Clone, log: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    """Starts `variants ARGUMENTS` in the clone, in its own session; `log` gets the output."""
-    with log.open("wb") as output:
-        return subprocess.Popen(
-            [sys.executable, "-m", "flows.cli", *arguments],
-            cwd=clone.root,
-            env=clone.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-
-
-def wait(done: Callable[[], bool], what: str, log: Path | None = None) -> None:
-    """Waits until `done()` is true; fails after `PATIENCE` with the end of the log."""
-    deadline = time.monotonic() + PATIENCE
-    while not done():
-        assert time.monotonic() < deadline, f"{what} took too long" + (
-            f":\n{log.read_text()[-2000:]}" if log else ""
-        )
-        time.sleep(0.5)

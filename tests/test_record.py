@@ -11,13 +11,12 @@ import yaml
 from conftest import CANDIDATES, PRODUCTION, set_params
 from mlflow.tracking import MlflowClient
 from prefect.logging import disable_run_logger
-from registry import FIRST, NAMES, SECOND, Registry, lived_project, restored
+from registry import FIRST, NAMES, SECOND, Registry, restored
 
 from flows.download import download as download_model
 from flows.group import _registered
 from flows.history import history, mend, verified
 from flows.local.git import git
-from flows.local.project import Project
 from flows.promote import make_champion
 from flows.registry.audit_trail import event_of, event_tags, note_event
 from flows.registry.model_files import FOLDER
@@ -31,18 +30,7 @@ from flows.rollback import roll_back
 from flows.status import status
 from ml.core.errors import UserError
 
-
-@pytest.fixture(scope="module")
-def lived(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project whose registry has lived; see `lived_project`."""
-    return lived_project(tmp_path_factory.mktemp("lived") / "project")
-
-
-@pytest.fixture
-def registry(lived: Project, monkeypatch: pytest.MonkeyPatch) -> Registry:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.chdir(lived.root)
-    return restored(lived)
+pytest_plugins = ["registry"]  # the fixtures `lived` and `registry`
 
 
 def faults(registry: Registry) -> str:
@@ -168,8 +156,11 @@ def test_a_champion_that_nobody_promoted_is_an_event_a_problem_and_is_refused(
 ) -> None:
     assert _registered(registry.project, "") == SECOND
     number = press_promote(registry)
-    with pytest.raises(UserError, match="nobody promoted it here"):
-        _registered(registry.project, "")
+    for model in ("", f"models:/{PRODUCTION}@champion", f"{PRODUCTION}@champion"):
+        with pytest.raises(UserError, match="nobody promoted it here"):
+            _registered(registry.project, model)
+        with pytest.raises(UserError, match="nobody promoted it here"):
+            download_model(registry.project, model, registry.project.room / "copy")
     for _ in range(2):
         moved = [one for one in history(registry.project) if one["what"] == "moved"]
         assert [one["version"] for one in moved] == [f"models:/{PRODUCTION}/{number}"]

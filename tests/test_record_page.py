@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
-from registry import CANDIDATES, PRODUCTION, SECOND, Registry, lived_project, restored
+from browser import chromium, needs_chromium, new_page
+from playwright.sync_api import Page, expect
+from registry import CANDIDATES, PRODUCTION, SECOND, Registry
 from servers import mlflow_served, of_its_own
-from test_pages import CHROMIUM, FLAGS
 
 from flows.group import _registered
 from flows.history import history
@@ -18,36 +17,28 @@ from flows.rollback import roll_back
 from flows.status import status
 from ml.core.errors import UserError
 
-pytestmark = [
-    pytest.mark.full,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here (`make browser`)"),
-]
+pytestmark = [pytest.mark.full, needs_chromium]
+pytest_plugins = ["registry"]
 
 
 @pytest.fixture
-def registry(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Registry:
+def refused(registry: Registry) -> Registry:
     """A registry whose third candidate the gate has refused."""
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    lived = lived_project(tmp_path_factory.mktemp("lived") / "project")
-    monkeypatch.chdir(lived.root)
-    found = restored(lived)
-    found.client.set_model_version_tag(CANDIDATES, "3", "gate", "refused")
-    return found
+    registry.client.set_model_version_tag(CANDIDATES, "3", "gate", "refused")
+    return registry
 
 
 @pytest.fixture
-def page(registry: Registry, tmp_path: Path) -> Iterator[Page]:
+def page(refused: Registry, tmp_path: Path) -> Iterator[Page]:
     """A browser's page on an MLflow server with the registry."""
-    store = f"sqlite:///{registry.project.room / 'mlflow.db'}"
+    store = f"sqlite:///{refused.project.room / 'mlflow.db'}"
     server = mlflow_served(store, tmp_path / "artifacts")
     environment = of_its_own(tmp_path / "prefect")
     with (
         running(server.command, tmp_path / "log", environment, server.ready),
-        sync_playwright() as playwright,
-        closing(playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)) as browser,
+        chromium() as browser,
     ):
-        opened = browser.new_page(viewport={"width": 1400, "height": 1000})
-        opened.set_default_timeout(60_000)
+        opened = new_page(browser)
         opened.goto(f"{server.address}/#/models/{CANDIDATES}/versions/3")
         yield opened
 

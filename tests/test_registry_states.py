@@ -20,7 +20,6 @@ from registry import (
     SECOND,
     Registry,
     hollow_model,
-    lived_project,
     restored,
 )
 
@@ -42,18 +41,7 @@ from ml.core.errors import UserError
 from ml.core.params import load_params
 from ml.evaluate.params import EvaluateParams
 
-
-@pytest.fixture(scope="module")
-def lived(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project whose registry has lived; see `lived_project`."""
-    return lived_project(tmp_path_factory.mktemp("lived") / "project")
-
-
-@pytest.fixture
-def registry(lived: Project, monkeypatch: pytest.MonkeyPatch) -> Registry:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.chdir(lived.root)
-    return restored(lived)
+pytest_plugins = ["registry"]  # the fixtures `lived` and `registry`
 
 
 @dataclass

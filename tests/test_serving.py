@@ -6,7 +6,6 @@ import io
 import json
 import os
 import re
-import shutil
 import sys
 import time
 import urllib.error
@@ -22,12 +21,12 @@ import mlflow
 import numpy as np
 import psutil
 import pytest
+from browser import chromium, needs_chromium
 from conftest import ROOT, jpeg
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from mlflow.exceptions import MlflowException
 from PIL import Image
-from playwright.sync_api import sync_playwright
 from servers import free_port
 from tiny import tiny_encoder
 
@@ -41,7 +40,6 @@ from ml.model.encoder import save_encoder
 from ml.serve.limits import Limits
 from ml.serve.predictor import TOO_LATE, Predictor
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 SIDE = 32
 ROWS = 60  # the limit of these tests, so that more products are sent quickly
 
@@ -187,19 +185,17 @@ def test_what_there_is_not_is_null(served: Served) -> None:
     assert 0 < twins[0]["score"] <= 1
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here (`make browser`)")
+@needs_chromium
 def test_a_browser_reads_the_answer(served: Served) -> None:
     """JavaScript's JSON.parse, which refuses NaN, reads what there is not as null."""
     ask = """body => fetch("/invocations", {
         method: "POST", headers: {"Content-Type": "application/json"}, body
     }).then(answer => answer.json())"""
     products = [product(product_id=7), product("/etc/passwd", product_id=None)]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as browser:
         page = browser.new_page()
         page.goto(f"{served.address}/version")
         answer = page.evaluate(ask, json.dumps({"dataframe_records": products}))
-        browser.close()
     assert answer["predictions"] == served.predict(*products)
     assert answer["predictions"][0]["score"] is None
 

@@ -3,18 +3,15 @@
 import os
 import re
 import signal
-import subprocess
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from conftest import ROOT, Clone
-from servers import post, prefect_server
+from servers import post, prefect_server, wait
 
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
-PATIENCE = 300  # seconds on a busy machine
 
 
 def recipe() -> tuple[list[str], str]:
@@ -38,25 +35,16 @@ def test_the_recipe_for_a_work_pool_runs_as_printed(
         variables = {"PREFECT_API_URL": address, "PREFECT_HOME": str(tmp_path / "home")}
         clone.environment |= variables
         log = tmp_path / "worker.log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                ["bash", "-ec", "\n".join([*setting_up, f"exec {worker}"])],
-                cwd=clone.root,
-                env=clone.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        process = clone.start(log, "bash", "-ec", "\n".join([*setting_up, f"exec {worker}"]))
         try:
-            wait(lambda: "started" in log.read_text(), log)
+            wait(lambda: "started" in log.read_text(), "the worker", log)
             nowhere = Clone(tmp_path)
             nowhere.environment |= variables
             shop = str(tmp_path / "nowhere")
             command = anywhere.replace("/data/shop", shop)
             nowhere.command("bash", "-ec", command)
             runs = f"{address}/flow_runs/filter"
-            wait(lambda: post(runs, {})[0]["state_type"] in ENDED, log)
+            wait(lambda: post(runs, {})[0]["state_type"] in ENDED, "the flow run", log)
             (run,) = post(runs, {})
             assert run["state_name"] == "Refused input", log.read_text()
             assert shop in run["state"]["message"]
@@ -64,11 +52,3 @@ def test_the_recipe_for_a_work_pool_runs_as_printed(
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-
-
-def wait(done: Callable[[], bool], log: Path) -> None:
-    """Waits until `done()` is true; fails after `PATIENCE` with the log."""
-    deadline = time.monotonic() + PATIENCE
-    while not done():
-        assert time.monotonic() < deadline, log.read_text()[-3000:]
-        time.sleep(1)

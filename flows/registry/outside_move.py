@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -12,7 +13,13 @@ from flows.registry.description import describe
 from flows.registry.people import person
 from flows.registry.problem import Problem
 from flows.registry.production import champions_on_record
-from flows.registry.versions import CHAMPION, uri_of, version_by_alias, version_by_number
+from flows.registry.versions import (
+    CHAMPION,
+    find_version,
+    uri_of,
+    version_by_alias,
+    version_by_number,
+)
 from ml.core.errors import UserError
 from ml.promote.policy import ModelNames, Policy
 
@@ -42,6 +49,24 @@ def notice(project: Project, client: MlflowClient, names: ModelNames) -> Problem
         before = version_by_number(client, names.production, facts["replaced"])
         describe(client, names, served, *([before] if before else []))
     return problem
+
+
+def named_or_champion(
+    project: Project, client: MlflowClient, policy: Policy, model: str
+) -> ModelVersion:
+    """Returns the version that a person named, or the champion if it is the one on record.
+
+    Args:
+        model: URI of a version or alias; empty: the champion.
+
+    Raises:
+        UserError: as `find_version` and `refuse_outside`.
+    """
+    champion = f"{policy.models.production}@{CHAMPION}"
+    version = find_version(client, model or champion)
+    if model.removeprefix("models:/") in ("", champion):
+        refuse_outside(project, client, policy)
+    return version
 
 
 def refuse_outside(project: Project, client: MlflowClient, policy: Policy) -> None:

@@ -14,6 +14,7 @@ from flows.registry.audit_trail import (
     own_events,
 )
 from flows.registry.problem import Problem
+from flows.registry.still_client import StillClient
 from flows.registry.trail_chain import AFTER, gaps, hash_of, named_hashes
 from flows.registry.trail_memory import remember
 from flows.registry.versions import or_none
@@ -44,6 +45,7 @@ class Fault:
 
 def check_trail(project: Project, client: MlflowClient, names: ModelNames) -> list[Fault]:
     """Returns every fault of the audit trail that nobody has accepted, and remembers the trail."""
+    client = StillClient(client)
     known = remember(project, client, names)
     found = _copies(client, names)
     for name in dict.fromkeys((names.production, names.candidates)):
