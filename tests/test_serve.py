@@ -10,9 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from conftest import Clone
-from servers import free_port, prefect_server
-from test_pages import start, wait
+from conftest import VARIANTS, Clone
+from servers import free_port, prefect_server, wait
 
 from flows.serve import FLOWS, refuse_silent, schedule_of
 from ml.core.errors import UserError
@@ -101,7 +100,7 @@ def test_serving_outlives_an_outage_of_the_server_without_a_traceback(
     clone.environment |= {"PREFECT_CLIENT_MAX_RETRIES": "0", "PYTHONUNBUFFERED": "1"}
     with prefect_server(tmp_path) as address:
         clone.environment["PREFECT_API_URL"] = address
-        process = start(clone, log, "serve")
+        process = clone.start(log, *VARIANTS, "serve")
         wait(lambda: "retrain/retrain" in log.read_text(), "variants serve", log)
     try:
         wait(lambda: "Failed the last 3 attempts" in log.read_text(), "the outage", log)
