@@ -70,8 +70,9 @@ def test_a_recoloured_shop_shows_the_colourways_of_a_design_in_one_pose(
 ) -> None:
     generate_shop(tmp_path / "shop", SMALL, SEED, recoloured=True)
     recoloured = contents(tmp_path / "shop")
-    assert {name: recoloured[name] for name in ("catalog.csv", "pairs.csv")} == {
-        name: contents(small)[name] for name in ("catalog.csv", "pairs.csv")
+    tables = ("catalog.csv", "pairs.csv", "blocks.csv")
+    assert {name: recoloured[name] for name in tables} == {
+        name: contents(small)[name] for name in tables
     }
     pairs = table(small, "pairs")
     variants = pairs[(pairs["color_variants"] == "1") & (pairs["confidence"] != "low")]

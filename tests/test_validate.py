@@ -297,3 +297,40 @@ def test_the_suites_are_committed_as_readable_files_with_a_severity_and_a_hint_f
             assert rule["severity"] in ("critical", "warning")
             assert rule["description"]
             assert rule["meta"]["hint"]
+
+
+def test_a_block_with_a_product_that_nobody_assigned_is_left_out_with_a_warning(
+    contract: Contract, own_shop: Path
+) -> None:
+    catalog = pd.read_csv(own_shop / "catalog.csv", dtype=str)
+    keys = catalog[["brand", "gender", "article_type"]].agg("/".join, axis=1)
+    first, second = (catalog.loc[keys == key, "product_id"].tolist() for key in keys.unique()[:2])
+    rows = [*first, *second[1:], "gone"]
+    table = pd.DataFrame({"product_id": rows, "design": "1"})
+    table.to_csv(own_shop / "blocks.csv", index=False)
+    unsure = pd.DataFrame({"left": [first[0], second[1]], "right": [first[1], second[2]]})
+    unsure.to_csv(own_shop / "blocks_unsure_pairs.csv", index=False)
+    failed = contract.check(own_shop)
+    rule = failed["every product of a complete block is assigned to a design"]
+    assert (rule["severity"], rule["products"]) == ("warning", [[second[0]]])
+    rule = failed["all products of complete blocks are usable products of the catalogue"]
+    assert rule["products"] == [["gone"]]
+    kept = read_table(Path("artifacts/validate/blocks.parquet"))
+    assert sorted(kept["product_id"]) == sorted(first)
+    kept = read_table(Path("artifacts/validate/blocks_unsure_pairs.parquet"))
+    assert kept.to_numpy().tolist() == [first[:2]]
+
+
+def test_blocks_of_another_catalogue_are_refused(contract: Contract, own_shop: Path) -> None:
+    (own_shop / "blocks.csv").write_text("product_id,design\nx,1\ny,1\n")
+    assert "do the blocks belong to this catalogue?" in contract.refusal(own_shop)
+
+
+def test_a_shop_without_complete_blocks_has_empty_tables(
+    contract: Contract, own_shop: Path
+) -> None:
+    for name in ("blocks", "blocks_unsure_pairs"):
+        (own_shop / f"{name}.csv").unlink(missing_ok=True)
+    contract.check(own_shop)
+    for name in ("blocks", "blocks_unsure_pairs"):
+        assert len(read_table(Path(f"artifacts/validate/{name}.parquet"))) == 0

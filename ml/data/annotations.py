@@ -87,7 +87,7 @@ def build_annotations(products: pd.DataFrame, pairs: pd.DataFrame) -> Annotation
     label = usable["color_variants"].to_numpy(int) == 1
     design = components(len(indices), left[label], right[label])
     block = block_numbers(products.iloc[indices])
-    first, second = _within(block)
+    first, second = pairs_within(block)
     excluded = {frozenset(pair) for pair in zip(*ends(doubtful), strict=True)}
     keep = np.array(
         [frozenset(pair) not in excluded for pair in zip(first, second, strict=True)], dtype=bool
@@ -123,7 +123,7 @@ def components(count: int, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return connected_components(graph, directed=False)[1]
 
 
-def _within(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def pairs_within(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns all pairs of positions that share a block, in a stable order."""
     lefts, rights = [np.zeros(0, int)], [np.zeros(0, int)]
     for value in np.unique(block):

@@ -16,3 +16,15 @@ METRICS = {  # name of every reported metric, in order → its description
     "cgacc": "designs recovered exactly",
     "cg_precision": "groups that are exactly a design",
 }
+
+COMPLETE_METRICS = {  # name of every metric of complete blocks, in order → its description
+    "group_precision": "groups of two or more products that hold one design only",
+    "designs_exact": "designs of two or more products that are exactly one group",
+    "designs_joined": "designs of two or more products whose products are all in one group",
+    "pair_precision": "pairs of products of one group that are variants",
+    "pair_recall": "pairs of variants that are in one group",
+    "bcubed_precision": "of a product's group, the share that is of its design (B-cubed)",
+    "bcubed_recall": "of a product's design, the share that is in its group (B-cubed)",
+    "block_ap": "average precision over all pairs",
+    "ece": "expected calibration error of the score over all pairs, 0 at best",
+}

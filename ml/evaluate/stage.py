@@ -19,6 +19,8 @@ from ml.data.annotations import Annotations, build_annotations
 from ml.data.blocks import block_numbers, relative_to_block
 from ml.evaluate.baselines import BASELINES
 from ml.evaluate.bootstrap import Resamples, interval
+from ml.evaluate.complete_blocks import CompleteBlocks, build_complete_blocks
+from ml.evaluate.complete_evaluation import CompleteEvaluation
 from ml.evaluate.error_analysis import analyse_errors
 from ml.evaluate.evaluation import Evaluation, similarities
 from ml.evaluate.metric_words import Interval
@@ -26,9 +28,12 @@ from ml.evaluate.metrics import average_precision
 from ml.evaluate.params import EvaluateParams
 from ml.evaluate.report import write_report
 from ml.evaluate.segments import segments
+from ml.grouping.calibration import Calibration
+from ml.grouping.grouping import Grouping
 from ml.pages.contact_sheet import draw_sheet
 
 CURVE_POINTS = 200  # of each precision-recall curve, for plotting
+COMPLETE_TABLES = ("blocks", "blocks_unsure_pairs")
 NO_CURVE = pd.DataFrame({"embedding": [], "recall": [], "precision": []})
 
 
@@ -39,11 +44,13 @@ class Split:
     Attributes:
         indices: int (products of the split,), their positions in the products table.
         annotations: of these products.
+        complete: complete blocks of these products.
         params: of the evaluation.
     """
 
     indices: np.ndarray
     annotations: Annotations
+    complete: CompleteBlocks
     params: EvaluateParams
 
     @property
@@ -77,6 +84,7 @@ def main(
     params = load_params("evaluate", EvaluateParams, params_file)
     exact(read_json(model / "encoder.json")["threads"])
     products, pairs = (read_table(prepared / f"{name}.parquet") for name in ("products", "pairs"))
+    blocks = [read_table(validated / f"{name}.parquet") for name in COMPLETE_TABLES]
     pictures = np.load(prepared / "images.npy", mmap_mode="r")
     embeddings = relative_to_block(
         np.load(embedded / "embeddings.npy"), block_numbers(products), params.block_prior
@@ -84,7 +92,9 @@ def main(
     splits = {}
     for name in ("dev", "test"):
         indices = np.flatnonzero(products["split"] == name)
-        splits[name] = Split(indices, build_annotations(products.iloc[indices], pairs), params)
+        own = products.iloc[indices]
+        annotations, complete = build_annotations(own, pairs), build_complete_blocks(own, *blocks)
+        splits[name] = Split(indices, annotations, complete, params)
     dev, test = splits["dev"], splits["test"]
     reason = why_not({name: one.annotations for name, one in splits.items()})
     metrics: dict[str, Any] = {
@@ -116,6 +126,8 @@ def main(
             metrics["model"] = chosen_on_dev(on_dev)
     if similarity is None:
         similarity = similarities(embeddings[test.annotated], test.annotations.block_pairs)
+    if any(one.complete.measurable for one in splits.values()):
+        metrics["complete_blocks"] = on_complete_blocks(splits, embeddings, metrics["model"])
     write_json(out / "metrics.json", metrics)
     write_json(out / "summary.json", summary_of(metrics))
     write_json(out / "grouping.json", grouping_of(metrics, params))
@@ -174,6 +186,32 @@ def measure(on_dev: Evaluation, on_test: Evaluation) -> dict[str, Any]:
         entry[name] = one.metrics(on_dev.best_threshold)
         entry[name]["ece"] = one.calibration_error(on_dev.calibration)
     return entry
+
+
+def on_complete_blocks(
+    splits: dict[str, Split], embeddings: np.ndarray, model: dict[str, Any]
+) -> dict[str, Any]:
+    """Measures the model on the complete blocks of each split that has pairs of both kinds.
+
+    Args:
+        splits: name → split.
+        embeddings: float (products, size), those of the model, for the whole products table.
+        model: its "threshold" and "calibration".
+
+    Returns:
+        Split → {"blocks", "products", "pairs", "variants" (numbers), "metrics": {metric: {"value",
+        "low", "high"}}}.
+    """
+    found = {}
+    calibration = Calibration(**model["calibration"]) if model["calibration"] else None
+    for name, one in splits.items():
+        if one.complete.measurable:
+            own = embeddings[one.indices[one.complete.indices]]
+            params = one.params
+            measured = CompleteEvaluation(own, one.complete, params.resamples, params.seed)
+            group = Grouping(own, one.complete.block, params.grouping).cut(model["threshold"])
+            found[name] = measured.facts() | {"metrics": measured.metrics(group, calibration)}
+    return found
 
 
 def on_segments(

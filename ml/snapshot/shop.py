@@ -1,7 +1,7 @@
 """Reads shops in the public data format.
 
-A shop is a folder or fsspec URL with a catalogue, pictures and, optionally, annotated pairs, a list
-of further pictures, and a description of how to read these tables.
+A shop is a folder or fsspec URL with a catalogue, pictures and, optionally, annotated pairs,
+complete blocks, a list of further pictures, and a description of how to read these tables.
 """
 
 import errno
@@ -14,17 +14,37 @@ import fsspec
 import pandas as pd
 
 from ml.core.errors import UserError
-from ml.data.schema import CATALOG_COLUMNS, PAIR_COLUMNS, PICTURE_COLUMNS
+from ml.data.schema import (
+    CATALOG_COLUMNS,
+    COMPLETE_BLOCK_COLUMNS,
+    PAIR_COLUMNS,
+    PICTURE_COLUMNS,
+    UNSURE_PAIR_COLUMNS,
+)
 from ml.snapshot.column_names import NOTHING
 from ml.snapshot.description import ShopDescription, read_description, rename, suggestion
 from ml.snapshot.folding import fold_table
-from ml.snapshot.shop_checks import Log, check_catalog, check_pairs, check_pictures
+from ml.snapshot.shop_checks import (
+    Log,
+    check_blocks,
+    check_catalog,
+    check_pairs,
+    check_pictures,
+    check_unsure_pairs,
+)
 from ml.snapshot.shop_paths import inside, refuse_credentials, refuse_links
 from ml.snapshot.tables import read_csv, read_parquet
 
 FORMAT = "see docs/data-format.md"
 NO_FILE = (errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG)
 KEYS = ("product_id", "left", "right")  # columns that hold ids of products
+TABLES = {  # name of each table of a shop → the columns that it needs
+    "catalog": CATALOG_COLUMNS,
+    "pairs": PAIR_COLUMNS,
+    "pictures": PICTURE_COLUMNS,
+    "blocks": COMPLETE_BLOCK_COLUMNS,
+    "blocks_unsure_pairs": UNSURE_PAIR_COLUMNS,
+}
 
 
 @dataclass(frozen=True)
@@ -39,12 +59,18 @@ class Shop:
         pictures: all pictures of the products that have several (product_id, image, role: text;
             position: Int32, from 1), sorted by product and position, or None if the shop lists
             none.
+        blocks: products of complete blocks (product_id, design: text, none missing; all others
+            text), or None if the shop has none.
+        unsure_pairs: pairs of these products that could not be decided (left, right: text, none
+            missing), or None.
     """
 
     source: str
     catalog: pd.DataFrame
     pairs: pd.DataFrame | None
     pictures: pd.DataFrame | None
+    blocks: pd.DataFrame | None
+    unsure_pairs: pd.DataFrame | None
     fs: Any
     root: str
 
@@ -111,22 +137,24 @@ def open_shop(source: str, columns: dict[str, str] | None = None, log: Log = pri
     folder = _Folder(source, fs, root, ShopDescription(), columns or {}, log)
     folder.description = read_description(folder.content("shop.yaml"), source)
     folder.columns = folder.description.columns | folder.columns
-    read = [folder.table(name) for name in ("catalog", "pairs", "pictures")]
-    if read[0] is None:
+    read = {name: folder.table(name) for name in TABLES}
+    if read["catalog"] is None:
         raise UserError(f"the shop '{source}' has no catalog.csv or catalog.parquet ({FORMAT})")
     folder.refuse_unknown_columns()
-    catalog, pairs, pictures = (
-        None if one is None else folder.named(name, one, alone=read[2] is None)
-        for name, one in zip(("catalog", "pairs", "pictures"), read, strict=True)
+    catalog, pairs, pictures, blocks, unsure = (
+        None if one is None else folder.named(name, one, alone=read["pictures"] is None)
+        for name, one in read.items()
     )
     assert catalog is not None
     pictures = None if pictures is None else check_pictures(pictures, source)
     catalog = check_catalog(catalog, pictures, source, log)
     pairs = None if pairs is None else check_pairs(pairs, source)
+    blocks = None if blocks is None else check_blocks(blocks, source)
+    unsure = None if unsure is None else check_unsure_pairs(unsure, blocks, source)
     if pictures is not None:
         pictures = pictures[pictures["product_id"].isin(catalog["product_id"])]
         pictures = pictures.reset_index(drop=True)
-    return Shop(source, catalog, pairs, pictures, fs, root)
+    return Shop(source, catalog, pairs, pictures, blocks, unsure, fs, root)
 
 
 @dataclass
@@ -181,16 +209,15 @@ class _Folder:
         """A table with the columns' names of the format, and folded values.
 
         Args:
-            name: catalog, pairs or pictures.
+            name: of the table, one of `TABLES`.
             table: the table, as `table` returns it.
             alone: whether there is no list of pictures, so that the catalogue must name them.
 
         Raises:
             UserError: the table lacks columns.
         """
-        needed = {"catalog": CATALOG_COLUMNS, "pairs": PAIR_COLUMNS, "pictures": PICTURE_COLUMNS}
-        table = rename(table, self.columns, needed[name], name)
-        missing = [column for column in needed[name] if column not in table.columns]
+        table = rename(table, self.columns, TABLES[name], name)
+        missing = [column for column in TABLES[name] if column not in table.columns]
         if name == "catalog" and not alone:
             missing = [column for column in missing if column != "image"]
         if missing:

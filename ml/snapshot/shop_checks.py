@@ -1,11 +1,11 @@
-"""Checks the tables of a shop: its catalogue, its annotated pairs and its list of pictures."""
+"""Checks the tables of a shop: catalogue, annotated pairs, complete blocks, list of pictures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
 from ml.core.errors import UserError
-from ml.data.schema import BLOCK
+from ml.data.schema import BLOCK, COMPLETE_BLOCK_COLUMNS, UNSURE_PAIR_COLUMNS
 from ml.snapshot.shop_paths import inside, is_web
 
 LABELS = {
@@ -93,3 +93,60 @@ def check_pairs(table: pd.DataFrame, source: str) -> pd.DataFrame:
         )
     table["color_variants"] = labels.astype("Int8")
     return table.reset_index(drop=True)
+
+
+def check_blocks(table: pd.DataFrame, source: str) -> pd.DataFrame:
+    """Checks the products of complete blocks.
+
+    Raises:
+        UserError: a product or its design is missing, or a product comes twice; the message gives
+            the line.
+    """
+    _refuse_blanks(table, "blocks", COMPLETE_BLOCK_COLUMNS, source)
+    twice = table.index[table["product_id"].duplicated()]
+    if len(twice):
+        name = str(table.at[twice[0], "product_id"])
+        first = table.index[table["product_id"] == name][0]
+        raise UserError(
+            f"blocks of '{source}', {table.index.name} {twice[0]}: product '{name}' is assigned to "
+            f"a design in {table.index.name} {first} already: keep one of the two"
+        )
+    return table.reset_index(drop=True)
+
+
+def check_unsure_pairs(
+    table: pd.DataFrame, blocks: pd.DataFrame | None, source: str
+) -> pd.DataFrame:
+    """Checks the pairs of complete blocks that could not be decided.
+
+    Args:
+        table: left, right.
+        blocks: the products of complete blocks; None: the shop has none.
+        source: of the shop, for messages.
+
+    Raises:
+        UserError: a product is missing or in no complete block, or both are one product; the
+            message gives the line.
+    """
+    _refuse_blanks(table, "blocks_unsure_pairs", UNSURE_PAIR_COLUMNS, source)
+    known = set() if blocks is None else set(blocks["product_id"])
+    for line, left, right in table[["left", "right"]].itertuples():
+        where = f"blocks_unsure_pairs of '{source}', {table.index.name} {line}"
+        if left == right:
+            raise UserError(f"{where}: '{left}' is paired with itself: leave the row out")
+        for name in (left, right):
+            if name not in known:
+                raise UserError(
+                    f"{where}: the table blocks does not have the product '{name}': correct the "
+                    "id, assign the product to a design there, or leave the row out"
+                )
+    return table.reset_index(drop=True)
+
+
+def _refuse_blanks(table: pd.DataFrame, name: str, columns: Sequence[str], source: str) -> None:
+    """Raises UserError if a value of these columns is missing."""
+    for line in table.index[table[list(columns)].isna().any(axis=1)][:1]:
+        raise UserError(
+            f"{name} of '{source}', {table.index.name} {line}: {' and '.join(columns)} must be "
+            "filled in"
+        )

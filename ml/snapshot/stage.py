@@ -75,7 +75,8 @@ def import_shop(
 
     It writes catalog.parquet (the shop's columns and sha256, sorted by product_id), pairs.parquet
     (sorted; only if the shop has pairs), pictures.parquet (with sha256; only if the shop lists
-    further pictures) and images/SHA256. If a picture is missing, its sha256 is None, which the data
+    further pictures), blocks.parquet and blocks_unsure_pairs.parquet (sorted; only if the shop has
+    complete blocks) and images/SHA256. If a picture is missing, its sha256 is None, which the data
     contract reports. The order of rows in the shop does not matter.
 
     Args:
@@ -108,9 +109,14 @@ def import_shop(
             stamps, found = _collect(shop, images, index, files, fetched, log)
         names = {image: digests.sha256 for image, digests in found.items()}
         write_table(beside / "catalog.parquet", _with_names(catalog, names))
-        if shop.pairs is not None and len(shop.pairs):
-            pairs = shop.pairs.sort_values(["left", "right"], kind="stable", ignore_index=True)
-            write_table(beside / "pairs.parquet", pairs)
+        for name, table, order in (
+            ("pairs", shop.pairs, ["left", "right"]),
+            ("blocks", shop.blocks, ["product_id"]),
+            ("blocks_unsure_pairs", shop.unsure_pairs, ["left", "right"]),
+        ):
+            if table is not None and len(table):
+                ordered = table.sort_values(order, kind="stable", ignore_index=True)
+                write_table(beside / f"{name}.parquet", ordered)
         if shop.pictures is not None and len(shop.pictures):
             write_table(beside / "pictures.parquet", _with_names(shop.pictures, names))
         written = files.facts() if memory is None or memory.stays else index.written

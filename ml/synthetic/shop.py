@@ -1,4 +1,4 @@
-"""Generates a whole shop: catalogue, pictures, annotated pairs."""
+"""Generates a whole shop: catalogue, pictures, annotated pairs, complete blocks."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -31,6 +31,7 @@ CATALOG = [
     "season",
 ]
 PAIRS = ["left", "right", "color_variants", "confidence", "annotator"]
+BLOCKS = ["product_id", "design"]
 
 
 def generate_shop(
@@ -46,7 +47,8 @@ def generate_shop(
     shop after a delivery of new goods.
 
     Args:
-        folder: a new or empty folder; catalog.csv, pairs.csv and images/ are written into it.
+        folder: a new or empty folder; catalog.csv, pairs.csv, blocks.csv and images/ are written
+            into it.
         products: number of products, at least 1.
         seed: at least 0.
         progress: it is called with 1 after each picture.
@@ -85,12 +87,14 @@ def _write(
 ) -> None:
     rows: list[tuple[str, ...]] = []
     pairs: list[tuple[str, str, int, str, str]] = []
+    designs: list[tuple[str, str]] = []
     for number, first, block in _blocks(products, seed):
         ids = [product_id(first + place, seed) for place in range(len(block.items))]
         sold = min(len(ids), products - first)
         for place in range(sold):
             random = np.random.default_rng([seed, 2, first + place])
             rows.append(_row(block, place, ids[place], random))
+            designs.append((ids[place], f"{number}.{block.items[place].design}"))
             if recoloured:
                 random = np.random.default_rng([seed, 3, number, block.items[place].design])
             (folder / "images" / f"{ids[place]}.jpg").write_bytes(
@@ -109,7 +113,11 @@ def _write(
                         "generator",
                     )
                 )
-    for name, columns, table in (("catalog", CATALOG, rows), ("pairs", PAIRS, pairs)):
+    for name, columns, table in (
+        ("catalog", CATALOG, rows),
+        ("pairs", PAIRS, pairs),
+        ("blocks", BLOCKS, designs),
+    ):
         frame = pd.DataFrame(table, columns=columns)
         frame.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n", encoding="utf-8")
 

@@ -14,15 +14,18 @@ from ml.core.paths import CONTRACT, PARAMS, PREVIOUS, REFUSED_ROWS, SNAPSHOT, VA
 from ml.data.annotations import repeated
 from ml.data.blocks import fill_unknown
 from ml.data.schema import BLOCK, CATALOG_COLUMNS
+from ml.validate.complete_blocks import complete_blocks, describe_blocks
 from ml.validate.contract import broken, check_contract
 from ml.validate.contract_page import write_contract_page
 from ml.validate.contradictions import contradicts
 from ml.validate.image_checks import inspect_pictures
 from ml.validate.split import PROVES, SPLITS, choose_split_by, split_products, words_of
 
-NO_PAIRS = pd.DataFrame(
-    {"left": [], "right": [], "color_variants": [], "confidence": []}, dtype=str
-)
+OPTIONAL = {  # tables that a snapshot may lack → their columns
+    "pairs": ["left", "right", "color_variants", "confidence"],
+    "blocks": ["product_id", "design"],
+    "blocks_unsure_pairs": ["left", "right"],
+}
 
 
 class ValidateParams(Params):
@@ -60,8 +63,9 @@ def main(
 ) -> None:
     """Checks the snapshot against the Great Expectations suites, and stops at critical failures.
 
-    Writes contract.html, contract.json, products.parquet, pairs.parquet, quarantine.parquet and
-    split.json; of a refused snapshot only the first two, and refused_rows.json.
+    Writes contract.html, contract.json, products.parquet, pairs.parquet, blocks.parquet,
+    blocks_unsure_pairs.parquet, quarantine.parquet and split.json; of a refused snapshot only the
+    first two, and refused_rows.json.
     """
     params = load_params("validate", ValidateParams, params_file)
     if not (snapshot / "catalog.parquet").is_file():
@@ -69,10 +73,11 @@ def main(
             f"there is no snapshot in {snapshot}: make one with `variants snapshot SHOP`"
         )
     catalog = read_table(snapshot / "catalog.parquet")
-    pairs = (
-        read_table(snapshot / "pairs.parquet")
-        if (snapshot / "pairs.parquet").is_file()
-        else NO_PAIRS
+    pairs, blocks, unsure = (
+        read_table(snapshot / f"{name}.parquet")
+        if (snapshot / f"{name}.parquet").is_file()
+        else pd.DataFrame(columns=columns, dtype=str)
+        for name, columns in OPTIONAL.items()
     )
     earlier = read_json(previous)
     by = earlier.get("split_by") or choose_split_by(catalog)
@@ -83,8 +88,10 @@ def main(
     tables = {"products": describe_products(catalog, split), "pictures": pictures}
     if len(pairs):
         tables["pairs"] = describe_pairs(pairs, catalog, known, split)
+    if len(blocks):
+        tables["blocks"] = describe_blocks(blocks, catalog, known)
     naming = {"products": list(CATALOG_COLUMNS), "pictures": ["product_id", "image", "reason"]}
-    naming["pairs"] = ["left", "right", "color_variants", "confidence"]
+    naming |= OPTIONAL
     limits = contract_limits(params, earlier["products"])
     rules = check_contract(tables, naming, limits, contract)
     failures, warnings = broken(rules, "critical"), broken(rules, "warning")
@@ -97,6 +104,9 @@ def main(
     if failures:
         raise UserError("the snapshot breaks the data contract:\n  " + "\n  ".join(failures))
     accept(catalog.assign(split=split), pairs, pictures, out)
+    whole = complete_blocks(blocks, catalog, known)
+    write_table(out / "blocks.parquet", whole)
+    write_table(out / "blocks_unsure_pairs.parquet", among(unsure, set(whole["product_id"])))
     counts = {name: int((split == name).sum()) for name in SPLITS}
     write_json(out / "split.json", {"by": by, "proves": PROVES[by], "products": counts})
 
@@ -127,12 +137,15 @@ def accept(catalog: pd.DataFrame, pairs: pd.DataFrame, pictures: pd.DataFrame, o
     usable = pictures["usable"].to_numpy(bool)
     write_table(out / "products.parquet", fill_unknown(catalog[usable]))
     known = set(catalog.loc[usable, "product_id"])
-    write_table(
-        out / "pairs.parquet", pairs[pairs["left"].isin(known) & pairs["right"].isin(known)]
-    )
+    write_table(out / "pairs.parquet", among(pairs, known))
     write_table(
         out / "quarantine.parquet", pictures.loc[~usable, ["product_id", "image", "reason"]]
     )
+
+
+def among(pairs: pd.DataFrame, known: set[str]) -> pd.DataFrame:
+    """Returns the pairs (left, right) of which both products are known."""
+    return pairs[pairs["left"].isin(known) & pairs["right"].isin(known)]
 
 
 def contract_limits(params: ValidateParams, previous: int | None) -> dict[str, object]:
