@@ -25,6 +25,7 @@ from benchmarks import grouping as benchmark
 from ml.core.errors import UserError
 from ml.core.files import read_json, read_table
 from ml.data.blocks import block_numbers
+from ml.evaluate.metric_words import COMPLETE_METRICS
 from ml.grouping.grouping import CLUSTERINGS, ClusteringName, Grouping
 from ml.serve.predictor import Predictor
 from ml.validate.split import split_products
@@ -105,6 +106,17 @@ def test_prepared_arrays_are_uint8_memory_maps_with_a_row_for_each_product(done:
     assert (products["split"] == split_products(products, "brand")).all()
     assert read_json(done / "artifacts/validate/split.json")["by"] == "brand"
     assert set(products["split"]) == {"train", "dev", "test"}
+
+
+def test_complete_blocks_are_measured_and_reported_with_every_product(done: Path) -> None:
+    products = read_table(done / "artifacts/prepare/products.parquet")
+    found = read_json(done / "artifacts/evaluate/metrics.json")["complete_blocks"]
+    for split in ("dev", "test"):  # the generated shop assigns every product
+        assert found[split]["products"] == (products["split"] == split).sum()
+        assert found[split]["metrics"].keys() == COMPLETE_METRICS.keys()
+        assert all(0 <= one["value"] <= 1 for one in found[split]["metrics"].values())
+    report = html.unescape((done / "artifacts/evaluate/report.html").read_text(encoding="utf-8"))
+    assert all(words in report for words in COMPLETE_METRICS.values())
 
 
 def test_no_design_is_in_two_splits(done: Path) -> None:

@@ -19,7 +19,7 @@ from plotly.offline import get_plotlyjs
 
 from ml.data.annotations import Annotations
 from ml.evaluate.error_analysis import ErrorAnalysis, Mistake
-from ml.evaluate.metric_words import METRICS, Interval
+from ml.evaluate.metric_words import COMPLETE_METRICS, METRICS, Interval
 from ml.grouping.calibration import Calibration, reliability
 from ml.pages.html import picture_url, product_card, write_page
 
@@ -102,6 +102,12 @@ def write_report(
         metrics=metrics,
         tables=_tables(metrics),
         columns=METRICS,
+        complete={
+            split: metrics["complete_blocks"][split]
+            for split in ("test", "dev")
+            if split in metrics.get("complete_blocks", {})
+        },
+        complete_columns=COMPLETE_METRICS,
         chart=_precision_recall(curves) if len(curves) else None,
         histogram=_histogram(annotations.block_pairs.label, similarity, threshold)
         if len(annotations.block_pairs)
