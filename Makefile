@@ -58,7 +58,7 @@ constraints: ## Write constraints.txt anew from pyproject.toml (5 minutes)
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
 	$(PYTHON) -m venv "$$folder" && \
 	"$$folder/bin/python" -m pip install -qq --disable-pip-version-check \
-	  --editable '.[dev,s3]' && \
+	  --editable '.[dev,s3,backbones]' && \
 	"$$folder/bin/python" -m pip freeze --exclude-editable > "$$folder/versions" && \
 	{ echo "# Every version. Written by \`make constraints\` from pyproject.toml."; \
 	  LC_ALL=C sort -f "$$folder/versions"; } > constraints.txt

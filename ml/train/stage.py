@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from safetensors.torch import save
 
 from ml.core.device import exact
 from ml.core.files import read_json, read_table, remove
@@ -95,6 +96,7 @@ def main(prepared: Path = PREPARED, params_file: Path = PARAMS, out: Path = TRAI
         "prepare": read_json(prepared / "prepare.json"),
         "threads": params.threads,
         "epoch": best.kept["epoch"],
+        "initial_weights_sha256": weights_digest(initial),
     }
     save_encoder(encoder, facts, out)
     remove(checkpoint)
@@ -112,3 +114,14 @@ def load_split(prepared: Path) -> TrainSplit:
 def digest(products: pd.DataFrame) -> str:
     """Hashes the products table, whose picture hashes and boxes determine the arrays."""
     return hashlib.sha256(json.dumps(products.to_dict("list"), default=str).encode()).hexdigest()
+
+
+def weights_digest(state: dict[str, torch.Tensor]) -> str:
+    """Hashes the tensors of a backbone, so that the record tells from which weights it began.
+
+    Args:
+        state: the state of an encoder, by names such as "backbone.conv_stem.weight".
+    """
+    own = {name: value for name, value in state.items() if name.startswith("backbone.")}
+    content = save({name: value.cpu().contiguous() for name, value in own.items()})
+    return hashlib.sha256(content).hexdigest()
