@@ -279,7 +279,13 @@ def make_model(job: Job) -> None:
     save_encoder(encoder, {"prepare": how.model_dump()}, job.model)
     write_json(
         job.model / "grouping.json",
-        {"threshold": 0.2, "method": "average", "block_prior": 20, "calibration": None},
+        {
+            "threshold": 0.2,
+            "method": "average",
+            "block_prior": 20,
+            "calibration": None,
+            "publish": None,
+        },
     )
     export_encoder(encoder, job.model / "encoder.onnx", crops)
 

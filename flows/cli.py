@@ -475,6 +475,8 @@ def group(
     """Finds the colour variants of a whole catalogue.
 
     Each group holds the products of one design. groups.csv is for programs, groups.html for people.
+    Its column band says what to do: `publish` a group whose score promises the wanted precision
+    (evaluate.precision), `review` one with less, `leave` a product alone.
     """
     refuse_credentials(source)
     _with_prefect(find_project())
@@ -484,7 +486,8 @@ def group(
         source=source, out=str(out.resolve()), model=model, columns=parse_columns(columns)
     )
     print(
-        f"{result['groups']} groups hold {result['grouped']} of {result['products']} products: "
+        f"{result['groups']} groups hold {result['grouped']} of {result['products']} products, "
+        f"{result['published']} to publish and {result['groups'] - result['published']} to review: "
         f"{result['out']}/groups.html"
     )
     if result["caution"]:

@@ -36,8 +36,8 @@ def group(
 
     Args:
         source: Folder or fsspec URL of the shop, without password or token.
-        out: Folder for the results: groups.csv (product_id, group, score, problem), and groups.html
-            for people.
+        out: Folder for the results: groups.csv (product_id, group, score, band, problem), and
+            groups.html for people.
         model: A registered model such as models:/color-variants/3, or "untrained" for first groups
             by an encoder that was never trained. Empty: the champion.
         columns: The shop's names of columns and the public format's, such as {"sku": "product_id"}.
@@ -45,8 +45,8 @@ def group(
     Returns:
         {"model": URI of the version, or "untrained", "caution": what groups of the untrained
         encoder are worth, empty for a registered model, "products": number of products, "groups":
-        number of groups of two or more, "grouped": number of products in them, "unreadable":
-        number of pictures that cannot be read, "out": folder}.
+        number of groups of two or more, "published": number of those to publish, "grouped": number
+        of products in groups, "unreadable": number of pictures that cannot be read, "out": folder}.
 
     Raises:
         UserError: there is no such model, or the shop is refused.
@@ -66,7 +66,7 @@ def group(
         )
         counts = write_groups(shop.products, found, words or uri, folder)
     create_markdown_artifact(
-        f"# {counts['groups']} groups\n\n"
+        f"# {counts['groups']} groups, {counts['published']} of them to publish\n\n"
         f"{counts['grouped']} of {counts['products']} products; see {code(folder)}.\n\n"
         f"By {plain(words or uri)}.",
         key="groups",

@@ -69,7 +69,7 @@ class ColorVariants(PythonModel):
 
         Returns:
             One row for each product, in the order of the input: product_id as given (if given),
-            group, score and problem (see `ml.serve.predictor.Predictor.group`), with None for what
+            group, score, band and problem (see `ml.serve.predictor.Predictor.group`), with None for what
             there is not; or the columns of its embedding, relative to the blocks of this table.
 
         Raises:

@@ -144,13 +144,13 @@ def test_metrics_do_not_depend_on_how_resamples_are_chunked(
     embeddings = np.random.default_rng(0).normal(size=(len(annotations.indices), 3))
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
     whole = Evaluation(embeddings, Resamples(annotations, 40, 0))
-    error = whole.calibration_error(Calibration(4.0, -2.0))
+    error = whole.calibration_error(Calibration(4.0, -2.0, 0.1))
     monkeypatch.setattr("ml.evaluate.bootstrap.CHUNK", 1)
     monkeypatch.setattr("ml.evaluate.bootstrap.KEPT", 0)
     chunked = Evaluation(embeddings, Resamples(annotations, 40, 0))
     for name in METRICS:
         np.testing.assert_allclose(chunked.draws(name, 0.3), whole.draws(name, 0.3))
-    assert chunked.calibration_error(Calibration(4.0, -2.0)) == pytest.approx(error)
+    assert chunked.calibration_error(Calibration(4.0, -2.0, 0.1)) == pytest.approx(error)
 
 
 def test_an_evaluation_computes_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:

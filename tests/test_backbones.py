@@ -217,7 +217,13 @@ def test_a_vision_transformer_trains_embeds_is_exported_and_serves(
     pictures = np.load(crops / "images.npy")
     trained, _ = load_encoder(out)
     assert export_encoder(trained, out / "encoder.onnx", pictures[:6]) <= ALIKE
-    grouping = {"threshold": 0.2, "method": "average", "block_prior": 20, "calibration": None}
+    grouping = {
+        "threshold": 0.2,
+        "method": "average",
+        "block_prior": 20,
+        "calibration": None,
+        "publish": None,
+    }
     write_json(out / "grouping.json", grouping)
     files = [png(picture) for picture in pictures]
     served = Predictor(out).embed(files, [""] * len(files))

@@ -16,7 +16,7 @@ def pairs(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Similarities whose labels follow a known calibration."""
     random = np.random.default_rng(seed)
     similarity = random.uniform(-0.2, 1, count)
-    return similarity, random.random(count) < Calibration(9.0, -5.0).probability(similarity)
+    return similarity, random.random(count) < Calibration(9.0, -5.0, 0.1).probability(similarity)
 
 
 def test_the_fit_finds_the_calibration_that_made_the_labels() -> None:
@@ -46,13 +46,13 @@ def test_calibrated_scores_are_right_on_new_pairs_and_overconfident_ones_are_wro
     similarity, label = pairs(4000, seed=1)
     one = np.ones((1, 4000))
     assert expected_calibration_error(good.probability(similarity), label, one)[0] < 0.03
-    bold = Calibration(good.slope * 6, good.intercept * 6)
+    bold = Calibration(good.slope * 6, good.intercept * 6, 0.1)
     assert expected_calibration_error(bold.probability(similarity), label, one)[0] > 0.08
 
 
 def test_the_reliability_diagram_holds_every_pair_once_and_adds_up_to_the_error() -> None:
     similarity, label = pairs(1000)
-    probability = Calibration(5.0, -2.0).probability(similarity)
+    probability = Calibration(5.0, -2.0, 0.1).probability(similarity)
     table = reliability(probability, label)
     assert table["pairs"].sum() == 1000
     error = (table["pairs"] * (table["foreseen"] - table["found"]).abs()).sum() / 1000

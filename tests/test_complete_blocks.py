@@ -92,7 +92,8 @@ def metrics_of(truth: CompleteBlocks, groups: str) -> dict[str, float | None]:
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
     group = np.array([ord(one) for one in groups])
     measured = CompleteEvaluation(embeddings, truth, 20, seed=0)
-    found = measured.metrics(group, Calibration(1.0, 0.0))
+    group = np.unique(group, return_inverse=True)[1]
+    found = measured.metrics(group, Calibration(1.0, 0.0, 0.1), 0.0)
     assert found.keys() == COMPLETE_METRICS.keys()
     return {name: one["value"] for name, one in found.items()}
 

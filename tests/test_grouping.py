@@ -221,7 +221,7 @@ def test_weights_of_calibrated_probabilities_give_the_same_groups(
 ) -> None:
     embeddings, _, _ = shop(seed, count=12)
     cosine = 1 - distances(embeddings)
-    half_at_the_threshold = Calibration(slope, -slope * (1 - threshold))
+    half_at_the_threshold = Calibration(slope, -slope * (1 - threshold), 0.1)
     probability = half_at_the_threshold.probability(cosine)
     odds = np.log(probability / (1 - np.minimum(probability, 1 - 1e-12)))
     found = Grouping(embeddings, np.zeros(12, int), "correlation").cut(threshold)

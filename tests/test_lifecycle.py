@@ -513,7 +513,7 @@ def test_grouping_a_catalogue_gives_a_table_and_a_page_and_names_unreadable_pict
     )
     result = champion.clone.run("group", "--source", str(own_shop), "--out", str(tmp_path / "out"))
     table = pd.read_csv(tmp_path / "out/groups.csv", dtype=str)
-    assert list(table.columns) == ["product_id", "group", "score", "problem"]
+    assert list(table.columns) == ["product_id", "group", "score", "band", "problem"]
     problems = table.dropna(subset=["problem"]).set_index("product_id")["problem"]
     assert problems.to_dict() == {"1000000": "the file is an HTML page"}
     assert "1 pictures could not be read" in result.stdout

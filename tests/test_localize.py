@@ -321,7 +321,13 @@ def test_the_detectors_weights_travel_with_the_model_and_crop_the_same(
     save_encoder(encoder, {"prepare": facts}, tmp_path)
     write_json(
         tmp_path / "grouping.json",
-        {"threshold": 0.2, "method": "average", "block_prior": 0, "calibration": None},
+        {
+            "threshold": 0.2,
+            "method": "average",
+            "block_prior": 0,
+            "calibration": None,
+            "publish": None,
+        },
     )
     (tmp_path / "detector.safetensors").write_bytes(
         (prepared / "detector.safetensors").read_bytes()

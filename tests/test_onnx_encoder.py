@@ -38,7 +38,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_encoder(encoder, {"prepare": {"side": SIDE, "localizer": "none"}}, folder)
     write_json(
         folder / "grouping.json",
-        {"threshold": 0.2, "method": "average", "block_prior": 20, "calibration": None},
+        {
+            "threshold": 0.2,
+            "method": "average",
+            "block_prior": 20,
+            "calibration": None,
+            "publish": None,
+        },
     )
     export_encoder(encoder, folder / "encoder.onnx", PICTURES)
     return folder

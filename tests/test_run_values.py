@@ -15,6 +15,7 @@ from flows.registry.run_summary import first_name, shop_name
 from flows.registry.run_values import decision_metrics, result_metrics, shown_params
 from flows.registry.tracking import flatten
 from ml.evaluate.baselines import BASELINES
+from ml.evaluate.metric_words import COMPLETE_METRICS
 from ml.promote.evidence import Serving
 from ml.promote.gate import decide
 from ml.serve.limits import Limits
@@ -52,7 +53,13 @@ def test_a_run_has_the_params_of_what_was_used_and_no_more(method: str, localize
 def test_a_run_has_at_most_forty_metrics_with_the_gain_and_the_champion() -> None:
     serving = Serving(None, [], 1e-5, 40, 30)
     decision = decide(POLICY, evidence(serving=serving))
-    results, decided = result_metrics(metrics_json(True)), decision_metrics(decision)
+    measured = {name: {"value": 0.7} for name in COMPLETE_METRICS}
+    metrics = metrics_json(True) | {"complete_blocks": {"test": {"metrics": measured}}}
+    results, decided = result_metrics(metrics), decision_metrics(decision)
+    assert {name for name in results if name.startswith("blocks.")} == {
+        "blocks.published_group_precision",
+        "blocks.published_designs_exact",
+    }
     assert len(results | decided) + ELSEWHERE <= MOST
     assert results["test.block_ap"] == 0.6
     assert decided == {

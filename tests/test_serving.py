@@ -54,11 +54,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     set_center(encoder, random.integers(0, 256, (8, SIDE, SIDE, 3), dtype=np.uint8))
     facts = {"prepare": {"side": SIDE, "localizer": "foreground"}}
     save_encoder(encoder, facts, folder / "files")
-    calibration = {"slope": 10.0, "intercept": -5.0}
-    write_json(
-        folder / "files/grouping.json",
-        {"threshold": 0.2, "method": "average", "block_prior": 20, "calibration": calibration},
-    )
+    calibration = {"slope": 10.0, "intercept": -5.0, "annotated": 0.1, "variants": 1.0}
+    grouping = {"threshold": 0.2, "method": "average", "block_prior": 20, "publish": 0.5}
+    write_json(folder / "files/grouping.json", grouping | {"calibration": calibration})
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
         copy_rooms(folder / "ml")
@@ -177,12 +175,14 @@ def png(side: int, mode: str = "RGB") -> bytes:
 
 def test_what_there_is_not_is_null(served: Served) -> None:
     alone, unreadable = served.predict(product(), product("", brand="c"))
-    assert alone == {"group": "0", "score": None, "problem": None}
+    assert alone == {"group": "0", "score": None, "band": "leave", "problem": None}
     assert unreadable["group"] is None
     assert unreadable["problem"] == "the file is empty (0 bytes)"
     twins = served.predict(product(), product(), product(text_of(photo(1)), brand="c"))
     assert twins[0]["group"] == twins[1]["group"]
-    assert 0 < twins[0]["score"] <= 1
+    assert 0.5 < twins[0]["score"] <= 1
+    assert [one["band"] for one in twins] == ["publish", "publish", "leave"]
+    assert unreadable["band"] is None
 
 
 @needs_chromium

@@ -53,15 +53,17 @@ def metric(value: float, interval: bool = True) -> dict[str, float | None]:
 def measured(value: float) -> dict[str, Any]:
     """What metrics.json holds of the model or of a baseline; one interval is undefined."""
     found = {name: metric(value, name != "nmi") for name in [*METRICS, "ece"]}
-    calibration = {"slope": 10.0, "intercept": -5.0}
-    return {"threshold": 0.25, "calibration": calibration, "test": found, "dev": found}
+    calibration = {"slope": 10.0, "intercept": -5.0, "annotated": 0.1, "variants": 1.0}
+    publish = {"score": 0.9, "precision": 0.95, "recall": 0.4, "groups": 3, "of": 7}
+    chosen = {"threshold": 0.25, "calibration": calibration, "publish": publish}
+    return chosen | {"test": found, "dev": found}
 
 
 def metrics_json(evaluable: bool, grouping: str = "complete") -> dict[str, Any]:
     split = {"by": "brand", "proves": PROVES["brand"], "products": {"test": 4}}
     content: dict[str, Any] = {"evaluable": evaluable, "split": split, "grouping": grouping}
     if not evaluable:
-        model = {"threshold": 0.2, "calibration": None}
+        model = {"threshold": 0.2, "calibration": None, "publish": None}
         return content | {"reason": REASON, "model": model, "baselines": {}}
     baselines = {name: measured(0.4) for name in BASELINES}
     return content | {"reason": None, "model": measured(0.6), "baselines": baselines}
@@ -124,6 +126,7 @@ def render_groups(folder: Path) -> str:
         {
             "group": ["g0", "g0", "g1", "g1", "g2", "g2", "g3"],
             "score": [0.9] * 6 + [np.nan],
+            "band": ["publish"] * 2 + ["review"] * 4 + [None],
             "problem": [None] * 6 + ["there is no picture"],
         }
     )
@@ -304,7 +307,7 @@ def test_a_page_of_groups_has_every_value(
     page = shown(render_groups(tmp_path))
     assert undefined_in(page) == []
     assert not re.search(r'(?:alt|title|src)=""', page)
-    assert "3 groups hold 6 of 7 products, found by models:/color-variants/3." in page
+    assert "found by models:/color-variants/3: 1 to publish, 2 to review." in " ".join(page.split())
     assert ("The 2 largest are shown" in page) == (most == 2)
     assert page.count("score 0.900") == 2 * min(most, 3)
     assert "there is no picture" in page

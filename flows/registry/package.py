@@ -128,7 +128,7 @@ def signature() -> ModelSignature:
     """Returns the model's signature: a table of products and two params in, groups out."""
     anything = AnyType()  # type: ignore[no-untyped-call]
     product_id = ColSpec(anything, "product_id", required=False)
-    kinds = {"group": "string", "score": "double", "problem": "string"}
+    kinds = {"group": "string", "score": "double", "band": "string", "problem": "string"}
     return ModelSignature(
         inputs=Schema(
             [ColSpec(anything, "image"), *(ColSpec("string", name) for name in BLOCK), product_id]

@@ -44,12 +44,15 @@ def embed_with(
 def group_with(
     project: Project, model_uri: str, table: pd.DataFrame, log: Log = lambda line: None
 ) -> pd.DataFrame:
-    """Returns group, score and problem of each product in a table, by a registered model.
+    """Returns group, score, band and problem of each product in a table, by a registered model.
+
+    A model that was registered before there were bands has none.
 
     The arguments and errors are those of `embed_with`.
     """
     found = _predict(project, model_uri, table, "groups", log)
-    return found[["group", "score", "problem"]].astype({"score": float})
+    columns = [one for one in ("group", "score", "band", "problem") if one in found]
+    return found[columns].astype({"score": float})
 
 
 def _predict(

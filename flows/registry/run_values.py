@@ -13,6 +13,8 @@ from ml.promote.decision import CheckKind, Decision
 
 # The metrics of the dev split to show.
 OF_DEV = ("block_ap", "mean_ap", "hard_ap", "recall_at_1", "cgacc")
+# The metrics of the test split's complete blocks to show.
+OF_BLOCKS = ("published_group_precision", "published_designs_exact")
 MACHINE = ("threads", "device", "compile")  # params that say how, and not what, is trained
 # Value of prepare.localizer → the params of `prepare` that it alone uses.
 LOCALIZERS = {"region": ("person_ratio", "regions"), "detector": ("detector",)}
@@ -49,6 +51,8 @@ def shown_params(params: dict[str, Any]) -> dict[str, Any]:
 def result_metrics(metrics: dict[str, Any]) -> dict[str, float]:
     """Returns the metrics of a model on the test split, a few on dev, and its threshold.
 
+    Of complete blocks a few are returned, as "blocks.NAME".
+
     Args:
         metrics: the content of metrics.json.
     """
@@ -58,6 +62,10 @@ def result_metrics(metrics: dict[str, Any]) -> dict[str, float]:
         for name, interval in model["test"].items():
             values[f"test.{name}"] = interval["value"]
         values |= {f"dev.{name}": model["dev"][name]["value"] for name in OF_DEV}
+    on_blocks = metrics.get("complete_blocks", {}).get("test", {}).get("metrics", {})
+    values |= {
+        f"blocks.{name}": on_blocks[name]["value"] for name in OF_BLOCKS if name in on_blocks
+    }
     return {name: value for name, value in values.items() if value is not None}
 
 

@@ -33,6 +33,11 @@ class CompleteBlocks:
     unsure: np.ndarray
 
     @property
+    def block_size(self) -> np.ndarray:
+        """The number of products of the block of each pair: int (pairs,)."""
+        return np.asarray(np.bincount(self.block)[self.block[self.pairs.left]])
+
+    @property
     def measurable(self) -> bool:
         """Whether there are pairs of variants and of other designs; every metric needs both."""
         return 0 < self.pairs.label.sum() < len(self.pairs)

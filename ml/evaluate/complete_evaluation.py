@@ -12,11 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from ml.evaluate.bands import group_scores, published
 from ml.evaluate.bootstrap import interval, resample
 from ml.evaluate.complete_blocks import CompleteBlocks
-from ml.evaluate.metric_words import Interval
+from ml.evaluate.metric_words import COMPLETE_METRICS, Interval
 from ml.evaluate.metrics import average_precision
 from ml.grouping.calibration import Calibration, expected_calibration_error
+
+# The metrics of groups that are also computed for the published groups alone.
+PUBLISHED = ("group_precision", "designs_exact", "designs_joined", "pair_recall")
 
 
 class CompleteEvaluation:
@@ -33,25 +37,31 @@ class CompleteEvaluation:
         self, embeddings: np.ndarray, truth: CompleteBlocks, resamples: int, seed: int
     ) -> None:
         pairs = truth.pairs
-        self.truth = truth
+        self.truth, self.embeddings = truth, embeddings
         self.similarity = np.einsum("nd,nd->n", embeddings[pairs.left], embeddings[pairs.right])
         self.weight = resample(int(truth.block.max()) + 1, resamples, seed)
         self.pair_weight = self.weight[:, truth.block[pairs.left]]
 
-    def metrics(self, group: np.ndarray, calibration: Calibration | None) -> dict[str, Interval]:
-        """Computes every metric of `ml.evaluate.metric_words.COMPLETE_METRICS`.
+    def metrics(
+        self, group: np.ndarray, calibration: Calibration | None, publish: float | None
+    ) -> dict[str, Interval]:
+        """Computes the metrics of `ml.evaluate.metric_words.COMPLETE_METRICS`.
 
         Args:
-            group: int (products,), the group of each product.
-            calibration: of cosine similarity; None: there is no calibration error then.
+            group: int (products,), the group of each product, from 0.
+            calibration: of cosine similarity; without one there are no metrics of scores.
+            publish: least score of a published group; None: no group is published.
         """
-        label = self.truth.pairs.label
-        draws = {"block_ap": average_precision(label, self.similarity, self.pair_weight)}
-        draws |= self.group_draws(group)
+        truth, label = self.truth, self.truth.pairs.label
+        draws = self.group_draws(group)
+        draws["block_ap"] = average_precision(label, self.similarity, self.pair_weight)
         if calibration:
-            probability = calibration.probability(self.similarity)
+            score, _ = group_scores(self.embeddings, truth.block, group, calibration)
+            kept = self.group_draws(published(group, score, publish))
+            draws |= {f"published_{name}": kept[name] for name in PUBLISHED}
+            probability = calibration.probability(self.similarity, truth.block_size)
             draws["ece"] = expected_calibration_error(probability, label, self.pair_weight)
-        return {name: interval(values) for name, values in draws.items()}
+        return {name: interval(draws[name]) for name in COMPLETE_METRICS if name in draws}
 
     def group_draws(self, group: np.ndarray) -> dict[str, np.ndarray]:
         """Computes the metrics of groups for each resample: name → float (1 + resamples,).

@@ -18,6 +18,10 @@ METRICS = {  # name of every reported metric, in order → its description
 }
 
 COMPLETE_METRICS = {  # name of every metric of complete blocks, in order → its description
+    "published_group_precision": "published groups that hold one design only",
+    "published_designs_exact": "designs of two or more that are exactly a published group",
+    "published_designs_joined": "designs of two or more that lie whole in a published group",
+    "published_pair_recall": "pairs of variants that are in a published group",
     "group_precision": "groups of two or more products that hold one design only",
     "designs_exact": "designs of two or more products that are exactly one group",
     "designs_joined": "designs of two or more products whose products are all in one group",

@@ -243,7 +243,8 @@ def _reliability(label: np.ndarray, similarity: np.ndarray, entry: dict[str, Any
         marker={"color": COLOURS["model"], "size": 6 + 3 * np.log10(bins["pairs"])},
     )
     figure.update_layout(
-        xaxis_title="score: probability of being variants", yaxis_title="share that are variants"
+        xaxis_title="probability of being variants, at the base rate of annotated pairs",
+        yaxis_title="share that are variants",
     )
     return _html(figure, "reliability")
 

@@ -17,6 +17,8 @@ from ml.core.paths import EMBEDDED, EVALUATED, PARAMS, PREPARED, TRAINED, VALIDA
 from ml.core.progress import progress
 from ml.data.annotations import Annotations, build_annotations
 from ml.data.blocks import block_numbers, relative_to_block
+from ml.evaluate.bands import choose_publish, group_scores
+from ml.evaluate.base_rate import block_similarities, variants_by_em, variants_of
 from ml.evaluate.baselines import BASELINES
 from ml.evaluate.bootstrap import Resamples, interval
 from ml.evaluate.complete_blocks import CompleteBlocks, build_complete_blocks
@@ -33,6 +35,7 @@ from ml.grouping.grouping import Grouping
 from ml.pages.contact_sheet import draw_sheet
 
 CURVE_POINTS = 200  # of each precision-recall curve, for plotting
+SPLITS = ("train", "dev", "test")
 COMPLETE_TABLES = ("blocks", "blocks_unsure_pairs")
 NO_CURVE = pd.DataFrame({"embedding": [], "recall": [], "precision": []})
 
@@ -90,19 +93,19 @@ def main(
         np.load(embedded / "embeddings.npy"), block_numbers(products), params.block_prior
     )
     splits = {}
-    for name in ("dev", "test"):
+    for name in SPLITS:
         indices = np.flatnonzero(products["split"] == name)
         own = products.iloc[indices]
         annotations, complete = build_annotations(own, pairs), build_complete_blocks(own, *blocks)
         splits[name] = Split(indices, annotations, complete, params)
     dev, test = splits["dev"], splits["test"]
-    reason = why_not({name: one.annotations for name, one in splits.items()})
+    reason = why_not({"dev": dev.annotations, "test": test.annotations})
     metrics: dict[str, Any] = {
         "evaluable": reason is None,
         "reason": reason,
         "split": read_json(validated / "split.json"),
         "grouping": params.grouping,
-        "model": {"threshold": params.default_threshold, "calibration": None},
+        "model": {"threshold": params.default_threshold, "calibration": None, "publish": None},
         "baselines": {},
     }
     curves: list[pd.DataFrame] = []
@@ -126,7 +129,8 @@ def main(
             metrics["model"] = chosen_on_dev(on_dev)
     if similarity is None:
         similarity = similarities(embeddings[test.annotated], test.annotations.block_pairs)
-    if any(one.complete.measurable for one in splits.values()):
+    metrics["model"] |= banded(splits, products, embeddings, metrics["model"])
+    if any(splits[name].complete.measurable for name in ("dev", "test")):
         metrics["complete_blocks"] = on_complete_blocks(splits, embeddings, metrics["model"])
     write_json(out / "metrics.json", metrics)
     write_json(out / "summary.json", summary_of(metrics))
@@ -169,7 +173,7 @@ def chosen_on_dev(on_dev: Evaluation) -> dict[str, Any]:
     """Chooses threshold and calibration on dev.
 
     Returns:
-        {"threshold" (1 − cosine), "calibration": {"slope", "intercept"}}.
+        {"threshold" (1 − cosine), "calibration": see `ml.grouping.calibration.Calibration`}.
     """
     calibration = on_dev.calibration._asdict()
     return {"threshold": on_dev.best_threshold, "calibration": calibration}
@@ -188,15 +192,66 @@ def measure(on_dev: Evaluation, on_test: Evaluation) -> dict[str, Any]:
     return entry
 
 
+def banded(
+    splits: dict[str, Split], products: pd.DataFrame, embeddings: np.ndarray, model: dict[str, Any]
+) -> dict[str, Any]:
+    """Corrects the calibration for the base rate, and chooses which groups are published.
+
+    Both happen on all products of the dev split, without their labels, but for the number of
+    variants of a product, which is counted in complete blocks of dev and train if there are some.
+
+    Args:
+        splits: name → split.
+        products: the products table.
+        embeddings: float (products, size), those of the model, for the whole products table.
+        model: its "threshold" and "calibration".
+
+    Returns:
+        {"calibration", "publish": see `ml.evaluate.bands.Publish`}; None each without a
+        calibration.
+    """
+    if not model["calibration"]:
+        return {"calibration": None, "publish": None}
+    dev, own = splits["dev"], embeddings[splits["dev"].indices]
+    calibration, params = Calibration(**model["calibration"]), dev.params
+    block = block_numbers(products.iloc[dev.indices])
+    catalogue = block_similarities(own, block)
+    variants = (
+        (variants_of([dev.complete, splits["train"].complete]))
+        or variants_by_em(calibration, catalogue)
+        if params.base_rate == "auto"
+        else params.base_rate
+    )
+    calibration = calibration._replace(variants=variants)
+    group = Grouping(own, block, params.grouping).cut(model["threshold"])
+    scores = group_scores(own, block, group, calibration)
+    chosen = choose_publish(*scores, params.precision, calibration, catalogue)
+    if chosen.score is None:
+        print(
+            f"warning: no group of the dev split is expected to reach a precision of "
+            f"{params.precision:.2f} (evaluate.precision): none is published, all are to be "
+            "reviewed",
+            flush=True,
+        )
+    else:
+        print(
+            f"for a precision of {params.precision:.2f}, groups with a score of at least "
+            f"{chosen.score:.2f} are published: {chosen.groups} of {chosen.of} groups of the dev "
+            f"split, which should hold {chosen.recall:.0%} of its pairs of variants",
+            flush=True,
+        )
+    return {"calibration": calibration._asdict(), "publish": chosen._asdict()}
+
+
 def on_complete_blocks(
     splits: dict[str, Split], embeddings: np.ndarray, model: dict[str, Any]
 ) -> dict[str, Any]:
     """Measures the model on the complete blocks of each split that has pairs of both kinds.
 
     Args:
-        splits: name → split.
+        splits: name → split; train is not measured.
         embeddings: float (products, size), those of the model, for the whole products table.
-        model: its "threshold" and "calibration".
+        model: its "threshold", "calibration" and "publish".
 
     Returns:
         Split → {"blocks", "products", "pairs", "variants" (numbers), "metrics": {metric: {"value",
@@ -204,13 +259,17 @@ def on_complete_blocks(
     """
     found = {}
     calibration = Calibration(**model["calibration"]) if model["calibration"] else None
-    for name, one in splits.items():
+    publish = model["publish"] and model["publish"]["score"]
+    for name in ("dev", "test"):
+        one = splits[name]
         if one.complete.measurable:
             own = embeddings[one.indices[one.complete.indices]]
             params = one.params
             measured = CompleteEvaluation(own, one.complete, params.resamples, params.seed)
             group = Grouping(own, one.complete.block, params.grouping).cut(model["threshold"])
-            found[name] = measured.facts() | {"metrics": measured.metrics(group, calibration)}
+            found[name] = measured.facts() | {
+                "metrics": measured.metrics(group, calibration, publish)
+            }
     return found
 
 
@@ -264,6 +323,7 @@ def grouping_of(metrics: dict[str, Any], params: EvaluateParams) -> dict[str, An
         "threshold": metrics["model"]["threshold"],
         "block_prior": params.block_prior,
         "calibration": metrics["model"]["calibration"],
+        "publish": metrics["model"]["publish"] and metrics["model"]["publish"]["score"],
         "baselines": {name: entry["threshold"] for name, entry in metrics["baselines"].items()},
         "split_by": metrics["split"]["by"],
     }

@@ -2,7 +2,8 @@
 
 A cosine of 0.6 means nothing to a reader; "three times in four this is right" does. The method is
 Platt scaling (Platt 1999, "Probabilistic outputs for support vector machines"), fitted on the block
-pairs of the dev split. The reliability diagram and the expected calibration error are those of Guo
+pairs of the dev split and corrected for the base rate of the catalogue, see
+`ml.evaluate.base_rate`. The reliability diagram and the expected calibration error are those of Guo
 et al., arXiv 1706.04599, section 2, with ten bins of equal width.
 """
 
@@ -10,21 +11,41 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
+from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
 BINS = 10
+HIGHEST_RATE = 0.5  # of pairs: two products alone in a block need not be variants
 
 
 class Calibration(NamedTuple):
-    """The calibration: probability = 1 / (1 + exp(−slope · cosine − intercept))."""
+    """The calibration: log-odds = slope · cosine + intercept, among the annotated pairs.
+
+    Attributes:
+        annotated: share of variants among these pairs.
+        variants: number of variants that a product of a catalogue has in its block, on average.
+    """
 
     slope: float
     intercept: float
+    annotated: float
+    variants: float = 1.0
 
-    def probability(self, similarity: np.ndarray) -> np.ndarray:
-        """Maps cosine similarities of any shape to probabilities of being variants, in 0 … 1."""
-        return np.asarray(expit(self.slope * similarity + self.intercept))
+    def probability(
+        self, similarity: np.ndarray, products: np.ndarray | int | None = None
+    ) -> np.ndarray:
+        """Maps cosine similarities of any shape to probabilities of being variants, in 0 … 1.
+
+        Args:
+            similarity: float, of any shape.
+            products: number of products of the block of each pair, whose pairs have a base rate of
+                variants / (products − 1); None: the pairs were annotated like those of the fit.
+        """
+        log_odds = self.slope * similarity + self.intercept
+        if products is not None:
+            rate = np.minimum(self.variants / np.maximum(np.subtract(products, 1), 1), HIGHEST_RATE)
+            log_odds = log_odds + logit(rate) - logit(self.annotated)
+        return np.asarray(expit(log_odds))
 
 
 def fit_calibration(similarity: np.ndarray, label: np.ndarray) -> Calibration:
@@ -35,7 +56,8 @@ def fit_calibration(similarity: np.ndarray, label: np.ndarray) -> Calibration:
         label: bool (pairs,), true for variants; both values must occur.
     """
     model = LogisticRegression(C=np.inf, max_iter=1000).fit(similarity[:, None], label)
-    return Calibration(float(model.coef_[0, 0]), float(model.intercept_[0]))
+    slope, intercept = float(model.coef_[0, 0]), float(model.intercept_[0])
+    return Calibration(slope, intercept, annotated=float(label.mean()))
 
 
 def expected_calibration_error(

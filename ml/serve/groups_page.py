@@ -16,19 +16,19 @@ SHOWN = 300  # groups on the page, at most; the table has all
 def write_groups(
     products: pd.DataFrame, answer: pd.DataFrame, model: str, out: Path
 ) -> dict[str, int]:
-    """Writes groups.parquet (product_id, group, score, problem), groups.csv and groups.html.
+    """Writes groups.parquet (product_id, group, score, band, problem), groups.csv and groups.html.
 
     In groups.csv a text that a spreadsheet would run, such as "=1+1", begins with an apostrophe.
 
     Args:
         products: the catalogue; its column image holds the paths of pictures.
-        answer: group, score and problem of each product, from
-            `ml.serve.predictor.Predictor.group`.
+        answer: group, score, band and problem of each product, from
+            `ml.serve.predictor.Predictor.group`; older models give no band.
         model: the model's name for the page.
 
     Returns:
-        The numbers of products, of groups of two or more, of products in these groups ("grouped"),
-        and of unreadable pictures.
+        The numbers of products, of groups of two or more, of those among them to publish
+        ("published"), of products in these groups ("grouped"), and of unreadable pictures.
     """
     products = products.reset_index(drop=True)
     table = pd.concat([products[["product_id"]], answer.reset_index(drop=True)], axis=1)
@@ -37,6 +37,7 @@ def write_groups(
     counts = {
         "products": len(table),
         "groups": len(several),
+        "published": sum(_band(group) == "publish" for group in several),
         "grouped": sum(map(len, several)),
         "unreadable": int(table["problem"].notna().sum()),
     }
@@ -49,7 +50,7 @@ def write_groups(
                 product_card(product, decode(Path(product["image"]).read_bytes()))
                 | {"score": score}
             )
-        shown.append({"name": group["group"].iloc[0], "cards": cards})
+        shown.append({"name": group["group"].iloc[0], "band": _band(group), "cards": cards})
     problems = table.loc[table["problem"].notna(), ["product_id", "problem"]].to_dict("records")
     # All are written before any appears, so that an interruption leaves no mixture of two answers.
     with (
@@ -61,6 +62,10 @@ def write_groups(
         table.apply(_inert).to_csv(text, index=False, float_format="%.6f", lineterminator="\n")
         write_page(page, TEMPLATE, groups=shown, model=model, counts=counts, problems=problems)
     return counts
+
+
+def _band(group: pd.DataFrame) -> str:
+    return str(group["band"].iloc[0]) if "band" in group else "review"
 
 
 def _inert(column: pd.Series) -> pd.Series:

@@ -69,6 +69,8 @@ class Predictor:
         self.block_prior: float = grouping["block_prior"]
         calibration = grouping["calibration"]  # None: the shop of training had no annotated pairs
         self.calibration = Calibration(**calibration) if calibration else None
+        least = grouping["publish"]  # score of a published group; None: none is published
+        self.publish: float = math.inf if least is None else least
 
     def embed(
         self,
@@ -163,6 +165,8 @@ class Predictor:
                 position in the table; None if the picture is unreadable.
             score: probability that the product is a variant of another member, averaged over the
                 group; NaN for a product alone, and for a model without a calibration.
+            band: "publish" if the group's mean score is high enough for the wanted precision, else
+                "review"; "leave" for a product alone; None if the picture is unreadable.
             problem: why the picture is unreadable, or None.
         """
         numbers = pd.Series(range(len(products))).astype(str).str.zfill(len(str(len(products))))
@@ -171,22 +175,29 @@ class Predictor:
         ).to_numpy(dtype=object)
         good = embedded.readable
         group = np.full(len(products), None, dtype=object)
-        score = np.full(len(products), np.nan)
+        score, band = np.full(len(products), np.nan), np.full(len(products), None, dtype=object)
         if good.any():
             block = block_numbers(products[good])
             embeddings = self.relative(products, embedded)[good]
             grouping = Grouping(embeddings, block, self.clustering)
             label = grouping.cut(self.threshold if threshold is None else threshold)
-            group[good], score[good] = _name(label, names[good]), self._score(label, embeddings)
-        return pd.DataFrame({"group": group, "score": score, "problem": embedded.problems})
+            score[good] = self._score(label, embeddings, np.bincount(block)[block])
+            group[good], band[good] = _name(label, names[good]), self._band(label, score[good])
+        columns = {"group": group, "score": score, "band": band, "problem": embedded.problems}
+        return pd.DataFrame(columns)
 
-    def _score(self, label: np.ndarray, embeddings: np.ndarray) -> np.ndarray:
+    def _band(self, label: np.ndarray, score: np.ndarray) -> np.ndarray:
+        size = np.bincount(label)
+        good = np.bincount(label, score) / size >= self.publish
+        return np.where(size == 1, "leave", np.where(good, "publish", "review"))[label]
+
+    def _score(self, label: np.ndarray, embeddings: np.ndarray, products: np.ndarray) -> np.ndarray:
         score = np.full(len(label), np.nan)
         order, ends = np.argsort(label, kind="stable"), np.cumsum(np.bincount(label))
         for members in np.split(order, ends[:-1]):
             if self.calibration and len(members) > 1:
                 cosine = embeddings[members] @ embeddings[members].T
-                probability = self.calibration.probability(cosine)
+                probability = self.calibration.probability(cosine, products[members[0]])
                 others = probability.sum(axis=1) - probability.diagonal()
                 score[members] = others / (len(members) - 1)
         return score

@@ -12,7 +12,7 @@ def main(table: Path, result: Path) -> None:
     """Groups the products of a table by the untrained encoder.
 
     TABLE is a Parquet file with product_id, image (path), brand, gender and article_type. RESULT
-    gets group, score and problem of each product, in the same order.
+    gets group, score, band and problem of each product, in the same order.
     """
     products = read_table(table)
     pictures = (

@@ -70,6 +70,7 @@ def untrained_predictor() -> UntrainedPredictor:
                 "threshold": threshold_of(1),
                 "block_prior": BLOCK_PRIOR,
                 "calibration": None,
+                "publish": None,
             },
         )
         return UntrainedPredictor(folder)
