@@ -152,6 +152,10 @@ def test_every_metric_has_its_interval_for_the_model_and_each_baseline(
                 # distances, so its interval lies higher.
                 assert metric["low"] <= metric["value"] + (0.05 if name == "ece" else 1e-9), name
                 assert metric["high"] >= metric["value"] - 0.2, name
+    everything = metrics["mistake_kinds"]["all"]
+    assert everything["variants"] >= everything["misses"] > 0
+    page = (done / "artifacts/evaluate/report.html").read_text()
+    assert page.count('<tr class="mistake-kind">') == len(metrics["mistake_kinds"])
     grouping = read_json(done / "artifacts/evaluate/grouping.json")
     assert grouping["threshold"] == metrics["model"]["threshold"]
     assert grouping["calibration"] == metrics["model"]["calibration"]

@@ -27,6 +27,7 @@ from ml.evaluate.error_analysis import analyse_errors
 from ml.evaluate.evaluation import Evaluation, similarities
 from ml.evaluate.metric_words import Interval
 from ml.evaluate.metrics import average_precision
+from ml.evaluate.mistake_kinds import mistake_kinds
 from ml.evaluate.params import EvaluateParams
 from ml.evaluate.report import write_report
 from ml.evaluate.segments import segments
@@ -119,6 +120,13 @@ def main(
                 masks = np.load(prepared / "masks.npy", mmap_mode="r")
                 shown = products.iloc[test.annotated], pictures[test.annotated]
                 parts = on_segments(on_test, *shown, masks[test.annotated])
+                metrics["mistake_kinds"] = mistake_kinds(
+                    test.annotations,
+                    shown[1],
+                    masks[test.annotated],
+                    similarity,
+                    entry["threshold"],
+                )
             else:
                 metrics["baselines"][name] = entry
             curves.append(curve(name, on_test))
