@@ -114,6 +114,9 @@ def test_complete_blocks_are_measured_and_reported_with_every_product(done: Path
     for split in ("dev", "test"):  # the generated shop assigns every product
         assert found[split]["products"] == (products["split"] == split).sum()
         assert found[split]["metrics"].keys() == COMPLETE_METRICS.keys()
+        for metrics in found[split]["baselines"].values():
+            assert {"group_precision", "designs_exact", "block_ap"} < metrics.keys()
+            assert not {"ece", "published_pair_recall"} & metrics.keys()  # they have no scores
         values = {name: one["value"] for name, one in found[split]["metrics"].items()}
         undefined = {name for name, value in values.items() if value is None}
         assert undefined <= {"published_group_precision"}  # no group need be good enough

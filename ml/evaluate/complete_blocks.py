@@ -32,6 +32,15 @@ class CompleteBlocks:
     pairs: PairSet
     unsure: np.ndarray
 
+    def facts(self) -> dict[str, int]:
+        """Counts blocks, products, pairs, and variants (pairs of one design)."""
+        return {
+            "blocks": len(np.unique(self.block)),
+            "products": len(self.indices),
+            "pairs": len(self.pairs),
+            "variants": int(self.pairs.label.sum()),
+        }
+
     @property
     def block_size(self) -> np.ndarray:
         """The number of products of the block of each pair: int (pairs,)."""

@@ -8,8 +8,6 @@ bootstrap draws whole blocks (Davison and Hinkley 1997, section 3.8). Sources:
   score.
 """
 
-from typing import Any
-
 import numpy as np
 
 from ml.evaluate.bands import group_scores, published
@@ -43,7 +41,10 @@ class CompleteEvaluation:
         self.pair_weight = self.weight[:, truth.block[pairs.left]]
 
     def metrics(
-        self, group: np.ndarray, calibration: Calibration | None, publish: float | None
+        self,
+        group: np.ndarray,
+        calibration: Calibration | None = None,
+        publish: float | None = None,
     ) -> dict[str, Interval]:
         """Computes the metrics of `ml.evaluate.metric_words.COMPLETE_METRICS`.
 
@@ -93,16 +94,6 @@ class CompleteEvaluation:
             "group_precision": _share(pure, self.weight[:, block_of_group]),
             "designs_joined": _share(joined, self.weight[:, block_of_design]),
             "designs_exact": _share(exact, self.weight[:, block_of_design]),
-        }
-
-    def facts(self) -> dict[str, Any]:
-        """Counts what is measured: blocks, products, pairs and variants (pairs of one design)."""
-        pairs = self.truth.pairs
-        return {
-            "blocks": self.weight.shape[1],
-            "products": len(self.truth.indices),
-            "pairs": len(pairs),
-            "variants": int(pairs.label.sum()),
         }
 
 

@@ -102,11 +102,7 @@ def write_report(
         metrics=metrics,
         tables=_tables(metrics),
         columns=METRICS,
-        complete={
-            split: metrics["complete_blocks"][split]
-            for split in ("test", "dev")
-            if split in metrics.get("complete_blocks", {})
-        },
+        complete=_complete(metrics.get("complete_blocks", {})),
         complete_columns=COMPLETE_METRICS,
         chart=_precision_recall(curves) if len(curves) else None,
         histogram=_histogram(annotations.block_pairs.label, similarity, threshold)
@@ -165,6 +161,20 @@ def _tables(metrics: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
             for name, entry in entries.items()
         ]
     return tables
+
+
+def _complete(blocks: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns the columns of the table of complete blocks: the model on both splits, baselines."""
+    columns = []
+    for split in ("test", "dev"):
+        if split in blocks:
+            one = blocks[split]
+            shown = {"model": one["metrics"]} | (one["baselines"] if split == "test" else {})
+            columns += [
+                {"title": f"{split}: {TITLES[name]}", "facts": one, "metrics": metrics}
+                for name, metrics in shown.items()
+            ]
+    return columns
 
 
 def _training_curve(history: pd.DataFrame) -> Markup:

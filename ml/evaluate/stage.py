@@ -139,7 +139,7 @@ def main(
         similarity = similarities(embeddings[test.annotated], test.annotations.block_pairs)
     metrics["model"] |= banded(splits, products, embeddings, metrics["model"])
     if any(splits[name].complete.measurable for name in ("dev", "test")):
-        metrics["complete_blocks"] = on_complete_blocks(splits, embeddings, metrics["model"])
+        metrics["complete_blocks"] = on_complete_blocks(splits, embeddings, pictures, metrics)
     write_json(out / "metrics.json", metrics)
     write_json(out / "summary.json", summary_of(metrics))
     write_json(out / "grouping.json", grouping_of(metrics, params))
@@ -252,33 +252,58 @@ def banded(
 
 
 def on_complete_blocks(
-    splits: dict[str, Split], embeddings: np.ndarray, model: dict[str, Any]
+    splits: dict[str, Split],
+    embeddings: np.ndarray,
+    pictures: np.ndarray,
+    metrics: dict[str, Any],
 ) -> dict[str, Any]:
-    """Measures the model on the complete blocks of each split that has pairs of both kinds.
+    """Measures the complete blocks of each split that has pairs of both kinds.
 
     Args:
         splits: name → split; train is not measured.
         embeddings: float (products, size), those of the model, for the whole products table.
-        model: its "threshold", "calibration" and "publish".
+        pictures: uint8 (products, height, width, 3), the crops of the whole products table.
+        metrics: the content of metrics.json so far; each embedding has its own threshold in it.
 
     Returns:
         Split → {"blocks", "products", "pairs", "variants" (numbers), "metrics": {metric: {"value",
-        "low", "high"}}}.
+        "low", "high"}}, "baselines": {name: the same metrics, without those of scores}}.
     """
-    found = {}
+    model, found = metrics["model"], {}
     calibration = Calibration(**model["calibration"]) if model["calibration"] else None
     publish = model["publish"] and model["publish"]["score"]
     for name in ("dev", "test"):
         one = splits[name]
         if one.complete.measurable:
-            own = embeddings[one.indices[one.complete.indices]]
-            params = one.params
-            measured = CompleteEvaluation(own, one.complete, params.resamples, params.seed)
-            group = Grouping(own, one.complete.block, params.grouping).cut(model["threshold"])
-            found[name] = measured.facts() | {
-                "metrics": measured.metrics(group, calibration, publish)
+            shown = one.indices[one.complete.indices]
+            own = on_complete(one, embeddings[shown], model["threshold"], calibration, publish)
+            baselines = {
+                baseline: on_complete(one, BASELINES[baseline](pictures[shown]), of["threshold"])
+                for baseline, of in metrics["baselines"].items()
             }
+            found[name] = one.complete.facts() | {"metrics": own, "baselines": baselines}
     return found
+
+
+def on_complete(
+    split: Split,
+    embeddings: np.ndarray,
+    threshold: float,
+    calibration: Calibration | None = None,
+    publish: float | None = None,
+) -> dict[str, Interval]:
+    """Measures embeddings of the products of a split's complete blocks.
+
+    Args:
+        split: whose complete blocks are measured.
+        embeddings: float (products of complete blocks, size), each of length 1.
+        threshold: 1 − cosine.
+        calibration, publish: see `ml.evaluate.complete_evaluation.CompleteEvaluation.metrics`.
+    """
+    complete, params = split.complete, split.params
+    group = Grouping(embeddings, complete.block, params.grouping).cut(threshold)
+    measured = CompleteEvaluation(embeddings, complete, params.resamples, params.seed)
+    return measured.metrics(group, calibration, publish)
 
 
 def on_segments(
