@@ -71,7 +71,7 @@ from ml.core.paths import PARAMS, REFUSED_ROWS, TRAINED, VALIDATED
 from ml.promote.decision import Decision
 from ml.promote.gate import decide
 from ml.promote.policy import ModelNames, Policy
-from ml.promote.words import outcome, sentences, with_interval
+from ml.promote.words import gains, outcome, sentences
 from ml.snapshot.shop_paths import refuse_credentials
 
 COMPUTED = "computed"  # what a stage's task returns if its outputs were not in the cache
@@ -426,7 +426,7 @@ def gate(
     facts |= {"comment": str(to_beat.problem)} if to_beat.problem else {}
     facts |= account(project)
     facts |= {"reasons": ". ".join(sentences(decision))} if decision.failed else {}
-    facts |= {"gain": with_interval(decision.difference)} if decision.difference else {}
+    facts |= {"gain": gains(decision)} if decision.compared else {}
     note_event(client, version, "decision", "gate", **facts)
     describe(client, policy.models, version)
     described = f"{uri_of(version)}: {decision.verdict}"

@@ -55,7 +55,7 @@ def status(project: Project) -> dict[str, Any]:
         {"tracking": URI of MLflow, without credentials,
         "champion", "challenger": version number or None,
         "serving": None, or the champion as {"model": URI, "since" (UTC, ISO 8601), "by": who,
-        "how": kind of that event, "metric": name of the policy's metric, "value": on test};
+        "how": kind of that event, "metric": name of the policy's first metric, "value": on test};
         what is not known is None,
         "pending": the newest candidates that came after the one that serves, at most 3, as
         {"version", "words": how it stands, "command": what leads on, or ""},
@@ -114,7 +114,7 @@ def _serving(client: MlflowClient, policy: Policy, champion: ModelVersion) -> di
     ]
     last = moves[-1] if moves else {}
     run = or_none(client.get_run, champion.run_id) if champion.run_id else None
-    metric = policy.gate.metric
+    metric = policy.gate.metrics[0]
     return {
         "model": uri_of(champion),
         "since": last.get("at"),

@@ -350,8 +350,11 @@ def loosen_gate(clone: Clone, canaries: int = 0) -> None:
         clone: the clone whose policy is changed.
         canaries: number of products for the serving check; 0 leaves the check out.
     """
-    loose = {"floor": 0.0, "baselines": [], "margin": 1.0, "min_gain": -1.0, "segments.pairs": 1000}
-    loose["serving.canaries"] = canaries
+    loose = {"floor": 0.0, "baselines": [], "segments.pairs": 1000, "serving.canaries": canaries}
+    loose["policies"] = {
+        "prove-gain": {"min_gain": -1.0, "margin": 1.0},
+        "stay-fresh": {"margins": {"block_ap": 1.0, "mean_ap": 1.0}},
+    }
     set_params(
         clone.root / "mlflow/promotion.yaml",
         {f"gate.{name}": value for name, value in loose.items()},

@@ -27,7 +27,7 @@ from flows.local.servers import free_port
 from flows.registry.experiment import open_experiment
 from flows.registry.tracking import connect
 from ml.evaluate.evaluation import Interval
-from ml.promote.decision import Check, CheckKind, Decision
+from ml.promote.decision import Check, CheckKind, Decision, MetricComparison
 
 pytestmark = [
     pytest.mark.full,
@@ -37,16 +37,13 @@ HALF: Interval = {"value": 0.712, "low": 0.655, "high": 0.771}
 GAIN: Interval = {"value": 0.031, "low": 0.004, "high": 0.058}
 DECISION = Decision(
     mode="enforce",
-    metric="block_ap",
     checks=(
         Check(CheckKind.EVALUABLE, True, "the test split has pairs"),
         Check(CheckKind.FLOOR, True, "at least the floor", 0.712, 0.3),
         Check(CheckKind.ABOVE, True, "above", 0.712, 0.349, "gray"),
-        Check(CheckKind.SIGNIFICANT, True, "the gain is proven", 0.004, 0.0),
+        Check(CheckKind.PROVEN_GAIN, True, "the gain is proven", 0.004, 0.0),
     ),
-    challenger=HALF,
-    champion=None,
-    difference=GAIN,
+    metrics=(MetricComparison("block_ap", HALF, HALF, GAIN),),
     reuse=None,
     segments=(),
     challenger_model=f"models:/{CANDIDATES}/1",

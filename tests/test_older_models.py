@@ -33,6 +33,7 @@ from ml.core.files import read_json, write_json
 from ml.core.params import load_params
 from ml.data.schema import BLOCK
 from ml.evaluate.params import EvaluateParams
+from ml.promote.decision import CheckKind
 from ml.promote.gate import decide
 
 SIDE = 48  # pixels, of the old model's crops
@@ -142,10 +143,11 @@ def test_it_is_judged_as_champion_and_as_challenger(
     evidence = gather_evidence(project, policy, root, challenger, champion, lines.append)
     assert evidence.challenger is not None
     assert evidence.champion is not None
-    np.testing.assert_array_equal(evidence.challenger, evidence.champion)  # it is one model
+    np.testing.assert_equal(evidence.challenger, evidence.champion)  # it is one model
+    assert not evidence.fresh
     decision = decide(policy.gate, evidence)
     assert decision.champion_model == f"models:/{PRODUCTION}/1"
-    assert {"gain", "significant"} <= {check.name for check in decision.failed}
+    assert CheckKind.PROVEN_GAIN in {check.kind for check in decision.failed}
 
 
 def test_it_is_evaluated_with_the_crops_and_the_grouping_that_it_holds(

@@ -25,7 +25,7 @@ from ml.evaluate.baselines import BASELINES
 from ml.evaluate.error_analysis import ErrorAnalysis, Mistake
 from ml.evaluate.metric_words import METRICS
 from ml.evaluate.report import HEADER_PLACE, RULES, write_report
-from ml.promote.decision import Check, CheckKind, Decision
+from ml.promote.decision import Check, CheckKind, Decision, MetricComparison
 from ml.serve import groups_page
 from ml.snapshot.diff_page import Side, write_diff
 from ml.validate.contract_page import write_contract_page
@@ -174,13 +174,11 @@ def decision(verdict: str = "refused", champion: bool = True) -> Decision:
     """A decision of the gate, with or without a champion to compare with."""
     passed = verdict == "passed"
     check = Check(CheckKind.ABOVE, passed, "above the baseline", -0.0071, 0.02, "<b>")
+    compared = (metric(0.7, interval=False), metric(-0.0001)) if champion else ()
     return Decision(
         mode="enforce",
-        metric="block_ap",
         checks=(check,),
-        challenger=metric(0.6),
-        champion=metric(0.7, interval=False) if champion else None,
-        difference=metric(-0.0001) if champion else None,
+        metrics=(MetricComparison("block_ap", metric(0.6), *compared),),
         reuse=None,
         segments=(),
         challenger_model="models:/color-variants-candidates/3",
@@ -344,13 +342,13 @@ def test_a_page_of_a_contract_says_what_is_broken_and_what_to_do(
 def test_the_header_of_a_report_names_model_verdict_and_champion(
     tmp_path: Path, verdict: str, champion: bool
 ) -> None:
-    page = shown(render_header(tmp_path, verdict, champion))
+    page = shown(render_header(tmp_path, verdict, champion)).replace("> <", "><")
     assert undefined_in(page) == []
     assert f"The gate {verdict} this model" in page
     refusal = "<li>Not above the baseline &lt;b&gt;: block_ap is −0.007; at least 0.020 would"
     assert (refusal in page) == (verdict == "refused")
     assert "<td>this model</td><td>0.600 (0.500 to 0.700)</td>" in page
-    assert ("<td>the champion, models:/color-variants/2</td> <td>0.700</td>" in page) == champion
+    assert ("<td>the champion, models:/color-variants/2</td><td>0.700</td>" in page) == champion
     assert ("<td>gain</td><td>0.000 (−0.100 to 0.100)</td>" in page) == champion
     for name, words in (("model", "models:/color-variants-candidates/3"), ("commit", "c0ffee")):
         assert f"<dt>{name}</dt><dd>{words}</dd>" in page

@@ -26,7 +26,13 @@ from ml.core.command import run_app
 from ml.core.errors import UserError, visible
 from ml.core.files import read_table
 from ml.evaluate.metric_words import METRICS, Interval
-from ml.promote.decision import Check, CheckKind, Decision, SegmentDifference
+from ml.promote.decision import (
+    Check,
+    CheckKind,
+    Decision,
+    MetricComparison,
+    SegmentDifference,
+)
 from ml.serve.groups_page import write_groups
 
 WORDS = [
@@ -226,11 +232,8 @@ def test_the_pages_of_gate_and_approval_hold_no_markup_of_a_shop(words: str) -> 
     half: Interval = {"value": 0.1, "low": 0.0, "high": 0.2}
     decision = Decision(
         mode="enforce",
-        metric="block_ap",
         checks=(Check(CheckKind.SEGMENT, False, f"block AP of {words} is worse", 0.1, 0.2, words),),
-        challenger=half,
-        champion=half,
-        difference=None,
+        metrics=(MetricComparison("block_ap", half),),
         reuse=None,
         segments=(SegmentDifference(words, 30, True, half),),
         challenger_model="models:/a/2",

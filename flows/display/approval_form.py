@@ -14,7 +14,7 @@ from flows.local.servers import mlflow_page
 from flows.registry.links import run_link, run_page
 from flows.registry.versions import run_of, uri_of
 from ml.promote.decision import Decision
-from ml.promote.words import sentences, with_interval
+from ml.promote.words import gains, sentences, with_interval
 
 
 def approval_text(
@@ -68,11 +68,12 @@ def form_text(
 
 
 def _gain(decision: Decision) -> str:
-    metric = plain(decision.metric)
-    own = f"{metric} is {with_interval(decision.challenger)}" if decision.challenger else ""
-    if decision.difference is None:
+    own = ", ".join(
+        f"{plain(one.metric)} is {with_interval(one.challenger)}" for one in decision.metrics
+    )
+    if not decision.compared:
         return f"**No champion to compare with; {own}.**" if own else ""
-    return f"**Gain in {metric}: {with_interval(decision.difference)}**; {own}, with its interval."
+    return f"**Gain in {plain(gains(decision))}**; {own}, with its interval."
 
 
 def _checks(decision: Decision) -> str:

@@ -9,9 +9,9 @@ from prefect import get_run_logger
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from flows.local.markdown import plain
-from ml.evaluate.metric_words import METRICS
+from ml.evaluate.metric_words import METRICS, Interval
 from ml.promote.decision import Decision
-from ml.promote.words import number, sentences, with_interval
+from ml.promote.words import gains, number, sentences, with_interval
 
 WARNING = "warning: "
 PROGRESS = re.compile(r"^[\w ]+: +(\d+)% \(")
@@ -101,7 +101,7 @@ def decision_page(decision: Decision) -> str:
         lines.append(
             f"| {plain(check.name)} | {passed} | {value} | {threshold} | {plain(check.words)} |"
         )
-    if decision.difference:
+    if decision.compared:
         lines += [*_reuse_lines(decision), *_segment_lines(decision)]
     return "\n".join(lines) + "\n"
 
@@ -110,29 +110,41 @@ def _against(decision: Decision) -> str:
     if not decision.champion_model:
         return "without a champion to compare with: floor and baselines decide"
     against = f"against the champion `{decision.champion_model}`"
-    if not (decision.challenger and decision.champion and decision.difference):
+    if not decision.compared:
         return against
-    return (
-        f"{against}: {decision.metric} {number(decision.challenger['value'])} against "
-        f"{number(decision.champion['value'])} on the same pairs, a difference of "
-        f"{with_interval(decision.difference)} (paired bootstrap of designs)"
-    )
+    return f"{against}: a difference in {gains(decision)} (paired bootstrap of designs)"
 
 
 def _reuse_lines(decision: Decision) -> list[str]:
     reuse = decision.reuse
-    assert reuse is not None  # there is a difference
+    assert reuse is not None  # there is a comparison
+    smallest = "; ".join(f"{one.metric} {number(one.smallest)}" for one in decision.compared)
     return [
+        "",
+        "## Metrics on the same test pairs",
+        "",
+        "| metric | challenger | champion | difference | lower bound | at level |",
+        "|---|---|---|---|---|---|",
+        *(
+            f"| {one.metric} | {_cells(one.challenger, one.champion, one.difference)} "
+            f"| {number(one.bound)} | {one.level or 0:.2g} |"
+            for one in decision.compared
+        ),
         "",
         "## What these test pairs can still prove",
         "",
         f"This was comparison {reuse.comparison} on these test pairs. It used a significance of "
         f"{reuse.significance:.2g} of the policy's {decision.policy['significance']:g}; "
         f"{reuse.left:.2g} is left for all later comparisons together. With a probability of "
-        f"{reuse.power:.0%} the next comparison proves a true gain of "
-        f"{number(reuse.smallest_gain)}. Fresh pairs restore the level: annotate products of test "
-        "brands (docs/promotion.md, “Fresh test pairs”).",
+        f"{reuse.power:.0%} the next comparison passes, as far as a metric goes, a model "
+        f"whose true difference to the champion in it is this or more: {smallest}. Fresh pairs "
+        "restore the level: annotate products of test brands (docs/promotion.md, “Fresh test "
+        "pairs”).",
     ]
+
+
+def _cells(*metrics: Interval | None) -> str:
+    return " | ".join(with_interval(one) if one else "" for one in metrics)
 
 
 def _segment_lines(decision: Decision) -> list[str]:

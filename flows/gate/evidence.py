@@ -54,9 +54,10 @@ def gather_evidence(
     known: dict[str, Any] = {"challenger": None, "champion": None, "baselines": {}}
     known["proves"] = metrics["split"]["proves"]
     if metrics["evaluable"]:
-        metric, pairs, client = policy.gate.metric, _test_pairs(root, policy.gate), connect(project)
+        pairs, client = _test_pairs(root, policy.gate), connect(project)
+        first = policy.gate.metrics[0]
         known["baselines"] = {
-            name: entry["test"][metric]["value"] for name, entry in metrics["baselines"].items()
+            name: entry["test"][first]["value"] for name, entry in metrics["baselines"].items()
         }
         measured = {}
         for name, version in (("challenger", challenger), ("champion", champion)):
@@ -67,9 +68,13 @@ def gather_evidence(
                 measured[name] = Evaluation(
                     embeddings[pairs.annotated], pairs.resamples, grouping["method"]
                 )
-                known[name] = measured[name].draws(metric, grouping["threshold"])
+                known[name] = {
+                    metric: measured[name].draws(metric, grouping["threshold"])
+                    for metric in policy.gate.metrics
+                }
         if champion is not None:
             known["favoured"] = _favoured(grouping_of(client, champion)["split_by"], metrics)
+            known["fresh"] = challenger.tags.get("snapshot") != champion.tags.get("snapshot")
             note_comparison(client, challenger, champion, pairs.sketch)
             known["comparison"] = count_comparisons(
                 client, challenger.name, pairs.sketch, policy.gate.same_pairs

@@ -71,8 +71,8 @@ def note_of(experiment: str) -> str:
         f"- [Releases]({releases}): what became of each run, and what it gained\n"
         f"- [Curves]({curves}): dev metric and loss by epoch\n\n"
         "`test.*` and `dev.*` are metrics of the test and dev splits, `epoch.*` those of each "
-        "epoch. `gate.gain` is the difference to the champion on the same pairs, `gate.low` and "
-        "`gate.high` its 95 % interval. Baselines and further intervals: `metrics.html` of a run. "
+        "epoch. `gate.gain.*` are differences to the champion on the same pairs; "
+        "their intervals are in `gate/decision.md` of a run, baselines in its `metrics.html`. "
         "Words are explained in docs/glossary.md."
     )
 

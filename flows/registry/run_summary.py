@@ -104,11 +104,12 @@ def note_of(
     against = f" against `{decision.champion_model}`" if decision.champion_model else ""
     lines = [f"**{verdict}**{against}.", ""]
     lines += [f"- {plain(sentence)}." for sentence in sentences(decision)]
-    if decision.difference and decision.challenger and decision.champion:
+    for one in decision.compared:
+        assert one.difference and one.champion  # it is a comparison
         lines += [
-            f"- Gain in {decision.metric}: {with_interval(decision.difference)}; "
-            f"{number(decision.challenger['value'])} against the champion's "
-            f"{number(decision.champion['value'])} on the same test pairs."
+            f"- Gain in {one.metric}: {with_interval(one.difference)}; "
+            f"{number(one.challenger['value'])} against the champion's "
+            f"{number(one.champion['value'])} on the same test pairs."
         ]
     experiment, run_id = run.info.experiment_id, run.info.run_id
     links = {

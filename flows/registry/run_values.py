@@ -70,18 +70,18 @@ def result_metrics(metrics: dict[str, Any]) -> dict[str, float]:
 
 
 def decision_metrics(decision: Decision) -> dict[str, float]:
-    """Returns what the gate measured: the gain, the champion on the same pairs, and serving."""
+    """Returns what the gate measured: gains, the champion on the same pairs, and serving."""
     served = {
         "serving.milliseconds": CheckKind.LATENCY,
         "serving.megabytes": CheckKind.SIZE,
     }
     measured = {check.kind: check.value for check in decision.checks}
-    gain: Interval = decision.difference or {}
+    compared: dict[str, Interval | None] = {
+        **{f"gate.gain.{one.metric}": one.difference for one in decision.compared},
+        **{f"champion.{one.metric}": one.champion for one in decision.compared},
+    }
     values = {
-        "gate.gain": gain.get("value"),
-        "gate.low": gain.get("low"),
-        "gate.high": gain.get("high"),
-        f"champion.{decision.metric}": (decision.champion or {}).get("value"),
+        **{name: (found or {}).get("value") for name, found in compared.items()},
         **{name: measured.get(kind) for name, kind in served.items()},
     }
     return {name: value for name, value in values.items() if value is not None}

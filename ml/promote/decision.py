@@ -14,7 +14,10 @@ class CheckKind(StrEnum):
     EVALUABLE = "evaluable"
     FLOOR = "floor"
     ABOVE = "above"  # a baseline
-    GAIN = "gain"
+    PROVEN_GAIN = "proven gain"
+    NOT_WORSE = "not worse"  # not provably
+    AS_GOOD = "as good"  # proven to be, but for the margin
+    GAIN = "gain"  # this and the next: in decisions from when one metric decided
     SIGNIFICANT = "significant"
     SEGMENT = "segment"
     SERVES = "serves"
@@ -41,7 +44,7 @@ class Check:
         passed: whether the condition holds.
         words: the condition in words, or the reason why it does not hold.
         value, threshold: the measured value and its limit; None where nothing is measured.
-        about: name of the baseline or segment of the check; empty if there is none.
+        about: name of the baseline, metric or segment of the check; empty if there is none.
     """
 
     kind: CheckKind
@@ -65,16 +68,38 @@ class Reuse:
         comparison: 1-based index of this comparison with a champion on these pairs.
         significance: the level that this comparison used.
         left: the level that is left for all later comparisons together.
-        power: the probability with which the next comparison proves a true gain of
-            `smallest_gain`.
-        smallest_gain: the smallest true gain that the next comparison proves with this power.
+        power: the probability that the next comparison passes a model whose true difference is
+            `MetricComparison.smallest`.
     """
 
     comparison: int
     significance: float
     left: float
     power: float
-    smallest_gain: float
+
+
+@dataclass(frozen=True)
+class MetricComparison:
+    """A metric of the policy on the test pairs.
+
+    Attributes:
+        metric: its name.
+        challenger: of the challenger, with its interval.
+        champion: of the champion; None without a comparison, as are those below.
+        difference: challenger minus champion, with its interval.
+        level: the part of the comparison's significance that this metric was tested at.
+        bound: the lower bound of the difference at this level.
+        smallest: the smallest true difference that the next comparison passes with the stated power
+            as far as this metric goes; below 0 where the policy has a margin.
+    """
+
+    metric: str
+    challenger: Interval
+    champion: Interval | None = None
+    difference: Interval | None = None
+    level: float | None = None
+    bound: float | None = None
+    smallest: float | None = None
 
 
 @dataclass(frozen=True)
@@ -100,10 +125,8 @@ class Decision:
 
     Attributes:
         mode: "enforce" or "dry-run".
-        metric: name of the policy's metric.
         checks: in the order in which they were made.
-        challenger, champion: the metric of each model with its interval; None where not measured.
-        difference: challenger minus champion, with its interval; None without a comparison.
+        metrics: those of the policy, in its order; empty where nothing could be measured.
         reuse: None without a comparison.
         segments: of the comparison with the champion.
         challenger_model, champion_model: URIs in the registry; None where there is no model.
@@ -112,11 +135,8 @@ class Decision:
     """
 
     mode: str
-    metric: str
     checks: tuple[Check, ...]
-    challenger: Interval | None
-    champion: Interval | None
-    difference: Interval | None
+    metrics: tuple[MetricComparison, ...]
     reuse: Reuse | None
     segments: tuple[SegmentDifference, ...]
     challenger_model: str | None
@@ -129,6 +149,11 @@ class Decision:
     def passed(self) -> bool:
         """Whether every check passed."""
         return all(check.passed for check in self.checks)
+
+    @property
+    def compared(self) -> tuple[MetricComparison, ...]:
+        """The metrics by which the challenger was compared with a champion."""
+        return tuple(one for one in self.metrics if one.difference is not None)
 
     @property
     def verdict(self) -> str:
@@ -152,12 +177,14 @@ class Decision:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "Decision":
-        """Reads what `to_json` wrote.
+        """Reads what `to_json` wrote, and decisions from when one metric decided.
 
         Raises:
             KeyError, TypeError, ValueError: the content is no decision.
         """
         content = {name: value for name, value in content.items() if name != "passed"}
+        if "metric" in content:
+            content = _of_one_metric(content)
         checks = tuple(
             Check(**{**check, "kind": CheckKind(check["kind"])})
             for check in (
@@ -166,4 +193,21 @@ class Decision:
         )
         segments = tuple(SegmentDifference(**one) for one in content["segments"])
         reuse = Reuse(**content["reuse"]) if content["reuse"] else None
-        return cls(**{**content, "checks": checks, "segments": segments, "reuse": reuse})
+        metrics = tuple(MetricComparison(**one) for one in content["metrics"])
+        read = {"checks": checks, "segments": segments, "reuse": reuse, "metrics": metrics}
+        return cls(**{**content, **read})
+
+
+def _of_one_metric(content: dict[str, Any]) -> dict[str, Any]:
+    """Returns a decision from when one metric decided in the form of today."""
+    content, reuse = dict(content), dict(content["reuse"] or {})
+    proven = [one for one in content["checks"] if one["kind"] == CheckKind.SIGNIFICANT]
+    found = {
+        "metric": content.pop("metric"),
+        **{name: content.pop(name) for name in ("challenger", "champion", "difference")},
+        "level": reuse.get("significance"),
+        "bound": proven[0]["value"] if proven else None,
+        "smallest": reuse.pop("smallest_gain", None),
+    }
+    metrics = [found] if found["challenger"] else []
+    return {**content, "reuse": reuse or None, "metrics": metrics}

@@ -50,10 +50,11 @@ class Evidence:
     Attributes:
         dirty: whether the challenger was made from uncommitted changes.
         reason: why the challenger could not be evaluated; None if it was evaluated.
-        challenger, champion: float (1 + resamples,), the policy's metric for paired resamples of
-            the same test pairs, the sample itself first; None where not evaluable or where there is
-            no champion.
-        baselines: name → value of the metric on those pairs.
+        challenger, champion: name of each metric of the policy → float (1 + resamples,), for paired
+            resamples of the same test pairs, the sample itself first; None where not evaluable or
+            where there is no champion.
+        baselines: name → value of the policy's first metric on those pairs.
+        fresh: whether the challenger was trained on another snapshot than the champion.
         comparison: 1-based index of this comparison with a champion on these test pairs.
         segments: both models on each segment; empty without a champion.
         serving: None where the policy asks for no canary products.
@@ -64,9 +65,10 @@ class Evidence:
 
     dirty: bool
     reason: str | None
-    challenger: np.ndarray | None
-    champion: np.ndarray | None
+    challenger: dict[str, np.ndarray] | None
+    champion: dict[str, np.ndarray] | None
     baselines: dict[str, float]
+    fresh: bool = True
     comparison: int = 1
     segments: list[Segment] = field(default_factory=list)
     serving: Serving | None = None

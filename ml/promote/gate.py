@@ -1,38 +1,53 @@
 """The gate: it compares the evidence with the policy and decides about a promotion."""
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy.stats import norm
 
 from ml.evaluate.bootstrap import interval, spread
 from ml.promote.alpha_spending import spendable, unspent
-from ml.promote.decision import Check, CheckKind, Decision, Reuse, SegmentDifference
+from ml.promote.decision import (
+    Check,
+    CheckKind,
+    Decision,
+    MetricComparison,
+    Reuse,
+    SegmentDifference,
+)
 from ml.promote.evidence import Evidence, Segment, Serving
-from ml.promote.policy import GatePolicy, SegmentPolicy, ServingPolicy
+from ml.promote.multiplicity import holm_levels
+from ml.promote.policy import STAY_FRESH, GatePolicy, SegmentPolicy, ServingPolicy
 from ml.promote.words import number
+
+TINY = 1e-12  # a spread to divide by where all resamples agree
 
 
 def decide(policy: GatePolicy, evidence: Evidence) -> Decision:
     """Compares the evidence with the policy; it makes every check that the evidence allows."""
     challenger, champion = evidence.challenger, evidence.champion
-    checks = _eligible(evidence)
-    difference = None if challenger is None or champion is None else challenger - champion
+    checks, compared, reuse = _eligible(evidence), dict[str, _Compared](), None
     if challenger is not None:
-        checks += _above_floors(policy, float(challenger[0]), evidence.baselines)
-    if difference is not None:
-        checks += _against_champion(policy, difference, evidence.comparison)
-        checks += _no_segment_worse(policy.segments, evidence.segments)
+        checks += _above_floors(policy, challenger, evidence.baselines)
+    if challenger is not None and champion is not None:
+        differences = {name: challenger[name] - champion[name] for name in policy.metrics}
+        rule = _as_good if policy.policy == STAY_FRESH and evidence.fresh else _proven_gain
+        found, compared = rule(policy, differences, evidence.comparison)
+        checks += found + _no_segment_worse(policy.segments, evidence.segments)
+        reuse = _reuse(policy, evidence.comparison)
     if evidence.serving is not None:
         checks += _served(policy.serving, evidence.serving)
-    segments = [] if difference is None else evidence.segments
     return Decision(
         mode=policy.mode,
-        metric=policy.metric,
         checks=tuple(checks),
-        challenger=None if challenger is None else interval(challenger),
-        champion=None if difference is None or champion is None else interval(champion),
-        difference=None if difference is None else interval(difference),
-        reuse=None if difference is None else _reuse(policy, difference, evidence.comparison),
-        segments=tuple(_difference(policy.segments, one) for one in segments),
+        metrics=tuple(
+            _of_metric(name, evidence, compared.get(name))
+            for name in (policy.metrics if challenger is not None else [])
+        ),
+        reuse=reuse,
+        segments=tuple(
+            _difference(policy.segments, one) for one in (evidence.segments if reuse else [])
+        ),
         challenger_model=evidence.challenger_model,
         champion_model=evidence.champion_model,
         policy=policy.model_dump(),
@@ -64,8 +79,11 @@ def _eligible(evidence: Evidence) -> list[Check]:
     ]
 
 
-def _above_floors(policy: GatePolicy, value: float, baselines: dict[str, float]) -> list[Check]:
-    metric, floor = policy.metric, policy.floor
+def _above_floors(
+    policy: GatePolicy, challenger: dict[str, np.ndarray], baselines: dict[str, float]
+) -> list[Check]:
+    metric, floor = policy.metrics[0], policy.floor
+    value = float(challenger[metric][0])
     words = f"{metric} is at least the floor"
     checks = [Check(CheckKind.FLOOR, value >= floor, words, value, floor)]
     for name in policy.baselines:
@@ -75,30 +93,103 @@ def _above_floors(policy: GatePolicy, value: float, baselines: dict[str, float])
     return checks
 
 
-def _against_champion(policy: GatePolicy, difference: np.ndarray, comparison: int) -> list[Check]:
-    gain, level = float(difference[0]), spendable(policy.significance, comparison)
-    low, least = lower_bound(difference, level), 0 - policy.margin  # not -0.0
-    more = f"{policy.metric} is more than {number(policy.min_gain)} above the champion's"
-    proven = (
-        f"the lower bound of that difference at level {level:.2g}, the part for comparison "
-        f"{comparison} on these test pairs, is above {number(least)}"
+class _Compared(NamedTuple):
+    """How a metric was tested; see `MetricComparison`."""
+
+    level: float
+    bound: float
+    smallest: float
+
+
+def _proven_gain(
+    policy: GatePolicy, differences: dict[str, np.ndarray], comparison: int
+) -> tuple[list[Check], dict[str, _Compared]]:
+    """Checks that a gain is proven in one metric, and that no metric is provably worse."""
+    level, rule = spendable(policy.significance, comparison), policy.policies.prove_gain
+    count = len(differences)
+
+    def deviations(name: str) -> float:  # by which the gain is above the least one
+        difference = differences[name]
+        return float(difference[0] - rule.min_gain) / max(spread(difference), TINY)
+
+    convincing = sorted(differences, key=deviations, reverse=True)
+
+    def proven(name: str, share: float) -> bool:
+        return lower_bound(differences[name], share) > rule.min_gain
+
+    levels = holm_levels(convincing, level, proven)
+    compared = {
+        name: _Compared(
+            share := levels[name],
+            lower_bound(differences[name], share),
+            _detected(policy, differences[name], comparison, count) + rule.min_gain,
+        )
+        for name in policy.metrics
+    }
+    first = convincing[0]
+    bound = compared[first].bound
+    part = "the part" if count == 1 else f"1/{count} of the part"
+    words = (
+        f"the lower bound of the difference in {first} to the champion at level "
+        f"{levels[first]:.2g}, {part} for comparison {comparison} on these test pairs, is above "
+        f"{number(rule.min_gain)}"
     )
-    return [
-        Check(CheckKind.GAIN, gain > policy.min_gain, more, gain, policy.min_gain),
-        Check(CheckKind.SIGNIFICANT, low > least, proven, low, least),
-    ]
+    if policy.policy == STAY_FRESH:
+        words += "; the champion was trained on the same snapshot, so that a gain must be proven"
+    passed = bound > rule.min_gain
+    checks = [Check(CheckKind.PROVEN_GAIN, passed, words, bound, rule.min_gain, first)]
+    least = 0 - rule.margin  # not -0.0
+    for name in policy.metrics:
+        high = -lower_bound(-differences[name], policy.significance / count)
+        words = f"{name} is not provably worse by more than {number(rule.margin)}"
+        checks.append(Check(CheckKind.NOT_WORSE, high >= least, words, high, least, name))
+    return checks, compared
 
 
-def _reuse(policy: GatePolicy, difference: np.ndarray, comparison: int) -> Reuse:
-    following = spendable(policy.significance, comparison + 1)
-    needed = (norm.isf(following) + norm.ppf(policy.power)) * spread(difference) - policy.margin
+def _as_good(
+    policy: GatePolicy, differences: dict[str, np.ndarray], comparison: int
+) -> tuple[list[Check], dict[str, _Compared]]:
+    """Checks that no metric is worse than the champion's by more than its margin.
+
+    All metrics must be proven, so that each has the whole level (Berger, "Multiparameter hypothesis
+    testing and acceptance sampling", Technometrics 24, 1982).
+    """
+    level, checks, compared = spendable(policy.significance, comparison), [], {}
+    for name in policy.metrics:
+        difference, least = differences[name], 0 - policy.policies.stay_fresh.margins[name]
+        bound = lower_bound(difference, level)
+        smallest = _detected(policy, difference, comparison, 1) + least
+        compared[name] = _Compared(level, bound, smallest)
+        words = (
+            f"the lower bound of the difference in {name} to the champion at level {level:.2g}, "
+            f"the part for comparison {comparison} on these test pairs, is above {number(least)}"
+        )
+        checks.append(Check(CheckKind.AS_GOOD, bound > least, words, bound, least, name))
+    return checks, compared
+
+
+def _detected(policy: GatePolicy, difference: np.ndarray, comparison: int, metrics: int) -> float:
+    """The distance to a limit that the next comparison proves with the policy's power."""
+    following = spendable(policy.significance, comparison + 1) / metrics
+    return float((norm.isf(following) + norm.ppf(policy.power)) * spread(difference))
+
+
+def _reuse(policy: GatePolicy, comparison: int) -> Reuse:
     return Reuse(
         comparison=comparison,
         significance=spendable(policy.significance, comparison),
         left=unspent(policy.significance, comparison),
         power=policy.power,
-        smallest_gain=max(policy.min_gain, float(needed)),
     )
+
+
+def _of_metric(name: str, evidence: Evidence, tested: _Compared | None) -> MetricComparison:
+    challenger, champion = evidence.challenger, evidence.champion
+    assert challenger is not None
+    if champion is None or tested is None:
+        return MetricComparison(name, interval(challenger[name]))
+    one, other = challenger[name], champion[name]
+    return MetricComparison(name, interval(one), interval(other), interval(one - other), *tested)
 
 
 def _difference(policy: SegmentPolicy, segment: Segment) -> SegmentDifference:

@@ -4,14 +4,16 @@ The comments of that file explain every value.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import yaml
-from pydantic import Field, ValidationError, field_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ml.core.errors import UserError
 from ml.core.params import Params, describe
 from ml.evaluate.metric_words import METRICS
+
+STAY_FRESH = "stay-fresh"  # the value of `gate.policy`; the other one is prove-gain
 
 
 class ModelNames(Params):
@@ -38,16 +40,38 @@ class ServingPolicy(Params):
     size: float = Field(gt=0)
 
 
+class ProveGainPolicy(Params):
+    """The section `gate.policies.prove-gain`: a gain is proven, and no metric is provably worse."""
+
+    min_gain: float
+    margin: float = Field(ge=0)
+
+
+class StayFreshPolicy(Params):
+    """The section `gate.policies.stay-fresh`: every metric is proven to be as good."""
+
+    margins: dict[str, Annotated[float, Field(gt=0)]]
+
+
+class NamedPolicies(Params):
+    """The section `gate.policies`: those that `gate.policy` chooses from."""
+
+    model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
+
+    prove_gain: ProveGainPolicy = Field(alias="prove-gain")
+    stay_fresh: StayFreshPolicy = Field(alias="stay-fresh")
+
+
 class GatePolicy(Params):
     """The section `gate` of the policy: the limits that a challenger must keep."""
 
     mode: Literal["enforce", "dry-run"]
-    metric: str
+    policy: Literal["prove-gain", "stay-fresh"]
+    policies: NamedPolicies
+    metrics: list[str] = Field(min_length=1)
     floor: float
     baselines: list[str]
     baseline_gain: float
-    margin: float = Field(ge=0)
-    min_gain: float
     significance: float = Field(gt=0, lt=0.5)
     power: float = Field(gt=0.5, lt=1)
     same_pairs: float = Field(gt=0, le=1)
@@ -56,12 +80,19 @@ class GatePolicy(Params):
     segments: SegmentPolicy
     serving: ServingPolicy
 
-    @field_validator("metric")
+    @field_validator("metrics")
     @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in METRICS:
-            raise ValueError(f"must be one of {', '.join(METRICS)}")
-        return name
+    def _known(cls, names: list[str]) -> list[str]:
+        if len(set(names)) < len(names) or not set(names) <= set(METRICS):
+            raise ValueError(f"must be different ones of {', '.join(METRICS)}")
+        return names
+
+    @model_validator(mode="after")
+    def _a_margin_each(self) -> "GatePolicy":
+        missing = [name for name in self.metrics if name not in self.policies.stay_fresh.margins]
+        if missing:
+            raise ValueError(f"policies.stay-fresh.margins lacks {', '.join(missing)}")
+        return self
 
 
 class ApprovalPolicy(Params):

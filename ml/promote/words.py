@@ -1,7 +1,7 @@
 """The gate's decision in sentences: what failed, by how much, and what would have been needed."""
 
 from ml.evaluate.metric_words import Interval
-from ml.promote.decision import Check, CheckKind, Decision
+from ml.promote.decision import Check, CheckKind, Decision, MetricComparison
 
 
 def number(value: float | None) -> str:
@@ -17,6 +17,15 @@ def with_interval(metric: Interval) -> str:
     if metric["value"] is None or metric["low"] is None:
         return number(metric["value"])
     return f"{number(metric['value'])} ({number(metric['low'])} to {number(metric['high'])})"
+
+
+def gains(decision: Decision) -> str:
+    """Writes the difference of each metric to the champion with its interval, in one line."""
+    return "; ".join(
+        f"{one.metric} {with_interval(one.difference)}"
+        for one in decision.compared
+        if one.difference
+    )
 
 
 def sentences(decision: Decision) -> list[str]:
@@ -35,24 +44,26 @@ def _sentence(check: Check, decision: Decision) -> str:
         return f"{_HEADS[check.kind]}: {check.words}"
     match check.kind:
         case CheckKind.FLOOR | CheckKind.ABOVE:
-            head = "Below the floor"
+            head, first = "Below the floor", decision.metrics[0].metric
             if check.about:
                 head = f"Not above the baseline {check.about}"
-            return (
-                f"{head}: {decision.metric} is {number(value)}; at least {number(limit)} would "
-                "have been needed"
-            )
+            needed = f"at least {number(limit)} would have been needed"
+            return f"{head}: {first} is {number(value)}; {needed}"
         case CheckKind.GAIN:
             return (
-                f"No gain: the difference in {decision.metric} to the champion is {number(value)}; "
-                f"more than {number(limit)} would have been needed"
+                f"No gain: the difference in {decision.metrics[0].metric} to the champion is "
+                f"{number(value)}; more than {number(limit)} would have been needed"
             )
-        case CheckKind.SIGNIFICANT:
-            gain = decision.difference["value"] if decision.difference else None
-            assert gain is not None  # without a difference there is no such check
+        case CheckKind.PROVEN_GAIN | CheckKind.SIGNIFICANT:
+            needed = " or ".join(_needed(one, limit) for one in decision.compared)
+            return f"No proven gain: {needed} would have been needed on these test pairs"
+        case CheckKind.AS_GOOD:
+            (found,) = (one for one in decision.compared if one.metric == check.about)
+            return f"Not proven to be as good: {_needed(found, limit)} would have been needed"
+        case CheckKind.NOT_WORSE:
             return (
-                f"No proven gain: the difference is {number(gain)}; more than "
-                f"{number(limit + gain - value)} would have been needed on these test pairs"
+                f"Provably worse: {check.about} is lower by at least {number(-value)}; at most "
+                f"{number(-limit)} is allowed"
             )
         case CheckKind.SEGMENT:
             return (
@@ -66,6 +77,16 @@ def _sentence(check: Check, decision: Decision) -> str:
     return (
         f"Other embeddings are served than were recorded: they differ by up to {value:.2g}; at "
         f"most {limit:g} is allowed"
+    )
+
+
+def _needed(one: MetricComparison, limit: float) -> str:
+    """Writes a difference, and the one whose lower bound would have been the limit."""
+    gain = one.difference["value"] if one.difference else None
+    assert gain is not None and one.bound is not None  # else there was no such check
+    return (
+        f"the difference in {one.metric} is {number(gain)}; more than "
+        f"{number(limit + gain - one.bound)}"
     )
 
 
