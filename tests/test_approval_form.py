@@ -135,8 +135,8 @@ def test_who_approves_in_the_form_promotes_and_the_pages_end_with_their_command(
     answer = page.locator(".p-modal")
     for words in (
         f"models:/{CANDIDATES}/1 passed the gate",
-        "Gain in block_ap: 0.031 (0.004 to 0.058)",
-        "4 checks passed: evaluable, floor, above gray, significant",
+        "Gain in block_ap 0.031 (0.004 to 0.058)",
+        "4 checks passed: evaluable, floor, above gray, proven gain",
         "products: 120 added, 3 removed, 5 changed",
         "1 more must approve it",
     ):
