@@ -25,10 +25,10 @@ from scipy.optimize import brentq
 from scipy.stats import binomtest
 
 from benchmarks.checkout import ROOT, commit
-from benchmarks.markdown import table
+from benchmarks.markdown import table, write_between
 from flows.registry.versions import POLICY
 from ml.core.command import run_app
-from ml.core.files import read_json, write_json
+from ml.core.files import write_json
 from ml.core.progress import progress
 from ml.data.annotations import Annotations, build_annotations
 from ml.evaluate.bootstrap import Resamples
@@ -38,6 +38,8 @@ from ml.promote.gate import decide
 from ml.promote.policy import GatePolicy, load_policy
 
 OUT = Path(__file__).with_name("luck.json")
+PAGE = ROOT / "docs/promotion.md"
+START = "<!-- written by benchmarks.luck: -->"
 BLOCKS, DESIGNS, COLOURS = 40, 4, 2  # of a test set, of a block, of a design
 MANY = 1000  # blocks by which it is known how much worse a model is
 SIZE = 16  # length of an embedding
@@ -78,9 +80,10 @@ def main(
         {"policy": policy, "challengers": kind, "decided_by": decided} | summary(np.array(found))
         for (policy, kind, decided), found in promoted.items()
     ]
-    facts = {"sets": sets, "retrains": retrains, "noise": noise, "rows": rows}
+    facts: dict[str, Any] = {"sets": sets, "retrains": retrains, "noise": noise, "rows": rows}
     write_json(OUT, {"commit": commit(), "products": BLOCKS * DESIGNS * COLOURS, **facts})
-    print(luck_table(read_json(OUT)))
+    write_between(PAGE, START, luck_table(facts))
+    print(luck_table(facts))
 
 
 def cases() -> list[tuple[str, str, str]]:
@@ -141,22 +144,22 @@ def models(challengers: int, noise: float, policy: GatePolicy, seed: int) -> lis
 
 def worse_noise(policy: GatePolicy) -> float:
     """Finds the noise with which one metric is lower by its margin and no other by more."""
-    annotations = made_up_annotations(MANY)
+    margins = policy.policies.stay_fresh.margins
+
+    def above_margin(noise: float) -> float:
+        lower = lower_by(noise, policy.metrics, 0)
+        return max(lower[name] - margins[name] for name in policy.metrics)
+
+    return float(brentq(above_margin, NOISE, 2 * NOISE, xtol=1e-3))
+
+
+def lower_by(noise: float, metrics: list[str], seed: int) -> dict[str, float]:
+    """Measures on many products how much lower each metric is with a noise than with `NOISE`."""
+    random, annotations = np.random.default_rng(seed), made_up_annotations(MANY)
     drawn = Resamples(annotations, 1, 0)
-
-    def above_margins(noise: float) -> float:
-        random = np.random.default_rng(0)
-        true, shared = true_and_shared(annotations, random)
-        one, other = (
-            Evaluation(embedded(true, shared, random, own), drawn) for own in (NOISE, noise)
-        )
-        return max(
-            float((one.draws(name, 0.0) - other.draws(name, 0.0))[0])
-            - policy.policies.stay_fresh.margins[name]
-            for name in policy.metrics
-        )
-
-    return float(brentq(above_margins, NOISE, 2 * NOISE, xtol=1e-3))
+    true, shared = true_and_shared(annotations, random)
+    one, other = (Evaluation(embedded(true, shared, random, own), drawn) for own in (NOISE, noise))
+    return {name: float((one.draws(name, 0.0) - other.draws(name, 0.0))[0]) for name in metrics}
 
 
 def true_and_shared(

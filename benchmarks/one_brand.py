@@ -21,14 +21,14 @@ from mlflow.artifacts import load_text
 from mlflow.tracking import MlflowClient
 
 from benchmarks.checkout import ROOT, WORK, commit
-from benchmarks.markdown import interval_words, table
+from benchmarks.markdown import interval_words, table, write_between
 from ml.core.command import run_app
 from ml.core.files import read_json, write_json
 
 RESULT = Path(__file__).with_suffix(".json")
 NORMAL = Path(__file__).with_name("results") / "pbcnet_semi-0.json"  # the default params
 PAGE = ROOT / "docs/shops.md"
-START, END = "<!-- written by benchmarks.one_brand: -->", "<!-- until here -->"
+START = "<!-- written by benchmarks.one_brand: -->"
 CANDIDATE = "color-variants-candidates"
 SHOWN = ("block_ap", "hard_ap", "recall_at_1", "cgacc")
 
@@ -93,11 +93,9 @@ def write_page(one_brand: dict[str, Any]) -> None:
         f"By brand: {normal['commit']}; by design family: {one_brand['commit']}, {gate['verdict']} "
         f"by the gate{failed}, which notes: “The test split holds {gate['proves']}.”"
     )
-    text = PAGE.read_text(encoding="utf-8")
-    before, after = text.partition(START)[0], text.partition(END)[2]
     made = table(["split by", "embedding", *(name.replace("_", " ") for name in SHOWN)], lines)
     made += f"\n{fill(words, 100, break_on_hyphens=False)}\n"
-    PAGE.write_text(f"{before}{START}\n\n{made}\n{END}{after}", encoding="utf-8")
+    write_between(PAGE, START, made)
 
 
 @app.command()

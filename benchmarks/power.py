@@ -22,10 +22,10 @@ from scipy.stats import norm
 from sklearn.decomposition import PCA
 
 from benchmarks.checkout import ROOT, WORK, commit
-from benchmarks.markdown import table
+from benchmarks.markdown import table, write_between
 from flows.registry.versions import POLICY
 from ml.core.command import run_app
-from ml.core.files import read_json, replacing, write_json
+from ml.core.files import replacing, write_json
 from ml.core.progress import progress
 from ml.data.annotations import Annotations, PairSet, build_annotations
 from ml.data.blocks import block_numbers, relative_to_block
@@ -38,7 +38,7 @@ from ml.untrained.whitening import half_whitened
 
 OUT = Path(__file__).with_suffix(".json")
 PAGE = ROOT / "docs/promotion.md"
-START, END = "<!-- written by benchmarks.power: -->", "<!-- until here -->"
+START = "<!-- written by benchmarks.power: -->"
 SIZES = (300, 600, 1200, 2400)  # annotated products of a test set
 NUMBERS = 512  # of a whitened embedding
 RESAMPLES = 300  # enough for a spread; the gate's bound needs no more of them
@@ -76,8 +76,8 @@ def main(
     facts = {"products": len(annotations.indices), "sets": sets, "resamples": RESAMPLES}
     result = {"commit": commit(), **facts, "measured": measured, "needed": needed(measured, policy)}
     write_json(OUT, result)
-    write_page()
-    print(power_table(read_json(OUT)))
+    write_between(PAGE, START, power_table(result))
+    print(power_table(result))
 
 
 def embeddings(products: pd.DataFrame, images: Path) -> dict[str, np.ndarray]:
@@ -242,15 +242,6 @@ def power_table(result: Measured) -> str:
         lines.append(f"| `{policy}` | {shows} in `{metric}` | {' | '.join(cells)} |")
     columns = ["policy", "proves", *(f"comparison {one}" for one in COMPARISONS)]
     return table(columns, lines)
-
-
-def write_page() -> None:
-    """Writes the table between the marks of docs/promotion.md."""
-    text = PAGE.read_text(encoding="utf-8")
-    before, after = text.split(START)[0], text.split(END)[-1]
-    with replacing(PAGE) as beside:
-        built = f"{before}{START}\n\n{power_table(read_json(OUT))}\n{END}{after}"
-        beside.write_text(built, encoding="utf-8")
 
 
 if __name__ == "__main__":

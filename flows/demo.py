@@ -18,7 +18,7 @@ from ml.core.errors import UserError
 
 SHOP, GROWN = ".variants/demo-shop", ".variants/demo-shop-grown"
 # The same seed with more products gives the same shop after a delivery of new goods.
-PRODUCTS, GROWN_PRODUCTS = 240, 480  # enough test pairs to prove the gain of the second model
+PRODUCTS, GROWN_PRODUCTS = 240, 480  # enough test pairs to prove that the second model is as good
 SMALL = ("--set", "prepare.side=48", "--set", "train.epochs=0")
 TRAINED = ("--set", "prepare.side=96", "--set", "train.epochs=2")
 UNTRAINED = ("--set", "prepare.side=96", "--set", "train.epochs=0")
@@ -83,7 +83,7 @@ STEPS = (
             ("retrain", "--source", GROWN, *TRAINED),
         ),
     ),
-    promotion("It is provably better, so it replaces the first", "demo: its groups look right"),
+    promotion("It is proven to be as good, and knows the new goods, so it replaces the first", "demo: its groups look right"),
     Step("The champion groups the catalogue", 0.6, (("group", "--source", GROWN),)),
     Step(
         "A third model learns nothing: the gate refuses it",
