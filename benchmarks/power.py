@@ -211,7 +211,8 @@ def needed(measured: list[Measured], policy: GatePolicy) -> list[Measured]:
         prove = row["pair"] == CHANGED
         for comparison in COMPARISONS:
             level = spendable(policy.significance, comparison) / (count if prove else 1)
-            reach = (norm.isf(level) + norm.ppf(policy.power)) * row["deviation"]
+            # The bound lies below the difference by what the gate takes for its deviation.
+            reach = norm.isf(level) * row["spread"] + norm.ppf(policy.power) * row["deviation"]
             for distance in GAINS if prove else (margin,):
                 rows.append(
                     {

@@ -57,12 +57,20 @@ def test_a_test_set_holds_whole_blocks_whose_copies_are_other_blocks_with_other_
 
 
 def test_so_many_products_prove_the_gain_with_the_power_of_the_policy() -> None:
-    one = {"pair": CHANGED, "metric": "mean_ap", "size": SIZES[-1], "deviation": 0.004}
+    one = {
+        "pair": CHANGED,
+        "metric": "mean_ap",
+        "size": SIZES[-1],
+        "deviation": 0.004,
+        "spread": 0.005,
+    }
     for row in needed([one], GATE_POLICY):
         assert row["comparison"] in COMPARISONS
-        deviation = one["deviation"] * np.sqrt(SIZES[-1] / row["products"])
+        deviation, spread = (
+            one[name] * np.sqrt(SIZES[-1] / row["products"]) for name in ("deviation", "spread")
+        )
         level = spendable(GATE_POLICY.significance, row["comparison"]) / len(GATE_POLICY.metrics)
-        power = norm.sf(norm.isf(level) - row["distance"] / deviation)
+        power = norm.cdf((row["distance"] - norm.isf(level) * spread) / deviation)
         assert power == pytest.approx(GATE_POLICY.power, abs=0.02)
 
 
