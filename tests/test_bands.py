@@ -5,6 +5,7 @@ import pytest
 from scipy.special import expit
 
 from ml.data.annotations import PairSet, pairs_within
+from ml.evaluate import base_rate
 from ml.evaluate.bands import choose_publish, group_scores, published
 from ml.evaluate.base_rate import block_similarities, variants_by_em, variants_of
 from ml.evaluate.complete_blocks import CompleteBlocks
@@ -50,6 +51,19 @@ def test_the_base_rate_of_a_pair_falls_with_the_size_of_its_block() -> None:
     np.testing.assert_allclose(found, odds)
     at_even_odds = expit(8 * 0.3 - 3 + np.log(1 / 0.25))  # a block of two need not be one design
     np.testing.assert_allclose(calibration.probability(similarity, 2), at_even_odds)
+
+
+def test_similarities_of_all_pairs_of_a_block_are_counted_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(base_rate, "ROWS", 7)
+    embeddings, block, _ = catalogue(0.5)
+    found = block_similarities(embeddings, block)
+    left, right = pairs_within(block)
+    cosine = np.einsum("nd,nd->n", embeddings[left], embeddings[right])
+    expected = np.histogram(cosine, base_rate.EDGES)[0]
+    np.testing.assert_array_equal(found.pairs.sum(axis=0), expected)
+    assert found.products[:, 0].tolist() == np.bincount(block).tolist()
 
 
 @pytest.mark.parametrize("variants", [0.1, 0.5, 0.9])

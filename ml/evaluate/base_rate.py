@@ -15,6 +15,8 @@ from ml.evaluate.complete_blocks import CompleteBlocks
 from ml.grouping.calibration import Calibration
 
 BINS = 400  # of similarity, in −1 … 1
+ROWS = 1000  # of a block that are compared with all of it at once
+EDGES = np.linspace(-1, 1, BINS + 1)
 ITERATIONS = 200
 
 
@@ -39,14 +41,17 @@ def block_similarities(embeddings: np.ndarray, block: np.ndarray) -> BlockSimila
         embeddings: float (products, size), each of length 1.
         block: int (products,), from 0.
     """
-    edges = np.linspace(-1, 1, BINS + 1)
     counts, sizes = [np.zeros((0, BINS))], []
-    for value in np.flatnonzero(np.bincount(block) >= 2):
-        members = embeddings[block == value]
-        cosine = (members @ members.T)[np.triu_indices(len(members), k=1)]
-        counts.append(np.histogram(np.clip(cosine, -1, 1), edges)[0][None].astype(float))
-        sizes.append(len(members))
-    middles = (edges[:-1] + edges[1:]) / 2
+    order = np.argsort(block, kind="stable")
+    for members in np.split(order, np.cumsum(np.bincount(block))[:-1]):
+        if len(members) >= 2:
+            own = embeddings[members]
+            found = -_histogram(np.einsum("nd,nd->n", own, own))  # a product is no pair with itself
+            for start in range(0, len(own), ROWS):
+                found += _histogram(own[start : start + ROWS] @ own.T)
+            counts.append(found[None] / 2)
+            sizes.append(len(own))
+    middles = (EDGES[:-1] + EDGES[1:]) / 2
     return BlockSimilarities(middles[None], np.array(sizes, int)[:, None], np.concatenate(counts))
 
 
@@ -74,3 +79,7 @@ def variants_of(truths: list[CompleteBlocks]) -> float | None:
     found = sum(int(one.pairs.label.sum()) for one in truths)
     others = sum(float((1 / (one.block_size - 1)).sum()) for one in truths)
     return found / others if found else None
+
+
+def _histogram(cosine: np.ndarray) -> np.ndarray:
+    return np.histogram(np.clip(cosine, -1, 1), EDGES)[0].astype(float)
