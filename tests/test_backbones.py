@@ -26,6 +26,7 @@ from ml.core.files import read_json, write_json
 from ml.model import pretrained
 from ml.model.backbones import build_backbone, feature_map
 from ml.model.encoder import load_encoder
+from ml.model.pretrained import weights_licence
 from ml.serve.onnx_encoder import ALIKE, export_encoder
 from ml.serve.predictor import Predictor
 from ml.train.side_check import check_side
@@ -70,7 +71,7 @@ def test_tokens_lie_on_the_grid_of_their_patches(size: tuple[int, int]) -> None:
     [
         ("test_vit", 60, {}, "set prepare.side to 32 or 48 or 64 or 160"),
         ("test_vit", 48, {"slices_from": "picture"}, "set prepare.side to 32 or 64 or 160"),
-        ("maxvit_tiny_tf_224", 192, {}, "set prepare.side to 224"),
+        ("convit_tiny", 192, {}, "set prepare.side to 224"),
         ("pit_ti_distilled_224", 224, {}, "no square map; choose another backbone"),
         ("crossvit_9_240", 240, {}, "choose another backbone"),
     ],
@@ -165,6 +166,24 @@ def test_a_package_with_weights_is_used_where_it_is_installed(
     monkeypatch.syspath_prepend(tmp_path)
     found = build_backbone("tf_efficientnet_lite2", "imagenet").state_dict()
     assert all(torch.equal(value, state[key]) for key, value in found.items())
+
+
+@pytest.mark.parametrize(
+    ("backbone", "weights", "licence"),
+    [
+        ("tf_efficientnet_lite0", "imagenet", "apache-2.0"),
+        ("vit_small_patch16_dinov3.lvd1689m", "imagenet", "dinov3-license"),
+        ("test_vit", "hf-hub:timm/vit_base_patch16_dinov3.lvd1689m@main", "dinov3-license"),
+        ("test_vit", "hf-hub:timm/of_next_year.v1", "unknown"),
+        ("test_vit", "hf-hub:shop/test_vit", "unknown"),
+        ("test_vit", "/models/timm.safetensors", "unknown"),
+        ("test_vit", "random", "none"),
+    ],
+)
+def test_the_record_names_the_licence_that_timm_knows(
+    backbone: str, weights: str, licence: str
+) -> None:
+    assert weights_licence(backbone, weights) == licence
 
 
 def prepared(folder: Path) -> Path:

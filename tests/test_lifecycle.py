@@ -179,6 +179,7 @@ def test_a_run_says_on_its_page_what_came_of_it(life: Life) -> None:
     assert (tags["gate"], tags["mlflow.user"]) == ("passed", "Ada Tester")
     assert tags["mlflow.source.git.commit"] == version.tags["commit"]
     assert len(tags["initial_weights_sha256"]) == 64
+    assert tags["weights_licence"] == "none"  # random weights
     note = tags["mlflow.note.content"]
     assert note.startswith("**Passed the gate**.")
     for file in ("report.html", "metrics.html", "gate/decision.md"):

@@ -315,12 +315,14 @@ def nearer_to_itself_recoloured(trainer: Trainer, shop: Shop) -> float:
 
 
 @pytest.mark.full
-def test_compiling_the_backbone_changes_nothing_but_speed(prepared: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("backbone", ["mobilenetv3_small_050", "test_vit"])
+def test_compiling_the_backbone_changes_nothing_but_speed(
+    backbone: str, prepared: Path, tmp_path: Path
+) -> None:
     losses = []
+    own = {"train.batch": 4, "train.encoder.backbone": backbone, "train.encoder.weights": "random"}
     for compiled in (False, True):
-        _, trainer, batches = begin(
-            prepared, tmp_path, {"train.compile": compiled, "train.batch": 4}
-        )
+        _, trainer, batches = begin(prepared, tmp_path, {"train.compile": compiled, **own})
         trainer.module.train()
         losses.append(trainer.step(next(prefetch(batches, trainer.fabric.device)))[0])
     torch.testing.assert_close(*losses, atol=1e-3, rtol=1e-3)

@@ -95,9 +95,9 @@ def record(
     products = read_table(root / SNAPSHOT / "catalog.parquet")
     values = result_metrics(metrics) | {"snapshot.products": len(products)}
     params = shown_params(used_params(root, load_stages(root)))
-    begun = read_json(root / TRAINED / "encoder.json")["initial_weights_sha256"]
-    more = {"mlflow.source.git.commit": tags["commit"], "initial_weights_sha256": begun}
-    tags = tags | more
+    encoder = read_json(root / TRAINED / "encoder.json")
+    begun = {name: encoder[name] for name in ("initial_weights_sha256", "weights_licence")}
+    tags = tags | begun | {"mlflow.source.git.commit": tags["commit"]}
     log_values(client, run_id, model_id(model), values, params, tags)
     if metrics["evaluable"]:
         client.log_text(run_id, metrics_figure(metrics), "metrics.html")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import timm
 import torch
-from timm.models import load_state_dict, load_state_dict_from_hf
+from timm.models import get_pretrained_cfg, load_state_dict, load_state_dict_from_hf
 from torch import nn
 
 from ml.core.errors import UserError
@@ -44,6 +44,17 @@ def pretrained_backbone(name: str, weights: str) -> nn.Module:
             f"train.encoder.weights: '{weights}' is no file of weights ({type(error).__name__})"
         ) from error
     return _load(name, state, weights)
+
+
+def weights_licence(name: str, weights: str) -> str:
+    """Returns the licence of weights as timm names it, "none" for random ones, else "unknown"."""
+    if weights == "random":
+        return "none"
+    published = f"{HUB}timm/{name}" if weights == "imagenet" else weights
+    if not published.startswith(f"{HUB}timm/"):
+        return "unknown"
+    facts = get_pretrained_cfg(published.removeprefix(f"{HUB}timm/").partition("@")[0])
+    return (facts.license if facts else None) or "unknown"
 
 
 def _from_package(name: str, package: str) -> nn.Module:

@@ -16,6 +16,7 @@ from ml.core.paths import PARAMS, PREPARED, TRAINED
 from ml.core.progress import progress
 from ml.model.embedding import set_center
 from ml.model.encoder import Encoder, save_encoder
+from ml.model.pretrained import weights_licence
 from ml.train.checkpoint import load_checkpoint, save_checkpoint
 from ml.train.history import History
 from ml.train.model_selection import Best, DevCurve
@@ -97,6 +98,7 @@ def main(prepared: Path = PREPARED, params_file: Path = PARAMS, out: Path = TRAI
         "threads": params.threads,
         "epoch": best.kept["epoch"],
         "initial_weights_sha256": weights_digest(initial),
+        "weights_licence": weights_licence(params.encoder.backbone, params.encoder.weights),
     }
     save_encoder(encoder, facts, out)
     remove(checkpoint)
