@@ -142,6 +142,7 @@ def test_equal_shops_get_equal_groups_whatever_their_order_and_scores_are_left_o
     shuffled = predictor.group(products.iloc[order], part(embedded, order))
     assert shuffled["group"].tolist() == first["group"].to_numpy()[order].tolist()
     assert first["score"].isna().all()
+    assert set(first["band"]) == {"leave", "review"}  # without scores none can be published
     assert first["problem"].isna().all()
 
 

@@ -196,6 +196,9 @@ def test_the_predictor_embeds_raw_pictures_as_the_stages_do(done: Path, tmp_path
         assert table.loc[rows.index, "product_id"].min() == group
         assert rows["score"].isna().all() == (len(rows) == 1)
         assert rows["score"].dropna().between(0, 1).all()
+        good = rows["score"].mean() >= predictor.publish
+        assert set(rows["band"]) == {"leave" if len(rows) == 1 else "publish" if good else "review"}
+    assert groups["band"].isna().tolist() == groups["group"].isna().tolist()
 
 
 def test_placeholders_are_named_and_never_grouped_by_likeness(done: Path, tmp_path: Path) -> None:
