@@ -83,7 +83,10 @@ STEPS = (
             ("retrain", "--source", GROWN, *TRAINED),
         ),
     ),
-    promotion("It is proven to be as good, and knows the new goods, so it replaces the first", "demo: its groups look right"),
+    promotion(
+        "It is as good and knows the new goods, so it replaces the first",
+        "demo: its groups look right",
+    ),
     Step("The champion groups the catalogue", 0.6, (("group", "--source", GROWN),)),
     Step(
         "A third model learns nothing: the gate refuses it",

@@ -255,6 +255,7 @@ def test_the_smallest_difference_that_is_told_passes_with_the_stated_power(
         # A model with this difference in one metric; the other metric decides nothing.
         other = 1.0 if policy is STAY_FRESH else 0.0
         passed = 0
+        assert told.smallest is not None
         for draw in np.random.default_rng(3).normal(told.smallest, noise[told.metric].std(), 500):
             shown = {name: noise[name] + other for name in noise} | {
                 told.metric: noise[told.metric] + draw
