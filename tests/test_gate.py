@@ -20,7 +20,7 @@ from ml.promote.evidence import Evidence, Segment, Serving
 from ml.promote.gate import decide
 from ml.promote.multiplicity import holm_levels
 from ml.promote.policy import GatePolicy, ProveGainPolicy, load_policy
-from ml.promote.words import number, outcome, sentences
+from ml.promote.words import number, outcome, sentences, with_interval
 
 POLICY = GatePolicy(
     mode="enforce",
@@ -396,6 +396,16 @@ def test_what_is_not_proven_names_the_difference_that_would_have_been(policy: Ga
         challenger = measured(0.6 + float(found[1]) + more, 0.9)
         again = decide(policy, evidence(challenger=challenger, champion=champion))
         assert again.passed == passed
+
+
+def test_the_page_of_a_decision_shows_every_metric_with_its_bound_and_what_is_provable() -> None:
+    decision = decide(STAY_FRESH, evidence(champion=measured(0.69, 0.84, 0.03, seed=1)))
+    page = decision_page(decision)
+    for one in decision.compared:
+        cells = [with_interval(one.challenger), with_interval(one.champion or {})]
+        cells += [with_interval(one.difference or {}), number(one.bound), "0.025"]
+        assert f"| {one.metric} | {' | '.join(cells)} |" in page
+        assert f"{one.metric} {number(one.smallest)}" in page.partition("is this or more: ")[2]
 
 
 def test_a_decision_from_when_one_metric_decided_is_read() -> None:
