@@ -70,7 +70,8 @@ class ColorVariants(PythonModel):
         Returns:
             One row for each product, in the order of the input: product_id as given (if given),
             group, score, band and problem (see `ml.serve.predictor.Predictor.group`), with None for
-            what there is not; or the columns of its embedding, relative to the blocks of this table.
+            what there is not; or the columns of its embedding, relative to the blocks of this
+            table.
 
         Raises:
             MlflowException: a column is missing, an id comes twice, or a param is out of range.
