@@ -324,7 +324,8 @@ class Clone:
     def client(self) -> MlflowClient:
         """A client of the embedded registry, or of the server that `environment` names."""
         embedded = f"sqlite:///{self.root}/.variants/mlflow.db"
-        return MlflowClient(self.environment.get("MLFLOW_TRACKING_URI", embedded))
+        uri = self.environment.get("MLFLOW_TRACKING_URI", embedded)
+        return MlflowClient(uri, uri)  # a registry that another test has connected to is not meant
 
     def state(self) -> dict[str, object]:
         """Everything that a refused command may not change, in a form that can be compared."""
