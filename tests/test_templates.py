@@ -66,6 +66,8 @@ def metrics_json(evaluable: bool, grouping: str = "complete") -> dict[str, Any]:
         model = {"threshold": 0.2, "calibration": None, "publish": None}
         return content | {"reason": REASON, "model": model, "baselines": {}}
     baselines = {name: measured(0.4) for name in BASELINES}
+    counts = {"other_designs": 1, "false_positives": 1, "variants": 2, "misses": 0}  # a good model
+    content["mistake_kinds"] = {"all": counts, "swapped tones": counts | {"variants": 1}}
     return content | {"reason": None, "model": measured(0.6), "baselines": baselines}
 
 
@@ -284,6 +286,7 @@ def test_a_report_has_every_value(tmp_path: Path, evaluable: bool) -> None:
     assert page.count("on the wrong side of the threshold") == 1
     assert "Tee &lt;p0&gt;" in page
     assert page.count('<span class="right">right</span>') == 1
+    assert ("<td>1 (50 %)</td>" in page) == ("<td>0 (0 %)</td>" in page) == evaluable
     assert "1 are right, 1 incomplete and 0 wrong; of 0 nobody annotated a pair" in page
     assert all(f"<dd>{words}</dd>" in page for words in METRICS.values())
     row = "<td>gender &lt;Men&gt;</td><td>7</td><td>0.700<small>0.60 – 0.80</small>"
