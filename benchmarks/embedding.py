@@ -37,8 +37,8 @@ from ml.core.device import exact
 from ml.core.errors import UserError
 from ml.core.files import write_json
 from ml.data.images import FORMATS, decode
-from ml.model.embedding import BATCH, embed_pictures, set_center
-from ml.model.encoder import Encoder, EncoderParams, load_encoder, save_encoder
+from ml.model.embedding import BATCH, embed_pictures, set_whitening
+from ml.model.encoder import Encoder, EncoderParams, load_encoder, load_state, save_encoder
 from ml.prepare.crop import CropParams, crop_product
 from ml.serve.onnx_encoder import export_encoder
 from ml.serve.predictor import Predictor
@@ -47,6 +47,10 @@ OUT = Path(__file__).with_name("embedding.json")
 # The model is centered on the mean of this many products, as a trained one is: this makes
 # differences between embeddings larger.
 CENTERED = 32
+# Fewer products than for whitening wholly: so many numbers are kept, as of a large shop.
+NUMBERS = 512
+BEFORE = {"slices": "quadrants", "mirror": True, "whitening": 0}  # the default until whitening
+COMPARED = ("difference", "cosine_distance")
 Embed = Callable[[], np.ndarray]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -80,8 +84,9 @@ def main(
     print("|---|---|---|---|---|")
     for name, result in table.items():
         print(
-            f"| {name} | {result['products_per_second']:.0f} | {result['to_loop']:.2f} "
-            f"| {result['difference']:.1g} | {result['cosine_distance']:.1g} |"
+            f"| {name} | {result['products_per_second']:.0f} | {result['to_loop']:.2f} | "
+            + " | ".join("" if result[one] is None else f"{result[one]:.1g}" for one in COMPARED)
+            + " |"
         )
     settings = {
         "source": source or "generated shop",
@@ -101,7 +106,7 @@ def main(
     )
 
 
-def compare(job: Job, rounds: int) -> dict[str, dict[str, float]]:
+def compare(job: Job, rounds: int) -> dict[str, dict[str, float | None]]:
     """Measures each contestant.
 
     Returns:
@@ -117,10 +122,19 @@ def compare(job: Job, rounds: int) -> dict[str, dict[str, float]]:
         name: {
             "products_per_second": len(job.files) / statistics.median(own),
             "to_loop": ratio(seconds[loop], own),
-            "difference": float(np.abs(found[name] - found[REFERENCE]).max()),
-            "cosine_distance": cosine_distance(found[name], found[REFERENCE]),
+            **differences(found[name], found[REFERENCE]),
         }
         for name, own in seconds.items()
+    }
+
+
+def differences(embeddings: np.ndarray, others: np.ndarray) -> dict[str, float | None]:
+    """Compares the embeddings of two networks; None each where they have not the same params."""
+    if embeddings.shape != others.shape:
+        return {"difference": None, "cosine_distance": None}
+    return {
+        "difference": float(np.abs(embeddings - others).max()),
+        "cosine_distance": cosine_distance(embeddings, others),
     }
 
 
@@ -142,6 +156,16 @@ def compete(name: str, job: Job) -> Embed:
     """Makes a contestant, in its own process."""
     torch.set_num_threads(job.threads)
     return CONTESTANTS[name](job)
+
+
+def current(job: Job) -> Path:
+    """Returns the folder of the model with today's params."""
+    return job.model
+
+
+def before(job: Job) -> Path:
+    """Returns the folder of the model with `BEFORE`."""
+    return job.model.with_name(f"{job.model.name}-before")
 
 
 class Files(Dataset[Tensor]):
@@ -171,7 +195,7 @@ def loop(workers: int, job: Job) -> Embed:
     """Makes the plain loop; its workers, if any, are kept between turns."""
     trained = load_encoder(job.model)[0]
     model = PlainEncoder(trained.params.model_copy(update={"weights": "random"}))
-    model.load_state_dict(trained.state_dict())
+    load_state(model, trained.state_dict())
     model = model.to(memory_format=torch.contiguous_format).eval()
     loader = DataLoader(
         Files(job), batch_size=BATCH, num_workers=workers, persistent_workers=workers > 0
@@ -184,9 +208,11 @@ def loop(workers: int, job: Job) -> Embed:
     return embed
 
 
-def ours(change: Callable[[Predictor, Job], None], job: Job) -> Embed:
+def ours(
+    change: Callable[[Predictor, Job], None], job: Job, model: Callable[[Job], Path] = current
+) -> Embed:
     """Makes this project's predictor with another network."""
-    predictor = Predictor(job.model)
+    predictor = Predictor(model(job))
     change(predictor, job)
     return lambda: (
         predictor.embed((file.read_bytes() for file in job.files), [""] * len(job.files)).embeddings
@@ -221,6 +247,7 @@ def bfloat16_network(predictor: Predictor, job: Job) -> None:
 
 LOOPS = ("DataLoader loop, no workers", "DataLoader loop, 2 workers")
 REFERENCE = "ours, torch"
+WHOLE_GARMENT = "ours, ONNX Runtime, quadrants and mirrored, not whitened (as before)"
 CONTESTANTS: dict[str, Callable[[Job], Embed]] = {
     LOOPS[0]: partial(loop, 0),
     LOOPS[1]: partial(loop, 2),
@@ -228,6 +255,7 @@ CONTESTANTS: dict[str, Callable[[Job], Embed]] = {
     "ours, torch, batch normalisation folded": partial(ours, folded_network),
     "ours, torch, bfloat16": partial(ours, bfloat16_network),
     "ours, ONNX Runtime (as served)": partial(ours, onnx_network),
+    WHOLE_GARMENT: partial(ours, onnx_network, model=before),
 }
 
 
@@ -260,14 +288,12 @@ def pictures(source: str) -> list[Path]:
 
 
 def make_model(job: Job) -> None:
-    """Writes a model's folder with ImageNet weights and the params of params.yaml.
+    """Writes the folders of two models with ImageNet weights: today's params, and `BEFORE`.
 
-    It has the form that `flows.registry.package` gives it.
+    They have the form that `flows.registry.package` gives it.
     """
     exact(job.threads)
     content: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    params = EncoderParams.model_validate(content["train"]["encoder"])
-    encoder = Encoder(params).to(memory_format=torch.channels_last)
     how = crop_params(job)
     crops = np.stack(
         [
@@ -275,19 +301,24 @@ def make_model(job: Job) -> None:
             for file in job.files[:CENTERED]
         ]
     )
-    set_center(encoder, crops)
-    save_encoder(encoder, {"prepare": how.model_dump()}, job.model)
-    write_json(
-        job.model / "grouping.json",
-        {
-            "threshold": 0.2,
-            "method": "average",
-            "block_prior": 20,
-            "calibration": None,
-            "publish": None,
-        },
-    )
-    export_encoder(encoder, job.model / "encoder.onnx", crops)
+    for folder, changes in ((current(job), {}), (before(job), BEFORE)):
+        params = EncoderParams.model_validate({**content["train"]["encoder"], **changes})
+        encoder = Encoder(params).to(memory_format=torch.channels_last)
+        set_whitening(encoder, crops)
+        if encoder.projection is not None:
+            encoder.projection = encoder.projection[:, :NUMBERS].contiguous()
+        save_encoder(encoder, {"prepare": how.model_dump()}, folder)
+        write_json(
+            folder / "grouping.json",
+            {
+                "threshold": 0.2,
+                "method": "average",
+                "block_prior": 20,
+                "calibration": None,
+                "publish": None,
+            },
+        )
+        export_encoder(encoder, folder / "encoder.onnx", crops)
 
 
 def crop_params(job: Job) -> CropParams:

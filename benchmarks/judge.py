@@ -1,4 +1,4 @@
-"""Measures a trained encoder and the naive baselines, for a row of docs/results.md."""
+"""Measures a row and the naive baselines, for docs/results.md."""
 
 from collections.abc import Callable
 from functools import cache
@@ -8,66 +8,59 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks.embedded_row import EmbeddedRow
 from ml.core.files import read_table
 from ml.core.params import load_params
 from ml.data.annotations import build_annotations
-from ml.data.blocks import block_mates, block_numbers, relative_to_block
-from ml.evaluate.baselines import BASELINES, gray_pictures
+from ml.evaluate.baselines import BASELINES
 from ml.evaluate.bootstrap import Resamples, interval
 from ml.evaluate.evaluation import Evaluation
 from ml.evaluate.metric_words import METRICS
 from ml.evaluate.params import EvaluateParams
 from ml.grouping.grouping import ClusteringName
-from ml.model.embedding import embed_pictures
-from ml.model.encoder import load_encoder
 
 Embed = Callable[[np.ndarray], np.ndarray]
+PAIRED = ("block_ap", "mean_ap")  # metrics whose differences between rows are told
+GRAY = "model, gray pictures"
 
 
-def judge(prepared: Path, model: Path, params_file: Path, splits: list[str]) -> dict[str, Any]:
-    """Computes the metrics of the encoder and of the baselines, each at its threshold of dev.
+def judge(
+    prepared: Path, row: EmbeddedRow, params_file: Path, splits: tuple[str, ...] = ("dev", "test")
+) -> dict[str, Any]:
+    """Computes the metrics of a row and of the baselines, each at its threshold of dev.
 
     Args:
         prepared: folder of the stage prepare.
-        model: folder of the stage train.
+        row: what the row keeps of a training on it.
         params_file: params.yaml.
-        splits: the splits to report; dev is reported in any case.
+        splits: the splits to report; the first one chooses the threshold.
 
     Returns:
         {"figures": {split: {metric: {"value", "low", "high"}}},
-        "gains": {baseline: {split: the interval of the difference in block AP}}, paired by
-        resample,
+        "gains": {baseline: {split: {metric of `PAIRED`: the interval of the difference}}}, paired
+        by resample,
         "baselines": {name: the same as "figures"},
-        "block_ap_draws": {split: block AP of each resample, the sample itself first, in one line}}.
-        The draws make paired differences to other rows possible.
+        "draws": {split: {metric of `PAIRED`: its value of each resample, the sample itself first,
+        in one line}}}. The draws make paired differences to other rows possible.
     """
     params = load_params("evaluate", EvaluateParams, params_file)
-    products, _, pictures = prepared_shop(prepared)
-    encoder, block = load_encoder(model)[0], block_numbers(products)
-
-    def embed(annotated: np.ndarray) -> np.ndarray:
-        mates = block_mates(products, annotated)
-        embeddings = relative_to_block(
-            embed_pictures(encoder, pictures[mates]), block[mates], params.block_prior
-        )
-        return np.asarray(embeddings[np.searchsorted(mates, annotated)])
-
-    ordered = ("dev", *(name for name in splits if name != "dev"))
-    how = (ordered, params.grouping, params.resamples, params.seed)
-    own = draws(prepared, embed, *how)
+    ids = prepared_shop(prepared)[0]["product_id"].to_numpy(str)
+    how = (splits, params.grouping, params.resamples, params.seed)
+    own = draws(prepared, lambda indices: row.embeddings("photos", ids[indices]), *how)
     baselines = {name: baseline_draws(prepared, name, *how) for name in BASELINES}
     return {
         "figures": intervals(own),
         "gains": {
             name: {
-                split: interval(own[split]["block_ap"] - found[split]["block_ap"])
-                for split in ordered
+                split: {one: interval(own[split][one] - found[split][one]) for one in PAIRED}
+                for split in splits
             }
             for name, found in baselines.items()
         },
         "baselines": {name: intervals(found) for name, found in baselines.items()},
-        "block_ap_draws": {
-            split: " ".join(f"{one:.4f}" for one in own[split]["block_ap"]) for split in ordered
+        "draws": {
+            split: {one: " ".join(f"{x:.4f}" for x in own[split][one]) for one in PAIRED}
+            for split in splits
         },
     }
 
@@ -122,28 +115,28 @@ def intervals(
 
 
 def judge_elsewhere(
-    prepared: Path, model: Path, params_file: Path
+    prepared: Path, name: str, row: EmbeddedRow, params_file: Path
 ) -> dict[str, dict[str, float | None]]:
     """Computes block AP on another shop: of the model, of the model on gray pictures, of baselines.
 
     No product of the other shop was trained on, so products of all splits count.
 
+    Args:
+        prepared: folder of the stage prepare of the other shop.
+        name: its name in the row.
+        row: what the row keeps.
+        params_file: params.yaml.
+
     Returns:
         {"model", "model, gray pictures", and each baseline: {"value", "low", "high"}}.
     """
     params = load_params("evaluate", EvaluateParams, params_file)
-    products, _, pictures = prepared_shop(prepared)
-    encoder, block = load_encoder(model)[0], block_numbers(products)
+    ids = prepared_shop(prepared)[0]["product_id"].to_numpy(str)
     how = params.resamples, params.seed
-
-    def block_ap(pictures: np.ndarray) -> dict[str, float | None]:
-        embeddings = relative_to_block(embed_pictures(encoder, pictures), block, params.block_prior)
-        return block_ap_of_all(prepared, embeddings, *how)
-
     return {
-        "model": block_ap(pictures),
-        "model, gray pictures": block_ap(gray_pictures(pictures)),
-        **{name: baseline_elsewhere(prepared, name, *how) for name in BASELINES},
+        "model": block_ap_of_all(prepared, row.embeddings(name, ids), *how),
+        GRAY: block_ap_of_all(prepared, row.embeddings(f"{name}, gray pictures", ids), *how),
+        **{other: baseline_elsewhere(prepared, other, *how) for other in BASELINES},
     }
 
 

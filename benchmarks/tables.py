@@ -5,8 +5,8 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from benchmarks.findings import REFERENCE, findings
-from benchmarks.goals import by_recipe, difference, goals
+from benchmarks.findings import findings
+from benchmarks.goals import by_recipe, goals
 from benchmarks.markdown import interval_words, table
 from ml.core.files import read_json, replacing
 
@@ -28,6 +28,7 @@ BASELINE = {
     "gray": "gray pixels",
     "imagenet": "ImageNet, colour",
     "imagenet_gray": "ImageNet, gray",
+    "imagenet_gray_whitened": "ImageNet, gray, whitened",
 }
 OVER_SEEDS = list(product(("test", "dev"), ("block_ap", "mean_ap", "recall_at_1", "cgacc")))
 
@@ -58,19 +59,11 @@ def write_results(finished: Path, docs: Path) -> list[Path]:
 
 def tables(rows: list[Row]) -> str:
     """Markdown of all tables."""
-    methods = sorted(
-        (row for row in rows if row["group"] == "methods"), key=lambda row: row["name"]
-    )
-    ablations = sorted(
-        (row for row in rows if row["group"] == "ablations"),
-        key=lambda row: -value(row["figures"]["dev"], "block_ap"),
-    )
-    parts = []
-    if methods:
-        parts += [goals(methods), *(figures_table(methods, split) for split in ("test", "dev"))]
-        parts += [seeds_table(methods), gains_table(methods), elsewhere_table(methods)]
-    if ablations:
-        parts.append(ablations_table(ablations))
+    if not rows:
+        return ""
+    methods = sorted(rows, key=lambda row: row["name"])
+    parts = [goals(methods), *(figures_table(methods, split) for split in ("test", "dev"))]
+    parts += [seeds_table(methods), gains_table(methods), elsewhere_table(methods)]
     return "\n".join(parts)
 
 
@@ -107,23 +100,20 @@ def seeds_table(methods: list[Row]) -> str:
 
 
 def gains_table(methods: list[Row]) -> str:
-    """Paired differences to the baselines, and what each row cost."""
+    """Paired differences to the hardest baseline, and what each row cost."""
     lines = []
     for row in methods:
-        gains = [interval_words(row["gains"][name]["test"]) for name in ("imagenet_gray", "gray")]
+        over = row["gains"]["imagenet_gray_whitened"]["test"]
+        gains = [interval_words(over[name]) for name in ("mean_ap", "block_ap")]
         epoch = f"{row['kept_epoch']} of {row['epochs']}"
-        cells = [row["name"], *gains, str(row["train_seconds"]), epoch, row["commit"]]
-        lines.append(f"| {' | '.join(cells)} |")
+        cost = [str(row[name]) for name in ("numbers", "train_seconds", "machine", "commit")]
+        lines.append(f"| {' | '.join([row['name'], *gains, epoch, *cost])} |")
     columns = [
-        "row",
-        "over ImageNet, gray",
-        "over gray pixels",
-        "seconds of training",
-        "epoch kept",
-        "commit",
+        *("row", "mean AP", "block AP", "epoch kept"),
+        *("numbers an embedding", "seconds of training", "on", "commit"),
     ]
     return headed(
-        "What each gains in block AP on test (paired, on the same resamples), and what it cost",
+        "Gains over ImageNet, gray, whitened on test (paired by resample), and costs",
         columns,
         lines,
     )
@@ -146,26 +136,6 @@ def elsewhere_table(methods: list[Row]) -> str:
     return headed("Block AP on second shops, never seen", ["row", *kinds], lines)
 
 
-def ablations_table(ablations: list[Row]) -> str:
-    """One change each, on dev; differences are paired by resample."""
-    reference = next((row for row in ablations if row["name"] == REFERENCE), None)
-    lines = [
-        f"| {row['name']} | {interval_words(row['figures']['dev']['block_ap'])} "
-        f"| {interval_words(difference([row], [reference], 'dev')) if reference else ''} | "
-        + " | ".join(
-            f"{value(row['figures']['dev'], name):.3f}" for name in ("recall_at_1", "ari", "cgacc")
-        )
-        + f" | {interval_words(row['gains']['imagenet_gray']['dev'])} "
-        f"| {row['size']} | {row['kept_epoch']} of {row['epochs']} | {row['train_seconds']} |"
-        for row in ablations
-    ]
-    columns = [
-        *("row", "block AP", f"over {REFERENCE}", "recall@1", "ARI", "CGacc"),
-        *("over ImageNet, gray, of its size", "px", "epoch kept", "seconds"),
-    ]
-    return headed("Ablations, on the dev brands (one seed)", columns, lines)
-
-
 def headed(title: str, columns: list[str], lines: list[str]) -> str:
     """A table under its title."""
     return f"### {title}\n\n{table(columns, lines)}"
@@ -175,11 +145,6 @@ def line(name: str, figures: Row) -> str:
     """A Markdown row: every metric with its interval."""
     cells = [interval_words(figures.get(column, NOT_MEASURED)) for column in COLUMNS]
     return f"| {name} | {' | '.join(cells)} |"
-
-
-def value(figures: Row, name: str) -> float:
-    """The metric without its interval."""
-    return float(figures[name]["value"])
 
 
 def named(rows: list[Row], size: int) -> Row:

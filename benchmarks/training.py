@@ -43,7 +43,10 @@ from ml.train.params import TrainParams, train_params_class
 from ml.train.prefetch import prefetch
 from ml.train.trainer import Trainer
 
-OUT = Path(__file__).with_name("training.json")
+OUT = {
+    "cpu": Path(__file__).with_name("training.json"),
+    "cuda": Path(__file__).with_name("training_gpu.json"),
+}
 PEER, LIMIT = "lightly MoCo v2", "pure MoCo v2 step, channels_last"
 BACKBONES = "tf_efficientnet_lite0,mobilenetv3_small_100,resnet18"
 QUEUE, WIDTH = 4096, 128
@@ -61,7 +64,7 @@ def main(
     steps: Annotated[int, typer.Option(help="Steps of each in a round.")] = 4,
     workers: Annotated[int, typer.Option(help="lightly's DataLoader workers.")] = 0,
 ) -> None:
-    """Measures, prints a table and writes benchmarks/training.json."""
+    """Measures, prints a table and writes benchmarks/training.json, or training_gpu.json."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     images, cache = shop_pictures(size)
     table = {}
@@ -102,7 +105,7 @@ def main(
         "device": torch.cuda.get_device_name() if device == "cuda" else f"cpu, {threads} threads"
     }
     chosen = {"size": size, "batch": batch, "rounds": rounds, "steps": steps, "workers": workers}
-    write_json(OUT, {"commit": commit(), **where, **chosen, "backbones": table})
+    write_json(OUT[device], {"commit": commit(), **where, **chosen, "backbones": table})
 
 
 def shop_pictures(size: int) -> tuple[Path, Path]:
@@ -188,6 +191,8 @@ def train_params(
         "input": "rgb",
     }
     section[method] |= {"queue": QUEUE, "projection": WIDTH}
+    if "head" in section[method]:
+        section[method]["head"] = "linear"
     return train_params_class().model_validate(section)
 
 

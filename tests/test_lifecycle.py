@@ -25,6 +25,7 @@ from servers import free_port, post, prefect_server
 
 from flows.local.dvc_config import add_remote
 from flows.local.pipeline import load_stages
+from ml.evaluate.baselines import BASELINES
 from ml.evaluate.metric_words import METRICS
 
 
@@ -539,7 +540,7 @@ def test_evaluate_gives_the_metrics_of_the_run_on_the_same_split_beside_every_ba
     )
     assert set(result) == {"model", "source", "pairs", "threshold", "metrics", "baselines"}
     assert set(result["metrics"]) == set(METRICS)
-    assert set(result["baselines"]) == {"pixels", "gray", "imagenet", "imagenet_gray"}
+    assert set(result["baselines"]) == set(BASELINES)
     run = life.version(CANDIDATES).run_id
     recorded = json.loads(
         Path(life.client.download_artifacts(run, "metrics.json", str(tmp_path))).read_text()

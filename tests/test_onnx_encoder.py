@@ -15,7 +15,7 @@ from tiny import tiny_encoder
 
 import ml.serve.onnx_encoder
 from ml.core.files import write_json
-from ml.model.embedding import embed_pictures, set_center
+from ml.model.embedding import embed_pictures, set_whitening
 from ml.model.encoder import Encoder, save_encoder
 from ml.serve.onnx_encoder import ALIKE, NotExportable, OnnxEncoder, export_encoder
 from ml.serve.predictor import Predictor
@@ -26,7 +26,7 @@ PICTURES = np.random.default_rng(0).integers(0, 256, (20, SIDE, SIDE, 3), dtype=
 
 def centered(**params: object) -> Encoder:
     encoder = tiny_encoder(backbone="test_resnet", **params)  # its few operations export quickly
-    set_center(encoder, PICTURES)
+    set_whitening(encoder, PICTURES)
     return encoder
 
 

@@ -10,18 +10,16 @@ from torch.nn import functional
 
 from ml.core.errors import UserError
 from ml.evaluate.baselines import gray_pictures
-from ml.model.embedding import embed_pictures, set_center
+from ml.model.embedding import embed_pictures, set_whitening
 from ml.model.encoder import SLICES, load_encoder, save_encoder
 from ml.model.luminance import LUMINANCE
 from ml.train.methods.pbcnet import PBCNet, PBCNetParams
 
 
 def method(queue: int = 12, momentum: float = 0.9, **params: object) -> PBCNet:
-    made = tiny_encoder(**params)
-    return PBCNet(
-        made,
-        PBCNetParams(projection=8, queue=queue, temperature=0.2, momentum=momentum, rival_weight=4),
-    )
+    loss = {"head": "linear", "projection": 8, "temperature": 0.2, "rival_weight": 4}
+    made = PBCNetParams.model_validate({**loss, "queue": queue, "momentum": momentum})
+    return PBCNet(tiny_encoder(**params), made)
 
 
 def views(count: int = 4, size: int = 64) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -204,9 +202,9 @@ def test_a_centered_encoder_embeds_its_own_products_around_zero() -> None:
     made = tiny_encoder()
     pictures = np.random.default_rng(0).integers(0, 255, (16, 48, 48, 3), dtype=np.uint8)
     crowded = embed_pictures(made, pictures)
-    set_center(made, pictures)
+    set_whitening(made, pictures)
     centered = embed_pictures(made, pictures)
     assert np.abs(centered.mean(axis=0)).sum() < np.abs(crowded.mean(axis=0)).sum() / 2
     np.testing.assert_allclose(np.linalg.norm(centered, axis=1), 1, atol=1e-5)
-    set_center(made, pictures)  # setting it again changes nothing
+    set_whitening(made, pictures)  # setting it again changes nothing
     np.testing.assert_allclose(embed_pictures(made, pictures), centered, atol=1e-6)

@@ -35,7 +35,7 @@ from flows.local.servers import running
 from flows.registry.package import copy_rooms, served_with
 from ml.core.files import write_json
 from ml.data.images import MAX_PIXELS
-from ml.model.embedding import set_center
+from ml.model.embedding import set_whitening
 from ml.model.encoder import save_encoder
 from ml.serve.limits import Limits
 from ml.serve.predictor import TOO_LATE, Predictor
@@ -51,7 +51,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "files").mkdir()
     encoder = tiny_encoder(backbone="test_resnet", slices="none")
     random = np.random.default_rng(0)
-    set_center(encoder, random.integers(0, 256, (8, SIDE, SIDE, 3), dtype=np.uint8))
+    set_whitening(encoder, random.integers(0, 256, (8, SIDE, SIDE, 3), dtype=np.uint8))
     facts = {"prepare": {"side": SIDE, "localizer": "foreground"}}
     save_encoder(encoder, facts, folder / "files")
     calibration = {"slope": 10.0, "intercept": -5.0, "annotated": 0.1, "variants": 1.0}

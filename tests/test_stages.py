@@ -25,6 +25,7 @@ from benchmarks import grouping as benchmark
 from ml.core.errors import UserError
 from ml.core.files import read_json, read_table
 from ml.data.blocks import block_numbers
+from ml.evaluate.baselines import BASELINES
 from ml.evaluate.metric_words import COMPLETE_METRICS
 from ml.grouping.grouping import CLUSTERINGS, ClusteringName, Grouping
 from ml.serve.predictor import Predictor
@@ -147,7 +148,7 @@ def test_every_metric_has_its_interval_for_the_model_and_each_baseline(
 ) -> None:
     metrics = read_json(done / "artifacts/evaluate/metrics.json")
     assert metrics["evaluable"] is True
-    assert set(metrics["baselines"]) == {"pixels", "gray", "imagenet", "imagenet_gray"}
+    assert set(metrics["baselines"]) == set(BASELINES)
     for entry in (metrics["model"], *metrics["baselines"].values()):
         for split in ("test", "dev"):
             for name, metric in entry[split].items():

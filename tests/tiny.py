@@ -13,6 +13,7 @@ TINY = {
     "slices_from": "feature_map",
     "join": "concat",
     "mirror": False,
+    "whitening": 0,
 }
 
 

@@ -9,8 +9,10 @@ from PIL import Image
 from ml.model.embedding import embed_pictures
 from ml.model.encoder import Encoder, EncoderParams
 from ml.model.luminance import LUMINANCE
+from ml.model.whitening import fit_whitening
 
 THUMBNAIL = 32  # pixels a side
+WHITENED = 512  # principal components
 IMAGENET = EncoderParams(
     input="rgb",
     backbone="tf_efficientnet_lite0",
@@ -20,6 +22,7 @@ IMAGENET = EncoderParams(
     slices_from="feature_map",
     join="concat",
     mirror=False,
+    whitening=0,
 )
 
 
@@ -62,8 +65,24 @@ def imagenet(pictures: np.ndarray) -> np.ndarray:
 
 
 def imagenet_gray(pictures: np.ndarray) -> np.ndarray:
-    """Embeds gray pictures as `imagenet` does; no other naive baseline is as hard to beat."""
+    """Embeds gray pictures as `imagenet` does."""
     return imagenet(gray_pictures(pictures))
+
+
+def imagenet_gray_whitened(pictures: np.ndarray) -> np.ndarray:
+    """Whitens the embeddings of `imagenet_gray` on these same pictures; no labels are used.
+
+    No other naive baseline is as hard to beat.
+
+    Args:
+        pictures: uint8 (products, height, width, 3).
+
+    Returns:
+        float32 (products, 512, or 1280 where there are no more than 512), each of length 1.
+    """
+    embeddings = imagenet_gray(pictures)
+    center, projection = fit_whitening(embeddings, WHITENED)
+    return _unit((embeddings - center) @ projection)
 
 
 def gray_pictures(pictures: np.ndarray) -> np.ndarray:
@@ -84,6 +103,7 @@ BASELINES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "gray": gray,
     "imagenet": imagenet,
     "imagenet_gray": imagenet_gray,
+    "imagenet_gray_whitened": imagenet_gray_whitened,
 }
 
 
@@ -96,6 +116,9 @@ def _thumbnails(pictures: np.ndarray) -> np.ndarray:
 
 def _embeddings(pictures: np.ndarray) -> np.ndarray:
     flat = pictures.reshape(len(pictures), -1)
-    centred = flat - flat.mean(axis=1, keepdims=True)
-    length = np.linalg.norm(centred, axis=1, keepdims=True)
-    return np.asarray(centred / np.maximum(length, 1e-6))
+    return _unit(flat - flat.mean(axis=1, keepdims=True))
+
+
+def _unit(embeddings: np.ndarray) -> np.ndarray:
+    length = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    return np.asarray(embeddings / np.maximum(length, 1e-6))

@@ -32,6 +32,7 @@ COLOURS = {  # each has a contrast of 3 or more with a white page and with a dar
     "gray": "#7a7f88",
     "imagenet": "#b8761d",
     "imagenet_gray": "#a05fb8",
+    "imagenet_gray_whitened": "#d0518a",
 }
 CLEAR = "rgba(0,0,0,0)"  # the page's own colour, light or dark
 VERDICTS = {  # of a group, see `ml.evaluate.error_analysis` → its words
@@ -46,6 +47,7 @@ TITLES = {
     "gray": "gray pixels",
     "imagenet": "ImageNet features",
     "imagenet_gray": "ImageNet, gray pictures",
+    "imagenet_gray_whitened": "ImageNet, gray pictures, whitened",
 }
 RULES = {  # clustering of `ml.grouping.grouping` → its rule; the page adds the least similarity
     "average": "if their average similarity is at least",

@@ -1,4 +1,6 @@
-"""Embeds cropped pictures batch by batch, and sets the center that an encoder subtracts."""
+"""Embeds cropped pictures batch by batch, and fits the whitening of an encoder."""
+
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -9,7 +11,6 @@ from ml.model.encoder import Encoder
 BATCH = 64
 
 
-@torch.inference_mode()
 def embed_pictures(
     encoder: Encoder, pictures: np.ndarray, advance: Advance = lambda count: None
 ) -> np.ndarray:
@@ -23,23 +24,45 @@ def embed_pictures(
     Returns:
         float32 (products, encoder.size), each embedding of length 1.
     """
+    return map_pictures(encoder, encoder, encoder.size, pictures, advance)
+
+
+@torch.inference_mode()
+def map_pictures(
+    encoder: Encoder,
+    function: Callable[[torch.Tensor], torch.Tensor],
+    size: int,
+    pictures: np.ndarray,
+    advance: Advance = lambda count: None,
+) -> np.ndarray:
+    """Computes a function of an encoder for cropped pictures: float32 (products, size).
+
+    Args:
+        encoder, pictures, advance: as of `embed_pictures`.
+        function: maps float (batch, 3, height, width), RGB in 0 … 1, to float (batch, size).
+    """
     encoder.eval()
     device = next(encoder.parameters()).device
-    embeddings = np.empty((len(pictures), encoder.size), np.float32)
+    values = np.empty((len(pictures), size), np.float32)
     for start in range(0, len(pictures), BATCH):
         batch = torch.from_numpy(np.array(pictures[start : start + BATCH])).to(device)
-        found = encoder(batch.permute(0, 3, 1, 2).float() / 255)
-        embeddings[start : start + BATCH] = found.cpu().numpy()
+        found = function(batch.permute(0, 3, 1, 2).float() / 255)
+        values[start : start + BATCH] = found.float().cpu().numpy()
         advance(len(batch))
-    return embeddings
+    return values
 
 
-def set_center(encoder: Encoder, pictures: np.ndarray) -> None:
-    """Centers an encoder on the mean embedding of pictures.
+def set_whitening(encoder: Encoder, pictures: np.ndarray) -> None:
+    """Centers and whitens an encoder, as its params say, on the embeddings of pictures.
 
     Args:
         pictures: uint8 (products, height, width, 3), those of the train split.
     """
-    encoder.center.zero_()
-    mean = torch.from_numpy(embed_pictures(encoder, pictures).mean(axis=0))
-    encoder.center.copy_(mean)
+    from ml.model.whitening import fit_whitening  # which no registered model carries
+
+    joined = map_pictures(encoder, encoder.joined, encoder.joined_size, pictures)
+    center = joined.mean(axis=0)
+    if encoder.projection is not None:
+        center, projection = fit_whitening(joined, encoder.params.whitening)
+        encoder.projection = torch.from_numpy(projection).to(encoder.projection.device)
+    encoder.center.copy_(torch.from_numpy(center))

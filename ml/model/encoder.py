@@ -51,6 +51,11 @@ class EncoderParams(Params):
     mirror: bool = Field(
         description="embed the mirror image too, and join both; doubles the time of embedding"
     )
+    whitening: int = Field(
+        ge=0,
+        description="principal components that whitened embeddings keep; 0: embeddings are "
+        "centered only",
+    )
 
 
 class Encoder(nn.Module):
@@ -59,7 +64,8 @@ class Encoder(nn.Module):
     Slices of the last feature map share one forward pass. Slices of the picture hold nothing of
     their neighbours, and each costs a pass of its own size. Embeddings are centered on the mean
     embedding of the training products (`center`, zero until it is set), since what all garments
-    have in common does not tell variants apart and brings all cosines near 1.
+    have in common does not tell variants apart and brings all cosines near 1. Then they are
+    whitened (`projection`, see `ml.model.whitening`), if `whitening` is not 0.
 
     With `input: luminance` colour is dropped before the backbone, so that training need not remove
     it.
@@ -68,6 +74,7 @@ class Encoder(nn.Module):
     mean: torch.Tensor
     std: torch.Tensor
     center: torch.Tensor
+    projection: torch.Tensor | None
 
     def __init__(self, params: EncoderParams) -> None:
         super().__init__()
@@ -78,7 +85,9 @@ class Encoder(nn.Module):
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)
         self.part_size: int = self.backbone.num_features  # type: ignore[assignment]
-        self.register_buffer("center", torch.zeros(self.size))
+        self.register_buffer("center", torch.zeros(self.joined_size))
+        kept = min(params.whitening, self.joined_size)
+        self.register_buffer("projection", torch.eye(self.joined_size, kept) if kept else None)
 
     @property
     def part_count(self) -> int:
@@ -86,9 +95,14 @@ class Encoder(nn.Module):
         return len(self.regions)
 
     @property
-    def size(self) -> int:
-        """The length of the joined embedding."""
+    def joined_size(self) -> int:
+        """The length of the joined parts."""
         return self.part_size * (len(self.regions) if self.params.join == "concat" else 1)
+
+    @property
+    def size(self) -> int:
+        """The length of an embedding."""
+        return self.joined_size if self.projection is None else self.projection.shape[1]
 
     def train(self, mode: bool = True) -> "Encoder":
         """Sets the mode; frozen batch normalisation stays in evaluation mode.
@@ -133,10 +147,13 @@ class Encoder(nn.Module):
         Returns:
             float32 (batch, size), each embedding of length 1.
         """
-        return functional.normalize(self.joined(pictures) - self.center, dim=1)
+        centered = self.joined(pictures) - self.center
+        return functional.normalize(
+            centered if self.projection is None else centered @ self.projection, dim=1
+        )
 
     def joined(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Joins the parts, before centering: float32 (batch, size), each of length 1."""
+        """Joins the parts, before centering: float32 (batch, joined_size), each of length 1."""
         if self.params.mirror and not self.training:
             # Both views share one pass. A slice's mirror image is at the mirrored place.
             mirrored = [
@@ -193,8 +210,16 @@ def load_encoder(folder: Path) -> tuple[Encoder, dict[str, Any]]:
     """Loads what `save_encoder` wrote: the encoder, and the whole content of encoder.json."""
     facts = read_json(folder / "encoder.json")
     encoder = Encoder(EncoderParams(**{**facts["encoder"], "weights": "random"}))
-    encoder.load_state_dict(load_file(folder / "encoder.safetensors"))
+    load_state(encoder, load_file(folder / "encoder.safetensors"))
     return encoder.to(memory_format=torch.channels_last).eval(), facts
+
+
+def load_state(encoder: Encoder, state: dict[str, torch.Tensor]) -> None:
+    """Loads the state of an encoder with the same params, in place."""
+    if encoder.projection is not None:  # a small shop's keeps all components
+        shape = state["projection"].shape
+        encoder.projection = encoder.projection.new_empty(shape)
+    encoder.load_state_dict(state)
 
 
 def _pool(features: torch.Tensor, region: Region) -> torch.Tensor:

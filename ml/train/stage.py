@@ -14,8 +14,8 @@ from ml.core.device import exact
 from ml.core.files import read_json, read_table, remove
 from ml.core.paths import PARAMS, PREPARED, TRAINED
 from ml.core.progress import progress
-from ml.model.embedding import set_center
-from ml.model.encoder import Encoder, save_encoder
+from ml.model.embedding import set_whitening
+from ml.model.encoder import Encoder, load_state, save_encoder
 from ml.model.pretrained import weights_licence
 from ml.train.checkpoint import load_checkpoint, save_checkpoint
 from ml.train.history import History
@@ -26,7 +26,7 @@ from ml.train.train_split import TrainSplit
 from ml.train.trainer import Trainer
 from ml.train.weight_interpolation import interpolate_weights
 
-TYPICAL = 1000  # about so many train products have the mean embedding that is the center
+TYPICAL = 4000  # about so many train products are embedded to fit the whitening
 COLUMNS = ["epoch", "loss", "accuracy", "learning_rate", "dev_block_ap"]
 
 
@@ -57,8 +57,8 @@ def main(prepared: Path = PREPARED, params_file: Path = PARAMS, out: Path = TRAI
     typical = split.pictures[split.indices[:: max(1, len(split.indices) // TYPICAL)]]
 
     def finish(epoch: int, metrics: dict[str, float]) -> None:
-        encoder.load_state_dict(interpolate_weights(initial, trainer.kept.state_dict(), share))
-        set_center(encoder, typical)
+        load_state(encoder, interpolate_weights(initial, trainer.kept.state_dict(), share))
+        set_whitening(encoder, typical)
         block_ap = dev(encoder)
         best.offer(epoch, block_ap, encoder)
         history.add({"epoch": epoch, **metrics, "dev_block_ap": block_ap})
@@ -68,6 +68,7 @@ def main(prepared: Path = PREPARED, params_file: Path = PARAMS, out: Path = TRAI
         last = len(history.rows) - 1
         print(f"going on after epoch {last}, where an earlier training stopped", flush=True)
     else:
+        trainer.method.begin(typical)
         finish(0, {})
     earlier = (len(history.rows) - 1) * len(batches)
     with progress("train", params.epochs * len(batches), "steps", earlier) as advance:
@@ -91,7 +92,7 @@ def main(prepared: Path = PREPARED, params_file: Path = PARAMS, out: Path = TRAI
                 fingerprint,
                 {"trainer": trainer.state(), "history": history.rows, "best": best.kept},
             )
-    encoder.load_state_dict(best.kept["encoder"])
+    load_state(encoder, best.kept["encoder"])
     print(f"kept: epoch {best.kept['epoch']} of {params.epochs}, the best on dev", flush=True)
     facts = {
         "prepare": read_json(prepared / "prepare.json"),

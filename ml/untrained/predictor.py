@@ -26,6 +26,7 @@ ENCODER = EncoderParams(
     slices_from="feature_map",
     join="concat",
     mirror=False,
+    whitening=0,
 )
 CROP = {"side": 192, "localizer": "foreground"}  # what was measured, whatever params.yaml says
 CLUSTERING: ClusteringName = "complete"

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from enum import Enum
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -116,6 +117,13 @@ class TrainingMethod(nn.Module, ABC):
                 "none, such as pbcnet"
             )
         return AnnotatedBatches(*arrays, labels.annotated, batch, random, labels)
+
+    def begin(self, pictures: np.ndarray) -> None:
+        """Fits what a method fits before its first step; most fit nothing.
+
+        Args:
+            pictures: uint8 (products, height, width, 3), of the train split.
+        """
 
     @abstractmethod
     def forward(

@@ -4,14 +4,17 @@ Source: Dutta et al., arXiv 2104.08581, section 3 (and 2112.02910). The momentum
 queue are MoCo's (He et al., arXiv 1911.05722, section 3.2 and algorithm 1).
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ml.model.embedding import map_pictures
 from ml.model.encoder import Encoder
+from ml.model.whitening import fit_whitening
 from ml.train.methods.base import MethodParams
 from ml.train.methods.momentum import MomentumMethod
 from ml.train.methods.queue import KeyQueue
@@ -20,6 +23,10 @@ from ml.train.methods.queue import KeyQueue
 class PBCNetParams(MethodParams):
     """The params under `train.pbcnet` in params.yaml."""
 
+    head: Literal["whitening", "linear"] = Field(
+        description="what projects features: their PCA whitening before the first step, which "
+        "training leaves as it is, or a linear layer that is learnt from random weights"
+    )
     projection: int = Field(gt=0, description="length of the projected vectors that are contrasted")
     queue: int = Field(gt=0, description="keys remembered as negatives")
     temperature: float = Field(gt=0)
@@ -40,8 +47,27 @@ class PBCNet(MomentumMethod):
     def __init__(self, encoder: Encoder, params: PBCNetParams) -> None:
         # One linear projection for all parts: on dev it is better than a hidden layer, see
         # docs/results.md.
-        super().__init__(encoder, params, nn.Linear(encoder.part_size, params.projection))
-        self.queue = KeyQueue(params.queue, encoder.part_count, params.projection)
+        learnt = params.head == "linear"
+        width = params.projection if learnt else min(params.projection, encoder.part_size)
+        head = nn.Linear(encoder.part_size, width).requires_grad_(learnt)
+        super().__init__(encoder, params, head)
+        self.queue = KeyQueue(params.queue, encoder.part_count, width)
+
+    def begin(self, pictures: np.ndarray) -> None:
+        """Makes the projection the whitening of the initial features of whole pictures.
+
+        Embeddings are compared after whitening, so they are contrasted after it too.
+        """
+        if self.params.head == "whitening":
+            features = map_pictures(
+                self.encoder, self.encoder.whole, self.encoder.part_size, pictures
+            )
+            width = self.queue.keys.shape[2]
+            center, projection = map(torch.from_numpy, fit_whitening(features, width))
+            kept = projection[:, :width]
+            state = {"weight": kept.T, "bias": -center @ kept}
+            self.projection_head.load_state_dict(state)
+            self.momentum_head.load_state_dict(state)
 
     def forward(
         self, first: Tensor, second: Tensor, ids: Tensor, kinds: Tensor | None = None
