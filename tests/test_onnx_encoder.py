@@ -24,8 +24,9 @@ SIDE = 64
 PICTURES = np.random.default_rng(0).integers(0, 256, (20, SIDE, SIDE, 3), dtype=np.uint8)
 
 
-def centered(**params: object) -> Encoder:
-    encoder = tiny_encoder(backbone="test_resnet", **params)  # its few operations export quickly
+def whitened(**params: object) -> Encoder:
+    # The network's few operations export quickly.
+    encoder = tiny_encoder(**{"backbone": "test_resnet", "whitening": 5, **params})
     set_whitening(encoder, PICTURES)
     return encoder
 
@@ -34,7 +35,7 @@ def centered(**params: object) -> Encoder:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A packaged model. Read only: copy it to change it."""
     folder = tmp_path_factory.mktemp("model")
-    encoder = centered()
+    encoder = whitened()
     save_encoder(encoder, {"prepare": {"side": SIDE, "localizer": "none"}}, folder)
     write_json(
         folder / "grouping.json",
@@ -53,14 +54,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_embeddings_are_torchs_and_of_length_one(folder: Path) -> None:
     exported = OnnxEncoder(folder / "encoder.onnx")
     embeddings = exported.embed(PICTURES)
-    assert (embeddings.shape, embeddings.dtype) == ((len(PICTURES), exported.size), np.float32)
-    np.testing.assert_allclose(embeddings, embed_pictures(centered(), PICTURES), atol=ALIKE)
+    assert (embeddings.shape, embeddings.dtype) == ((len(PICTURES), 5), np.float32)
+    assert exported.size == 5
+    np.testing.assert_allclose(embeddings, embed_pictures(whitened(), PICTURES), atol=ALIKE)
     np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
     assert exported.embed(PICTURES[:0]).shape == (0, exported.size)
 
 
 def test_other_inputs_joins_and_mirroring_are_exported(tmp_path: Path) -> None:
-    encoder = centered(input="luminance", join="mean", mirror=True)
+    encoder = whitened(input="luminance", join="mean", mirror=True, whitening=0)
     assert export_encoder(encoder, tmp_path / "encoder.onnx", PICTURES[:3]) <= ALIKE
 
 
@@ -75,7 +77,7 @@ def test_a_pictures_embedding_does_not_depend_on_the_others_in_its_batch(folder:
 def test_equal_weights_are_exported_into_equal_bytes_that_name_no_source_file(
     folder: Path, tmp_path: Path
 ) -> None:
-    export_encoder(centered(), tmp_path / "encoder.onnx", PICTURES[:1])
+    export_encoder(whitened(), tmp_path / "encoder.onnx", PICTURES[:1])
     content = (tmp_path / "encoder.onnx").read_bytes()
     assert content == (folder / "encoder.onnx").read_bytes()
     assert b".py" not in content
@@ -86,14 +88,14 @@ def test_a_file_that_embeds_differently_is_not_left(
 ) -> None:
     monkeypatch.setattr(ml.serve.onnx_encoder, "ALIKE", -1.0)
     with pytest.raises(NotExportable, match="differ from torch's"):
-        export_encoder(centered(), tmp_path / "encoder.onnx", PICTURES[:3])
+        export_encoder(whitened(), tmp_path / "encoder.onnx", PICTURES[:3])
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_backbone_that_onnx_cannot_express_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    encoder = centered()
+    encoder = whitened()
     features = encoder.backbone.forward_features
 
     def branching(pictures: torch.Tensor) -> torch.Tensor:
