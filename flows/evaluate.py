@@ -29,7 +29,7 @@ from ml.core.params import load_params
 from ml.data.annotations import build_annotations
 from ml.data.blocks import block_mates
 from ml.data.images import UnreadablePicture, decode_product, placeholders
-from ml.evaluate.baselines import BASELINES
+from ml.evaluate.baselines import BASELINES, embed_baselines
 from ml.evaluate.bootstrap import Resamples
 from ml.evaluate.evaluation import Evaluation
 from ml.evaluate.params import EvaluateParams
@@ -138,10 +138,10 @@ def evaluate(
         resamples = Resamples(annotations, params.resamples, params.seed)
         metrics = Evaluation(embeddings, resamples, judged.clustering).metrics(judged.threshold)
         baselines = {}
-        for name in names:
+        for name, found in embed_baselines(crops, names):
             log(f"baseline {name}")
             threshold = judged.baselines.get(name, params.default_threshold)
-            beside = Evaluation(BASELINES[name](crops), resamples, judged.clustering)
+            beside = Evaluation(found, resamples, judged.clustering)
             baselines[name] = beside.metrics(threshold)
     return {
         "model": model,

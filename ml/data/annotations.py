@@ -6,6 +6,7 @@ usable pair and share a block (brand, gender, article_type), positive if of one 
 pairs marked `low`.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,12 +88,7 @@ def build_annotations(products: pd.DataFrame, pairs: pd.DataFrame) -> Annotation
     label = usable["color_variants"].to_numpy(int) == 1
     design = components(len(indices), left[label], right[label])
     block = block_numbers(products.iloc[indices])
-    first, second = pairs_within(block)
-    excluded = {frozenset(pair) for pair in zip(*ends(doubtful), strict=True)}
-    keep = np.array(
-        [frozenset(pair) not in excluded for pair in zip(first, second, strict=True)], dtype=bool
-    )
-    first, second = first[keep], second[keep]
+    first, second = pairs_within(block, zip(*ends(doubtful), strict=True))
     return Annotations(
         indices=indices,
         design=design,
@@ -123,12 +119,25 @@ def components(count: int, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return connected_components(graph, directed=False)[1]
 
 
-def pairs_within(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns all pairs of positions that share a block, in a stable order."""
+def pairs_within(
+    block: np.ndarray, excluded: Iterable[Sequence[int]] = ()
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the pairs of positions that share a block, in a stable order.
+
+    Args:
+        block: int (products,).
+        excluded: pairs of positions that are left out, either end first.
+
+    Returns:
+        int (pairs,) and int (pairs,): the two ends of each pair.
+    """
     lefts, rights = [np.zeros(0, int)], [np.zeros(0, int)]
     for value in np.unique(block):
         members = np.flatnonzero(block == value)
         first, second = np.triu_indices(len(members), k=1)
         lefts.append(members[first])
         rights.append(members[second])
-    return np.concatenate(lefts), np.concatenate(rights)
+    left, right = np.concatenate(lefts), np.concatenate(rights)
+    without = {frozenset(pair) for pair in excluded}
+    kept = [frozenset(pair) not in without for pair in zip(left, right, strict=True)]
+    return left[np.array(kept, bool)], right[np.array(kept, bool)]

@@ -6,6 +6,7 @@ import numpy as np
 
 from ml.evaluate.base_rate import BlockSimilarities
 from ml.grouping.calibration import Calibration
+from ml.grouping.product_scores import product_scores
 
 
 class Publish(NamedTuple):
@@ -28,7 +29,7 @@ class Publish(NamedTuple):
 def group_scores(
     embeddings: np.ndarray, block: np.ndarray, group: np.ndarray, calibration: Calibration
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Computes the score of each group, as `ml.serve.predictor` does.
+    """Averages `ml.grouping.product_scores.product_scores` over each group.
 
     Args:
         embeddings: float (products, size), each of length 1.
@@ -40,15 +41,8 @@ def group_scores(
         The mean probability of each group's pairs: float (groups,), NaN for a product alone; and
         the number of its pairs: int (groups,).
     """
-    size, products = np.bincount(group), np.bincount(block)
-    score = np.full(len(size), np.nan)
-    order, ends = np.argsort(group, kind="stable"), np.cumsum(size)
-    for number, members in enumerate(np.split(order, ends[:-1])):
-        if len(members) > 1:
-            cosine = embeddings[members] @ embeddings[members].T
-            probability = calibration.probability(cosine, products[block[members[0]]])
-            score[number] = probability[np.triu_indices(len(members), k=1)].mean()
-    return score, size * (size - 1) // 2
+    size, score = np.bincount(group), product_scores(embeddings, block, group, calibration)
+    return np.bincount(group, score) / np.maximum(size, 1), size * (size - 1) // 2
 
 
 def choose_publish(

@@ -1,6 +1,7 @@
 """Naive baselines: embeddings without training, which every metric of the model stands beside."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 
 import numpy as np
 import torch
@@ -78,11 +79,9 @@ def imagenet_gray_whitened(pictures: np.ndarray) -> np.ndarray:
         pictures: uint8 (products, height, width, 3).
 
     Returns:
-        float32 (products, 512, or 1280 where there are no more than 512), each of length 1.
+        float32 (products, 512, or 1280 where they are half whitened), each of length 1.
     """
-    embeddings = imagenet_gray(pictures)
-    center, projection = fit_whitening(embeddings, WHITENED)
-    return _unit((embeddings - center) @ projection)
+    return _whitened(imagenet_gray(pictures))
 
 
 def gray_pictures(pictures: np.ndarray) -> np.ndarray:
@@ -105,6 +104,33 @@ BASELINES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "imagenet_gray": imagenet_gray,
     "imagenet_gray_whitened": imagenet_gray_whitened,
 }
+
+
+def embed_baselines(
+    pictures: np.ndarray, names: Iterable[str] = tuple(BASELINES)
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Embeds pictures by several baselines; features that two of them share are computed once.
+
+    Args:
+        pictures: uint8 (products, height, width, 3).
+        names: of baselines.
+
+    Yields:
+        Name of the baseline and its embeddings, float32 (products, any), each of length 1.
+    """
+    shared = cache(lambda: imagenet_gray(pictures))
+    for name in names:
+        if name == "imagenet_gray":
+            yield name, shared()
+        elif name == "imagenet_gray_whitened":
+            yield name, _whitened(shared())
+        else:
+            yield name, BASELINES[name](pictures)
+
+
+def _whitened(embeddings: np.ndarray) -> np.ndarray:
+    center, projection = fit_whitening(embeddings, WHITENED)
+    return _unit((embeddings - center) @ projection)
 
 
 def _thumbnails(pictures: np.ndarray) -> np.ndarray:

@@ -72,11 +72,6 @@ def build_complete_blocks(
     place = pd.Series(np.arange(len(indices)), index=shown["product_id"].to_numpy())
     known = unsure[unsure["left"].isin(place.index) & unsure["right"].isin(place.index)]
     undecided = np.stack([place[known[side]].to_numpy(int) for side in ("left", "right")], axis=1)
-    excluded = {frozenset(pair) for pair in undecided.tolist()}
-    left, right = pairs_within(block)
-    keep = np.array(
-        [frozenset(pair) not in excluded for pair in zip(left, right, strict=True)], dtype=bool
-    )
-    left, right = left[keep], right[keep]
+    left, right = pairs_within(block, undecided.tolist())
     pairs = PairSet(left, right, number[left] == number[right])
     return CompleteBlocks(indices, block, number, pairs, undecided)

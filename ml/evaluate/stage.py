@@ -19,7 +19,7 @@ from ml.data.annotations import Annotations, build_annotations
 from ml.data.blocks import block_numbers, relative_to_block
 from ml.evaluate.bands import choose_publish, group_scores
 from ml.evaluate.base_rate import block_similarities, variants_by_em, variants_of
-from ml.evaluate.baselines import BASELINES
+from ml.evaluate.baselines import BASELINES, embed_baselines
 from ml.evaluate.bootstrap import Resamples, interval
 from ml.evaluate.complete_blocks import CompleteBlocks, build_complete_blocks
 from ml.evaluate.complete_evaluation import CompleteEvaluation
@@ -171,9 +171,9 @@ def evaluations(
         own = [one.evaluation(embeddings[one.annotated]) for one in (dev, test)]
         yield "model", own[0], own[1]
         advance()
-        for name, embed in BASELINES.items():
-            both = [one.evaluation(embed(pictures[one.annotated])) for one in (dev, test)]
-            yield name, both[0], both[1]
+        beside = (embed_baselines(pictures[one.annotated]) for one in (dev, test))
+        for (name, on_dev), (_, on_test) in zip(*beside, strict=True):
+            yield name, dev.evaluation(on_dev), test.evaluation(on_test)
             advance()
 
 
@@ -269,7 +269,7 @@ def on_complete_blocks(
         Split → {"blocks", "products", "pairs", "variants" (numbers), "metrics": {metric: {"value",
         "low", "high"}}, "baselines": {name: the same metrics, without those of scores}}.
     """
-    model, found = metrics["model"], {}
+    model, beside, found = metrics["model"], metrics["baselines"], {}
     calibration = Calibration(**model["calibration"]) if model["calibration"] else None
     publish = model["publish"] and model["publish"]["score"]
     for name in ("dev", "test"):
@@ -278,8 +278,8 @@ def on_complete_blocks(
             shown = one.indices[one.complete.indices]
             own = on_complete(one, embeddings[shown], model["threshold"], calibration, publish)
             baselines = {
-                baseline: on_complete(one, BASELINES[baseline](pictures[shown]), of["threshold"])
-                for baseline, of in metrics["baselines"].items()
+                baseline: on_complete(one, found_there, beside[baseline]["threshold"])
+                for baseline, found_there in embed_baselines(pictures[shown], beside)
             }
             found[name] = one.complete.facts() | {"metrics": own, "baselines": baselines}
     return found

@@ -1,6 +1,7 @@
 """Embeds cropped pictures batch by batch, and fits the whitening of an encoder."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -11,8 +12,15 @@ from ml.model.encoder import Encoder
 BATCH = 64
 
 
+class Pictures(Protocol):
+    """Cropped pictures, uint8 (products, height, width, 3): an array, or what is read from one."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, places: slice, /) -> np.ndarray: ...
+
+
 def embed_pictures(
-    encoder: Encoder, pictures: np.ndarray, advance: Advance = lambda count: None
+    encoder: Encoder, pictures: Pictures, advance: Advance = lambda count: None
 ) -> np.ndarray:
     """Embeds cropped pictures batch by batch, in order.
 
@@ -32,7 +40,7 @@ def map_pictures(
     encoder: Encoder,
     function: Callable[[torch.Tensor], torch.Tensor],
     size: int,
-    pictures: np.ndarray,
+    pictures: Pictures,
     advance: Advance = lambda count: None,
 ) -> np.ndarray:
     """Computes a function of an encoder for cropped pictures: float32 (products, size).
@@ -52,7 +60,7 @@ def map_pictures(
     return values
 
 
-def set_whitening(encoder: Encoder, pictures: np.ndarray) -> None:
+def set_whitening(encoder: Encoder, pictures: Pictures) -> None:
     """Centers and whitens an encoder, as its params say, on the embeddings of pictures.
 
     Args:

@@ -22,6 +22,7 @@ from ml.data.blocks import block_numbers, relative_to_block
 from ml.data.images import MAX_PIXELS, UnreadablePicture, decode_product, placeholders
 from ml.grouping.calibration import Calibration
 from ml.grouping.grouping import ClusteringName, Grouping
+from ml.grouping.product_scores import product_scores
 from ml.model.embedding import embed_pictures
 from ml.model.encoder import load_encoder
 from ml.prepare.crop import CropParams, crop_product, with_weights
@@ -181,7 +182,8 @@ class Predictor:
             embeddings = self.relative(products, embedded)[good]
             grouping = Grouping(embeddings, block, self.clustering)
             label = grouping.cut(self.threshold if threshold is None else threshold)
-            score[good] = self._score(label, embeddings, np.bincount(block)[block])
+            if self.calibration:
+                score[good] = product_scores(embeddings, block, label, self.calibration)
             group[good], band[good] = _name(label, names[good]), self._band(label, score[good])
         columns = {"group": group, "score": score, "band": band, "problem": embedded.problems}
         return pd.DataFrame(columns)
@@ -190,17 +192,6 @@ class Predictor:
         size = np.bincount(label)
         good = np.bincount(label, score) / size >= self.publish
         return np.where(size == 1, "leave", np.where(good, "publish", "review"))[label]
-
-    def _score(self, label: np.ndarray, embeddings: np.ndarray, products: np.ndarray) -> np.ndarray:
-        score = np.full(len(label), np.nan)
-        order, ends = np.argsort(label, kind="stable"), np.cumsum(np.bincount(label))
-        for members in np.split(order, ends[:-1]):
-            if self.calibration and len(members) > 1:
-                cosine = embeddings[members] @ embeddings[members].T
-                probability = self.calibration.probability(cosine, products[members[0]])
-                others = probability.sum(axis=1) - probability.diagonal()
-                score[members] = others / (len(members) - 1)
-        return score
 
 
 def _open_encoder(folder: Path) -> tuple[Callable[[np.ndarray], np.ndarray], int, dict[str, Any]]:

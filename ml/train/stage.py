@@ -22,7 +22,7 @@ from ml.train.history import History
 from ml.train.model_selection import Best, DevCurve
 from ml.train.params import load_train_params
 from ml.train.side_check import check_side
-from ml.train.train_split import TrainSplit
+from ml.train.train_split import Excerpt, TrainSplit
 from ml.train.trainer import Trainer
 from ml.train.weight_interpolation import interpolate_weights
 
@@ -54,7 +54,8 @@ def main(prepared: Path = PREPARED, params_file: Path = PARAMS, out: Path = TRAI
     history = History(out / "history.csv", COLUMNS, done["history"] if done else [])
     best = Best(done["best"] if done else None)
     dev = DevCurve(split.products, split.pairs, split.pictures)
-    typical = split.pictures[split.indices[:: max(1, len(split.indices) // TYPICAL)]]
+    chosen = split.indices[:: max(1, len(split.indices) // TYPICAL)]
+    typical = Excerpt(split.pictures, chosen)  # as an array they could be a gigabyte
 
     def finish(epoch: int, metrics: dict[str, float]) -> None:
         load_state(encoder, interpolate_weights(initial, trainer.kept.state_dict(), share))

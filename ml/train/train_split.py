@@ -11,6 +11,25 @@ from ml.train.pair_labels import PairLabels, build_pair_labels
 
 
 @dataclass(frozen=True)
+class Excerpt:
+    """Some pictures of a memory map, which are read when they are asked for.
+
+    Attributes:
+        pictures: uint8 (products, height, width, 3).
+        indices: int (n,), positions of the chosen ones.
+    """
+
+    pictures: np.ndarray
+    indices: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, places: slice, /) -> np.ndarray:
+        return np.asarray(self.pictures[self.indices[places]])
+
+
+@dataclass(frozen=True)
 class TrainSplit:
     """The products of all splits with their pictures, and the positions of those that train.
 

@@ -9,12 +9,12 @@ from abc import ABC, abstractmethod
 from enum import Enum
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ml.core.errors import UserError
 from ml.core.params import Params
+from ml.model.embedding import Pictures
 from ml.model.encoder import Encoder
 from ml.train.batches import AnnotatedBatches, Batches, VariantBatches
 from ml.train.train_split import TrainSplit
@@ -118,7 +118,7 @@ class TrainingMethod(nn.Module, ABC):
             )
         return AnnotatedBatches(*arrays, labels.annotated, batch, random, labels)
 
-    def begin(self, pictures: np.ndarray) -> None:
+    def begin(self, pictures: Pictures) -> None:
         """Fits what a method fits before its first step; most fit nothing.
 
         Args:

@@ -6,13 +6,12 @@ queue are MoCo's (He et al., arXiv 1911.05722, section 3.2 and algorithm 1).
 
 from typing import ClassVar, Literal
 
-import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ml.model.embedding import map_pictures
+from ml.model.embedding import Pictures, map_pictures
 from ml.model.encoder import Encoder
 from ml.model.whitening import fit_whitening
 from ml.train.methods.base import MethodParams
@@ -53,7 +52,7 @@ class PBCNet(MomentumMethod):
         super().__init__(encoder, params, head)
         self.queue = KeyQueue(params.queue, encoder.part_count, width)
 
-    def begin(self, pictures: np.ndarray) -> None:
+    def begin(self, pictures: Pictures) -> None:
         """Makes the projection the whitening of the initial features of whole pictures.
 
         Embeddings are compared after whitening, so they are contrasted after it too.
