@@ -20,12 +20,13 @@ MAY_IMPORT = {  # for each room of ml/, the rooms that it may import besides its
     "model": {"core"},
     "pages": BASE,
     **{stage: BASE | {"grouping", "model", "pages"} for stage in STAGES},
+    "catalogue": BASE | {"grouping", "pages"},
     "serve": BASE | {"grouping", "model", "pages", "prepare"},
     "untrained": BASE | {"grouping", "model", "serve"},
     "promote": BASE | {"evaluate"},
     "synthetic": {"core"},
 }
-FLOORS = ("local", "registry", "gate", "display")  # of flows/: each may import those before it
+FLOORS = ("local", "registry", "catalogue", "gate", "display")  # of flows/: each may import those before it
 
 
 def packages(file: Path) -> set[str]:

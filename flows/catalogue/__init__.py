@@ -1,0 +1,1 @@
+"""A catalogue in the store: embeddings by registered models, and versions of groupings."""

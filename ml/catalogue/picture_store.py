@@ -1,0 +1,121 @@
+"""What is computed once for each picture, such as its embedding by one model, is kept and found."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ml.catalogue.store import Store
+
+KEY = "key"  # column of the key
+SMALL = 4096  # rows: smaller parts are merged when there are many
+MANY = 32  # small parts that may be there
+
+
+class PictureStore:
+    """A table of key → values, as Parquet parts that never change.
+
+    A part is named after its keys, so that two processes that add the same do no harm. Where a key
+    is in two parts, the first part in the order of names counts.
+
+    Args:
+        store: its folder holds the parts and nothing else.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def keys(self) -> list[str]:
+        """Returns all keys, without order."""
+        return list(dict.fromkeys(key for part in self._parts([KEY]) for key in _texts(part)))
+
+    def missing(self, keys: Sequence[str]) -> list[str]:
+        """Returns those of the keys that are not in the store, each once, in order."""
+        known = set(self.keys())
+        return [key for key in dict.fromkeys(keys) if key not in known]
+
+    def add(self, table: pa.Table) -> None:
+        """Adds rows as one part.
+
+        Args:
+            table: the column `key` (text, each once), and any others, the same in every part.
+        """
+        if not table.num_rows:
+            return
+        content = pa.BufferOutputStream()
+        pq.write_table(table, content, compression="zstd")
+        digest = hashlib.sha256("\n".join(_texts(table)).encode()).hexdigest()
+        self.store.write(f"{digest[:32]}.parquet", content.getvalue().to_pybytes())
+
+    def read(
+        self, keys: Sequence[str], columns: Sequence[str]
+    ) -> Iterator[tuple[np.ndarray, pa.Table]]:
+        """Reads values part by part, so that memory grows with the largest part only.
+
+        Args:
+            keys: a key may come several times.
+            columns: names of the values.
+
+        Yields:
+            int (rows,), positions in `keys`; and the table of as many rows with these columns.
+            A key that is not in the store is in none of them.
+        """
+        codes, wanted = pd.factorize(np.asarray(keys, dtype=object))
+        index, order = pd.Index(wanted), np.argsort(codes, kind="stable")
+        ends = np.searchsorted(codes[order], np.arange(len(wanted) + 1))
+        seen = np.zeros(len(wanted), dtype=bool)
+        for part in self._parts([KEY, *columns]):
+            code = index.get_indexer(pd.Index(_texts(part), dtype=object))
+            rows = np.flatnonzero((code >= 0) & ~seen[code])
+            seen[code[rows]] = True
+            count = ends[code[rows] + 1] - ends[code[rows]]
+            first = np.repeat(ends[code[rows]], count)
+            within = np.arange(len(first)) - np.repeat(np.cumsum(count) - count, count)
+            if len(rows):
+                yield order[first + within], part.drop_columns([KEY]).take(np.repeat(rows, count))
+
+    def compact(self) -> None:
+        """Merges small parts if there are many of them."""
+        small = [name for name in self.store.list() if self._rows(name) < SMALL]
+        if len(small) > MANY:
+            merged = pa.concat_tables([self._part(name, None) for name in small])
+            self._replace(small, merged)
+
+    def trim(self, keep: Sequence[str]) -> int:
+        """Removes all keys but these; returns how many went."""
+        kept, gone = pa.array(list(keep), pa.string()), 0
+        for name in self.store.list():
+            part = self._part(name, None)
+            stays = part.filter(pa.compute.is_in(part[KEY], value_set=kept))
+            if stays.num_rows < part.num_rows:
+                gone += part.num_rows - stays.num_rows
+                self._replace([name], stays)
+        return gone
+
+    def _replace(self, names: list[str], table: pa.Table) -> None:
+        """Adds a part and removes those that it stands for; a kill in between loses nothing."""
+        before = set(self.store.list())
+        self.add(table)
+        made = set(self.store.list()) - before
+        for name in names:
+            if name not in made:
+                self.store.remove(name)
+
+    def _parts(self, columns: list[str] | None) -> Iterator[pa.Table]:
+        for name in self.store.list():
+            yield self._part(name, columns)
+
+    def _part(self, name: str, columns: list[str] | None) -> pa.Table:
+        with self.store.fs.open(self.store.path(name), "rb") as file:
+            return pq.read_table(file, columns=columns)
+
+    def _rows(self, name: str) -> int:
+        with self.store.fs.open(self.store.path(name), "rb") as file:
+            return int(pq.read_metadata(file).num_rows)
+
+
+def _texts(table: pa.Table) -> list[str]:
+    return list(table[KEY].to_pylist())

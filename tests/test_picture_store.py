@@ -1,0 +1,62 @@
+"""The store keeps what was computed for pictures: whole parts, found again, trimmed, merged."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from ml.catalogue.picture_store import MANY, PictureStore
+from ml.catalogue.store import Store
+
+
+def rows(keys: list[str]) -> pa.Table:
+    return pa.table({"key": keys, "length": [len(key) for key in keys]})
+
+
+def found(pictures: PictureStore, keys: list[str]) -> dict[int, int]:
+    return {
+        int(place): length
+        for places, part in pictures.read(keys, ["length"])
+        for place, length in zip(places, part["length"].to_pylist(), strict=True)
+    }
+
+
+@pytest.fixture(params=["folder", "memory"])
+def pictures(request: pytest.FixtureRequest, tmp_path: Path) -> PictureStore:
+    url = str(tmp_path) if request.param == "folder" else f"memory://{tmp_path.name}"
+    return PictureStore(Store(url).below("lengths"))
+
+
+def test_values_are_found_at_every_place_of_their_key(pictures: PictureStore) -> None:
+    pictures.add(rows(["a", "bb"]))
+    pictures.add(rows(["ccc", "bb"]))
+    assert found(pictures, ["bb", "dddd", "ccc", "bb", "a"]) == {0: 2, 2: 3, 3: 2, 4: 1}
+    assert pictures.missing(["bb", "dddd", "dddd"]) == ["dddd"]
+
+
+def test_trimming_keeps_what_is_named_and_nothing_else(pictures: PictureStore) -> None:
+    pictures.add(rows(["a", "bb"]))
+    pictures.add(rows(["ccc"]))
+    assert pictures.trim(["bb"]) == 2
+    assert pictures.keys() == ["bb"]
+
+
+def test_many_small_parts_become_one_without_loss(pictures: PictureStore) -> None:
+    keys = [str(10**place) for place in range(MANY + 2)]
+    for key in keys:
+        pictures.add(rows([key]))
+    pictures.compact()
+    assert len(pictures.store.list()) == 1
+    assert found(pictures, keys) == dict(enumerate(map(len, keys)))
+
+
+def test_embeddings_come_back_as_they_were(pictures: PictureStore) -> None:
+    values = np.arange(12, dtype=np.float16).reshape(4, 3)
+    array = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), 3)
+    pictures.add(pa.table({"key": list("abcd"), "embedding": array}))
+    out = np.zeros((2, 3), np.float16)
+    for places, part in pictures.read(["d", "b"], ["embedding"]):
+        flat = part["embedding"].combine_chunks().flatten().to_numpy()
+        out[places] = flat.reshape(-1, 3)
+    assert (out == values[[3, 1]]).all()
