@@ -46,7 +46,9 @@ class Grouping:
         self.blocks: list[tuple[np.ndarray, Clustering]] = []
         for value in np.unique(block):
             members = np.flatnonzero(block == value)
-            self.blocks.append((members, CLUSTERINGS[clustering](_distance(embeddings, members))))
+            self.blocks.append(
+                (members, CLUSTERINGS[clustering](cosine_distances(embeddings, members)))
+            )
 
     def cut(self, threshold: float) -> np.ndarray:
         """Returns the groups at a threshold: int (products,), numbered from 0 by first member."""
@@ -72,7 +74,7 @@ class Grouping:
         return np.asarray(middles)
 
 
-def _distance(embeddings: np.ndarray, members: np.ndarray) -> np.ndarray:
+def cosine_distances(embeddings: np.ndarray, members: np.ndarray) -> np.ndarray:
     """Returns cosine distances of the members: float64 (members, members), symmetric, 0 … 2."""
     # There are two copies on purpose: for one array with itself numpy calls another product of
     # BLAS, whose last bits differ.

@@ -1,0 +1,116 @@
+"""Clusterings of a block keep corrections and the groups of before, and are else those of scipy."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from test_grouping import every_clustering, few_examples, seeds, unit
+
+from ml.catalogue.block_clustering import NEWCOMER, Held, atoms, cluster_block
+from ml.grouping.grouping import ClusteringName, Grouping
+
+NONE = np.zeros((0, 2), dtype=int)
+
+
+def block(random: np.random.Generator, count: int, size: int = 6) -> np.ndarray:
+    centers = random.normal(size=(max(count // 3, 1), size))
+    place = random.integers(0, len(centers), count)
+    return unit(centers[place] + 0.5 * random.normal(size=(count, size)))
+
+
+def constraints(random: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs that some hidden partition makes true, so that they never contradict each other."""
+    truth, pairs = random.integers(0, 6, count), random.integers(0, count, (12, 2))
+    same = truth[pairs[:, 0]] == truth[pairs[:, 1]]
+    return pairs[same], pairs[~same]
+
+
+def some_held(random: np.random.Generator, count: int) -> Held:
+    return Held(
+        random.integers(NEWCOMER, 5, count), random.uniform(0, 0.3), *constraints(random, count)
+    )
+
+
+@every_clustering
+@given(seed=seeds)
+@few_examples
+def test_constraints_hold_and_are_closed(clustering: ClusteringName, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    count = int(random.integers(2, 40))
+    held = some_held(random, count)
+    group = cluster_block(block(random, count), clustering, random.uniform(0, 1.5), held)
+    assert (group[held.same[:, 0]] == group[held.same[:, 1]]).all()
+    assert (group[held.different[:, 0]] != group[held.different[:, 1]]).all()
+    assert len(np.unique(group)) == group.max() + 1
+    _, first = np.unique(group, return_index=True)
+    assert (np.diff(first) > 0).all()
+
+
+@every_clustering
+@given(seed=seeds)
+@few_examples
+def test_without_held_these_are_the_groups_of_grouping(
+    clustering: ClusteringName, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    count = int(random.integers(1, 40))
+    embeddings, threshold = block(random, count), random.uniform(0, 1.5)
+    expected = Grouping(embeddings, np.zeros(count, int), clustering).cut(threshold)
+    nothing = Held.nothing(count)
+    groups_alone = Held(np.arange(count), 0.0, NONE, NONE)
+    for held in (None, nothing, groups_alone):
+        assert (cluster_block(embeddings, clustering, threshold, held) == expected).all()
+
+
+@pytest.mark.parametrize("clustering", ["average", "complete", "mutual"])
+@given(seed=seeds)
+@few_examples
+def test_the_same_products_again_keep_their_groups(clustering: ClusteringName, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    count, threshold = int(random.integers(1, 40)), random.uniform(0, 1.5)
+    embeddings = block(random, count)
+    first = cluster_block(embeddings, clustering, threshold)
+    held = Held(first, random.uniform(0.01, 0.5), NONE, NONE)
+    assert (cluster_block(embeddings, clustering, threshold, held) == first).all()
+
+
+@every_clustering
+@given(seed=seeds)
+@few_examples
+def test_the_order_of_products_does_not_matter(clustering: ClusteringName, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    count, threshold = int(random.integers(2, 40)), random.uniform(0, 1.5)
+    embeddings, held = block(random, count), some_held(random, count)
+    group = cluster_block(embeddings, clustering, threshold, held)
+    order = random.permutation(count)
+    place = np.argsort(order)
+    moved = Held(held.earlier[order], held.margin, place[held.same], place[held.different])
+    again = cluster_block(embeddings[order], clustering, threshold, moved)
+    assert (np.equal.outer(again, again) == np.equal.outer(group[order], group[order])).all()
+
+
+def test_hysteresis_moves_a_pair_only_beyond_the_margin() -> None:
+    pair = unit(np.array([[1.0, 0.0], [0.8, 0.6]]))  # 0.2 apart
+    for earlier, threshold, together in (
+        ([0, 0], 0.11, True),
+        ([0, 0], 0.09, False),
+        ([0, 1], 0.29, False),
+        ([0, 1], 0.31, True),
+        ([0, NEWCOMER], 0.21, True),
+        ([NEWCOMER, NEWCOMER], 0.19, False),
+    ):
+        for clustering in ("average", "complete", "mutual", "correlation"):
+            held = Held(np.array(earlier), 0.1, NONE, NONE)
+            group = cluster_block(pair, clustering, threshold, held)  # type: ignore[arg-type]
+            assert (group[0] == group[1]) == together, (clustering, earlier, threshold)
+
+
+def test_contradicting_constraints_are_refused_with_their_positions() -> None:
+    same, different = np.array([[0, 1], [1, 2]]), np.array([[3, 0], [2, 0]])
+    with pytest.raises(ValueError, match="2 and 0"):
+        atoms(4, Held(np.zeros(4, int), 0.1, same, different))
+
+
+@every_clustering
+def test_a_block_may_be_empty(clustering: ClusteringName) -> None:
+    held = Held.nothing(0)
+    assert cluster_block(np.zeros((0, 4), np.float32), clustering, 0.5, held).shape == (0,)
