@@ -14,7 +14,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ml.grouping.correlation import contract_greedily
-from ml.grouping.grouping import CLUSTERINGS, ClusteringName, Grouping, cosine_distances
+from ml.grouping.grouping import CLUSTERINGS, ClusteringName, Grouping, distances
 from ml.grouping.hierarchical import NEIGHBOURS, TIE
 
 NEWCOMER = -1  # the earlier group of a product that had none
@@ -66,9 +66,7 @@ def cluster_block(
         return Grouping(embeddings, np.zeros(len(embeddings), int), clustering).cut(threshold)
     atom = atoms(len(embeddings), held)
     everyone = np.arange(len(embeddings))
-    distance = cosine_distances(embeddings, everyone) + shift(
-        held.earlier, held.earlier, held.margin
-    )
+    distance = distances(embeddings, everyone) + shift(held.earlier, held.earlier, held.margin)
     if clustering == "mutual":
         labels = _mutual(distance, atom, threshold, held.different)
     elif clustering == "correlation":

@@ -46,9 +46,7 @@ class Grouping:
         self.blocks: list[tuple[np.ndarray, Clustering]] = []
         for value in np.unique(block):
             members = np.flatnonzero(block == value)
-            self.blocks.append(
-                (members, CLUSTERINGS[clustering](cosine_distances(embeddings, members)))
-            )
+            self.blocks.append((members, CLUSTERINGS[clustering](distances(embeddings, members))))
 
     def cut(self, threshold: float) -> np.ndarray:
         """Returns the groups at a threshold: int (products,), numbered from 0 by first member."""
@@ -74,7 +72,7 @@ class Grouping:
         return np.asarray(middles)
 
 
-def cosine_distances(embeddings: np.ndarray, members: np.ndarray) -> np.ndarray:
+def distances(embeddings: np.ndarray, members: np.ndarray) -> np.ndarray:
     """Returns cosine distances of the members: float64 (members, members), symmetric, 0 … 2."""
     # There are two copies on purpose: for one array with itself numpy calls another product of
     # BLAS, whose last bits differ.
