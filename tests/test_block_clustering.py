@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from hypothesis import given
-from test_grouping import every_clustering, few_examples, seeds, unit
+from test_grouping import every_clustering, few_examples, renumbered, seeds, unit
 
+from ml.catalogue import block_clustering, large_linkage, near_pairs
 from ml.catalogue.block_clustering import NEWCOMER, Held, atoms, cluster_block
 from ml.grouping.grouping import ClusteringName, Grouping
 
@@ -108,6 +109,46 @@ def test_contradicting_constraints_are_refused_with_their_positions() -> None:
     same, different = np.array([[0, 1], [1, 2]]), np.array([[3, 0], [2, 0]])
     with pytest.raises(ValueError, match="2 and 0"):
         atoms(4, Held(np.zeros(4, int), 0.1, same, different))
+
+
+def small_tiles(monkeypatch: pytest.MonkeyPatch, pairs: int) -> None:
+    """Any block counts as large, and is taken in many tiles and few pairs at once."""
+    monkeypatch.setattr(block_clustering, "LARGE", 0)
+    for module, name, value in (
+        (near_pairs, "TILE", 16),
+        (large_linkage, "TILE", 16),
+        (near_pairs, "PAIRS", pairs),
+        (large_linkage, "CHUNK", 7),
+    ):
+        monkeypatch.setattr(module, name, value)
+
+
+def partition(group: np.ndarray) -> list[int]:
+    return renumbered(group).tolist()
+
+
+@pytest.mark.parametrize("clustering", ["average", "complete", "mutual"])
+@pytest.mark.parametrize("pairs", [10**6, 40])
+@pytest.mark.parametrize("constrained", [False, True])
+@pytest.mark.parametrize("seed", range(25))
+def test_a_large_block_has_the_groups_of_the_matrix_of_its_distances(
+    clustering: ClusteringName,
+    pairs: int,
+    constrained: bool,
+    seed: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    random = np.random.default_rng(seed)
+    count, threshold = int(random.integers(5, 150)), random.uniform(0, 0.99)
+    embeddings = block(random, count)
+    if not constrained:  # with constraints, copies of a picture tie
+        embeddings[random.integers(0, count, count // 4)] = embeddings[0]  # more than fit a tile
+        embeddings[random.integers(0, count, 2)] = 0  # as of pictures that cannot be read
+    held = some_held(random, count) if constrained else None
+    expected = cluster_block(embeddings, clustering, threshold, held)
+    small_tiles(monkeypatch, pairs)
+    found = cluster_block(embeddings, clustering, threshold, held)
+    assert partition(found) == partition(expected)
 
 
 @every_clustering

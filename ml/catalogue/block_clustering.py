@@ -10,14 +10,18 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
+from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
+from ml.catalogue.large_linkage import large_linkage
+from ml.catalogue.mutual_links import mutual_links
+from ml.catalogue.near_pairs import Points, near_components
 from ml.grouping.correlation import contract_greedily
 from ml.grouping.grouping import CLUSTERINGS, ClusteringName, Grouping, distances
 from ml.grouping.hierarchical import NEIGHBOURS, TIE
 
 NEWCOMER = -1  # the earlier group of a product that had none
+LARGE = 2_000  # products: up to here the matrix of distances is quickest; it takes 32 MB
 APART = 1e12  # the distance of products that may not be together, beyond every mean with it
 
 
@@ -48,7 +52,11 @@ def cluster_block(
 ) -> np.ndarray:
     """Groups the products of one block at a threshold.
 
-    Without `held` these are the groups of `ml.grouping.grouping.Grouping`.
+    Without `held` these are the groups of `ml.grouping.grouping.Grouping`. Blocks of more than
+    `LARGE` products are clustered without the matrix of their distances, in memory that grows with
+    products only. The groups are the same, with one exception: a connected component of more than
+    `LARGE` products is too large for correlation clustering. It is clustered by average linkage at
+    the same threshold, and a warning says so.
 
     Args:
         embeddings: float32 (products, size), relative to the block, each of length 1.
@@ -62,6 +70,9 @@ def cluster_block(
     Raises:
         ValueError: `held` wants two products both together and apart.
     """
+    if len(embeddings) > LARGE:
+        held = held or Held.nothing(len(embeddings))
+        return number_by_first(_large(embeddings, clustering, threshold, held))
     if held is None or not len(embeddings):
         return Grouping(embeddings, np.zeros(len(embeddings), int), clustering).cut(threshold)
     atom = atoms(len(embeddings), held)
@@ -108,6 +119,88 @@ def shift(earlier: np.ndarray, others: np.ndarray, margin: float) -> np.ndarray:
     """
     known = np.outer(earlier != NEWCOMER, others != NEWCOMER)
     return margin * known * np.where(np.equal.outer(earlier, others), -1.0, 1.0)
+
+
+def _large(
+    embeddings: np.ndarray, clustering: ClusteringName, threshold: float, held: Held
+) -> np.ndarray:
+    atom, points = atoms(len(embeddings), held), _points(embeddings, held)
+    if clustering == "mutual":
+        return _large_mutual(points, atom, threshold, held)
+    if clustering == "correlation":
+        return _large_correlation(points, atom, threshold, held)
+    begin = _equal(points, atom, held)
+    return large_linkage(points, begin, held.different, threshold, clustering == "complete")
+
+
+def _points(embeddings: np.ndarray, held: Held) -> Points:
+    known = np.flatnonzero(held.earlier != NEWCOMER)
+    group = number_by_first(held.earlier[known])
+    shape = (len(embeddings), int(group.max(initial=0)) + 1)
+    earlier = csr_array((np.ones(len(known), np.float32), (known, group)), shape)
+    share = (held.earlier != NEWCOMER).astype(np.float32)
+    return Points(np.asarray(embeddings, np.float32), share, earlier, held.margin)
+
+
+def _equal(points: Points, atom: np.ndarray, held: Held) -> np.ndarray:
+    """Joins atoms of one product with equal embeddings, which merge before all others.
+
+    A shop may show one placeholder for thousands of products, which are millions of pairs.
+    """
+    free = np.bincount(atom)[atom] == 1
+    free[held.different.ravel()] = False
+    free &= points.vectors.any(axis=1)  # an embedding of zeros is not near its equal
+    rows = np.column_stack([points.vectors[free], held.earlier[free].astype(np.float32)])
+    keys = np.ascontiguousarray(rows).view(f"V{rows.strides[0]}").ravel()
+    _, first, which = np.unique(keys, return_index=True, return_inverse=True)
+    label = atom.copy()
+    label[free] = atom[free][first][which]
+    return number_by_first(label)
+
+
+def _large_mutual(points: Points, atom: np.ndarray, threshold: float, held: Held) -> np.ndarray:
+    """Clusters as `_mutual` does; of equal products, more than fill a reach change nothing."""
+    equal = _equal(points, atom, held)
+    order = np.argsort(equal, kind="stable")
+    size = np.bincount(equal)
+    rank = np.empty(len(equal), dtype=int)
+    rank[order] = np.arange(len(equal)) - (np.cumsum(size) - size)[equal[order]]
+    kept = np.flatnonzero((rank <= NEIGHBOURS) | (np.bincount(atom)[atom] > 1))
+    links = kept[mutual_links(points.take(kept), threshold)]
+    group = join_in_order(atom, links, held.different)
+    _, first = np.unique(equal, return_index=True)
+    copy = rank > NEIGHBOURS
+    copy[kept] = False
+    group[copy] = group[first[equal[copy]]]
+    return group
+
+
+def _large_correlation(
+    points: Points, atom: np.ndarray, threshold: float, held: Held
+) -> np.ndarray:
+    component = near_components(points, atom, threshold)
+    label, place = np.zeros((2, len(atom)), dtype=int)
+    inside = component[held.different[:, 0]] == component[held.different[:, 1]]
+    different = held.different[inside]
+    ends = np.cumsum(np.bincount(component))[:-1]
+    for members in np.split(np.argsort(component, kind="stable"), ends):
+        if len(members) == 1:
+            continue
+        place[members] = np.arange(len(members))
+        apart = place[different[component[different[:, 0]] == component[members[0]]]]
+        own = number_by_first(atom[members])
+        if len(members) > LARGE:
+            print(
+                f"warning: {len(members):,} products hang together, which is too many for "
+                "correlation clustering: average linkage groups them at the same threshold",
+                flush=True,
+            )
+            label[members] = large_linkage(points.take(members), own, apart, threshold, False)
+        else:
+            earlier = held.earlier[members]
+            distance = distances(points.vectors, members) + shift(earlier, earlier, held.margin)
+            label[members] = _correlation(distance, own, threshold, apart)
+    return component * len(atom) + label
 
 
 def _linkage(
