@@ -130,7 +130,7 @@ def partition(group: np.ndarray) -> list[int]:
 @pytest.mark.parametrize("clustering", ["average", "complete", "mutual"])
 @pytest.mark.parametrize("pairs", [10**6, 40])
 @pytest.mark.parametrize("constrained", [False, True])
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(8))
 def test_a_large_block_has_the_groups_of_the_matrix_of_its_distances(
     clustering: ClusteringName,
     pairs: int,
@@ -149,6 +149,49 @@ def test_a_large_block_has_the_groups_of_the_matrix_of_its_distances(
     small_tiles(monkeypatch, pairs)
     found = cluster_block(embeddings, clustering, threshold, held)
     assert partition(found) == partition(expected)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_correlation_clustering_of_a_large_block_goes_component_by_component(
+    seed: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    random = np.random.default_rng(seed)
+    count, threshold = int(random.integers(5, 150)), random.uniform(0, 0.9)
+    embeddings, held = block(random, count), some_held(random, count)
+    embeddings[0] = 0  # alone unless a correction joins it: no component is the whole block
+    held.earlier[0] = NEWCOMER
+    held = held._replace(same=held.same[(held.same != 0).all(axis=1)])
+    expected = cluster_block(embeddings, "correlation", threshold, held)
+    small_tiles(monkeypatch, 10**6)
+    monkeypatch.setattr(block_clustering, "LARGE", count - 1)
+    found = cluster_block(embeddings, "correlation", threshold, held)
+    assert partition(found) == partition(expected)
+    assert not capsys.readouterr().out
+
+
+def test_a_component_too_large_for_correlation_clustering_gets_average_linkage_and_a_warning(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    random = np.random.default_rng(0)
+    embeddings, held = block(random, 60), some_held(random, 60)
+    expected = cluster_block(embeddings, "average", 0.8, held)
+    small_tiles(monkeypatch, 10**6)
+    found = cluster_block(embeddings, "correlation", 0.8, held)
+    assert partition(found) == partition(expected)
+    assert "average linkage" in capsys.readouterr().out
+
+
+@every_clustering
+def test_thousands_of_products_with_one_picture_are_one_group(
+    clustering: ClusteringName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(0)
+    embeddings = np.concatenate([block(random, 20, 32), np.repeat(block(random, 1, 32), 500, 0)])
+    expected = cluster_block(embeddings, clustering, 0.2)
+    small_tiles(monkeypatch, 300)
+    found = cluster_block(embeddings, clustering, 0.2)
+    assert partition(found) == partition(expected)
+    assert (found[20:] == found[20]).all()
 
 
 @every_clustering
