@@ -112,7 +112,9 @@ def _merge(
     """
     clusters = len(size)
     final = np.arange(clusters, dtype=np.int32)
-    allowed = ~np.isin(_keys(pairs.left, pairs.right, clusters), _keys(*apart.T, clusters))
+    allowed = ~np.isin(
+        _keys(pairs.left, pairs.right, clusters), _keys(apart[:, 0], apart[:, 1], clusters)
+    )
     left, right, distance = (one[allowed] for one in pairs[:3])
     while len(distance):
         kept, gone = _reciprocal_nearest(clusters, left, right, distance)
@@ -130,7 +132,7 @@ def _merge(
             new = _mean_pairs(means, *new[:2])
         size[kept] += size[gone]
         near = new[2] <= pairs.within
-        near &= ~np.isin(_keys(*new[:2], clusters), _keys(*apart.T, clusters))
+        near &= ~np.isin(_keys(*new[:2], clusters), _keys(apart[:, 0], apart[:, 1], clusters))
         left, right, distance = (
             np.concatenate([one[~changed], another[near]])
             for one, another in zip((left, right, distance), new, strict=True)
