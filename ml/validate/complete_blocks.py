@@ -6,8 +6,7 @@ as the catalogue does.
 
 import pandas as pd
 
-from ml.data.blocks import fill_unknown
-from ml.data.schema import BLOCK
+from ml.data.blocks import block_numbers, fill_unknown
 
 
 def describe_blocks(blocks: pd.DataFrame, catalog: pd.DataFrame, known: set[str]) -> pd.DataFrame:
@@ -49,7 +48,6 @@ def complete_blocks(blocks: pd.DataFrame, catalog: pd.DataFrame, known: set[str]
 
 
 def _usable(catalog: pd.DataFrame, known: set[str]) -> pd.Series:
-    """Returns the block of each usable product, by product_id."""
+    """Returns the number of each usable product's block, by product_id."""
     usable = fill_unknown(catalog[catalog["product_id"].isin(known)])
-    names = usable[BLOCK].agg("\x1f".join, axis=1) if len(usable) else usable["brand"]
-    return pd.Series(names.to_numpy(), usable["product_id"].to_numpy())
+    return pd.Series(block_numbers(usable), usable["product_id"].to_numpy())

@@ -13,7 +13,7 @@ from scipy.spatial import KDTree
 
 SIDE = 8  # pixels a side of a thumbnail
 SAME = 2.0  # of 255: pictures up to this mean difference of their thumbnails are near-duplicates
-CHUNK = 512  # thumbnails that are looked up at once
+CHUNK = 64  # thumbnails that are looked up at once; each may be near all others, in all sums
 # Signs along one side: all, halves, quarters (inner against outer, alternating), as Walsh has them.
 WAVES = np.repeat([[1, 1, 1, 1], [1, 1, -1, -1], [1, -1, -1, 1], [1, -1, 1, -1]], SIDE // 4, axis=1)
 COLOURS = [[1, 1, 1], [1, 0, -1], [1, -1, 1]]  # brightness, and two contrasts

@@ -12,7 +12,7 @@ from ml.core.files import read_json, read_table, remove, write_json, write_table
 from ml.core.params import Params, load_params
 from ml.core.paths import CONTRACT, PARAMS, PREVIOUS, REFUSED_ROWS, SNAPSHOT, VALIDATED
 from ml.data.annotations import repeated
-from ml.data.blocks import fill_unknown
+from ml.data.blocks import block_numbers, fill_unknown
 from ml.data.schema import BLOCK, CATALOG_COLUMNS
 from ml.validate.complete_blocks import complete_blocks, describe_blocks
 from ml.validate.contract import broken, check_contract
@@ -198,7 +198,7 @@ def describe_pairs(
     table["self_pair"] = table["left"] == table["right"]
     table["known"] = table["left"].isin(known) & table["right"].isin(known)
     first = catalog.assign(split=split).drop_duplicates("product_id").set_index("product_id")
-    block = first[BLOCK].fillna("").agg("\x1f".join, axis=1)
+    block = pd.Series(block_numbers(first), first.index)
     for name, of in (("same_block", block), ("same_split", first["split"])):
         table[name] = ~table["known"] | (table["left"].map(of) == table["right"].map(of))
     table["repeated"] = repeated(table)
