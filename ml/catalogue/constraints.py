@@ -1,0 +1,142 @@
+"""Corrections and locks of a catalogue, as constraints of its clustering."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ml.catalogue.contradictions import refuse_contradictions
+from ml.catalogue.corrections import standing
+from ml.catalogue.locks import standing_locks
+from ml.data.annotations import components
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """What the groups of a catalogue must keep. Positions are those of its products.
+
+    Attributes:
+        same: int (any, 2), pairs of one block that must be together. They join all products that
+            corrections join, also by a chain through products that the catalogue no longer has.
+        different: int (any, 2), pairs of one block that must not be together.
+        locked: name of each locked group → int (members,), its members that the catalogue has. No
+            pair of `same` and `different` names one of them: whoever clusters leaves them out.
+        said: int (any, 3): left, right and 1 or 0, of each standing correction whose products are
+            both there and of one block.
+        gone: the standing corrections of which the catalogue lacks a product. They count in chains,
+            and hold again when the product comes back.
+        apart: the standing corrections that join products of two blocks. They cannot hold: products
+            of two blocks are never compared.
+        block: int (products,), the block of each product.
+    """
+
+    same: np.ndarray
+    different: np.ndarray
+    locked: dict[str, np.ndarray]
+    said: np.ndarray
+    gone: pd.DataFrame
+    apart: pd.DataFrame
+    block: np.ndarray
+
+    def within(self, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the pairs that must, and those that must not be together, of one block.
+
+        Args:
+            members: int (n,), positions of products of one block.
+
+        Returns:
+            int (any, 2) and int (any, 2), positions in `members`.
+        """
+        found = []
+        for pairs in (self.same, self.different):
+            block = self.block[pairs[:, 0]]  # sorted
+            here = self.block[members[0]] if len(members) else -1
+            rows = pairs[np.searchsorted(block, here) : np.searchsorted(block, here, "right")]
+            if len(rows):
+                rows = pd.Index(members).get_indexer(rows.ravel()).reshape(-1, 2)
+            found.append(rows[(rows >= 0).all(axis=1)])
+        return found[0], found[1]
+
+
+def constraints(
+    corrections: pd.DataFrame, locks: pd.DataFrame, product_ids: Sequence[str], block: np.ndarray
+) -> Constraints:
+    """Turns corrections and locks into constraints of a catalogue's clustering.
+
+    Args:
+        corrections: see `ml.catalogue.corrections.check_corrections`.
+        locks: see `ml.catalogue.locks.check_locks`.
+        product_ids: of the catalogue's products, each once.
+        block: int (products,), the block of each product, from 0.
+
+    Raises:
+        UserError: they contradict each other; see `refuse_contradictions`.
+    """
+    newest, held = standing(corrections), standing_locks(locks)
+    refuse_contradictions(newest, held)
+    index, block = pd.Index(product_ids), np.asarray(block)
+    names = pd.Index(pd.unique(newest[["left", "right"]].to_numpy(object).ravel()))
+    ends = np.stack([names.get_indexer(newest[side]) for side in ("left", "right")], axis=1)
+    same = newest["same"].to_numpy(bool)
+    design = components(len(names), ends[same, 0], ends[same, 1])
+    place = index.get_indexer(names)
+    at = place[ends].reshape(-1, 2)
+    gone = (at < 0).any(axis=1)
+    two_blocks = ~gone & (block[at[:, 0]] != block[at[:, 1]])
+    here = ~gone & ~two_blocks
+    locked = {
+        str(name): members[members >= 0]
+        for name, rows in held.groupby("group", sort=True)["product_id"]
+        if ((members := index.get_indexer(pd.Index(rows))) >= 0).any()
+    }
+    free = np.setdiff1d(place[place >= 0], np.concatenate([np.zeros(0, int), *locked.values()]))
+    design_at = dict(zip(place.tolist(), design.tolist(), strict=True))
+    # One product stands for all that a design has in a block.
+    first: dict[tuple[int, int], int] = {}
+    together = []
+    for one in free.tolist():
+        leader = first.setdefault((design_at[one], int(block[one])), one)
+        if leader != one:
+            together.append((leader, one))
+    blocks_of: dict[int, dict[int, int]] = {}
+    for (of, number), leader in first.items():
+        blocks_of.setdefault(of, {})[number] = leader
+    never = {
+        (min(mine, theirs), max(mine, theirs))
+        for one, two in design[ends[~same]].tolist()
+        for number, mine in blocks_of.get(one, {}).items()
+        if (theirs := blocks_of.get(two, {}).get(number)) is not None
+    }
+    return Constraints(
+        same=_by_block(together, block),
+        different=_by_block(sorted(never), block),
+        locked=locked,
+        said=np.column_stack([at[here], same[here]]).astype(int).reshape(-1, 3),
+        gone=newest[gone].reset_index(drop=True),
+        apart=newest[two_blocks & same].reset_index(drop=True),
+        block=block,
+    )
+
+
+def overruled(labels: np.ndarray, held: Constraints) -> int:
+    """Counts the corrections and locked groups that a model by itself would not keep.
+
+    Args:
+        labels: int (products,), the group of each product, as the model's clustering alone gives
+            it: without constraints, and without the groups of the version before.
+        held: the constraints of these products.
+    """
+    left, right, same = held.said.T
+    pairs = int(((labels[left] == labels[right]) != (same == 1)).sum())
+    size = np.bincount(labels) if len(labels) else np.zeros(0, int)
+    broken = sum(
+        not (labels[members] == labels[members[0]]).all() or size[labels[members[0]]] > len(members)
+        for members in held.locked.values()
+    )
+    return pairs + broken
+
+
+def _by_block(pairs: list[tuple[int, int]], block: np.ndarray) -> np.ndarray:
+    found = np.array(pairs, dtype=int).reshape(-1, 2)
+    return found[np.argsort(block[found[:, 0]], kind="stable")]
