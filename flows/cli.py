@@ -471,20 +471,48 @@ def group(
         ),
     ] = "",
     columns: Columns = "",
+    catalogue: Annotated[
+        str,
+        typer.Option(
+            help="Name under which the groups are remembered; default: the source's last part."
+        ),
+    ] = "",
+    by: By = "",
+    regroup: Annotated[
+        bool, typer.Option("--regroup", help="Group everything anew; only ids are carried over.")
+    ] = False,
+    new_only: Annotated[
+        bool,
+        typer.Option(
+            "--new-only", help="The source holds new or changed products only; the others stay."
+        ),
+    ] = False,
 ) -> None:
-    """Finds the colour variants of a whole catalogue.
+    """Finds the colour variants of a whole catalogue, and remembers the groups.
 
     Each group holds the products of one design. groups.csv is for programs, groups.html for people.
     Its column band says what to do: `publish` a group whose score promises the wanted precision
     (evaluate.precision), `review` one with less, `leave` a product alone.
+
+    Given again, the command embeds new pictures only. A group keeps its id, and changes only if the
+    evidence exceeds a margin; changes.csv says what changed and why. `variants groups` shows
+    earlier versions.
     """
     refuse_credentials(source)
     _with_prefect(find_project())
     from flows.group import group as flow
 
     result = flow(
-        source=source, out=str(out.resolve()), model=model, columns=parse_columns(columns)
+        source=source,
+        out=str(out.resolve()),
+        model=model,
+        columns=parse_columns(columns),
+        catalogue=catalogue,
+        by=by,
+        regroup=regroup,
+        new_only=new_only,
     )
+    print(_told(result))
     print(
         f"{result['groups']} groups hold {result['grouped']} of {result['products']} products, "
         f"{result['published']} to publish and {result['groups'] - result['published']} to review: "
@@ -494,6 +522,17 @@ def group(
         print(f"they are by {result['caution']}; `variants retrain` trains a better one")
     if result["unreadable"]:
         print(f"{result['unreadable']} pictures could not be read; groups.csv gives the reasons")
+
+
+def _told(result: dict[str, Any]) -> str:
+    """Says which version of a catalogue's groups was made, and what changed."""
+    if result["version"] is None:
+        return "these groups are not remembered"
+    named = f"version {result['version']} of the catalogue {result['catalogue']}"
+    if not result["made"]:
+        return f"nothing has changed since {named}"
+    changes = ", ".join(f"{number:,} {kind}" for kind, number in result["changes"].items())
+    return f"{named}, {result['embedded']:,} pictures embedded; {changes or 'no group changed'}"
 
 
 @app.command(rich_help_panel=USE, epilog=example("download models:/color-variants/3 --out FOLDER"))

@@ -1,11 +1,16 @@
-"""The flow `group`: groups a catalogue by a registered model, or by one that was never trained."""
+"""The flow `group`: a new version of a catalogue's groups, by a registered model."""
 
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
+from flows.catalogue.grouping import Asked, Grouped, group_catalogue
+from flows.catalogue.lineage import note_grouping
+from flows.catalogue.places import one_grouping_at_a_time, store_of
+from flows.catalogue.shop import kept_shop
 from flows.display.prefect_artifacts import stage_log
 from flows.display.states import refusals_are
 from flows.local.access import refuse_closed
@@ -17,10 +22,12 @@ from flows.local.temporary_import import borrowed
 from flows.local.untrained import UNTRAINED, caution, group_untrained
 from flows.registry.model_files import refuse_unusable
 from flows.registry.outside_move import named_or_champion
-from flows.registry.remote_predict import group_with
+from flows.registry.people import person
 from flows.registry.tracking import connect
 from flows.registry.versions import policy_of, uri_of
+from ml.catalogue.versions import catalogue_name
 from ml.core.errors import UserError
+from ml.pages.spreadsheet import write_csv
 from ml.serve.groups_page import write_groups
 
 
@@ -31,22 +38,33 @@ def group(
     out: str = ".variants/groups",
     model: str = "",
     columns: dict[str, str] = {},  # noqa: B006 (never changed; a form shows what it may hold)
+    catalogue: str = "",
+    by: str = "",
+    regroup: bool = False,
+    new_only: bool = False,
 ) -> dict[str, Any]:
     """Finds the colour variants of a catalogue.
 
     Args:
         source: Folder or fsspec URL of the shop, without password or token.
-        out: Folder for the results: groups.csv (product_id, group, score, band, problem), and
-            groups.html for people.
+        out: Folder for the results: groups.csv (product_id, group, score, band, problem),
+            changes.csv, and groups.html for people.
         model: A registered model such as models:/color-variants/3, or "untrained" for first groups
-            by an encoder that was never trained. Empty: the champion.
+            by an encoder that was never trained, which are not remembered. Empty: the champion.
         columns: The shop's names of columns and the public format's, such as {"sku": "product_id"}.
+        catalogue: Name under which groups are remembered. Empty: the last part of the source.
+        by: Your name, for the record. Empty: git's user name.
+        regroup: Whether earlier groups count for nothing but the ids.
+        new_only: Whether the shop holds only new or changed products, and the others stay.
 
     Returns:
         {"model": URI of the version, or "untrained", "caution": what groups of the untrained
-        encoder are worth, empty for a registered model, "products": number of products, "groups":
-        number of groups of two or more, "published": number of those to publish, "grouped": number
-        of products in groups, "unreadable": number of pictures that cannot be read, "out": folder}.
+        encoder are worth, empty for a registered model, "catalogue": its name, "version": number of
+        the grouping, None if it is not remembered, "made": whether it is new, "embedded": number of
+        pictures that were embedded now, "changes": number of each kind of change, "run": id of the
+        MLflow run, or None, "products": number of products, "groups": number of groups of two or
+        more, "published": number of those to publish, "grouped": number of products in groups,
+        "unreadable": number of pictures that cannot be read, "out": folder}.
 
     Raises:
         UserError: there is no such model, or the shop is refused.
@@ -54,29 +72,74 @@ def group(
     set_up()
     project, folder = find_project(), (Path.cwd() / out).resolve()
     refuse_closed(folder)
-    untrained = model == UNTRAINED
-    uri = UNTRAINED if untrained else _registered(project, model)
-    words = caution() if untrained else ""
-    log = stage_log("group")
-    with borrowed(project, source, columns) as shop:
-        found = (
-            group_untrained(project, shop.products, log)
-            if untrained
-            else group_with(project, uri, shop.products, log)
-        )
-        counts = write_groups(shop.products, found, words or uri, folder)
+    if model == UNTRAINED:
+        found = _first_groups(project, source, columns, folder)
+    else:
+        name = catalogue_name(catalogue, source)
+        asked = Asked(name, source, columns, person(project, by), regroup, new_only)
+        found = _remembered(project, asked, _registered(project, model), folder)
+    words = found["caution"] or found["model"]
     create_markdown_artifact(
-        f"# {counts['groups']} groups, {counts['published']} of them to publish\n\n"
-        f"{counts['grouped']} of {counts['products']} products; see {code(folder)}.\n\n"
-        f"By {plain(words or uri)}.",
+        f"# {found['groups']} groups, {found['published']} of them to publish\n\n"
+        f"{found['grouped']} of {found['products']} products; see {code(folder)}.\n\n"
+        f"By {plain(words)}.",
         key="groups",
     )
     get_run_logger().info(
         "%s groups hold %s of %s products: %s",
-        *(counts[k] for k in ("groups", "grouped", "products")),
+        *(found[name] for name in ("groups", "grouped", "products")),
         folder,
     )
-    return {"model": uri, "caution": words, **counts, "out": str(folder)}
+    return found | {"out": str(folder)}
+
+
+def _first_groups(
+    project: Project, source: str, columns: dict[str, str], folder: Path
+) -> dict[str, Any]:
+    """Groups without a registered model and without memory."""
+    with borrowed(project, source, columns) as shop:
+        found = group_untrained(project, shop.products, stage_log("group"))
+        counts = write_groups(shop.products, found, caution(), folder)
+    nothing = {"catalogue": "", "version": None, "made": False, "embedded": counts["products"]}
+    return {
+        "model": UNTRAINED,
+        "caution": caution(),
+        **nothing,
+        "changes": {},
+        "run": None,
+    } | counts
+
+
+def _remembered(project: Project, asked: Asked, uri: str, folder: Path) -> dict[str, Any]:
+    """Groups by a registered model, with the memory of the catalogue."""
+    store, log = store_of(project), stage_log("group")
+    with (
+        one_grouping_at_a_time(project, asked.catalogue),
+        kept_shop(project, asked.source, asked.columns, log) as shop,
+    ):
+        found = group_catalogue(project, store, asked, uri, shop, log)
+        _write(found, shop, uri, folder)
+    facts = found.version.facts
+    run = note_grouping(project, connect(project), found.version, log) if found.made else None
+    return {
+        "model": uri,
+        "caution": "",
+        "catalogue": asked.catalogue,
+        "version": found.version.number,
+        "made": found.made,
+        "embedded": found.embedded,
+        "changes": facts["changes"] if found.made else {},
+        "run": run,
+    } | facts["counts"]
+
+
+def _write(found: Grouped, shop: pd.DataFrame, uri: str, folder: Path) -> None:
+    products = found.version.products
+    paths = shop.set_index("product_id")["image"].reindex(products["product_id"])
+    answer = products[["group", "score", "band", "problem"]]
+    write_groups(products.assign(image=paths.to_numpy()), answer, uri, folder)
+    changes = found.version.changes
+    write_csv(folder / "changes.csv", changes if found.made else changes.iloc[:0])
 
 
 def _registered(project: Project, model: str) -> str:

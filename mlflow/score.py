@@ -1,6 +1,7 @@
 """Runs a registered model on a table.
 
     python mlflow/score.py MODEL TABLE.parquet RESULT.parquet groups|embeddings
+    python mlflow/score.py MODEL TABLE.parquet FOLDER pictures
 
 A model holds the code that made it. This script imports nothing of the checkout, so that the model
 uses its own `ml`, and an old champion is measured exactly as it serves. MLFLOW_TRACKING_URI names
@@ -8,11 +9,19 @@ the registry. The model is copied beside the result: MLflow writes into the fold
 from, which may be in a checkout that is read-only.
 """
 
+import importlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import mlflow
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+PART = 1024  # pictures whose embeddings are written at once
 
 
 def main(model_uri: str, table: str, result: str, output: str) -> None:
@@ -20,18 +29,48 @@ def main(model_uri: str, table: str, result: str, output: str) -> None:
 
     Args:
         model_uri: such as models:/color-variants/3.
-        table: Parquet file with the model's input columns.
-        result: Parquet file to write; row i belongs to row i of the table.
-        output: "groups" or "embeddings", see `ColorVariants.predict` in mlflow/serving.py.
+        table: Parquet file with the model's input columns; for "pictures": key, image (path) and
+            article_type.
+        result: Parquet file to write; row i belongs to row i of the table. For "pictures": an empty
+            folder, which gets files of the columns key, embedding (float16, not relative to a
+            block) and problem, each as soon as it is whole.
+        output: "groups" or "embeddings", see `ColorVariants.predict` in mlflow/serving.py; or
+            "pictures".
     """
     copy = Path(result).with_name("model")
     copy.mkdir()
     # The table's paths are those of this project's snapshots, wherever its DVC links them from.
     config = {"root": "/"}
     model = mlflow.pyfunc.load_model(model_uri, dst_path=str(copy), model_config=config)
-    found = model.predict(pd.read_parquet(table), params={"output": output})
+    asked = pd.read_parquet(table)
+    if output == "pictures":
+        _embed(model.unwrap_python_model().predictor, asked, Path(result))
+        return
+    found = model.predict(asked, params={"output": output})
     found.columns = [str(column) for column in found.columns]
     found.to_parquet(result)
+
+
+def _embed(predictor: Any, asked: pd.DataFrame, folder: Path) -> None:
+    progress = importlib.import_module("ml.core.progress").progress  # of the model's own code
+    with progress("embed", len(asked), "pictures") as advance:
+        for start in range(0, len(asked), PART):
+            part = asked.iloc[start : start + PART]
+            found = predictor.embed(_contents(part["image"]), part["article_type"], advance)
+            values = pa.array(found.embeddings.astype(np.float16).ravel())
+            columns = {
+                "key": part["key"].tolist(),
+                "embedding": pa.FixedSizeListArray.from_arrays(values, found.embeddings.shape[1]),
+                "problem": pa.array(found.problems, pa.string()),
+            }
+            beside = folder / f".{start:09d}"
+            pq.write_table(pa.table(columns), beside)
+            beside.replace(folder / f"{start:09d}.parquet")
+
+
+def _contents(paths: pd.Series) -> Iterator[bytes | None]:
+    for path in paths:
+        yield Path(path).read_bytes() if isinstance(path, str) else None
 
 
 if __name__ == "__main__":

@@ -26,7 +26,13 @@ MAY_IMPORT = {  # for each room of ml/, the rooms that it may import besides its
     "promote": BASE | {"evaluate"},
     "synthetic": {"core"},
 }
-FLOORS = ("local", "registry", "catalogue", "gate", "display")  # of flows/: each may import those before it
+FLOORS = (
+    "local",
+    "registry",
+    "catalogue",
+    "gate",
+    "display",
+)  # of flows/: each may import those before it
 
 
 def packages(file: Path) -> set[str]:

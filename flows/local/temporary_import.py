@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
@@ -44,23 +45,37 @@ def borrowed(
     with scratch(project, "shop") as folder:
         snapshot = folder / "snapshot"
         import_shop(source, snapshot, columns=columns)
-        products = read_table(snapshot / "catalog.parquet")
-        without = products.loc[products["product_id"].isna(), "image"]
-        if len(without):
-            raise UserError(
-                f"the catalogue of '{source}' has products without an id: "
-                f"{', '.join(map(str, without[:10]))}; give each product an id of its own"
-            )
-        twice = products.loc[products["product_id"].duplicated(), "product_id"]
-        if len(twice):
-            raise UserError(
-                f"the catalogue of '{source}' has ids that come twice or more: "
-                f"{', '.join(twice[:10])}; give each product an id of its own"
-            )
-        products = fill_unknown(products)
-        names = products["sha256"]
-        products["image"] = [
-            None if pd.isna(name) else str(snapshot / "images" / name) for name in names
-        ]
+        products = products_of(snapshot, source)
         pairs = snapshot / "pairs.parquet"
         yield ShopTable(products, read_table(pairs) if pairs.is_file() else None)
+
+
+def products_of(snapshot: Path, source: str) -> pd.DataFrame:
+    """Returns the catalogue of an imported shop; see `ShopTable`.
+
+    Args:
+        snapshot: folder of the imported shop.
+        source: what people call it.
+
+    Raises:
+        UserError: an id is missing or not unique.
+    """
+    products = read_table(snapshot / "catalog.parquet")
+    without = products.loc[products["product_id"].isna(), "image"]
+    if len(without):
+        raise UserError(
+            f"the catalogue of '{source}' has products without an id: "
+            f"{', '.join(map(str, without[:10]))}; give each product an id of its own"
+        )
+    twice = products.loc[products["product_id"].duplicated(), "product_id"]
+    if len(twice):
+        raise UserError(
+            f"the catalogue of '{source}' has ids that come twice or more: "
+            f"{', '.join(twice[:10])}; give each product an id of its own"
+        )
+    products = fill_unknown(products)
+    names = products["sha256"]
+    products["image"] = [
+        None if pd.isna(name) else str(snapshot / "images" / name) for name in names
+    ]
+    return products

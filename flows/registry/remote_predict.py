@@ -61,21 +61,37 @@ def _predict(
     with scratch(project, "predict") as folder:
         products, result = Path(folder, "products.parquet"), Path(folder, "result.parquet")
         table[[column for column in CATALOG_COLUMNS if column in table]].to_parquet(products)
-        command = [
-            sys.executable,
-            str(project.root / SCRIPT),
-            str(_loadable(project, model_uri, Path(folder, "judged"))),
-            str(products),
-            str(result),
-            output,
-        ]
-        try:
-            stream(command, folder, log, environment={"MLFLOW_TRACKING_URI": project.mlflow_uri})
-        except CommandError as error:
-            raise RuntimeError(
-                f"the model {model_uri} failed:\n" + "\n".join(error.tail)
-            ) from error
+        model = _loadable(project, model_uri, Path(folder, "judged"))
+        run_score(project, model, [str(products), str(result), output], folder, log, model_uri)
         return pd.read_parquet(result)
+
+
+def run_score(
+    project: Project,
+    model: Path | str,
+    arguments: list[str],
+    folder: Path,
+    log: Log,
+    named: str = "",
+) -> None:
+    """Runs mlflow/score.py.
+
+    Args:
+        model: a model's folder or URI.
+        arguments: those after the model.
+        folder: the process runs in it.
+        named: what people call the model.
+
+    Raises:
+        RuntimeError: the model failed.
+    """
+    command = [sys.executable, str(project.root / SCRIPT), str(model), *arguments]
+    try:
+        stream(command, folder, log, environment={"MLFLOW_TRACKING_URI": project.mlflow_uri})
+    except CommandError as error:
+        raise RuntimeError(
+            f"the model {named or model} failed:\n" + "\n".join(error.tail)
+        ) from error
 
 
 def _loadable(project: Project, model_uri: str, folder: Path) -> Path | str:

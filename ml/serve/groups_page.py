@@ -7,9 +7,9 @@ import pandas as pd
 from ml.core.files import replacing, write_table
 from ml.data.images import decode
 from ml.pages.html import TEMPLATES, product_card, write_page
+from ml.pages.spreadsheet import write_csv
 
 TEMPLATE = TEMPLATES / "groups.html.j2"
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a text begins that a spreadsheet runs
 SHOWN = 300  # groups on the page, at most; the table has all
 
 
@@ -18,7 +18,6 @@ def write_groups(
 ) -> dict[str, int]:
     """Writes groups.parquet (product_id, group, score, band, problem), groups.csv and groups.html.
 
-    In groups.csv a text that a spreadsheet would run, such as "=1+1", begins with an apostrophe.
 
     Args:
         products: the catalogue; its column image holds the paths of pictures.
@@ -59,16 +58,10 @@ def write_groups(
         replacing(out / "groups.html") as page,
     ):
         write_table(parquet, table)
-        table.apply(_inert).to_csv(text, index=False, float_format="%.6f", lineterminator="\n")
+        write_csv(text, table)
         write_page(page, TEMPLATE, groups=shown, model=model, counts=counts, problems=problems)
     return counts
 
 
 def _band(group: pd.DataFrame) -> str:
     return str(group["band"].iloc[0]) if "band" in group else "review"
-
-
-def _inert(column: pd.Series) -> pd.Series:
-    """Marks the texts of a column that a spreadsheet would take for formulas."""
-    run = column.map(lambda one: isinstance(one, str) and one.startswith(FORMULA))
-    return column.mask(run, "'" + column.astype(str))

@@ -1,0 +1,166 @@
+"""Embeddings of a catalogue by a registered model: each picture is embedded once, and kept."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from flows.local.project import Project
+from flows.local.scratch import scratch
+from flows.registry.remote_predict import Log, run_score
+from flows.registry.tracking import connect
+from flows.registry.verified_files import digest_of, download, hash_files, refuse_changed
+from flows.registry.versions import find_version
+from ml.catalogue.block_grouping import Grouper
+from ml.catalogue.picture_store import PictureStore
+from ml.catalogue.store import Store
+from ml.core.errors import UserError
+from ml.core.files import read_json, reserve, write_table
+from ml.data.images import placeholders
+from ml.grouping.calibration import Calibration
+
+FOLDER = "embeddings"  # of the store: a folder for each model, named by the digest of its files
+MISSING = "the file is missing"
+
+
+class Embedded(NamedTuple):
+    """A catalogue, embedded.
+
+    Attributes:
+        embeddings: float16 (products, size), not relative to blocks; a memory map. Zeros if there
+            is a problem.
+        problems: object (products,), why the picture cannot be read, or None.
+        new: number of pictures that were embedded now; all others were in the store.
+        grouper: how the model groups.
+    """
+
+    embeddings: np.ndarray
+    problems: np.ndarray
+    new: int
+    grouper: Grouper
+
+
+def embedded(
+    project: Project, store: Store, uri: str, products: pd.DataFrame, folder: Path, log: Log
+) -> Embedded:
+    """Embeds the pictures that are not in the store, and reads all.
+
+    What is embedded is kept at once, so that an interrupted run goes on from there.
+
+    Args:
+        uri: a registered model, models:/NAME/VERSION.
+        products: sha256 (None if there is no picture), article_type, and image: the picture's path,
+            which may be None for one that the store has.
+        folder: an empty folder for as long as the embeddings are used.
+        log: called with each line that the model's process prints.
+
+    Raises:
+        UserError: there is no such model, or a file of it is not as the gate judged it.
+        RuntimeError: the model failed.
+    """
+    client = connect(project)
+    version = find_version(client, uri)
+    copy = folder / "judged"
+    copy.mkdir()
+    hashes = hash_files(download(client, version, copy))
+    refuse_changed(client, version, hashes)
+    digest = digest_of(hashes)
+    pictures = PictureStore(store.below(f"{FOLDER}/{digest[:32]}"))
+    asked = products["sha256"].notna().to_numpy()
+    keys = picture_keys(products[asked])
+    new = _embed_missing(project, pictures, copy, products[asked].assign(key=keys), log)
+    embeddings, problems = _read(pictures, keys, folder / "embeddings.npy", asked)
+    for place, reason in enumerate(placeholders(products["sha256"])):
+        if reason and problems[place] is None:
+            problems[place], embeddings[place] = reason, 0
+    return Embedded(embeddings, problems, new, grouper_of(copy, digest))
+
+
+def picture_keys(products: pd.DataFrame) -> list[str]:
+    """Returns the keys of the products' embeddings: the picture, and what decides its crop."""
+    return (products["sha256"] + ":" + products["article_type"].astype(str)).tolist()
+
+
+def grouper_of(copy: Path, digest: str) -> Grouper:
+    """Reads how a model groups.
+
+    Args:
+        copy: the model's folder, as MLflow keeps it.
+        digest: of all its files.
+    """
+    found = read_json(copy / "artifacts/model/grouping.json")
+    calibration: dict[str, Any] | None = found.get("calibration")
+    # Before there were base rates, probabilities were those of the annotated pairs: no scores.
+    known = calibration and "annotated" in calibration
+    least = found.get("publish")
+    return Grouper(
+        digest,
+        found.get("method", "average"),
+        found["threshold"],
+        found["block_prior"],
+        Calibration(**calibration) if calibration and known else None,
+        np.inf if least is None else least,
+    )
+
+
+def _embed_missing(
+    project: Project, pictures: PictureStore, model: Path, asked: pd.DataFrame, log: Log
+) -> int:
+    """Embeds what the store lacks; returns how many pictures that were."""
+    once = asked.drop_duplicates("key")
+    lacking = once[once["key"].isin(set(pictures.missing(once["key"].tolist())))]
+    absent = int(lacking["image"].isna().sum())
+    if absent:
+        raise UserError(
+            f"this model has not embedded {absent} pictures of earlier products, which are not in "
+            "this shop: group the whole catalogue once, without --new-only"
+        )
+    if len(lacking):
+        with scratch(project, "embed") as folder:
+            table, parts = folder / "pictures.parquet", folder / "parts"
+            parts.mkdir()
+            write_table(table, lacking[["key", "image", "article_type"]].astype(str))
+            keep = _keeper(pictures, parts)
+
+            def told(line: str) -> None:
+                log(line)
+                keep()
+
+            try:
+                run_score(project, model, [str(table), str(parts), "pictures"], folder, told)
+            finally:
+                keep()
+        pictures.compact()
+    return len(lacking)
+
+
+def _keeper(pictures: PictureStore, parts: Path) -> Callable[[], None]:
+    """Returns a function that moves the parts that are whole into the store."""
+
+    def keep() -> None:
+        for part in sorted(parts.glob("*.parquet")):
+            pictures.add(pq.read_table(part))
+            part.unlink()
+
+    return keep
+
+
+def _read(
+    pictures: PictureStore, keys: list[str], file: Path, asked: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Reads embeddings into a memory map, and problems."""
+    problems = np.full(len(asked), None, dtype=object)
+    problems[~asked] = MISSING
+    places, embeddings = np.flatnonzero(asked), np.zeros((len(asked), 1), np.float16)
+    for found, part in pictures.read(keys, ["embedding", "problem"]):
+        column = part["embedding"].combine_chunks()
+        if not file.exists():
+            shape = (len(asked), column.type.list_size)
+            embeddings = np.lib.format.open_memmap(file, "w+", np.float16, shape)
+            reserve(file)
+        embeddings[places[found]] = column.flatten().to_numpy().reshape(len(found), -1)
+        problems[places[found]] = part["problem"].to_numpy(zero_copy_only=False)
+    return embeddings, problems

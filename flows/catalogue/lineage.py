@@ -1,0 +1,70 @@
+"""The MLflow run of a grouping, in an experiment of its own."""
+
+import json
+from collections.abc import Callable
+
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from flows.local.project import Project
+from flows.registry.tracking import one_at_a_time
+from ml.catalogue.versions import Version
+
+EXPERIMENT = "color-variants-groupings"
+NOTE = (
+    "Each run is a version of a catalogue's grouping: which model grouped which shop, and what "
+    "changed. `variants groups show CATALOGUE` shows the newest one."
+)
+PARAMS = ("model", "clustering", "threshold", "margin", "refresh", "anew", "source", "corrections")
+
+
+def note_grouping(
+    project: Project, client: MlflowClient, version: Version, log: Callable[[str], None]
+) -> str | None:
+    """Logs a version to MLflow; returns the run's id, or None if this account may not.
+
+    Args:
+        log: called with a line if nothing is noted.
+    """
+    facts = version.facts
+    try:
+        run = client.create_run(
+            _experiment(project, client),
+            run_name=f"{facts['catalogue']} {version.number}",
+            tags={
+                "catalogue": facts["catalogue"],
+                "grouping": str(version.number),
+                "predecessor": str(facts["predecessor"] or ""),
+                "by": facts["by"],
+                "model_files": facts["model_files"],
+            },
+        ).info.run_id
+        for name in PARAMS:
+            client.log_param(run, name, facts[name])
+        for name, value in (facts["counts"] | _prefixed("changes.", facts["changes"])).items():
+            client.log_metric(run, name, value)
+        client.log_text(run, json.dumps(facts, indent=2, ensure_ascii=False), "version.json")
+        client.log_text(run, version.changes.to_csv(index=False), "changes.csv")
+        client.set_terminated(run)
+        return str(run)
+    except MlflowException as error:
+        log(f"warning: this grouping is not noted in MLflow: {error}")
+        return None
+
+
+def _prefixed(prefix: str, values: dict[str, int]) -> dict[str, int]:
+    return {f"{prefix}{name}": value for name, value in values.items()}
+
+
+def _experiment(project: Project, client: MlflowClient) -> str:
+    embedded = project.mlflow_uri.startswith("sqlite:///")
+    place = (project.room / "mlartifacts").as_uri() if embedded else None
+    with one_at_a_time(project):
+        found = client.get_experiment_by_name(EXPERIMENT)
+        if found is None:
+            made = client.create_experiment(EXPERIMENT, artifact_location=place)
+            client.set_experiment_tag(made, "mlflow.note.content", NOTE)
+            return str(made)
+        if found.lifecycle_stage == "deleted":
+            client.restore_experiment(found.experiment_id)
+        return str(found.experiment_id)

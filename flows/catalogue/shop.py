@@ -1,0 +1,45 @@
+"""The shop of a catalogue: its copy stays, so that the next grouping reads only what is new."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pandas as pd
+from filelock import FileLock
+
+from flows.local.project import Project
+from flows.local.temporary_import import borrowed, products_of
+from ml.snapshot.stage import Memory, import_shop
+
+
+@contextmanager
+def kept_shop(
+    project: Project, source: str, columns: dict[str, str], log: Callable[[str], None] = print
+) -> Iterator[pd.DataFrame]:
+    """Imports a shop into `.variants/catalogues`, where it stays; nobody else changes it meanwhile.
+
+    In a checkout that is read-only, the copy goes when the block ends.
+
+    Args:
+        source: folder or fsspec URL.
+        columns: the shop's names of columns → the format's.
+        log: called with each warning.
+
+    Yields:
+        The catalogue, see `flows.local.temporary_import.ShopTable`.
+
+    Raises:
+        UserError: as `flows.local.temporary_import.borrowed`.
+    """
+    if project.reads_only:
+        with borrowed(project, source, columns) as shop:
+            yield shop.products
+        return
+    named = "\n".join([source, *(f"{key}={value}" for key, value in sorted(columns.items()))])
+    folder = project.room / "catalogues" / hashlib.sha256(named.encode()).hexdigest()[:32]
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "lock"):
+        snapshot = folder / "snapshot"
+        memory = Memory(folder / "index.parquet", project.room / "fetched")
+        import_shop(source, snapshot, memory, columns, log)
+        yield products_of(snapshot, source)

@@ -1,0 +1,137 @@
+"""The versions of a catalogue's grouping: each is kept whole, and none is ever changed."""
+
+import io
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ml.catalogue.store import Store
+from ml.core.errors import UserError, visible
+
+FOLDER = "catalogues"
+FACTS = "version.json"  # written last: a version without it is not there
+TABLES = ("products", "means", "changes", "retired")
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+DIGITS = 6  # of a version's number in the store
+
+
+@dataclass(frozen=True)
+class Version:
+    """A grouping of a catalogue.
+
+    Attributes:
+        facts: "number" (from 1), "id" (of this version, unique in the catalogue's life),
+            "catalogue", "predecessor" (number or None), "model", "model_files" (digest), "source",
+            "columns", "clustering", "threshold", "margin", "corrections" (digest or None),
+            "created" (UTC, ISO 8601), "by", "counts".
+        products: the columns of the imported catalogue; group, opened (number of the version that
+            opened the group), score, band and problem (see `ml.catalogue.memory`).
+        means: brand, gender, article_type, products, and total, the sum of their embeddings.
+        changes: since the predecessor; see `ml.catalogue.changes`.
+        retired: group, successor and version, of all ids that are retired until now.
+    """
+
+    facts: dict[str, Any]
+    products: pd.DataFrame
+    means: pd.DataFrame
+    changes: pd.DataFrame
+    retired: pd.DataFrame
+
+    @property
+    def number(self) -> int:
+        """Its number, from 1."""
+        return int(self.facts["number"])
+
+
+def catalogue_name(name: str, source: str) -> str:
+    """Returns the name of a catalogue: as given, or made of the last part of the source.
+
+    Raises:
+        UserError: a given name has other characters than lower-case letters, digits, ".", "_" and
+            "-", or is too long.
+    """
+    if not name:
+        last = re.split(r"[/\\]", source.rstrip("/\\"))[-1].lower()
+        name = re.sub(r"[^a-z0-9._-]+", "-", last).strip("-._")[:63] or "shop"
+    if not NAME.fullmatch(name):
+        raise UserError(
+            f"{visible(name)!r:.100} is no name of a catalogue: take up to 63 lower-case letters, "
+            "digits, '.', '_' and '-', and begin with a letter or digit"
+        )
+    return name
+
+
+def catalogues(store: Store) -> list[str]:
+    """Returns the sorted names of the catalogues that have a version."""
+    return [name for name in store.list(FOLDER) if numbers(store, name)]
+
+
+def numbers(store: Store, catalogue: str) -> list[int]:
+    """Returns the numbers of a catalogue's versions, in order; of none if there is no such one."""
+    found = store.list(f"{FOLDER}/{catalogue}")
+    named = [one for one in found if one.isdigit() and store.exists(_file(catalogue, one, FACTS))]
+    return sorted(map(int, named))
+
+
+def facts_of(store: Store, catalogue: str, number: int) -> dict[str, Any]:
+    """Reads the facts of a version.
+
+    Raises:
+        UserError: there is no such version.
+    """
+    try:
+        return dict(json.loads(store.read(_file(catalogue, number, FACTS))))
+    except FileNotFoundError as error:
+        known = numbers(store, catalogue)
+        there = f"there are {known[0]} to {known[-1]}" if known else "it has none"
+        raise UserError(
+            f"the catalogue {catalogue!r} has no version {number}: {there}; `variants groups list` "
+            "shows all"
+        ) from error
+
+
+def load(store: Store, catalogue: str, number: int) -> Version:
+    """Reads a version; it raises as `facts_of`."""
+    facts = facts_of(store, catalogue, number)
+    tables = {
+        name: pq.read_table(
+            io.BytesIO(store.read(_file(catalogue, number, f"{name}.parquet")))
+        ).to_pandas()
+        for name in TABLES
+    }
+    return Version(facts, **tables)
+
+
+def newest(store: Store, catalogue: str) -> Version | None:
+    """Reads the newest version of a catalogue, or None if it has none."""
+    known = numbers(store, catalogue)
+    return load(store, catalogue, known[-1]) if known else None
+
+
+def save(store: Store, version: Version) -> None:
+    """Keeps a version. Others see it when all of its files are there.
+
+    Raises:
+        UserError: there is a version of this number already.
+    """
+    catalogue, number = version.facts["catalogue"], version.number
+    if number in numbers(store, catalogue):
+        raise UserError(
+            f"somebody else has grouped the catalogue {catalogue!r} meanwhile: do it again"
+        )
+    for name in TABLES:
+        content = pa.BufferOutputStream()
+        table = pa.Table.from_pandas(getattr(version, name), preserve_index=False)
+        pq.write_table(table.replace_schema_metadata(None), content, compression="zstd")
+        store.write(_file(catalogue, number, f"{name}.parquet"), content.getvalue().to_pybytes())
+    text = json.dumps(version.facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    store.write(_file(catalogue, number, FACTS), text.encode())
+
+
+def _file(catalogue: str, number: int | str, name: str) -> str:
+    return f"{FOLDER}/{catalogue}/{str(number).zfill(DIGITS)}/{name}"
