@@ -190,7 +190,9 @@ class _Task:
         first = [int(self.members[number][0]) for number in numbers]
         return self.products.iloc[first][BLOCK].assign(
             products=[self.means[number].products for number in numbers],
-            total=[self.means[number].total for number in numbers],
+            total=pd.Series(
+                [self.means[number].total for number in numbers], index=first, dtype=object
+            ),
         )
 
     def _as_before(self, number: int, here: np.ndarray) -> bool:

@@ -10,7 +10,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a text begins that a spreadshe
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Writes CSV; a text that a spreadsheet would run, such as "=1+1", begins with an apostrophe."""
+    """Writes CSV; a text that a spreadsheet would run, such as "=1+1", gets an apostrophe first."""
     with replacing(path) as beside:
         table.apply(_inert).to_csv(
             beside, index=False, float_format="%.6f", lineterminator="\n", encoding="utf-8"

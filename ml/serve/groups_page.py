@@ -18,7 +18,6 @@ def write_groups(
 ) -> dict[str, int]:
     """Writes groups.parquet (product_id, group, score, band, problem), groups.csv and groups.html.
 
-
     Args:
         products: the catalogue; its column image holds the paths of pictures.
         answer: group, score, band and problem of each product, from

@@ -1,0 +1,209 @@
+"""Groups have a memory: they keep ids and members, and change only with a reason."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ml.catalogue.block_grouping import Grouper
+from ml.catalogue.memory import BY_MEAN, BY_MODEL, CORRECTED, NEWS, MemoryParams, Regrouped, Said
+from ml.catalogue.memory import regroup as memory_regroup
+from ml.catalogue.versions import Version
+from ml.grouping.calibration import Calibration
+from ml.grouping.grouping import CLUSTERINGS, ClusteringName
+
+PARAMS = MemoryParams(margin=0.05, refresh=1.5)
+CALIBRATION = Calibration(8.0, -4.0, 0.3, 0.8)
+
+
+def grouper(clustering: ClusteringName = "complete", files: str = "one") -> Grouper:
+    return Grouper(files, clustering, 0.5, 20.0, CALIBRATION, 0.7)
+
+
+class Shop:
+    """Products of some designs in some blocks, with embeddings that stand for their pictures."""
+
+    def __init__(self, seed: int, products: int = 60) -> None:
+        self.draw = np.random.default_rng(seed)
+        self.designs = self.draw.normal(size=(products // 3, 16))
+        self.rows: list[dict[str, Any]] = []
+        self.vectors: dict[str, np.ndarray] = {}
+        self.add(products)
+
+    def add(self, count: int, noise: float = 0.5) -> list[str]:
+        made = []
+        for _ in range(count):
+            name, design = f"p{len(self.vectors):04d}", int(self.draw.integers(len(self.designs)))
+            vector = self.designs[design] + noise * self.draw.normal(size=16)
+            self.vectors[f"picture of {name}"] = vector / np.linalg.norm(vector)
+            block = {"brand": f"b{design % 4}", "gender": "Men", "article_type": "Tops"}
+            picture = {"sha256": f"picture of {name}", "problem": None}
+            self.rows.append({"product_id": name} | block | picture)
+            made.append(name)
+        return made
+
+    def group(
+        self, before: Version | None = None, how: Grouper | None = None, **options: Any
+    ) -> Version:
+        table = pd.DataFrame(self.rows).astype(object)
+        vectors = np.stack([self.vectors[name] for name in table["sha256"]]).astype(np.float16)
+        how = how or grouper()
+        return as_version(
+            memory_regroup(table, vectors, how, PARAMS, before, **options), how, before
+        )
+
+
+def as_version(result: Regrouped, how: Grouper, before: Version | None) -> Version:
+    number = before.number + 1 if before else 1
+    facts = {"number": number, "id": f"version {number}", "corrections": None} | how.facts()
+    return Version(facts, *result)
+
+
+def groups(version: Version) -> pd.Series:
+    return version.products.set_index("product_id")["group"]
+
+
+def together(version: Version) -> set[frozenset[str]]:
+    return {frozenset(one) for _, one in groups(version).groupby(groups(version)).groups.items()}
+
+
+@pytest.mark.parametrize("clustering", CLUSTERINGS)
+def test_the_same_input_twice_changes_nothing(clustering: ClusteringName) -> None:
+    shop, how = Shop(0), grouper(clustering)
+    first = shop.group(how=how)
+    second = shop.group(first, how)
+    assert second.products.equals(first.products)
+    assert not len(second.changes) and not len(second.retired)
+    assert 1 < first.products["group"].nunique() < len(first.products)
+
+
+@pytest.mark.parametrize("clustering", ["average", "complete", "mutual"])
+def test_looked_at_again_in_full_the_same_input_changes_no_group(
+    clustering: ClusteringName,
+) -> None:
+    shop, how = Shop(1), grouper(clustering)
+    first = shop.group(how=how)
+    assert groups(shop.group(first, how, all_blocks=True)).equals(groups(first))
+
+
+def test_another_model_that_sees_the_same_keeps_every_id() -> None:
+    shop = Shop(2)
+    first = shop.group()
+    second = shop.group(first, grouper(files="another"))
+    assert groups(second).equals(groups(first))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_newcomers_join_or_open_groups_and_the_others_stay_where_they_are(seed: int) -> None:
+    shop = Shop(seed)
+    before = shop.group()
+    new = shop.add(4)
+    after = shop.group(before)
+    old = groups(after).drop(new)
+    assert (old == groups(before)).mean() > 0.9
+    told = after.changes
+    listed = set(told["product_id"]) | set(groups(after)[groups(after).isin(told["group"])].index)
+    assert set(new) <= listed
+    assert set(told["reason"]) <= {NEWS, BY_MEAN}
+    untouched = set(after.products["brand"]) - set(
+        after.products.set_index("product_id").loc[new, "brand"]
+    )
+    for brand in untouched:
+        names = before.products.loc[before.products["brand"] == brand, "product_id"]
+        assert groups(after)[names].equals(groups(before)[names])
+
+
+def test_a_group_splits_only_beyond_the_margin() -> None:
+    shop = Shop(3, 30)
+    before = shop.group()
+    pair = next(one for one in together(before) if len(one) == 2)
+    left, right = sorted(pair)
+    block = shop.rows[int(left[1:])]["brand"]
+    mates = [row for row in shop.rows if row["brand"] == block]
+    mean = before.means.set_index("brand").loc[block]
+    base = mean["total"] / (mean["products"] + 20)
+    one = shop.vectors[f"picture of {left}"] - base
+
+    def move(distance: float) -> Version:
+        """The second product is so far from the first, relative to the block."""
+        unit = one / np.linalg.norm(one)
+        other = np.linalg.svd(unit[None])[2][1]
+        vector = (1 - distance) * unit + np.sqrt(1 - (1 - distance) ** 2) * other
+        shop.vectors[f"picture of {right}"] = vector * 0.9 + base
+        return shop.group(before, all_blocks=True)
+
+    assert len(mates) > 2
+    assert groups(move(0.53))[left] == groups(move(0.53))[right]
+    assert groups(move(0.57))[left] != groups(move(0.57))[right]
+
+
+def test_removed_products_are_told_and_their_ids_never_come_back() -> None:
+    shop = Shop(4)
+    before = shop.group()
+    lone = groups(before).groupby(groups(before)).filter(lambda one: len(one) == 1).index[0]
+    row = next(one for one in shop.rows if one["product_id"] == lone)
+    shop.rows.remove(row)
+    without = shop.group(before)
+    assert without.retired["group"].tolist() == [groups(before)[lone]]
+    assert without.changes.query("change == 'retired'")["group"].tolist() == [groups(before)[lone]]
+    shop.rows.append(row)
+    back = shop.group(without)
+    assert groups(back)[lone] not in set(groups(before))
+
+
+def test_a_product_whose_picture_breaks_stays_in_its_group() -> None:
+    shop = Shop(5)
+    before = shop.group()
+    name = sorted(next(one for one in together(before) if len(one) > 2))[0]
+    shop.rows[int(name[1:])]["problem"] = "the file is empty"
+    after = shop.group(before)
+    assert groups(after)[name] == groups(before)[name]
+    assert after.products.set_index("product_id").loc[name, "band"] == "leave"
+
+
+@pytest.mark.parametrize("clustering", CLUSTERINGS)
+def test_what_people_say_holds_and_is_the_reason(clustering: ClusteringName) -> None:
+    shop, how = Shop(6), grouper(clustering)
+    before = shop.group(how=how)
+    names = before.products["product_id"].tolist()
+    brand = before.products["brand"].tolist()
+    pair = sorted(next(one for one in together(before) if len(one) > 1))[:2]
+    apart = [names.index(one) for one in pair]
+    here = [place for place, one in enumerate(brand) if one != brand[apart[0]]]
+    first = here[0]
+    other = next(
+        one
+        for one in here
+        if brand[one] == brand[first] and groups(before).iloc[one] != groups(before).iloc[first]
+    )
+    said = Said(np.array([[first, other]]), np.array([apart]), np.full(len(names), -1))
+    for version in (shop.group(before, how, said=said), shop.group(None, how, said=said)):
+        assert groups(version).iloc[first] == groups(version).iloc[other]
+        assert groups(version).iloc[apart[0]] != groups(version).iloc[apart[1]]
+    again = shop.group(before, how, said=said)
+    assert CORRECTED in set(again.changes["reason"])
+
+
+def test_a_locked_group_neither_grows_nor_shrinks() -> None:
+    shop = Shop(7)
+    before = shop.group()
+    chosen = sorted(next(one for one in together(before) if len(one) > 1))
+    design = shop.vectors[f"picture of {chosen[0]}"]
+    new = shop.add(1)[0]
+    shop.rows[-1]["brand"] = shop.rows[int(chosen[0][1:])]["brand"]
+    shop.vectors[f"picture of {new}"] = design
+    names = [row["product_id"] for row in shop.rows]
+    locked = np.where(np.isin(names, chosen), 0, -1)
+    nothing = np.zeros((0, 2), int)
+    after = shop.group(before, said=Said(nothing, nothing, locked))
+    assert set(groups(after)[groups(after) == groups(before)[chosen[0]]].index) == set(chosen)
+    assert groups(shop.group(before))[new] == groups(before)[chosen[0]]
+
+
+def test_another_model_is_the_reason_of_its_changes() -> None:
+    shop = Shop(8)
+    before = shop.group()
+    shop.vectors = {key: shop.draw.permutation(one) for key, one in shop.vectors.items()}
+    after = shop.group(before, grouper(files="another"))
+    assert set(after.changes["reason"]) == {BY_MODEL}
