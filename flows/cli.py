@@ -12,6 +12,21 @@ import typer
 import yaml
 from typer.core import TyperGroup
 
+from flows.cli_groups import groups
+from flows.cli_options import (
+    LOOK,
+    OPERATE,
+    RELEASE,
+    TRAIN,
+    TRY,
+    USE,
+    AsJson,
+    By,
+    Columns,
+    Source,
+    Version,
+    example,
+)
 from flows.local.environment import set_up
 from flows.local.interruptions import supervise
 from flows.local.outages import outage
@@ -58,39 +73,6 @@ def options(
     ] = False,
 ) -> None:
     """Takes the options that come before a command."""
-
-
-# Panels of `variants --help`, in the order of the lifecycle.
-TRY = "Try it out"
-TRAIN = "Train and evaluate"
-RELEASE = "Release"
-USE = "Use the champion"
-LOOK = "Look"
-OPERATE = "Operate"
-
-
-def example(command: str) -> str:
-    """Returns the last lines of a command's help: an example that fits into 80 columns."""
-    return f"Example: `variants {command}`"
-
-
-Source = Annotated[
-    str, typer.Option(help="The shop: a folder or fsspec URL (format: docs/data-format.md).")
-]
-Columns = Annotated[
-    str,
-    typer.Option(
-        help="The shop's names of columns, such as sku=product_id,vendor=brand; -=gender is a "
-        "column that it does not have. A shop.yaml in the shop may say the same."
-    ),
-]
-By = Annotated[str, typer.Option(help="Who does this; default: git's user name.")]
-Version = Annotated[
-    str, typer.Argument(help="The candidate: a version number, or @challenger for the newest.")
-]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print JSON for programs, not a table for people.")
-]
 
 
 @app.command(rich_help_panel=TRY, epilog=example("demo"))
@@ -184,6 +166,7 @@ snapshots = typer.Typer(
 """,
 )
 app.add_typer(snapshots, name="snapshot", rich_help_panel=TRAIN)
+app.add_typer(groups, name="groups", rich_help_panel=USE)
 
 
 @snapshots.command(epilog=example("snapshot take FOLDER"))

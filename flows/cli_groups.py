@@ -1,0 +1,67 @@
+"""The commands of `variants groups`: what is remembered of the groups of catalogues."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from flows.cli_options import AsJson, example
+from flows.local.project import find_project
+
+groups = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    epilog=example("groups show my-shop"),
+    help="""Looks at the groups of a catalogue and at how they came about.
+
+Each `variants group` that changes something makes a new version of the catalogue's groups.
+""",
+)
+Catalogue = Annotated[str, typer.Argument(help="Name of the catalogue: `variants groups list`.")]
+Number = Annotated[int, typer.Option("--version", min=0, help="Its version; 0: the newest.")]
+
+
+@groups.command("list", epilog=example("groups list"))
+def list_(as_json: AsJson = False) -> None:
+    """Lists the catalogues and the versions of their groups."""
+    from flows.display.groupings import listed_table
+    from flows.groups import listed
+
+    found = listed(find_project())
+    if as_json:
+        print(json.dumps(found, indent=2))
+    elif found:
+        listed_table(found)
+    else:
+        print("no catalogue is grouped yet: `variants group --source FOLDER` makes a first version")
+
+
+@groups.command(epilog=example("groups show my-shop --version 3"))
+def show(catalogue: Catalogue, version: Number = 0, as_json: AsJson = False) -> None:
+    """Shows how a version of a catalogue's groups was made, and what it changed."""
+    from flows.display.groupings import version_table
+    from flows.groups import shown
+
+    found = shown(find_project(), catalogue, version)
+    if as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        version_table(found)
+
+
+@groups.command(epilog=example("groups diff my-shop 3 5"))
+def diff(
+    catalogue: Catalogue,
+    before: Annotated[int, typer.Argument(min=1, help="The earlier version.")],
+    after: Annotated[int, typer.Argument(min=0, help="The later version; 0: the newest.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Lists what is different between two versions: new, joined, left, merged, split, retired."""
+    from flows.display.groupings import changes_table
+    from flows.groups import difference
+
+    found = difference(find_project(), catalogue, before, after)
+    if as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        changes_table(found)

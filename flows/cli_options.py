@@ -1,0 +1,37 @@
+"""Options that several commands of `variants` take, and the panels of its help."""
+
+from typing import Annotated
+
+import typer
+
+# Panels of `variants --help`, in the order of the lifecycle.
+TRY = "Try it out"
+TRAIN = "Train and evaluate"
+RELEASE = "Release"
+USE = "Use the champion"
+LOOK = "Look"
+OPERATE = "Operate"
+
+
+def example(command: str) -> str:
+    """Returns the last lines of a command's help: an example that fits into 80 columns."""
+    return f"Example: `variants {command}`"
+
+
+Source = Annotated[
+    str, typer.Option(help="The shop: a folder or fsspec URL (format: docs/data-format.md).")
+]
+Columns = Annotated[
+    str,
+    typer.Option(
+        help="The shop's names of columns, such as sku=product_id,vendor=brand; -=gender is a "
+        "column that it does not have. A shop.yaml in the shop may say the same."
+    ),
+]
+By = Annotated[str, typer.Option(help="Who does this; default: git's user name.")]
+Version = Annotated[
+    str, typer.Argument(help="The candidate: a version number, or @challenger for the newest.")
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print JSON for programs, not a table for people.")
+]
