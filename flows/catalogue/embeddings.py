@@ -30,14 +30,13 @@ class Embedded(NamedTuple):
     """A catalogue, embedded.
 
     Attributes:
-        embeddings: float16 (products, size), not relative to blocks; a memory map. Zeros if there
-            is a problem.
+        embeddings: of the products; they are read when they are first asked for.
         problems: object (products,), why the picture cannot be read, or None.
         new: number of pictures that were embedded now; all others were in the store.
         grouper: how the model groups.
     """
 
-    embeddings: np.ndarray
+    embeddings: "KeptEmbeddings"
     problems: np.ndarray
     new: int
     grouper: Grouper
@@ -72,11 +71,53 @@ def embedded(
     asked = products["sha256"].notna().to_numpy()
     keys = picture_keys(products[asked])
     new = _embed_missing(project, pictures, copy, products[asked].assign(key=keys), log)
-    embeddings, problems = _read(pictures, keys, folder / "embeddings.npy", asked)
+    problems = np.full(len(asked), None, dtype=object)
+    problems[~asked] = MISSING
+    places = np.flatnonzero(asked)
+    for found, part in pictures.read(keys, ["problem"]):
+        problems[places[found]] = part["problem"].to_numpy(zero_copy_only=False)
     for place, reason in enumerate(placeholders(products["sha256"])):
         if reason and problems[place] is None:
-            problems[place], embeddings[place] = reason, 0
-    return Embedded(embeddings, problems, new, grouper_of(copy, digest))
+            problems[place] = reason
+    kept = KeptEmbeddings(pictures, keys, places, len(asked), folder / "embeddings.npy")
+    return Embedded(kept, problems, new, grouper_of(copy, digest))
+
+
+class KeptEmbeddings:
+    """The embeddings of a catalogue's products, in the store until they are asked for.
+
+    Then they are copied into a memory map, so that memory does not grow with products.
+
+    Args:
+        keys: of the products that have a picture.
+        places: int (keys,), their rows.
+        count: number of products.
+        file: of the memory map.
+    """
+
+    def __init__(
+        self, pictures: PictureStore, keys: list[str], places: np.ndarray, count: int, file: Path
+    ) -> None:
+        self.pictures, self.keys, self.places = pictures, keys, places
+        self.count, self.file = count, file
+        self.opened: np.ndarray | None = None
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        """Returns float16 (rows, size), not relative to blocks; undefined if there is a problem."""
+        if self.opened is None:
+            self.opened = self._open()
+        return np.asarray(self.opened[rows])
+
+    def _open(self) -> np.ndarray:
+        opened = np.zeros((self.count, 0), np.float16)
+        for found, part in self.pictures.read(self.keys, ["embedding"]):
+            column = part["embedding"].combine_chunks()
+            if not self.file.exists():
+                shape = (self.count, column.type.list_size)
+                opened = np.lib.format.open_memmap(self.file, "w+", np.float16, shape)
+                reserve(self.file)
+            opened[self.places[found]] = column.flatten().to_numpy().reshape(len(found), -1)
+        return opened
 
 
 def picture_keys(products: pd.DataFrame) -> list[str]:
@@ -146,21 +187,3 @@ def _keeper(pictures: PictureStore, parts: Path) -> Callable[[], None]:
             part.unlink()
 
     return keep
-
-
-def _read(
-    pictures: PictureStore, keys: list[str], file: Path, asked: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Reads embeddings into a memory map, and problems."""
-    problems = np.full(len(asked), None, dtype=object)
-    problems[~asked] = MISSING
-    places, embeddings = np.flatnonzero(asked), np.zeros((len(asked), 1), np.float16)
-    for found, part in pictures.read(keys, ["embedding", "problem"]):
-        column = part["embedding"].combine_chunks()
-        if not file.exists():
-            shape = (len(asked), column.type.list_size)
-            embeddings = np.lib.format.open_memmap(file, "w+", np.float16, shape)
-            reserve(file)
-        embeddings[places[found]] = column.flatten().to_numpy().reshape(len(found), -1)
-        problems[places[found]] = part["problem"].to_numpy(zero_copy_only=False)
-    return embeddings, problems

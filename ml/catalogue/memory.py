@@ -6,7 +6,7 @@ their block had when its groups were made, so that one newcomer does not move al
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,13 @@ ANEW, BY_MODEL, BY_MEAN = "everything is grouped anew", "another model", "its bl
 CORRECTED, PICTURE, NEWS = "a correction", "another picture", "its block has other products"
 
 Run = Callable[[Iterable[tuple[int, Block]]], Iterable[tuple[int, GroupedBlock]]]
+
+
+class Rows(Protocol):
+    """Embeddings, read for some products at a time: an array, or what reads from the store."""
+
+    def __getitem__(self, rows: np.ndarray, /) -> np.ndarray:
+        """Returns float16 or float32 (rows, size)."""
 
 
 class MemoryParams(Params):
@@ -63,7 +70,7 @@ class Regrouped(NamedTuple):
 
 def regroup(
     products: pd.DataFrame,
-    embeddings: np.ndarray,
+    embeddings: Rows,
     grouper: Grouper,
     params: MemoryParams,
     before: Version | None = None,
@@ -120,7 +127,7 @@ class _Task:
         self,
         products: pd.DataFrame,
         block: np.ndarray,
-        embeddings: np.ndarray,
+        embeddings: Rows,
         params: MemoryParams,
         earlier: Earlier,
         said: Said | None,
