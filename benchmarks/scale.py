@@ -222,7 +222,11 @@ def _group(name: str, file: Path, sizes: np.ndarray, threads: int, pipe: Connect
             block = np.fromfile(file, np.float16, size * SIZE, offset=at * SIZE * 2)
             embeddings = block.reshape(size, SIZE).astype(np.float32)
             embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-            group = number_by_first(CONTESTANTS[name](embeddings))
+            try:
+                group = number_by_first(CONTESTANTS[name](embeddings))
+            except MemoryError as error:  # one array of distances
+                pipe.send({"ended": str(error).partition(" for ")[0].lower()})
+                return
             labels[at : at + size] = group + used
             at, used = at + size, used + int(group.max()) + 1
         spent = time.perf_counter() - started
