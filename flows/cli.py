@@ -507,6 +507,23 @@ def group(
         print(f"{result['unreadable']} pictures could not be read; groups.csv gives the reasons")
 
 
+@app.command("serve-groups", rich_help_panel=USE, epilog=example("serve-groups my-shop"))
+def serve_groups(
+    catalogue: Annotated[
+        str, typer.Argument(help="Name of a grouped catalogue: `variants groups list`.")
+    ],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 0,
+) -> None:
+    """Says over HTTP which group of a catalogue a new product would join.
+
+    POST /assign takes JSON: image (base64 of the picture's file), brand, gender, article_type. The
+    answer names the group or none, its probability, and the three nearest products.
+    """
+    from flows.serve_groups import serve_groups as run
+
+    run(find_project(), catalogue, port, lambda address: print(address, flush=True))
+
+
 def _told(result: dict[str, Any]) -> str:
     """Says which version of a catalogue's groups was made, and what changed."""
     if result["version"] is None:

@@ -2,6 +2,7 @@
 
     python mlflow/score.py MODEL TABLE.parquet RESULT.parquet groups|embeddings
     python mlflow/score.py MODEL TABLE.parquet FOLDER pictures
+    python mlflow/score.py MODEL - ANYTHING answers
 
 A model holds the code that made it. This script imports nothing of the checkout, so that the model
 uses its own `ml`, and an old champion is measured exactly as it serves. MLFLOW_TRACKING_URI names
@@ -9,7 +10,10 @@ the registry. The model is copied beside the result: MLflow writes into the fold
 from, which may be in a checkout that is read-only.
 """
 
+import base64
+import binascii
 import importlib
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,13 +39,18 @@ def main(model_uri: str, table: str, result: str, output: str) -> None:
             folder, which gets files of the columns key, embedding (float16, not relative to a
             block) and problem, each as soon as it is whole.
         output: "groups" or "embeddings", see `ColorVariants.predict` in mlflow/serving.py; or
-            "pictures".
+            "pictures"; or "answers": no table is read; it prints "ready", and then answers each
+            line of standard input ({"image": base64, "article_type": …}) by a line of standard
+            output ({"embedding": numbers, "problem": text or null}).
     """
     copy = Path(result).with_name("model")
     copy.mkdir()
     # The table's paths are those of this project's snapshots, wherever its DVC links them from.
     config = {"root": "/"}
     model = mlflow.pyfunc.load_model(model_uri, dst_path=str(copy), model_config=config)
+    if output == "answers":
+        _answer(model.unwrap_python_model().predictor)
+        return
     asked = pd.read_parquet(table)
     if output == "pictures":
         _embed(model.unwrap_python_model().predictor, asked, Path(result))
@@ -66,6 +75,22 @@ def _embed(predictor: Any, asked: pd.DataFrame, folder: Path) -> None:
             beside = folder / f".{start:09d}"
             pq.write_table(pa.table(columns), beside)
             beside.replace(folder / f"{start:09d}.parquet")
+
+
+def _answer(predictor: Any) -> None:
+    """Answers line by line; whatever else is printed goes to standard error."""
+    answers, sys.stdout = sys.stdout, sys.stderr
+    print("ready", file=answers, flush=True)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        try:
+            content = base64.b64decode(asked["image"], validate=True)
+        except binascii.Error:
+            found = {"embedding": [], "problem": "it is not base64 of a picture's file"}
+        else:
+            one = predictor.embed([content], [asked["article_type"]])
+            found = {"embedding": one.embeddings[0].tolist(), "problem": one.problems[0]}
+        print(json.dumps(found), file=answers, flush=True)
 
 
 def _contents(paths: pd.Series) -> Iterator[bytes | None]:

@@ -24,6 +24,7 @@ from ml.grouping.calibration import Calibration
 
 FOLDER = "embeddings"  # of the store: a folder for each model, named by the digest of its files
 MISSING = "the file is missing"
+MODEL = "judged"  # folder of the model's files
 
 
 class Embedded(NamedTuple):
@@ -45,7 +46,7 @@ class Embedded(NamedTuple):
 def embedded(
     project: Project, store: Store, uri: str, products: pd.DataFrame, folder: Path, log: Log
 ) -> Embedded:
-    """Embeds the pictures that are not in the store, and reads all.
+    """Embeds the pictures that are not in the store.
 
     What is embedded is kept at once, so that an interrupted run goes on from there.
 
@@ -53,24 +54,47 @@ def embedded(
         uri: a registered model, models:/NAME/VERSION.
         products: sha256 (None if there is no picture), article_type, and image: the picture's path,
             which may be None for one that the store has.
-        folder: an empty folder for as long as the embeddings are used.
+        folder: an empty folder for as long as the embeddings are used; it gets the model's files,
+            as `judged`.
         log: called with each line that the model's process prints.
 
     Raises:
         UserError: there is no such model, or a file of it is not as the gate judged it.
         RuntimeError: the model failed.
     """
+    digest = _copy_model(project, uri, folder)
+    asked = products[products["sha256"].notna()]
+    pictures = PictureStore(store.below(f"{FOLDER}/{digest[:32]}"))
+    asked = asked.assign(key=picture_keys(asked))
+    new = _embed_missing(project, pictures, folder / MODEL, asked, log)
+    return _found(pictures, products, folder, digest, new)
+
+
+def kept_embeddings(
+    project: Project, store: Store, uri: str, products: pd.DataFrame, folder: Path
+) -> Embedded:
+    """Finds embeddings that are in the store; it embeds nothing, and otherwise is as `embedded`."""
+    digest = _copy_model(project, uri, folder)
+    pictures = PictureStore(store.below(f"{FOLDER}/{digest[:32]}"))
+    return _found(pictures, products, folder, digest, 0)
+
+
+def _copy_model(project: Project, uri: str, folder: Path) -> str:
+    """Copies the files of a model, as the gate judged them; returns their digest."""
     client = connect(project)
     version = find_version(client, uri)
-    copy = folder / "judged"
+    copy = folder / MODEL
     copy.mkdir()
     hashes = hash_files(download(client, version, copy))
     refuse_changed(client, version, hashes)
-    digest = digest_of(hashes)
-    pictures = PictureStore(store.below(f"{FOLDER}/{digest[:32]}"))
+    return digest_of(hashes)
+
+
+def _found(
+    pictures: PictureStore, products: pd.DataFrame, folder: Path, digest: str, new: int
+) -> Embedded:
     asked = products["sha256"].notna().to_numpy()
     keys = picture_keys(products[asked])
-    new = _embed_missing(project, pictures, copy, products[asked].assign(key=keys), log)
     problems = np.full(len(asked), None, dtype=object)
     problems[~asked] = MISSING
     places = np.flatnonzero(asked)
@@ -80,7 +104,12 @@ def embedded(
         if reason and problems[place] is None:
             problems[place] = reason
     kept = KeptEmbeddings(pictures, keys, places, len(asked), folder / "embeddings.npy")
-    return Embedded(kept, problems, new, grouper_of(copy, digest))
+    return Embedded(kept, problems, new, grouper_of(folder / MODEL, digest))
+
+
+def picture_keys(products: pd.DataFrame) -> list[str]:
+    """Returns the keys of the products' embeddings: the picture, and what decides its crop."""
+    return (products["sha256"] + ":" + products["article_type"].astype(str)).tolist()
 
 
 class KeptEmbeddings:
@@ -118,11 +147,6 @@ class KeptEmbeddings:
                 reserve(self.file)
             opened[self.places[found]] = column.flatten().to_numpy().reshape(len(found), -1)
         return opened
-
-
-def picture_keys(products: pd.DataFrame) -> list[str]:
-    """Returns the keys of the products' embeddings: the picture, and what decides its crop."""
-    return (products["sha256"] + ":" + products["article_type"].astype(str)).tolist()
 
 
 def grouper_of(copy: Path, digest: str) -> Grouper:

@@ -1,0 +1,80 @@
+"""A registered model that embeds one picture after another, in a process of its own."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+
+from flows.local.git import TOOLS, clean_environment
+from flows.local.process import program_path
+from flows.local.project import Project
+from flows.registry.remote_predict import SCRIPT
+from ml.core.errors import UserError
+
+
+class Embedder:
+    """Asks the model's process; one question at a time."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process, self.turn = process, Lock()
+
+    def embed(self, image: str, article_type: str) -> np.ndarray:
+        """Embeds a picture.
+
+        Args:
+            image: base64 of the picture's file.
+
+        Returns:
+            float32 (size,), not relative to a block.
+
+        Raises:
+            UserError: the picture cannot be read.
+            RuntimeError: the model's process has ended.
+        """
+        assert self.process.stdin and self.process.stdout
+        with self.turn:
+            try:
+                question = json.dumps({"image": image, "article_type": article_type})
+                self.process.stdin.write(question + "\n")
+                self.process.stdin.flush()
+                answer = self.process.stdout.readline()
+            except OSError as error:
+                raise RuntimeError("the model's process has ended") from error
+        if not answer:
+            raise RuntimeError("the model's process has ended")
+        found = json.loads(answer)
+        if found["problem"]:
+            raise UserError(f"the picture cannot be used: {found['problem']}")
+        return np.asarray(found["embedding"], np.float32)
+
+
+@contextmanager
+def embedder(project: Project, model: Path) -> Iterator[Embedder]:
+    """Starts the process of a model, and ends it when the block ends.
+
+    Args:
+        model: its folder, as MLflow keeps it; MLflow writes beside it.
+    """
+    beside = model.with_name("answers")
+    command = [sys.executable, project.root / SCRIPT, model, "-", beside, "answers"]
+    variables = clean_environment() | TOOLS | {"PATH": program_path()}
+    with subprocess.Popen(
+        [str(one) for one in command],
+        cwd=model.parent,
+        env=variables | {"PYTHONDONTWRITEBYTECODE": "1", "MLFLOW_TRACKING_URI": project.mlflow_uri},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout
+            if process.stdout.readline() != "ready\n":
+                raise RuntimeError("the model could not be loaded; its messages are above")
+            yield Embedder(process)
+        finally:
+            process.kill()

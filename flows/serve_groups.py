@@ -1,0 +1,132 @@
+"""`variants serve-groups`: says over HTTP which group a new product would join."""
+
+import logging
+import socket
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from flows.catalogue.embedder import Embedder, embedder
+from flows.catalogue.embeddings import MODEL, kept_embeddings
+from flows.catalogue.places import store_of
+from flows.groups import find
+from flows.local.project import Project
+from flows.local.scratch import scratch
+from ml.catalogue.assignment import Assigner
+from ml.core.errors import UserError
+from ml.data.schema import UNKNOWN
+from ml.serve.limits import Limits
+
+Text = Annotated[str, Field(max_length=500)]
+
+
+class Question(BaseModel):
+    """A product that is asked about.
+
+    Attributes:
+        image: base64 of the picture's file.
+        brand, gender, article_type: its block; null: not known.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    image: str
+    brand: Text | None
+    gender: Text | None
+    article_type: Text | None
+
+
+def assignment_app(assigner: Assigner, model: Embedder, limits: Limits) -> FastAPI:
+    """Returns the application: POST /assign, GET /health.
+
+    Args:
+        limits: of requests; larger ones are refused before they are read.
+    """
+    facts = assigner.version.facts
+    about = {name: facts[name] for name in ("catalogue", "number", "model")}
+    app = FastAPI(title="Groups of colour variants", docs_url=None, redoc_url=None)
+
+    @app.middleware("http")
+    async def refuse_large(request: Request, answer: Callable[[Request], Any]) -> Any:
+        length = request.headers.get("content-length", "")
+        most = 4 * (limits.picture_bytes // 3 + 1) + 10_000
+        fits = length.isdigit() and int(length) <= most
+        if request.method == "POST" and not fits:
+            return _refusal(413, f"send a body of a stated length, at most {most:,} bytes")
+        return await answer(request)
+
+    @app.exception_handler(RequestValidationError)
+    async def explain(request: Request, error: RequestValidationError) -> JSONResponse:
+        faults = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:3]]
+        return _refusal(422, "; ".join(faults)[:500])
+
+    @app.get("/health")
+    def health() -> dict[str, Any]:
+        """Says that it answers, and by which version of the groups."""
+        return about
+
+    @app.post("/assign")
+    def assign(asked: Question) -> Any:
+        """Returns the group that the product would join, and the nearest products."""
+        block = (asked.brand or UNKNOWN, asked.gender or UNKNOWN, asked.article_type or UNKNOWN)
+        try:
+            found = assigner.assign(model.embed(asked.image, block[2]), block)
+        except UserError as error:
+            return _refusal(422, str(error))
+        except RuntimeError:
+            logging.getLogger(__name__).exception("a request failed")
+            return _refusal(500, "the server failed at this request; its log says why")
+        nearest = [one._asdict() for one in found.nearest]
+        return {"group": found.group, "probability": found.probability, "nearest": nearest} | about
+
+    return app
+
+
+def serve_groups(project: Project, catalogue: str, port: int, say: Callable[[str], None]) -> None:
+    """Serves the newest groups of a catalogue on loopback, until it is interrupted.
+
+    Args:
+        port: 0: any free one.
+        say: called with the address.
+
+    Raises:
+        UserError: there is no such catalogue, its model cannot be used, or the port is taken.
+    """
+    version = find(store_of(project), catalogue)
+    with scratch(project, "assign") as folder, _listening(port) as listener:
+        kept = kept_embeddings(
+            project, store_of(project), version.facts["model"], version.products, folder
+        )
+        if kept.grouper.files != version.facts["model_files"]:
+            raise UserError(
+                f"{version.facts['model']} is not the model any more that made version "
+                f"{version.number} of {catalogue}: run `variants group` again"
+            )
+        with embedder(project, folder / MODEL) as model:
+            assigner = Assigner(version, kept.embeddings, kept.grouper)
+            app = assignment_app(assigner, model, Limits())
+            say(f"http://127.0.0.1:{listener.getsockname()[1]}/assign")
+            config = uvicorn.Config(app, log_level="warning", access_log=False)
+            uvicorn.Server(config).run(sockets=[listener])
+
+
+def _refusal(status: int, words: str) -> JSONResponse:
+    return JSONResponse({"error": words}, status)
+
+
+def _listening(port: int) -> socket.socket:
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError as error:
+        listener.close()
+        raise UserError(
+            f"port {port} cannot be used ({error}): take another, or 0 for any"
+        ) from error
+    return listener
