@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from test_grouping import every_clustering, few_examples, renumbered, seeds, unit
 
-from ml.catalogue import block_clustering, large_linkage, near_pairs
+from ml.catalogue import block_clustering, cells, large_linkage, near_pairs
 from ml.catalogue.block_clustering import NEWCOMER, Held, atoms, cluster_block
 from ml.grouping.grouping import ClusteringName, Grouping
 
@@ -192,6 +192,49 @@ def test_thousands_of_products_with_one_picture_are_one_group(
     found = cluster_block(embeddings, clustering, 0.2)
     assert partition(found) == partition(expected)
     assert (found[20:] == found[20]).all()
+
+
+@every_clustering
+def test_cells_that_all_probe_each_other_give_the_exact_groups(
+    clustering: ClusteringName, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every pair is visited once, whichever of the two products probes the other's cell."""
+    random = np.random.default_rng(0)
+    embeddings, held = block(random, 200), some_held(random, 200)
+    small_tiles(monkeypatch, 10**6)
+    monkeypatch.setattr(block_clustering, "LARGE", 199)
+    embeddings[0] = 0
+    expected = cluster_block(embeddings, clustering, 0.5, held)
+    monkeypatch.setattr(cells, "EXACT", 50)
+    monkeypatch.setattr(large_linkage, "EXACT", 50)
+    monkeypatch.setattr(cells, "CELL", 20)
+    monkeypatch.setattr(cells, "PROBES", 11)
+    assert partition(cluster_block(embeddings, clustering, 0.5, held)) == partition(expected)
+    assert "find 100.0% of the" in capsys.readouterr().out
+
+
+def test_a_pair_of_cells_is_visited_if_one_product_probes_the_other_and_the_recall_says_how_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    random = np.random.default_rng(0)
+    monkeypatch.setattr(cells, "CELL", 20)
+    monkeypatch.setattr(cells, "PROBES", 3)
+    monkeypatch.setattr(cells, "TILE", 16)
+    points = block_clustering._points(block(random, 200), Held.nothing(200))
+    probed = cells.probe_cells(points.vectors)
+    visited = np.zeros((200, 200), dtype=int)
+    for rows, columns, near in cells.cell_tiles(points, probed):
+        visited[np.ix_(rows, columns)] += near > -np.inf
+    visited += visited.T
+    probes = (probed[:, :, None] == probed[:, 0]).any(axis=1)
+    np.fill_diagonal(probes, False)
+    assert (visited == (probes | probes.T)).all()
+    near = points.likeness(points) >= 0.5
+    np.fill_diagonal(near, False)
+    recall, pairs = cells.measure_recall(points, probed, 0.5)
+    assert pairs == near.sum()
+    assert recall == pytest.approx(visited[near].mean())
+    assert 0.5 < recall < 1
 
 
 @every_clustering

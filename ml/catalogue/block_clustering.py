@@ -13,6 +13,7 @@ import pandas as pd
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
+from ml.catalogue.cells import visits
 from ml.catalogue.large_linkage import large_linkage
 from ml.catalogue.mutual_links import mutual_links
 from ml.catalogue.near_pairs import Points, near_components
@@ -56,7 +57,8 @@ def cluster_block(
     `LARGE` products are clustered without the matrix of their distances, in memory that grows with
     products only. The groups are the same, with one exception: a connected component of more than
     `LARGE` products is too large for correlation clustering. It is clustered by average linkage at
-    the same threshold, and a warning says so.
+    the same threshold, and a warning says so. Blocks of more than `ml.catalogue.cells.EXACT`
+    products are compared approximately, and a note states the recall.
 
     Args:
         embeddings: float32 (products, size), relative to the block, each of length 1.
@@ -150,6 +152,8 @@ def _equal(points: Points, atom: np.ndarray, held: Held) -> np.ndarray:
     free = np.bincount(atom)[atom] == 1
     free[held.different.ravel()] = False
     free &= points.vectors.any(axis=1)  # an embedding of zeros is not near its equal
+    start = pd.DataFrame(points.vectors[:, :4]).assign(earlier=held.earlier)
+    free[free] = start[free].duplicated(keep=False)  # so that few rows are copied
     rows = np.column_stack([points.vectors[free], held.earlier[free].astype(np.float32)])
     keys = np.ascontiguousarray(rows).view(f"V{rows.strides[0]}").ravel()
     _, first, which = np.unique(keys, return_index=True, return_inverse=True)
@@ -178,7 +182,7 @@ def _large_mutual(points: Points, atom: np.ndarray, threshold: float, held: Held
 def _large_correlation(
     points: Points, atom: np.ndarray, threshold: float, held: Held
 ) -> np.ndarray:
-    component = near_components(points, atom, threshold)
+    component = near_components(visits(points, threshold)(), atom, threshold)
     label, place = np.zeros((2, len(atom)), dtype=int)
     inside = component[held.different[:, 0]] == component[held.different[:, 1]]
     different = held.different[inside]

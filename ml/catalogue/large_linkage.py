@@ -13,10 +13,13 @@ The mean distance of two clusters of unit vectors is 1 − the product of their 
 within t only if all pairs of their parts are.
 """
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 from scipy.sparse import csr_array
 
-from ml.catalogue.near_pairs import TILE, NearPairs, Points, near_pairs
+from ml.catalogue.cells import EXACT, visits
+from ml.catalogue.near_pairs import TILE, NearPairs, Points, Tile, near_pairs, tiles
 
 CHUNK = 65_536  # pairs of means whose distances are computed at once
 
@@ -36,19 +39,42 @@ def large_linkage(
     Returns:
         int (products,), the clusters from 0.
     """
-    within = -np.inf
+    within, visit = -np.inf, visits(points, threshold) if complete else None
     while within < threshold:
         size = np.bincount(label)
         shares = (1 / size[label]).astype(np.float32), (label, np.arange(len(label)))
         means = None if complete else points.mixed(csr_array(shares))
-        if means is None:
+        if visit and len(label) > EXACT:
+            pairs = _visited_pairs(visit(), label, threshold)
+        elif means is None:
             pairs = _complete_pairs(points, label, threshold)
         else:
-            pairs = near_pairs(means, np.arange(len(size)), threshold)
+            pairs = near_pairs(visits(means, threshold)(), threshold)
         within = pairs.within
         merged = _merge(pairs, size, label[apart], means)
+        if within < threshold and (merged == np.arange(len(size))).all():
+            print(
+                f"warning: too many of {len(label):,} products are alike: they are grouped at a "
+                f"distance of {within:.3f} instead of {threshold:.3f}",
+                flush=True,
+            )
+            return label
         label = np.unique(merged[label], return_inverse=True)[1]
     return label
+
+
+def _visited_pairs(visited: Iterable[Tile], label: np.ndarray, threshold: float) -> NearPairs:
+    """Finds the pairs of clusters of which all pairs of products are visited and near."""
+    pairs = near_pairs(_of_two(visited, label), threshold)
+    left, right = label[pairs.left], label[pairs.right]
+    return NearPairs(*_whole(left, right, pairs.distance, np.bincount(label)), pairs.within)
+
+
+def _of_two(visited: Iterable[Tile], label: np.ndarray) -> Iterator[Tile]:
+    """Leaves the pairs of one cluster out."""
+    for rows, columns, near in visited:
+        near[np.equal.outer(label[rows], label[columns])] = -np.inf
+        yield rows, columns, near
 
 
 def _complete_pairs(points: Points, label: np.ndarray, threshold: float) -> NearPairs:
@@ -59,12 +85,12 @@ def _complete_pairs(points: Points, label: np.ndarray, threshold: float) -> Near
     place = np.arange(len(label)) - first[label[order]]
     starts = np.flatnonzero(place % TILE == 0)
     cluster = label[order][starts]  # of each segment
-    pairs = near_pairs(points.take(order), starts, threshold)
+    pairs = near_pairs(tiles(points.take(order), starts), threshold)
     parts = np.bincount(cluster)
     if parts.max() == 1:
         return pairs
-    left, right, distance = _whole(cluster[pairs.left], cluster[pairs.right], pairs.distance, parts)
-    return NearPairs(left, right, distance, pairs.within)
+    left, right = cluster[pairs.left], cluster[pairs.right]
+    return NearPairs(*_whole(left, right, pairs.distance, parts), pairs.within)
 
 
 def _whole(

@@ -1,6 +1,6 @@
 """Finds the near pairs of a block exactly, tile by tile, in bounded memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -72,21 +72,24 @@ class NearPairs(NamedTuple):
     within: float
 
 
-def near_pairs(points: Points, starts: np.ndarray, threshold: float) -> NearPairs:
-    """Finds all pairs of segments within the threshold, or the nearest of them if they are many.
+Tile = tuple[np.ndarray, np.ndarray, np.ndarray]  # rows, columns, 1 − distance
+Found = tuple[np.ndarray, np.ndarray, np.ndarray]  # left, right, distance
+
+
+def near_pairs(visited: Iterable[Tile], threshold: float) -> NearPairs:
+    """Finds all pairs within the threshold, or the nearest of them if they are many.
 
     Args:
-        points: sorted by segment.
-        starts: int (segments,), the first point of each segment of at most `TILE` points.
+        visited: tiles in which no pair comes twice.
         threshold: distance.
     """
     none = np.zeros(0, np.int32)
-    found = [(none, none, np.zeros(0, np.float32))]
+    found: list[Found] = [(none, none, np.zeros(0, np.float32))]
     count, within = 0, threshold
-    for first, other, near in tiles(points, starts):
-        left, right = _places(near >= 1 - within, first == other)
-        places = [(left + first).astype(np.int32), (right + other).astype(np.int32)]
-        found.append((*places, 1 - near[left, right]))
+    for rows, columns, near in visited:
+        left, right = np.divmod(np.flatnonzero(near >= 1 - within), near.shape[1])
+        ends = rows[left].astype(np.int32), columns[right].astype(np.int32)
+        found.append((np.minimum(*ends), np.maximum(*ends), 1 - near[left, right]))
         count += len(left)
         if count > 2 * PAIRS:
             found, within = _nearest(found)
@@ -95,64 +98,59 @@ def near_pairs(points: Points, starts: np.ndarray, threshold: float) -> NearPair
     return NearPairs(left, right, distance, within)
 
 
-def near_components(points: Points, label: np.ndarray, threshold: float) -> np.ndarray:
+def near_components(visited: Iterable[Tile], label: np.ndarray, threshold: float) -> np.ndarray:
     """Joins all points that a chain of near pairs joins.
 
     Args:
-        points: products.
+        visited: tiles of points.
         label: int (points,), from 0: points that are joined to begin with.
         threshold: distance.
 
     Returns:
         int (points,), the connected components.
     """
-    for first, other, near in tiles(points, np.arange(len(label))):
-        left, right = _places(near >= 1 - threshold, first == other)
-        ends = label[left + first], label[right + other]
+    for rows, columns, near in visited:
+        left, right = np.nonzero(near >= 1 - threshold)
+        ends = label[rows[left]], label[columns[right]]
         size = int(label.max()) + 1
         links = coo_array((np.ones(len(left), bool), ends), (size, size))
         label = connected_components(links, directed=False)[1][label]
     return label
 
 
-def tiles(points: Points, starts: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Computes the upper triangle of the matrix of segments.
+def tiles(points: Points, starts: np.ndarray | None = None) -> Iterator[Tile]:
+    """Visits all pairs of segments.
 
     Args:
-        points, starts: as of `near_pairs`.
+        points: sorted by segment.
+        starts: int (segments,), the first point of each segment of at most `TILE` points; None:
+            each point is a segment.
 
     Yields:
-        The first segment of the tile's rows, that of its columns, and 1 − distance of the segments:
-        float32 (rows, columns), the smallest between their points.
+        The segments of a tile's rows and columns, and 1 − distance of each pair: float32 (rows,
+        columns), the smallest between their points, −inf where a pair comes elsewhere.
     """
+    starts = np.arange(len(points.vectors)) if starts is None else starts
     ends, bounds = np.append(starts, len(points.vectors)), [0]
     while bounds[-1] < len(starts):
         bounds.append(int(np.searchsorted(ends, ends[bounds[-1]] + TILE, side="right")) - 1)
     chunks = [
-        (first, points.take(slice(ends[first], ends[end])), starts[first:end] - ends[first])
+        (np.arange(first, end), points.take(slice(ends[first], ends[end])))
         for first, end in pairwise(bounds)
     ]
-    for place, (first, rows, row_starts) in enumerate(chunks):
-        for other, columns, column_starts in chunks[place:]:
-            near = rows.likeness(columns)
-            if len(column_starts) < near.shape[1]:
-                near = np.minimum.reduceat(near, column_starts, axis=1)
-            if len(row_starts) < near.shape[0]:
-                near = np.minimum.reduceat(near, row_starts, axis=0)
-            yield first, other, near
+    for place, (rows, points_of_rows) in enumerate(chunks):
+        for columns, points_of_columns in chunks[place:]:
+            near = points_of_rows.likeness(points_of_columns)
+            for axis, segments in ((1, columns), (0, rows)):
+                if len(segments) < near.shape[axis]:
+                    at = starts[segments] - starts[segments[0]]
+                    near = np.minimum.reduceat(near, at, axis=axis)
+            if rows is columns:
+                near[np.tri(len(rows), dtype=bool)] = -np.inf
+            yield rows, columns, near
 
 
-def _places(chosen: np.ndarray, diagonal: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Returns rows and columns of a tile's chosen pairs; on the diagonal each pair comes once."""
-    if diagonal:
-        chosen = np.triu(chosen, 1)
-    left, right = np.divmod(np.flatnonzero(chosen), chosen.shape[1])
-    return left, right
-
-
-def _nearest(
-    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]],
-) -> tuple[list[tuple[np.ndarray, np.ndarray, np.ndarray]], float]:
+def _nearest(found: list[Found]) -> tuple[list[Found], float]:
     """Keeps the nearest pairs, `PAIRS` at most, and says within which distance none is missing.
 
     If more pairs tie for the smallest distance, any of them are kept: the order of ties is free.
