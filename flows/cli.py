@@ -275,6 +275,13 @@ def retrain(
     allow_dirty: Annotated[
         bool, typer.Option(help="Use uncommitted changes; the model can never be promoted.")
     ] = False,
+    corrections: Annotated[
+        str,
+        typer.Option(
+            help="Learn from the corrections of this catalogue's groups; default: of the one "
+            "grouped from this source; `none`: of none."
+        ),
+    ] = "",
 ) -> None:
     """Trains a model, registers it as a candidate and runs the gate.
 
@@ -293,6 +300,7 @@ def retrain(
         overrides=overrides,
         allow_dirty=allow_dirty,
         columns=parse_columns(columns),
+        corrections=corrections,
     )
     made = "registered" if result["new"] else "nothing has changed: the existing version is"
     verdict = "passes it" if result["passed"] else "refuses it"

@@ -26,7 +26,7 @@ from flows.registry.versions import (
 from ml.core.errors import UserError
 from ml.core.files import read_json
 from ml.core.params import load_params
-from ml.data.annotations import build_annotations
+from ml.data.annotations import build_annotations, without_corrections
 from ml.data.blocks import block_mates
 from ml.data.images import UnreadablePicture, decode_product, placeholders
 from ml.evaluate.baselines import BASELINES, embed_baselines
@@ -102,7 +102,8 @@ def evaluate(
                 f"the shop '{source}' has no pairs.csv or pairs.parquet: an evaluation needs "
                 "annotated pairs (format: docs/data-format.md)"
             )
-        against = shop.pairs[contradicts(shop.pairs)]
+        pairs = without_corrections(shop.pairs)
+        against = pairs[contradicts(pairs)]
         if len(against):
             one = against.iloc[0]
             raise UserError(
@@ -114,12 +115,12 @@ def evaluate(
         if split:
             by = judged.split_by or choose_split_by(products)
             products = products[split_products(products, by) == split].reset_index(drop=True)
-        annotations = build_annotations(products, shop.pairs)
+        annotations = build_annotations(products, pairs)
         annotated = catalog["product_id"].isin(products["product_id"].iloc[annotations.indices])
         # A block lies in several splits, too, where brands are not what is split.
         whole_blocks = catalog.iloc[block_mates(catalog, np.flatnonzero(annotated))]
         kept, crops = crop_annotated(products.iloc[annotations.indices], judged.crop, log)
-        annotations = build_annotations(kept, shop.pairs)
+        annotations = build_annotations(kept, pairs)
         if not annotations.complete:
             where = f"on the {split} split of '{source}'" if split else f"on '{source}'"
             raise UserError(

@@ -18,6 +18,7 @@ from prefect.tasks import Task
 from prefect.utilities.urls import url_for
 from pydantic import Field
 
+from flows.corrections import lessons
 from flows.display.prefect_artifacts import decision_page, metric_table, stage_log
 from flows.display.states import refusals_are, refused_by_gate
 from flows.gate.evidence import gather_evidence
@@ -30,6 +31,7 @@ from flows.local.pipeline import Stage, load_stages, run_stage
 from flows.local.project import Project, find_project
 from flows.local.recipe import recipe
 from flows.local.remote_files import push
+from flows.local.scratch import scratch
 from flows.local.servers import PREFECT_PORT
 from flows.local.snapshots import absolute, import_shop_into, restore_snapshot
 from flows.local.source import Source
@@ -102,6 +104,7 @@ def retrain(
     overrides: dict[str, Any] = {},  # noqa: B006 (never changed; a form shows what it may hold)
     allow_dirty: bool = False,
     columns: dict[str, str] = {},  # noqa: B006 (as above)
+    corrections: str = "",
 ) -> dict[str, Any]:
     """Trains a model on a shop, registers it as a candidate and lets the gate decide about it.
 
@@ -114,6 +117,8 @@ def retrain(
         allow_dirty: Run although the checkout holds uncommitted changes. The model can then never
             be promoted.
         columns: The shop's names of columns and the public format's, such as {"sku": "product_id"}.
+        corrections: Name of the catalogue whose corrections become annotated pairs, or "none".
+            Empty: the catalogue that was grouped from this source, if any.
 
     Returns:
         {"model": URI of the version, "new": whether this run made it, "passed": whether the gate
@@ -133,7 +138,9 @@ def retrain(
     with retraining(project, client, allow_dirty, partial(show_refusal, project)) as made:
         worktree = made.worktree
         apply_overrides(worktree.root, overrides)
-        taken = take_snapshot(project, worktree, absolute(source), columns, return_state=True)
+        taken = take_snapshot(
+            project, worktree, absolute(source), columns, corrections, return_state=True
+        )
         snapshot = taken.result()
         worktree.commit(f"data: snapshot {snapshot[:12]} of {source or 'this commit'}")
         made_by = recipe(worktree.root)
@@ -216,7 +223,11 @@ def find_made(
 @task(task_run_name="snapshot", cache_policy=NO_CACHE)
 @refusals_are("Refused input")
 def take_snapshot(
-    project: Project, worktree: Worktree, source: str, columns: dict[str, str]
+    project: Project,
+    worktree: Worktree,
+    source: str,
+    columns: dict[str, str],
+    corrections: str = "",
 ) -> str:
     """Brings a snapshot into data/snapshot of the worktree and returns its id.
 
@@ -224,11 +235,15 @@ def take_snapshot(
         source: folder or URL of the shop to import. Empty: the snapshot of the worktree's commit is
             restored.
         columns: the shop's names of columns → the format's.
+        corrections: as of `retrain`.
     """
     log = stage_log("snapshot")
     if not source:
         return restore_snapshot(project, worktree.root, log)
-    return import_shop_into(project, worktree.root, source, log, columns=columns)
+    with scratch(project, "corrections") as folder:
+        taught = lessons(project, source, corrections, folder, log)
+        where = project, worktree.root, source, log
+        return import_shop_into(*where, columns=columns, corrections=taught)
 
 
 @task(cache_policy=NO_CACHE)

@@ -17,7 +17,7 @@ from flows.registry.tracking import connect
 from flows.registry.versions import uri_of
 from ml.core.files import read_json, read_table
 from ml.core.paths import EVALUATED, PREPARED, SNAPSHOT
-from ml.data.annotations import build_annotations
+from ml.data.annotations import build_annotations, without_corrections
 from ml.data.blocks import block_mates
 from ml.data.schema import BLOCK
 from ml.evaluate.bootstrap import Resamples
@@ -126,7 +126,8 @@ def _test_pairs(root: Path, policy: GatePolicy) -> _TestPairs:
     products = read_table(root / PREPARED / "products.parquet")
     indices = np.flatnonzero(products["split"] == "test")
     test = products.iloc[indices].reset_index(drop=True)
-    annotations = build_annotations(test, read_table(root / PREPARED / "pairs.parquet"))
+    pairs = without_corrections(read_table(root / PREPARED / "pairs.parquet"))
+    annotations = build_annotations(test, pairs)
     here = indices[annotations.indices]
     mates = block_mates(products, here)  # of other splits, too, if not brands are split
     asked = products.iloc[mates].reset_index(drop=True)
@@ -137,14 +138,21 @@ def _test_pairs(root: Path, policy: GatePolicy) -> _TestPairs:
     images, masks = (
         np.load(root / PREPARED / f"{name}.npy", mmap_mode="r") for name in ("images", "masks")
     )
-    pairs = annotations.block_pairs
+    block_pairs = annotations.block_pairs
     digest = judged["sha256"].to_numpy()
     return _TestPairs(
         products=table,
         annotated=np.searchsorted(mates, here),
         resamples=Resamples(annotations, policy.resamples, policy.seed),
         parts=dict(segments(judged, annotations, images[here], masks[here])),
-        sketch=sketch(zip(digest[pairs.left], digest[pairs.right], pairs.label, strict=True)),
+        sketch=sketch(
+            zip(
+                digest[block_pairs.left],
+                digest[block_pairs.right],
+                block_pairs.label,
+                strict=True,
+            )
+        ),
     )
 
 

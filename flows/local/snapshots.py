@@ -42,6 +42,7 @@ def import_shop_into(
     log: Callable[[str], None],
     verify: bool = False,
     columns: dict[str, str] | None = None,
+    corrections: Path | None = None,
 ) -> str:
     """Imports a shop into the data/snapshot of a checkout, with the code of that checkout.
 
@@ -54,6 +55,8 @@ def import_shop_into(
         log: called with each line that the import prints.
         verify: whether pictures are read although size and time are those of the last import.
         columns: the shop's names of columns → the format's (see `ml.snapshot.description`).
+        corrections: CSV file of corrections that become annotated pairs (see
+            `ml.snapshot.corrected_pairs`); None: there are none.
 
     Returns:
         The snapshot's id.
@@ -63,6 +66,7 @@ def import_shop_into(
     """
     named = ",".join(f"{theirs}={ours}" for theirs, ours in (columns or {}).items())
     options = [*(["--verify"] if verify else []), *(["--columns", named] if named else [])]
+    options += ["--corrections", str(corrections)] if corrections else []
     arguments = ["--room", str(project.room), *options, "--", source]
     with using_cache(root):
         run_module(root, "flows.local.tracked_import", arguments, log)

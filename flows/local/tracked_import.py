@@ -16,6 +16,7 @@ from flows.local.dvc_tracking import track
 from ml.core.command import run_stage
 from ml.core.paths import SNAPSHOT
 from ml.snapshot.column_names import parse_columns
+from ml.snapshot.corrected_pairs import read_corrected
 from ml.snapshot.stage import Memory, import_shop
 
 
@@ -24,12 +25,15 @@ def main(
     room: Annotated[Path, typer.Option(help="The project's folder .variants.")],
     verify: Annotated[bool, typer.Option(help="Read every picture again.")] = False,
     columns: Annotated[str, typer.Option(help="Names of columns: THEIRS=OURS,…")] = "",
+    corrections: Annotated[Path | None, typer.Option(help="CSV of corrections.")] = None,
 ) -> None:
     """Imports the shop SOURCE (a folder or fsspec URL) into data/snapshot, and DVC tracks it."""
     gc.disable()  # of a large catalogue it takes a sixth of the time, and finds nothing
     root = Path.cwd()
     memory = memory_of(room, source, cache_of(root), verify, stays=room.parent == root)
-    made = import_shop(source, root / SNAPSHOT, memory, parse_columns(columns))
+    corrected = read_corrected(corrections) if corrections else None
+    named = parse_columns(columns)
+    made = import_shop(source, root / SNAPSHOT, memory, named, corrections=corrected)
     md5s = {f"images/{one.sha256}": one.md5 for one in made.digests.values()}
     kept = {f"images/{name}": size for name, size in made.kept.items()}
     track(root, md5s, kept, {"source": source, "products": made.products})

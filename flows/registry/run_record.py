@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import pandas as pd
 from mlflow.data.pandas_dataset import from_pandas
 from mlflow.entities import DatasetInput, InputTag
 from mlflow.tracking import MlflowClient
@@ -24,6 +25,7 @@ from flows.registry.run_values import result_metrics, shown_params
 from flows.registry.tracking import flatten, log_values
 from ml.core.files import read_json, read_table
 from ml.core.paths import EVALUATED, PREPARED, SNAPSHOT, TRAINED, VALIDATED
+from ml.data.annotations import without_corrections
 
 FILES = {  # file or folder of the checkout → folder of the run
     EVALUATED / "report.html": "",
@@ -62,6 +64,8 @@ def lineage_tags(root: Path, recipe: str, snapshot: str, dirty: bool) -> dict[st
         snapshot: id of the snapshot.
         dirty: whether the checkout holds uncommitted changes.
     """
+    file = root / SNAPSHOT / "pairs.parquet"
+    pairs = read_table(file) if file.is_file() else pd.DataFrame()
     lock = hashlib.sha256((root / "dvc.lock").read_bytes()).hexdigest()
     return {
         "commit": git(root, "rev-parse", "HEAD"),
@@ -71,6 +75,7 @@ def lineage_tags(root: Path, recipe: str, snapshot: str, dirty: bool) -> dict[st
         "recipe": recipe,
         "dirty": str(dirty).lower(),
         "author": author_of(root),
+        "corrections": str(len(pairs) - len(without_corrections(pairs))),
     }
 
 

@@ -51,7 +51,8 @@ def shown_params(params: dict[str, Any]) -> dict[str, Any]:
 def result_metrics(metrics: dict[str, Any]) -> dict[str, float]:
     """Returns the metrics of a model on the test split, a few on dev, and its threshold.
 
-    Of complete blocks a few are returned, as "blocks.NAME".
+    Of complete blocks a few are returned, as "blocks.NAME"; of corrections of test products the
+    share that the model decides as people did, as "corrections.right".
 
     Args:
         metrics: the content of metrics.json.
@@ -66,6 +67,8 @@ def result_metrics(metrics: dict[str, Any]) -> dict[str, float]:
     values |= {
         f"blocks.{name}": on_blocks[name]["value"] for name in OF_BLOCKS if name in on_blocks
     }
+    if "test" in metrics.get("corrections", {}):
+        values["corrections.right"] = metrics["corrections"]["test"]["right"]
     return {name: value for name, value in values.items() if value is not None}
 
 

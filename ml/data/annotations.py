@@ -16,6 +16,8 @@ from scipy.sparse.csgraph import connected_components
 
 from ml.data.blocks import block_numbers
 
+CORRECTION = "correction"  # the origin of a pair that was annotated because a grouping was wrong
+
 
 @dataclass(frozen=True)
 class PairSet:
@@ -97,6 +99,18 @@ def build_annotations(products: pd.DataFrame, pairs: pd.DataFrame) -> Annotation
         block_pairs=PairSet(first, second, design[first] == design[second]),
         usable=len(usable),
     )
+
+
+def without_corrections(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Returns the pairs that were not annotated because a grouping was wrong.
+
+    A correction picks the mistakes of the model that served. Models that are compared on such
+    pairs are not compared fairly: that one is bound to lose.
+
+    Args:
+        pairs: optionally with the column origin.
+    """
+    return pairs[pairs["origin"].ne(CORRECTION)] if "origin" in pairs else pairs
 
 
 def repeated(pairs: pd.DataFrame) -> pd.Series:

@@ -15,7 +15,7 @@ from ml.core.files import read_json, read_table, replacing, write_json
 from ml.core.params import load_params
 from ml.core.paths import EMBEDDED, EVALUATED, PARAMS, PREPARED, TRAINED, VALIDATED
 from ml.core.progress import progress
-from ml.data.annotations import Annotations, build_annotations
+from ml.data.annotations import Annotations, build_annotations, without_corrections
 from ml.data.blocks import block_numbers, relative_to_block
 from ml.evaluate.bands import choose_publish, group_scores
 from ml.evaluate.base_rate import block_similarities, variants_by_em, variants_of
@@ -23,6 +23,7 @@ from ml.evaluate.baselines import BASELINES, embed_baselines
 from ml.evaluate.bootstrap import Resamples, interval
 from ml.evaluate.complete_blocks import CompleteBlocks, build_complete_blocks
 from ml.evaluate.complete_evaluation import CompleteEvaluation
+from ml.evaluate.corrected import on_corrections
 from ml.evaluate.error_analysis import analyse_errors
 from ml.evaluate.evaluation import Evaluation, similarities
 from ml.evaluate.metric_words import Interval
@@ -93,11 +94,11 @@ def main(
     embeddings = relative_to_block(
         np.load(embedded / "embeddings.npy"), block_numbers(products), params.block_prior
     )
-    splits = {}
+    splits, fair = {}, without_corrections(pairs)
     for name in SPLITS:
         indices = np.flatnonzero(products["split"] == name)
         own = products.iloc[indices]
-        annotations, complete = build_annotations(own, pairs), build_complete_blocks(own, *blocks)
+        annotations, complete = build_annotations(own, fair), build_complete_blocks(own, *blocks)
         splits[name] = Split(indices, annotations, complete, params)
     dev, test = splits["dev"], splits["test"]
     reason = why_not({"dev": dev.annotations, "test": test.annotations})
@@ -140,6 +141,7 @@ def main(
     metrics["model"] |= banded(splits, products, embeddings, metrics["model"])
     if any(splits[name].complete.measurable for name in ("dev", "test")):
         metrics["complete_blocks"] = on_complete_blocks(splits, embeddings, pictures, metrics)
+    metrics |= on_corrections(products, pairs, embeddings, metrics["model"]["threshold"])
     write_json(out / "metrics.json", metrics)
     write_json(out / "summary.json", summary_of(metrics))
     write_json(out / "grouping.json", grouping_of(metrics, params))

@@ -14,6 +14,7 @@ from ml.core.files import remove, replacing, write_table
 from ml.core.leftovers import mark
 from ml.core.paths import SNAPSHOT
 from ml.core.progress import progress
+from ml.snapshot.corrected_pairs import with_corrections
 from ml.snapshot.fetch import fetch_pictures
 from ml.snapshot.listing import Stamp, list_pictures, stamp_of
 from ml.snapshot.picture_files import PictureFiles
@@ -70,6 +71,7 @@ def import_shop(
     memory: Memory | None = None,
     columns: dict[str, str] | None = None,
     log: Log = print,
+    corrections: pd.DataFrame | None = None,
 ) -> Imported:
     """Copies a shop into a snapshot.
 
@@ -85,6 +87,8 @@ def import_shop(
         memory: of earlier imports; None: everything is read.
         columns: as of `open_shop`.
         log: called with each warning.
+        corrections: of the catalogue's groups, which become annotated pairs (see
+            `ml.snapshot.corrected_pairs`).
 
     Returns:
         What is in the snapshot now.
@@ -95,6 +99,9 @@ def import_shop(
     """
     with explained(source):
         shop = open_shop(source, columns, log)
+    pairs = shop.pairs
+    if corrections is not None:
+        pairs = with_corrections(pairs, corrections, shop.catalog, log)
     catalog = shop.catalog.sort_values(["product_id", "image"], kind="stable", ignore_index=True)
     images = list(dict.fromkeys(catalog["image"].dropna()))
     if shop.pictures is not None:
@@ -110,7 +117,7 @@ def import_shop(
         names = {image: digests.sha256 for image, digests in found.items()}
         write_table(beside / "catalog.parquet", _with_names(catalog, names))
         for name, table, order in (
-            ("pairs", shop.pairs, ["left", "right"]),
+            ("pairs", pairs, ["left", "right"]),
             ("blocks", shop.blocks, ["product_id"]),
             ("blocks_unsure_pairs", shop.unsure_pairs, ["left", "right"]),
         ):

@@ -1,0 +1,112 @@
+"""The corrections and locks of a catalogue, in the store beside its versions."""
+
+import csv
+import hashlib
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+
+from flows.local.project import Project
+from ml.catalogue.constraints import Constraints, constraints
+from ml.catalogue.corrections import CORRECTION_COLUMNS, check_corrections, no_corrections
+from ml.catalogue.locks import LOCK_COLUMNS, check_locks, no_locks
+from ml.catalogue.memory import Said
+from ml.catalogue.store import Store
+from ml.catalogue.versions import FOLDER
+from ml.data.blocks import block_numbers
+from ml.snapshot.tables import read_csv
+
+CORRECTIONS, LOCKS = "corrections.csv", "locks.csv"
+
+
+def read_corrections(store: Store, catalogue: str) -> pd.DataFrame:
+    """Reads all that was said about pairs of a catalogue; see `check_corrections`.
+
+    Raises:
+        UserError: the file was edited into something that cannot be read.
+    """
+    table = _read(store, catalogue, CORRECTIONS)
+    return no_corrections() if table is None else check_corrections(table, CORRECTIONS)
+
+
+def read_locks(store: Store, catalogue: str) -> pd.DataFrame:
+    """Reads all locks and unlocks of a catalogue; see `check_locks`. It raises likewise."""
+    table = _read(store, catalogue, LOCKS)
+    return no_locks() if table is None else check_locks(table, LOCKS)
+
+
+@contextmanager
+def correcting(project: Project, store: Store, catalogue: str) -> Iterator[None]:
+    """Lets one process correct a catalogue at a time; others wait.
+
+    The lock lies in the store if that is a folder, which several machines may share. A store at a
+    URL is locked on this machine only: there, two people on two machines who correct the same
+    catalogue within the same second may lose a word.
+    """
+    folder = Path(store.path(FOLDER)) / catalogue if store.local else project.room / "catalogues"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f".{catalogue}.corrections.lock"):
+        yield
+
+
+def append(store: Store, catalogue: str, file: str, rows: pd.DataFrame) -> None:
+    """Adds rows at the end of a file, which is replaced as a whole; nothing is ever removed.
+
+    Args:
+        file: `CORRECTIONS` or `LOCKS`.
+        rows: as `check_corrections` and `check_locks` return them.
+    """
+    columns = CORRECTION_COLUMNS if file == CORRECTIONS else LOCK_COLUMNS
+    name = f"{FOLDER}/{catalogue}/{file}"
+    content = store.read(name) if store.exists(name) else _csv([columns])
+    if content and not content.endswith(b"\n"):
+        content += b"\n"
+    flags = {one: rows[one].astype(int) for one in ("same", "locked") if one in rows}
+    store.write(name, content + _csv(rows.assign(**flags)[list(columns)].to_numpy().tolist()))
+
+
+def said_about(
+    store: Store, catalogue: str
+) -> Callable[[pd.DataFrame], tuple[Constraints, Said | None, str | None]]:
+    """Returns what tells, for a table of products, what people said of a catalogue.
+
+    The function takes products (product_id, brand, gender, article_type) and returns their
+    constraints, the same for `ml.catalogue.memory.regroup` (None if nothing was ever said), and a
+    digest of all words.
+
+    Raises:
+        UserError: the corrections contradict each other, since somebody edited the files.
+    """
+    corrections, locks = read_corrections(store, catalogue), read_locks(store, catalogue)
+
+    def about(products: pd.DataFrame) -> tuple[Constraints, Said | None, str | None]:
+        block = block_numbers(products)
+        held = constraints(corrections, locks, products["product_id"].tolist(), block)
+        if not len(corrections) and not len(locks):
+            return held, None, None
+        locked = np.full(len(products), -1)
+        for number, members in enumerate(held.locked.values()):
+            locked[members] = number
+        words = corrections.to_csv() + locks.to_csv()
+        digest = hashlib.sha256(words.encode()).hexdigest()
+        return held, Said(held.same, held.different, locked), digest
+
+    return about
+
+
+def _read(store: Store, catalogue: str, file: str) -> pd.DataFrame | None:
+    name = f"{FOLDER}/{catalogue}/{file}"
+    if not store.exists(name):
+        return None
+    return read_csv(store.read(name), store.path(name), delimiter=",")
+
+
+def _csv(rows: list[object]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)  # type: ignore[arg-type]
+    return text.getvalue().encode()

@@ -1,0 +1,109 @@
+"""The commands of `variants groups` by which people correct the groups of a catalogue."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli_groups import groups
+from flows.cli_options import AsJson, By, example
+from flows.local.project import Project, find_project
+
+Left = Annotated[str, typer.Argument(help="Id of a product.")]
+Right = Annotated[str, typer.Argument(help="Id of another product of its block.")]
+Group = Annotated[str, typer.Argument(help="Id of the group, as in groups.csv.")]
+Of = Annotated[
+    str, typer.Option("--catalogue", help="Name of the catalogue; default: the only one.")
+]
+Why = Annotated[str, typer.Option(help="Why; kept with the correction.")]
+NEXT = "the next `variants group` keeps it"
+
+
+@groups.command(epilog=example('groups same 1000017 1000342 --by Ada --why "one print"'))
+def same(left: Left, right: Right, catalogue: Of = "", by: By = "", why: Why = "") -> None:
+    """Says that two products are one design in two colours.
+
+    The newest word about a pair counts. It holds in every grouping from now on, whatever model
+    groups, and teaches the next retraining.
+    """
+    _say(left, right, True, catalogue, by, why)
+
+
+@groups.command(epilog=example("groups different 1000017 1000342 --by Ada"))
+def different(left: Left, right: Right, catalogue: Of = "", by: By = "", why: Why = "") -> None:
+    """Says that two products are of two designs. See `variants groups same`."""
+    _say(left, right, False, catalogue, by, why)
+
+
+@groups.command(epilog=example("groups correct corrections.csv --by Ada"))
+def correct(
+    file: Annotated[
+        Path, typer.Argument(help="CSV or Parquet: left, right, same (1 or 0), by, when, why.")
+    ],
+    catalogue: Of = "",
+    by: By = "",
+) -> None:
+    """Takes over a file of corrections: all of its rows, or none if one of them is wrong.
+
+    Rows without `by` or `when` are yours, of now.
+    """
+    from flows.corrections import correct as run
+
+    project = find_project()
+    found = run(project, _of(project, catalogue), file, _signer(project, by))
+    print(f"{found['rows']} corrections of {found['catalogue']} are kept; {NEXT}")
+
+
+@groups.command(epilog=example("groups lock 5f2k9q --by Ada --why checked"))
+def lock(group: Group, catalogue: Of = "", by: By = "", why: Why = "") -> None:
+    """Locks a group: nothing joins it and nothing leaves it until it is unlocked."""
+    _lock(group, True, catalogue, by, why)
+
+
+@groups.command(epilog=example("groups unlock 5f2k9q --by Ada"))
+def unlock(group: Group, catalogue: Of = "", by: By = "", why: Why = "") -> None:
+    """Unlocks a group: models decide about its products again."""
+    _lock(group, False, catalogue, by, why)
+
+
+@groups.command(epilog=example("groups corrections --catalogue my-shop"))
+def corrections(catalogue: Of = "", as_json: AsJson = False) -> None:
+    """Lists the corrections and locks that stand, and what became of each."""
+    from flows.corrections import corrections_of
+    from flows.display.corrections import corrections_table
+
+    project = find_project()
+    found = corrections_of(project, _of(project, catalogue))
+    print(json.dumps(found, indent=2)) if as_json else corrections_table(found)
+
+
+def _say(left: str, right: str, is_same: bool, catalogue: str, by: str, why: str) -> None:
+    from flows.corrections import say
+
+    project = find_project()
+    found = say(
+        project, _of(project, catalogue), left, right, is_same, _signer(project, by), why
+    )
+    print(f"{found['standing']} corrections of {found['catalogue']} stand; {NEXT}")
+
+
+def _lock(group: str, holds: bool, catalogue: str, by: str, why: str) -> None:
+    from flows.corrections import lock as run
+
+    project = find_project()
+    found = run(project, _of(project, catalogue), group, _signer(project, by), why, holds)
+    done = "locked with" if holds else "no longer locked; it has"
+    print(f"group {group} is {done} its {len(found['members'])} products")
+
+
+def _of(project: Project, catalogue: str) -> str:
+    from flows.corrections import only_catalogue
+
+    return catalogue or only_catalogue(project)
+
+
+def _signer(project: Project, by: str) -> str:
+    from flows.registry.people import person
+
+    return person(project, by, lambda line: print(line, flush=True))

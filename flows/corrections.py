@@ -1,0 +1,282 @@
+"""Corrections of a catalogue's groups: what a person says, checked before it is kept."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from flows.catalogue.corrections import (
+    CORRECTIONS,
+    LOCKS,
+    append,
+    correcting,
+    read_corrections,
+    read_locks,
+)
+from flows.catalogue.places import store_of
+from flows.groups import find
+from flows.local.project import Project
+from flows.local.snapshots import absolute
+from ml.catalogue.constraints import Constraints, constraints
+from ml.catalogue.contradictions import refuse_contradictions
+from ml.catalogue.corrections import (
+    check_corrections,
+    no_corrections,
+    standing,
+    unknown_products,
+)
+from ml.catalogue.locks import check_locks, no_locks, standing_locks
+from ml.catalogue.nearest_ids import nearest_ids
+from ml.catalogue.store import Store
+from ml.catalogue.versions import catalogues, facts_of, numbers
+from ml.core.credentials import without_credentials
+from ml.core.errors import UserError
+from ml.data.blocks import block_numbers
+from ml.data.schema import BLOCK
+from ml.snapshot.folding import fold, fold_table
+from ml.snapshot.tables import read_csv, read_parquet
+
+SHOWN = 10  # unknown products that one message names
+
+
+def say(
+    project: Project, catalogue: str, left: str, right: str, same: bool, by: str, why: str
+) -> dict[str, Any]:
+    """Notes that two products are, or are not, of one design; the newest word counts.
+
+    Returns:
+        {"catalogue", "rows": number of new rows, "standing": number of pairs about which something
+        is said now}.
+
+    Raises:
+        UserError: a product is unknown, both are of two blocks, or the word contradicts others.
+    """
+    row = {"left": fold(left), "right": fold(right), "same": str(int(same)), "why": fold(why)}
+    return _add(project, catalogue, pd.DataFrame([row], dtype=object), "your correction", by)
+
+
+def correct(project: Project, catalogue: str, file: Path, by: str) -> dict[str, Any]:
+    """Adds the corrections of a CSV or Parquet file: all rows or none.
+
+    Args:
+        file: left, right, same, and optionally by, when and why. Rows without a person or time are
+            by `by`, now.
+
+    Returns and raises as `say`.
+    """
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise UserError(f"the file '{file}' cannot be read: {error.strerror}") from error
+    read = read_parquet if file.suffix == ".parquet" else read_csv
+    named = ("left", "right")
+    table = read(content, file.name, named) if read is read_parquet else read(content, file.name)
+    table = fold_table(table, file.name, lambda line: None)
+    return _add(project, catalogue, table, file.name, by)
+
+
+def lock(
+    project: Project, catalogue: str, group: str, by: str, why: str, holds: bool = True
+) -> dict[str, Any]:
+    """Locks or unlocks a group: a locked group keeps exactly the members that it has now.
+
+    Args:
+        group: its id in the newest version.
+        holds: True locks, False unlocks.
+
+    Returns:
+        {"catalogue", "group", "members": ids of its products, "locked": `holds`}.
+
+    Raises:
+        UserError: there is no such group, it is (not) locked already, or corrections stand against
+            its members.
+    """
+    store = store_of(project)
+    products = find(store, catalogue).products
+    with correcting(project, store, catalogue):
+        before = read_locks(store, catalogue)
+        mine = standing_locks(before)
+        mine = mine[mine["group"] == group]
+        members = (
+            products.loc[products["group"] == group, "product_id"].tolist()
+            if holds
+            else mine["product_id"].tolist()
+        )
+        if holds and len(mine):
+            raise UserError(f"group {group} is locked already, by {mine['by'].iloc[0]}")
+        if not members:
+            reason = "no such group" if holds else "no such locked group"
+            raise UserError(
+                f"the catalogue '{catalogue}' has {reason} as '{group}': "
+                f"{_groups_like(group, products) if holds else _locked(before)}"
+            )
+        rows = pd.DataFrame({"product_id": members}).assign(
+            group=group, locked=str(int(holds)), by=by, when=datetime.now(UTC).isoformat(timespec="seconds"), why=fold(why)
+        )
+        rows = check_locks(rows, "your lock")
+        both = standing_locks(pd.concat([before, rows], ignore_index=True))
+        refuse_contradictions(standing(read_corrections(store, catalogue)), both)
+        append(store, catalogue, LOCKS, rows)
+    return {"catalogue": catalogue, "group": group, "members": members, "locked": holds}
+
+
+def corrections_of(project: Project, catalogue: str) -> dict[str, Any]:
+    """Returns what stands of a catalogue's corrections and locks.
+
+    Returns:
+        {"catalogue", "version": number of the newest version, "corrections": rows that stand, each
+        with "state": "holds", "waits" (for the next `variants group`), "gone" (a product left the
+        catalogue) or "apart" (its products are of two blocks), "history": number of older rows,
+        "locks": {group: number of members}, "overruled": how many of them the model of the newest
+        version alone would have decided otherwise, None if that was not measured}.
+
+    Raises:
+        UserError: there is no such catalogue, or its files cannot be read.
+    """
+    store = store_of(project)
+    version = find(store, catalogue)
+    said, locks = read_corrections(store, catalogue), read_locks(store, catalogue)
+    held = _held(said, locks, version.products)
+    newest = standing(said)
+    group = dict(zip(version.products["product_id"], version.products["group"], strict=True))
+    states = {
+        **{frozenset(pair): "gone" for pair in held.gone[["left", "right"]].to_numpy().tolist()},
+        **{frozenset(pair): "apart" for pair in held.apart[["left", "right"]].to_numpy().tolist()},
+    }
+    rows = []
+    for row in newest.to_dict("records"):
+        state = states.get(frozenset((row["left"], row["right"])))
+        together = group.get(row["left"]) == group.get(row["right"])
+        rows.append(row | {"state": state or ("holds" if together == row["same"] else "waits")})
+    return {
+        "catalogue": catalogue,
+        "version": version.number,
+        "corrections": rows,
+        "history": len(said) - len(newest),
+        "locks": {name: len(members) for name, members in held.locked.items()},
+        "overruled": version.facts.get("overruled"),
+    }
+
+
+def lessons(
+    project: Project, source: str, catalogue: str, folder: Path, log: Callable[[str], None]
+) -> Path | None:
+    """Writes the corrections that a retraining learns from, as annotated pairs.
+
+    Args:
+        source: folder or URL of the shop.
+        catalogue: whose corrections they are; empty: of those that were grouped from this source;
+            "none": there are none.
+        folder: for the file.
+        log: called with the name of the catalogue.
+
+    Returns:
+        A CSV file: left, right, color_variants, annotator; None without corrections.
+
+    Raises:
+        UserError: there is no such catalogue, or its corrections contradict each other.
+    """
+    if catalogue == "none":
+        return None
+    store = store_of(project)
+    if catalogue:
+        find(store, catalogue)  # says which ones there are
+    names = [catalogue] if catalogue else _grouped_from(store, source)
+    tables = {name: standing(read_corrections(store, name)) for name in names}
+    found = pd.concat([no_corrections(), *tables.values()], ignore_index=True)
+    if not len(found):
+        return None
+    newest = standing(found)
+    refuse_contradictions(newest, no_locks())
+    log(f"corrections of the catalogue {', '.join(name for name in tables if len(tables[name]))}")
+    file = folder / CORRECTIONS
+    pairs = newest.assign(color_variants=newest["same"].astype(int), annotator=newest["by"])
+    columns = ["left", "right", "color_variants", "annotator"]
+    pairs[columns].to_csv(file, index=False, lineterminator="\n")
+    return file
+
+
+def _grouped_from(store: Store, source: str) -> list[str]:
+    """Returns the catalogues whose newest version was grouped from a source."""
+    here = absolute(without_credentials(source))
+    facts = [facts_of(store, name, numbers(store, name)[-1]) for name in catalogues(store)]
+    return [one["catalogue"] for one in facts if absolute(one["source"]) == here]
+
+
+def _add(
+    project: Project, catalogue: str, table: pd.DataFrame, name: str, by: str
+) -> dict[str, Any]:
+    store = store_of(project)
+    products = find(store, catalogue).products
+    rows = check_corrections(table, name, by)
+    _refuse_unknown(rows, products["product_id"], catalogue)
+    with correcting(project, store, catalogue):
+        both = pd.concat([read_corrections(store, catalogue), rows], ignore_index=True)
+        held = _held(both, read_locks(store, catalogue), products)
+        _refuse_apart(held, rows, products)
+        append(store, catalogue, CORRECTIONS, rows)
+    return {"catalogue": catalogue, "rows": len(rows), "standing": len(standing(both))}
+
+
+def _held(said: pd.DataFrame, locks: pd.DataFrame, products: pd.DataFrame) -> Constraints:
+    return constraints(said, locks, products["product_id"].tolist(), block_numbers(products))
+
+
+def _refuse_unknown(rows: pd.DataFrame, known: pd.Series, catalogue: str) -> None:
+    """Raises UserError if corrections name products that the newest version has not."""
+    unknown = unknown_products(rows, known.tolist())
+    if unknown:
+        near = {one: nearest_ids(one, known.tolist()) for one in unknown[:SHOWN]}
+        named = "; ".join(
+            f"'{one}'" + (f" (is it {' or '.join(found)}?)" if found else "")
+            for one, found in near.items()
+        )
+        more = ", …" if len(unknown) > SHOWN else ""
+        raise UserError(
+            f"the newest groups of '{catalogue}' have no product {named}{more}: correct the id, or "
+            "run `variants group` first if the product is new"
+        )
+
+
+def _refuse_apart(held: Constraints, rows: pd.DataFrame, products: pd.DataFrame) -> None:
+    """Raises UserError if new words join products that are never compared."""
+    said = {frozenset(pair) for pair in rows[["left", "right"]].to_numpy().tolist()}
+    for row in held.apart.to_dict("records"):
+        if frozenset((row["left"], row["right"])) in said:
+            table = products.set_index("product_id")
+            words = " and ".join(
+                f"{row[side]} is {', '.join(map(str, table.loc[row[side], BLOCK]))}"
+                for side in ("left", "right")
+            )
+            raise UserError(
+                f"{words}: products are only grouped within one brand, gender and article type. If "
+                "one of these is wrong, correct it in the shop, run `variants group`, and say it "
+                "again"
+            )
+
+
+def _groups_like(group: str, products: pd.DataFrame) -> str:
+    near = nearest_ids(group, products["group"].unique().tolist())
+    if near:
+        return f"is it {' or '.join(near)}?"
+    return "groups.csv and groups.html of the last `variants group` name them"
+
+
+def _locked(locks: pd.DataFrame) -> str:
+    names = sorted(set(standing_locks(locks)["group"]))
+    return f"locked are {', '.join(names[:SHOWN])}" if names else "none is locked"
+
+
+def only_catalogue(project: Project) -> str:
+    """Returns the name of the only catalogue.
+
+    Raises:
+        UserError: there is none, or there are several.
+    """
+    names = catalogues(store_of(project))
+    if len(names) != 1:
+        there = f"name one of {', '.join(names)} with --catalogue" if names else "none is grouped"
+        raise UserError(f"{there}: `variants group --source FOLDER` groups a catalogue")
+    return names[0]

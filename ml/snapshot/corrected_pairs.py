@@ -1,0 +1,65 @@
+"""Joins corrections of a catalogue's groups to the annotated pairs of its shop.
+
+A correction was made because a grouping was wrong, so these pairs are no fair sample: they carry
+the origin "correction", by which training takes them and comparisons of models leave them out.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ml.data.annotations import CORRECTION
+from ml.data.schema import BLOCK
+from ml.snapshot.shop_checks import Log, check_pairs
+from ml.snapshot.tables import read_csv
+
+
+def read_corrected(file: Path) -> pd.DataFrame:
+    """Reads corrections from CSV: left, right, color_variants (1 or 0), annotator.
+
+    Raises:
+        UserError: the file is no such table.
+    """
+    return check_pairs(read_csv(file.read_bytes(), file.name, delimiter=","), file.name)
+
+
+def with_corrections(
+    pairs: pd.DataFrame | None, corrections: pd.DataFrame, catalog: pd.DataFrame, log: Log
+) -> pd.DataFrame | None:
+    """Adds corrections to annotated pairs. A correction replaces the pair of the same two products.
+
+    Corrections of products that the catalogue lacks, or that are of two blocks, are left out.
+
+    Args:
+        pairs: of the shop, as `ml.snapshot.shop.Shop` has them; None: it has none.
+        corrections: left, right, color_variants and annotator, each pair once.
+        catalog: product_id, brand, gender, article_type.
+        log: called with a line that tells what was added and what was left out.
+    """
+    known = catalog.dropna(subset=["product_id"]).drop_duplicates("product_id")
+    block = known.set_index("product_id")[BLOCK].fillna("").agg("\x1f".join, axis=1)
+    ends = [corrections[side].map(block) for side in ("left", "right")]
+    here = ends[0].notna() & ends[1].notna()
+    within = here & (ends[0] == ends[1])
+    added = corrections[within].assign(origin=CORRECTION)
+    words = f"{len(added)} corrections become annotated pairs"
+    if not here.all():
+        words += f"; {(~here).sum()} are of products that the shop no longer has"
+    if (here & ~within).any():
+        words += f"; {(here & ~within).sum()} are of products of two blocks"
+    if pairs is None:
+        log(words)
+        return added.reset_index(drop=True) if len(added) else None
+    if "confidence" in pairs:
+        added = added.assign(confidence="high")
+    said = {frozenset(pair) for pair in added[["left", "right"]].to_numpy().tolist()}
+    ours = pairs[["left", "right"]].to_numpy().tolist()
+    replaced = np.array([frozenset(pair) in said for pair in ours], bool)
+    if replaced.any():
+        words += f"; {replaced.sum()} of them replace what the shop's pairs say"
+    log(words)
+    both = pd.concat([pairs[~replaced], added], ignore_index=True)
+    texts = both.columns.difference(["color_variants"])
+    both[texts] = both[texts].astype(object).where(both[texts].notna(), None)
+    return both
