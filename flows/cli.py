@@ -12,6 +12,7 @@ import typer
 import yaml
 from typer.core import TyperGroup
 
+import flows.cli_corrections  # noqa: F401 (it adds commands to `groups`)
 from flows.cli_groups import groups
 from flows.cli_options import (
     LOOK,

@@ -82,9 +82,7 @@ def _say(left: str, right: str, is_same: bool, catalogue: str, by: str, why: str
     from flows.corrections import say
 
     project = find_project()
-    found = say(
-        project, _of(project, catalogue), left, right, is_same, _signer(project, by), why
-    )
+    found = say(project, _of(project, catalogue), left, right, is_same, _signer(project, by), why)
     print(f"{found['standing']} corrections of {found['catalogue']} stand; {NEXT}")
 
 

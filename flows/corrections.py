@@ -113,7 +113,11 @@ def lock(
                 f"{_groups_like(group, products) if holds else _locked(before)}"
             )
         rows = pd.DataFrame({"product_id": members}).assign(
-            group=group, locked=str(int(holds)), by=by, when=datetime.now(UTC).isoformat(timespec="seconds"), why=fold(why)
+            group=group,
+            locked=str(int(holds)),
+            by=by,
+            when=datetime.now(UTC).isoformat(timespec="seconds"),
+            why=fold(why),
         )
         rows = check_locks(rows, "your lock")
         both = standing_locks(pd.concat([before, rows], ignore_index=True))

@@ -7,6 +7,7 @@ from typing import Any
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
+from flows.catalogue.overruled import corrected
 from flows.gate.standing import approval_of
 from flows.local.project import Project
 from flows.local.worktree import worktrees
@@ -64,6 +65,9 @@ def status(project: Project) -> dict[str, Any]:
         "mend": what to do},
         "worktrees": names of runs that have a worktree,
         "dead": names of dead runs,
+        "corrected": of each catalogue with corrections {"catalogue", "version": its newest,
+        "model": URI, "overruled": how many corrections and locked groups this model alone would
+        have decided otherwise, "of_said": of how many},
         "orphans": process ids of temporary servers whose command was killed,
         "only_here": None without a DVC remote, or {"snapshots", "models": how many of these the
         remote lacks, None if it cannot be asked, "problem": why it cannot, or ""}}.
@@ -100,6 +104,7 @@ def status(project: Project) -> dict[str, Any]:
         ],
         "worktrees": worktrees(project),
         "dead": [one.name for one in dead_runs(project)],
+        "corrected": corrected(project),
         "orphans": [one.pid for one in orphans(project)],
         "only_here": asdict(here) if here else None,
     }

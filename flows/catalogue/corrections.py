@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -99,6 +99,20 @@ def said_about(
     return about
 
 
+def tell_of(held: Constraints, log: Callable[[str], None]) -> None:
+    """Says which corrections cannot hold now: they are kept, and nothing expires silently."""
+    for table, why in (
+        (held.gone, "are of products that the catalogue no longer has; they are kept, and hold "
+         "again when the products come back"),
+        (held.apart, "join products of two blocks, which are never compared: correct brand, gender "
+         "or article type in the shop"),
+    ):  # fmt: skip
+        if len(table):
+            named = ", ".join(f"{a} and {b}" for a, b in table[["left", "right"]].to_numpy()[:3])
+            more = ", …" if len(table) > 3 else ""
+            log(f"warning: {len(table)} corrections ({named}{more}) {why}")
+
+
 def _read(store: Store, catalogue: str, file: str) -> pd.DataFrame | None:
     name = f"{FOLDER}/{catalogue}/{file}"
     if not store.exists(name):
@@ -106,7 +120,7 @@ def _read(store: Store, catalogue: str, file: str) -> pd.DataFrame | None:
     return read_csv(store.read(name), store.path(name), delimiter=",")
 
 
-def _csv(rows: list[object]) -> bytes:
+def _csv(rows: Sequence[Sequence[object]]) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)  # type: ignore[arg-type]
+    csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue().encode()

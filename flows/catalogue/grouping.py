@@ -9,10 +9,12 @@ from typing import Any
 
 import pandas as pd
 
+from flows.catalogue.corrections import said_about, tell_of
 from flows.catalogue.embeddings import Embedded, embedded
 from flows.local.project import Project
 from flows.local.scratch import scratch
-from ml.catalogue.memory import MemoryParams, Regrouped, Said, regroup
+from ml.catalogue.memory import MemoryParams, Regrouped, regroup
+from ml.catalogue.overruled import overruled_model
 from ml.catalogue.store import Store
 from ml.catalogue.versions import Version, newest, save
 from ml.core.credentials import without_credentials
@@ -67,7 +69,6 @@ def group_catalogue(
     uri: str,
     products: pd.DataFrame,
     log: Log,
-    said: Callable[[pd.DataFrame], tuple[Said | None, str | None]] = lambda products: (None, None),
 ) -> Grouped:
     """Groups a catalogue and keeps the result as its next version, if anything has changed.
 
@@ -75,12 +76,12 @@ def group_catalogue(
         uri: a registered model, models:/NAME/VERSION.
         products: the imported shop, with the column image (path).
         log: called with each line that the model's process prints.
-        said: returns what people have said about a table of products, and its digest.
 
     Raises:
-        UserError: the shop is another one than that of the version before, or as
-            `flows.catalogue.embeddings.embedded`.
+        UserError: the shop is another one than that of the version before, corrections contradict
+            each other, or as `flows.catalogue.embeddings.embedded`.
     """
+    said = said_about(store, asked.catalogue)  # refused before anything is embedded
     before = newest(store, asked.catalogue)
     refuse_other_shop(asked, products, before)
     table = _whole(asked, products, before)
@@ -88,7 +89,7 @@ def group_catalogue(
     with scratch(project, "group") as folder:
         found = embedded(project, store, uri, table, folder, log)
         table = table.drop(columns=PATH).assign(problem=found.problems)
-        words, digest = said(table)
+        held, words, digest = said(table)
         withdrawn = before is not None and before.facts["corrections"] and digest is None
         result = regroup(
             table,
@@ -100,7 +101,11 @@ def group_catalogue(
             anew=asked.anew,
             all_blocks=bool(withdrawn),
         )
-    facts = _facts(asked, uri, found, params, digest, before, result)
+        readable = table["problem"].isna().to_numpy()
+        overruled = overruled_model(found.embeddings, found.grouper, held, readable)
+    stands = {"overruled": overruled, "of_said": len(held.said) + len(held.locked)}
+    tell_of(held, log)
+    facts = _facts(asked, uri, found, params, digest, before, result) | stands
     if before and not _differs(before, facts, result):
         return Grouped(before, False, found.new)
     version = Version(facts, *result)

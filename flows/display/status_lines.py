@@ -38,6 +38,11 @@ def print_status(result: dict[str, Any]) -> None:
         for one in result[kind]:
             say(_version(one, alias if one["version"] == result[alias] else ""))
     say("")
+    for one in result["corrected"]:
+        say(
+            f"Of {one['of_said']} corrections and locks of the catalogue {one['catalogue']}, "
+            f"{one['model']} alone would have decided {one['overruled']} otherwise."
+        )
     if result["worktrees"]:
         say(f"Runs with a worktree: {', '.join(result['worktrees'])}.")
     if result["dead"]:

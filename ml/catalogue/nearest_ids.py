@@ -3,28 +3,26 @@
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from heapq import nlargest
+from os.path import commonprefix
 
 SHOWN = 3
 LIKE = 0.75  # least similarity of a suggestion, from 0 to 1
-MANY = 20_000  # ids that are compared letter by letter; of more, those that share an end
+COMPARED = 5000  # ids that are compared letter by letter: those that begin or end most alike
 
 
 def nearest_ids(one: str, known: Sequence[str]) -> list[str]:
-    """Returns up to three known ids that are most like a given one, the most alike first.
-
-    Args:
-        one: an id that is not known.
-        known: ids; of millions only those are compared that begin or end like `one`.
-    """
+    """Returns up to three known ids that are most like a given one, the most alike first."""
     text = one.casefold()
-    some = known
-    if len(known) > MANY:
-        ends = text[:3], text[-3:]
-        some = [two for two in known if two[:3].casefold() == ends[0] or two.endswith(ends[1])]
+
+    def shared(other: str) -> int:
+        """Letters at the beginning, or else at the end, that both ids have."""
+        two = other.casefold()
+        return max(len(commonprefix([text, two])), len(commonprefix([text[::-1], two[::-1]])))
+
     matcher = SequenceMatcher(b=text, autojunk=False)
     found = []
-    for two in some[: 10 * MANY]:
-        matcher.set_seq1(two.casefold())
+    for other in nlargest(COMPARED, known, key=shared):
+        matcher.set_seq1(other.casefold())
         if matcher.real_quick_ratio() >= LIKE and matcher.quick_ratio() >= LIKE:
-            found.append((matcher.ratio(), two))
-    return [two for like, two in nlargest(SHOWN, found) if like >= LIKE]
+            found.append((matcher.ratio(), shared(other), other))
+    return [other for like, _, other in nlargest(SHOWN, found) if like >= LIKE]

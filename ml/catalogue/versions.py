@@ -28,6 +28,8 @@ class Version:
         facts: "number" (from 1), "id" (of this version, unique in the catalogue's life),
             "catalogue", "predecessor" (number or None), "model", "model_files" (digest), "source",
             "columns", "clustering", "threshold", "margin", "corrections" (digest or None),
+            "overruled" (how many of them and of the locked groups the model alone would have
+            decided otherwise), "of_said" (of how many),
             "created" (UTC, ISO 8601), "by", "counts".
         products: the columns of the imported catalogue; group, opened (number of the version that
             opened the group), score, band and problem (see `ml.catalogue.memory`).

@@ -1,0 +1,278 @@
+"""What people say of a catalogue is checked, kept whole, and reaches groupings and retrainings."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_memory import Shop, grouper
+from typer.testing import CliRunner
+
+from flows.catalogue.corrections import CORRECTIONS, append, read_corrections, said_about, tell_of
+from flows.catalogue.overruled import corrected
+from flows.catalogue.places import store_of
+from flows.cli import app
+from flows.corrections import correct, corrections_of, lessons, lock, say
+from flows.local.project import Project
+from ml.catalogue.corrections import check_corrections
+from ml.catalogue.nearest_ids import nearest_ids
+from ml.catalogue.overruled import overruled_model
+from ml.catalogue.store import Store
+from ml.catalogue.versions import FOLDER, Version, save
+from ml.core.errors import UserError
+from ml.data.annotations import build_annotations, without_corrections
+from ml.evaluate.corrected import on_corrections
+from ml.snapshot.corrected_pairs import read_corrected, with_corrections
+
+FILE = f"{FOLDER}/shop/{CORRECTIONS}"
+
+
+def keep(project: Project, version: Version) -> Store:
+    facts = {"catalogue": "shop", "source": "/shops/shop", "model": "models:/m/1", "predecessor": 1}
+    store = store_of(project)
+    save(store, Version(version.facts | facts, version.products, *tables_of(version)))
+    return store
+
+
+def tables_of(version: Version) -> tuple[pd.DataFrame, ...]:
+    return version.means, version.changes, version.retired
+
+
+@pytest.fixture
+def grouped(empty_project: Project) -> Project:
+    """A project with one version of the catalogue "shop": p0000 to p0059 in 4 blocks."""
+    keep(empty_project, Shop(0).group())
+    return empty_project
+
+
+def block_of(project: Project, brand: str = "b1") -> list[str]:
+    products = Shop(0).group().products
+    return products.loc[products["brand"] == brand, "product_id"].tolist()
+
+
+def test_a_word_is_kept_and_the_next_grouping_holds_it(grouped: Project) -> None:
+    store, shop = store_of(grouped), Shop(0)
+    before = shop.group()
+    table = before.products
+    pairs = table[table["brand"] == "b1"].reset_index()
+    a, b = (
+        pairs["product_id"][0],
+        pairs.loc[pairs["group"] != pairs["group"][0], "product_id"].iloc[0],
+    )
+    size = table.groupby("group")["group"].transform("size")
+    c, d = table.loc[table["group"] == table.loc[size > 1, "group"].iloc[0], "product_id"][:2]
+    say(grouped, "shop", a, b, True, "Ada", "one print")
+    found = say(grouped, "shop", c, d, False, "Ada", "two prints")
+    assert found == {"catalogue": "shop", "rows": 1, "standing": 2}
+    assert [one["state"] for one in corrections_of(grouped, "shop")["corrections"]] == ["waits"] * 2
+    held, said, digest = said_about(store, "shop")(table)
+    after = shop.group(before, said=said)
+    group = after.products.set_index("product_id")["group"]
+    assert group[a] == group[b]
+    assert group[c] != group[d]
+    vectors = np.stack([shop.vectors[one] for one in table["sha256"]]).astype(np.float16)
+    readable = np.ones(len(table), bool)
+    count = overruled_model(vectors, grouper(), held, readable)
+    assert count == 2  # this model alone would have decided both otherwise
+    facts = after.facts | {"overruled": count, "of_said": 2, "corrections": digest}
+    keep(grouped, Version(facts, after.products, *tables_of(after)))
+    assert [one["state"] for one in corrections_of(grouped, "shop")["corrections"]] == ["holds"] * 2
+    expected = {"version": 2, "catalogue": "shop", "model": "models:/m/1"}
+    assert corrected(grouped) == [expected | {"overruled": 2, "of_said": 2}]
+
+
+def test_what_cannot_hold_is_refused_at_once_and_nothing_is_kept(grouped: Project) -> None:
+    a, b, c = block_of(grouped)[:3]
+    other = block_of(grouped, "b2")[0]
+    say(grouped, "shop", a, b, True, "Ada", "")
+    say(grouped, "shop", b, c, True, "Bo", "")
+    before = store_of(grouped).read(FILE)
+    with pytest.raises(UserError, match=rf"{a} = {b} \(Ada, .*{b} = {c} \(Bo, .*but {a} ≠ {c}"):
+        say(grouped, "shop", a, c, False, "Cy", "")
+    with pytest.raises(UserError, match=r"only grouped within one brand, gender and article type"):
+        say(grouped, "shop", a, other, True, "Cy", "")
+    with pytest.raises(UserError, match=r"no product 'p000O' \(is it p000"):
+        say(grouped, "shop", a, "p000O", True, "Cy", "")
+    with pytest.raises(UserError, match=r"no catalogue 'shoes' is grouped; there are: shop"):
+        say(grouped, "shoes", a, b, True, "Cy", "")
+    with pytest.raises(UserError, match="paired with itself"):
+        say(grouped, "shop", a, a, True, "Cy", "")
+    assert store_of(grouped).read(FILE) == before
+
+
+def test_of_a_file_all_rows_are_kept_or_none(grouped: Project, tmp_path: Path) -> None:
+    a, b, c = block_of(grouped)[:3]
+    file = tmp_path / "words.csv"
+    file.write_text(f"left,right,same,why\n{a},{b},yes,=HYPERLINK(1)\n{b},nobody,no,\n")
+    with pytest.raises(UserError, match="no product 'nobody'"):
+        correct(grouped, "shop", file, "Ada")
+    assert not store_of(grouped).exists(FILE)
+    file.write_text(f"left;right;same;by;when\n{a};{b};1;Bo;2026-01-02\n{b};{c};0;;\n")
+    assert correct(grouped, "shop", file, "Ada")["rows"] == 2
+    kept = read_corrections(store_of(grouped), "shop")
+    assert kept["by"].tolist() == ["Bo", "Ada"]
+    assert kept["when"][0] == "2026-01-02T00:00:00+00:00"
+    file.write_text("left,right,same\n")
+    with pytest.raises(UserError, match="cannot be read"):
+        correct(grouped, "shop", tmp_path / "none.csv", "Ada")
+
+
+def test_a_group_is_locked_with_its_members_until_it_is_unlocked(grouped: Project) -> None:
+    table = Shop(0).group().products
+    size = table.groupby("group")["group"].transform("size")
+    group = table.loc[size > 1, "group"].iloc[0]
+    members = table.loc[table["group"] == group, "product_id"].tolist()
+    mates = table[table["brand"] == table.loc[table["group"] == group, "brand"].iloc[0]]
+    outside = mates.loc[mates["group"] != group, "product_id"].iloc[0]
+    assert lock(grouped, "shop", group, "Ada", "checked")["members"] == members
+    with pytest.raises(UserError, match=rf"group {group} is locked without {outside}"):
+        say(grouped, "shop", members[0], outside, True, "Bo", "")
+    with pytest.raises(UserError, match="locked already, by Ada"):
+        lock(grouped, "shop", group, "Bo", "")
+    assert corrections_of(grouped, "shop")["locks"] == {group: len(members)}
+    unlocked = lock(grouped, "shop", group, "Ada", "", holds=False)
+    assert unlocked["members"] == members
+    say(grouped, "shop", members[0], outside, True, "Bo", "")
+    with pytest.raises(UserError, match=r"no such locked group .* none is locked"):
+        lock(grouped, "shop", group, "Ada", "", holds=False)
+    with pytest.raises(UserError, match="no such group"):
+        lock(grouped, "shop", "nothing", "Ada", "")
+
+
+def test_a_group_that_waits_for_a_correction_cannot_be_locked(grouped: Project) -> None:
+    table = Shop(0).group().products
+    size = table.groupby("group")["group"].transform("size")
+    group = table.loc[size > 1, "group"].iloc[0]
+    a, b = table.loc[table["group"] == group, "product_id"][:2]
+    say(grouped, "shop", a, b, False, "Ada", "")
+    with pytest.raises(UserError, match=rf"locked in group {group}: Bo, .*but {a} ≠ {b}"):
+        lock(grouped, "shop", group, "Bo", "")
+
+
+def test_corrections_of_many_at_once_are_all_kept(grouped: Project) -> None:
+    names = block_of(grouped)
+    pairs = [(names[0], other) for other in names[1:9]]
+    threads = [
+        threading.Thread(target=say, args=(grouped, "shop", a, b, False, "Ada", ""))
+        for a, b in pairs
+    ]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    kept = read_corrections(store_of(grouped), "shop")
+    assert sorted(zip(kept["left"], kept["right"], strict=True)) == sorted(pairs)
+
+
+def test_a_correction_of_a_product_that_is_gone_is_told_by_every_grouping(
+    grouped: Project,
+) -> None:
+    a, b = block_of(grouped)[:2]
+    say(grouped, "shop", a, b, True, "Ada", "")
+    shop, lines = Shop(0), list[str]()
+    shop.rows = [row for row in shop.rows if row["product_id"] != a]
+    table = shop.group().products
+    tell_of(said_about(store_of(grouped), "shop")(table)[0], lines.append)
+    assert f"1 corrections ({a} and {b}) are of products that the catalogue no longer" in lines[0]
+    keep(grouped, Version({**shop.group().facts, "number": 2}, table, *tables_of(shop.group())))
+    assert corrections_of(grouped, "shop")["corrections"][0]["state"] == "gone"
+
+
+def test_the_commands_say_list_and_refuse(
+    grouped: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(grouped.root)
+    monkeypatch.setattr("flows.cli_corrections.find_project", lambda: grouped)
+    a, b = block_of(grouped)[:2]
+    runner = CliRunner()
+    done = runner.invoke(app, ["groups", "same", a, b, "--by", "Ada", "--why", "\x1b[31m[red]x"])
+    assert done.exit_code == 0, done.output
+    assert "1 corrections of shop stand" in done.output
+    listed = runner.invoke(app, ["groups", "corrections"])
+    assert listed.exit_code == 0, listed.output
+    assert "[red]x" in listed.output
+    assert "\x1b[31m" not in listed.output
+    assert "1 corrections and 0 locks stand" in listed.output
+    refused = runner.invoke(app, ["groups", "different", a, "p9", "--by", "Ada"])
+    assert isinstance(refused.exception, UserError)
+    nobody = runner.invoke(app, ["groups", "same", a, b, "--by", " "])
+    assert "needs a name" in str(nobody.exception)
+
+
+def test_mistyped_ids_are_guessed_among_many() -> None:
+    known = [f"item-{one:07}" for one in range(20_000)]
+    assert {one[:-1] for one in nearest_ids("item-001234S", known)} == {"item-001234"}
+    assert nearest_ids("litem-0012345", known)[0] == "item-0012345"
+    assert nearest_ids("wholly different", known) == []
+
+
+def pairs_of(*rows: tuple[str, str, int]) -> pd.DataFrame:
+    table = pd.DataFrame(rows, columns=["left", "right", "color_variants"])
+    return table.assign(confidence="medium").astype({"color_variants": "Int8"})
+
+
+CATALOG = pd.DataFrame(
+    {"product_id": list("abcdef"), "brand": list("xxxxyy"), "gender": "Men", "article_type": "Tops"}
+)
+
+
+def test_corrections_become_pairs_and_replace_those_of_the_same_products(tmp_path: Path) -> None:
+    file, lines = tmp_path / "corrections.csv", list[str]()
+    file.write_text(
+        "left,right,color_variants,annotator\nb,a,0,Ada\nc,d,1,Bo\na,e,1,Bo\nz,a,1,Bo\n"
+    )
+    pairs = pairs_of(("a", "b", 1), ("a", "c", 1))
+    both = with_corrections(pairs, read_corrected(file), CATALOG, lines.append)
+    assert both is not None
+    listed = both[["left", "right", "color_variants", "origin"]].to_numpy().tolist()
+    assert listed == [["a", "c", 1, None], ["b", "a", 0, "correction"], ["c", "d", 1, "correction"]]
+    assert both["confidence"].tolist() == ["medium", "high", "high"]
+    assert both["color_variants"].dtype == "Int8"
+    assert lines == [
+        "2 corrections become annotated pairs; 1 are of products that the shop no longer has; 1 "
+        "are of products of two blocks; 1 of them replace what the shop's pairs say"
+    ]
+    alone = with_corrections(None, read_corrected(file), CATALOG, lines.append)
+    assert alone is not None
+    assert alone["origin"].tolist() == ["correction"] * 2
+
+
+def test_comparisons_leave_corrections_out_and_training_takes_them() -> None:
+    pairs = pd.concat(
+        [pairs_of(("a", "b", 1)), pairs_of(("a", "c", 1)).assign(origin="correction")]
+    )
+    assert build_annotations(CATALOG, pairs).usable == 2
+    assert build_annotations(CATALOG, without_corrections(pairs)).usable == 1
+    assert len(without_corrections(pairs.drop(columns="origin"))) == 2
+
+
+def test_corrections_are_measured_by_themselves() -> None:
+    pairs = pairs_of(("a", "b", 1), ("a", "c", 0), ("e", "f", 1), ("b", "d", 1))
+    pairs = pairs.assign(origin=["correction", "correction", "correction", "a person"])
+    products = CATALOG.assign(split=["test"] * 4 + ["train"] * 2)
+    embeddings = np.eye(3)[[0, 0, 1, 1, 1, 2]]
+    found = on_corrections(products, pairs, embeddings, 0.5)
+    right = {"test": {"pairs": 2, "right": 1.0}, "train": {"pairs": 1, "right": 0.0}}
+    assert found == {"corrections": right}
+    assert on_corrections(products, pairs[3:], embeddings, 0.5) == {}
+
+
+def test_a_retraining_learns_from_the_catalogue_of_its_source(
+    grouped: Project, tmp_path: Path
+) -> None:
+    a, b, c = block_of(grouped)[:3]
+    assert lessons(grouped, "/shops/shop", "", tmp_path, print) is None
+    rows = pd.DataFrame({"left": [a, a], "right": [b, c], "same": ["1", "0"]}, dtype=object)
+    append(store_of(grouped), "shop", CORRECTIONS, check_corrections(rows, "", "Ada"))
+    say(grouped, "shop", b, a, False, "Bo", "")  # the newest word
+    file = lessons(grouped, "/shops/shop", "", tmp_path, print)
+    assert file is not None
+    assert file.read_text() == (
+        f"left,right,color_variants,annotator\n{a},{c},0,Ada\n{b},{a},0,Bo\n"
+    )
+    assert lessons(grouped, "/shops/other", "", tmp_path, print) is None
+    assert lessons(grouped, "/shops/other", "shop", tmp_path, print) is not None
+    assert lessons(grouped, "/shops/shop", "none", tmp_path, print) is None
+    with pytest.raises(UserError, match="no catalogue 'shoes'"):
+        lessons(grouped, "/shops/shop", "shoes", tmp_path, print)
