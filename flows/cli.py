@@ -751,6 +751,7 @@ AFTER_INTERRUPTION = {  # command → what a person can do; `ui` and `serve` end
     "`variants clean` removes what this one left.",
     "evaluate": AGAIN,
     "group": WHOLE,
+    "groups": WHOLE,
     "approve": "`variants history` shows whether it is on record.",
     "reject": "`variants history` shows whether it is on record.",
     "promote": f"{SERVES} The same command finishes what this one began.",

@@ -130,6 +130,7 @@ def test_a_terminal_shows_what_people_wrote(words: str, shown: io.StringIO) -> N
             "challenger": None,
             "production": [version],
             "candidates": [],
+            "corrected": [{"catalogue": words, "model": words, "overruled": 1, "of_said": 2}],
             "worktrees": [],
             "dead": [],
             "orphans": [],
@@ -137,7 +138,7 @@ def test_a_terminal_shows_what_people_wrote(words: str, shown: io.StringIO) -> N
             "problems": [{"state": words, "version": None, "mend": words}],
         }
     )
-    assert flat(shown.getvalue()).count(flat(words)) >= 12
+    assert flat(shown.getvalue()).count(flat(words)) >= 14
 
 
 @pytest.mark.parametrize("words", CONTROLS)
