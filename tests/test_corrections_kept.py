@@ -2,20 +2,23 @@
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from test_memory import Shop, grouper
+from catalogue import Shop, grouper
 from typer.testing import CliRunner
 
 from flows.catalogue.corrections import CORRECTIONS, append, read_corrections, said_about, tell_of
+from flows.catalogue.embeddings import Embedded
+from flows.catalogue.grouping import Asked, group_catalogue
 from flows.catalogue.overruled import corrected
 from flows.catalogue.places import store_of
 from flows.cli import app
 from flows.corrections import correct, corrections_of, lessons, lock, say
 from flows.local.project import Project
-from ml.catalogue.corrections import check_corrections
+from ml.catalogue.corrections import check_corrections, standing
 from ml.catalogue.nearest_ids import nearest_ids
 from ml.catalogue.overruled import overruled_model
 from ml.catalogue.store import Store
@@ -276,3 +279,50 @@ def test_a_retraining_learns_from_the_catalogue_of_its_source(
     assert lessons(grouped, "/shops/shop", "none", tmp_path, print) is None
     with pytest.raises(UserError, match="no catalogue 'shoes'"):
         lessons(grouped, "/shops/shop", "shoes", tmp_path, print)
+
+
+def test_corrections_hold_through_another_model_and_back(
+    empty_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A promotion and a rollback are groupings by another model and by the earlier one."""
+    (empty_project.root / "params.yaml").write_text("catalogue: {margin: 0.05, refresh: 1.5}\n")
+    models = {"models:/m/1": Shop(0), "models:/m/2": Shop(1)}  # the same products, seen otherwise
+
+    def embedded(
+        project: Project, store: Store, uri: str, table: pd.DataFrame, *rest: object
+    ) -> Embedded:
+        vectors: Any = np.stack([models[uri].vectors[one] for one in table["sha256"]])
+        problems = np.full(len(table), None, dtype=object)
+        how = grouper("average", files=uri)
+        return Embedded(vectors.astype(np.float16), problems, len(table), how)
+
+    monkeypatch.setattr("flows.catalogue.grouping.embedded", embedded)
+    table = pd.DataFrame(models["models:/m/1"].rows).drop(columns="problem").assign(image="x")
+    table = table.astype(object)
+
+    def group(uri: str) -> tuple[Version, list[str]]:
+        lines = list[str]()
+        asked = Asked("shop", "/shops/shop", {}, "Ada")
+        found = group_catalogue(
+            empty_project, store_of(empty_project), asked, uri, table, lines.append
+        )
+        return found.version, lines
+
+    group("models:/m/1")
+    random, rows = np.random.default_rng(3), []
+    design = dict(zip(table["product_id"], random.integers(0, 4, len(table)), strict=True))
+    for _, block in table.groupby("brand"):
+        for _ in range(10):
+            a, b = random.choice(block["product_id"], 2, replace=False)
+            rows.append({"left": a, "right": b, "same": str(int(design[a] == design[b]))})
+    said = check_corrections(pd.DataFrame(rows, dtype=object), "words", "Ada")
+    append(store_of(empty_project), "shop", CORRECTIONS, said)
+    for uri in ("models:/m/1", "models:/m/2", "models:/m/1"):
+        version, _ = group(uri)
+        states = {one["state"] for one in corrections_of(empty_project, "shop")["corrections"]}
+        assert states == {"holds"}
+        assert 0 < version.facts["overruled"] < version.facts["of_said"] == len(standing(said))
+    table = table[table["product_id"] != said["left"][0]]
+    version, lines = group("models:/m/1")
+    assert "are of products that the catalogue no longer has" in lines[-1]
+    assert version.facts["of_said"] < len(standing(said))
