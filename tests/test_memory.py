@@ -124,6 +124,7 @@ def test_what_people_say_holds_and_is_the_reason(clustering: ClusteringName) -> 
         assert groups(version).iloc[apart[0]] != groups(version).iloc[apart[1]]
     again = shop.group(before, how, said=said)
     assert CORRECTED in set(again.changes["reason"])
+    assert not len(shop.group(again, how, said=said, heard=True).changes)
 
 
 def test_a_locked_group_neither_grows_nor_shrinks() -> None:

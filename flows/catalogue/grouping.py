@@ -90,7 +90,7 @@ def group_catalogue(
         found = embedded(project, store, uri, table, folder, log)
         table = table.drop(columns=PATH).assign(problem=found.problems)
         held, words, digest = said(table)
-        withdrawn = before is not None and before.facts["corrections"] and digest is None
+        kept = before.facts["corrections"] if before else None
         result = regroup(
             table,
             found.embeddings,
@@ -99,7 +99,8 @@ def group_catalogue(
             before,
             words,
             anew=asked.anew,
-            all_blocks=bool(withdrawn),
+            all_blocks=kept is not None and digest is None,
+            heard=kept == digest,
         )
         readable = table["problem"].isna().to_numpy()
         overruled = overruled_model(found.embeddings, found.grouper, held, readable)

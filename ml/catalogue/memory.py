@@ -78,6 +78,7 @@ def regroup(
     *,
     anew: bool = False,
     all_blocks: bool = False,
+    heard: bool = False,
     run: Run | None = None,
 ) -> Regrouped:
     """Groups a catalogue.
@@ -90,6 +91,7 @@ def regroup(
         said: by people, about these products.
         anew: whether groups and means of before count for nothing but the ids.
         all_blocks: whether blocks are looked at in which nothing has changed.
+        heard: whether the version before kept all that people have said already.
         run: groups the numbered blocks, in any order; by default here, one after the other.
 
     Returns:
@@ -100,6 +102,8 @@ def regroup(
     block = block_numbers(products)
     earlier = look_back(products, block, grouper, before)
     task = _Task(products, block, embeddings, params, earlier, said, anew, before)
+    if heard:
+        task.touched[:] = False
     task.skip_all = not (anew or all_blocks) and earlier.same_model
     for number, found in (run or _one_after_another(grouper))(task.blocks()):
         task.take(number, found)
