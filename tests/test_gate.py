@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flows.display.prefect_artifacts import decision_page
+from flows.local.markdown import plain
 from ml.core.errors import UserError
 from ml.promote.alpha_spending import spendable
 from ml.promote.decision import CheckKind, Decision, Reuse
 from ml.promote.evidence import Evidence, Segment, Serving
 from ml.promote.gate import decide
+from ml.promote.impact import ImpactSummary
 from ml.promote.multiplicity import holm_levels
 from ml.promote.policy import GatePolicy, ProveGainPolicy, load_policy
-from ml.promote.words import number, outcome, sentences, with_interval
+from ml.promote.words import impact_words, number, outcome, sentences, with_interval
 
 POLICY = GatePolicy(
     mode="enforce",
@@ -40,6 +43,7 @@ POLICY = GatePolicy(
     seed=0,
     segments={"pairs": 20, "margin": 0.0, "significance": 0.05},
     serving={"canaries": 16, "tolerance": 0.001, "latency": 500, "size": 200},
+    impact={"mode": "enforce", "largest_share": 0.3, "sample": 2000},
 )
 
 
@@ -312,6 +316,33 @@ def test_a_candidate_that_does_not_serve_as_it_was_judged_is_refused(
 ) -> None:
     assert failed(serving=serving) == names
     assert failed(serving=serving, champion=None) == names  # the first model too
+
+
+MOVES = ImpactSummary(
+    1000, 80, 3, 2, 30, 10, 301, catalogue="version 4 of the catalogue shop", violations=1
+)
+
+
+def test_a_candidate_that_would_move_too_many_products_is_refused_or_reported() -> None:
+    assert failed(impact=MOVES) == ["impact"]
+    assert failed(impact=replace(MOVES, moved=300)) == []  # as many as the policy allows
+    decision = decide(POLICY, evidence(impact=MOVES))
+    assert sentences(decision) == [
+        "Too many products would move: 30.1 %; at most 30.0 % is allowed"
+    ]
+    assert decision.retriable  # the catalogue may be grouped otherwise then
+    told = POLICY.model_copy(update={"impact": POLICY.impact.model_copy(update={"mode": "report"})})
+    reported = decide(told, evidence(impact=MOVES))
+    assert reported.passed
+    for one in (decision, reported):
+        assert Decision.from_json(json.loads(json.dumps(one.to_json()))) == one
+        assert plain(impact_words(MOVES)) in decision_page(one)
+    words = impact_words(MOVES)
+    assert "30.1 % of 1,000 products would move: 80 groups kept, 3 merged, 2 split" in words
+    assert "1 correction would be violated by the challenger alone" in words
+    before = {name: value for name, value in reported.to_json().items() if name != "impact"}
+    assert Decision.from_json(before).impact is None
+    assert "would move" not in decision_page(Decision.from_json(before))
 
 
 def test_a_dry_run_tells_the_same_verdict() -> None:

@@ -24,7 +24,7 @@ MAY_IMPORT = {  # for each room of ml/, the rooms that it may import besides its
     "exports": BASE,
     "serve": BASE | {"grouping", "model", "pages", "prepare"},
     "untrained": BASE | {"grouping", "model", "serve"},
-    "promote": BASE | {"evaluate"},
+    "promote": BASE | {"evaluate", "pages"},
     "synthetic": {"core"},
 }
 FLOORS = (

@@ -14,7 +14,7 @@ from flows.local.servers import mlflow_page
 from flows.registry.links import run_link, run_page
 from flows.registry.versions import run_of, uri_of
 from ml.promote.decision import Decision
-from ml.promote.words import gains, sentences, with_interval
+from ml.promote.words import gains, impact_words, sentences, share_words, with_interval
 
 
 def approval_text(
@@ -30,6 +30,9 @@ def approval_text(
     experiment = client.get_run(run).info.experiment_id
     report = f"{mlflow_page(project)}/{run_link(experiment, run, 'report.html')}"
     links = {"the run in MLflow": run_page(project, client, run), "its report": report}
+    if decided and decided.get("impact"):
+        page = run_link(experiment, run, "gate/impact.html")
+        links["what it would change"] = f"{mlflow_page(project)}/{page}"
     try:
         decision = Decision.from_json(decided) if decided else None
     except (KeyError, TypeError, ValueError):
@@ -59,7 +62,7 @@ def form_text(
     words = standing.words[0].upper() + standing.words[1:]
     parts = [f"{code(uri_of(candidate))} {verdict}, {against}. {plain(words)}."]
     if decision:
-        parts += [_gain(decision), _checks(decision)]
+        parts += [_gain(decision), _checks(decision), _impact(decision)]
     else:
         parts.append("Its decision cannot be read any more: the run or a file of it is gone.")
     parts.append(_changes(changes) if changes else "")
@@ -80,6 +83,14 @@ def _checks(decision: Decision) -> str:
     passed = [plain(one.name) for one in decision.checks if one.passed]
     failed = [f"- **failed**: {plain(sentence)}" for sentence in sentences(decision)]
     return "\n".join([*failed, f"- {len(passed)} checks passed: {', '.join(passed) or 'none'}"])
+
+
+def _impact(decision: Decision) -> str:
+    impact, limit = decision.impact, decision.policy.get("impact", {}).get("largest_share", 1)
+    if impact is None:
+        return ""
+    above = f" **More than the policy's {share_words(limit)}.**" if impact.share > limit else ""
+    return f"{plain(impact_words(impact))}.{above}"
 
 
 def _changes(changes: dict[str, Any]) -> str:

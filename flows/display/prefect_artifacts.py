@@ -11,7 +11,7 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from flows.local.markdown import plain
 from ml.evaluate.metric_words import METRICS, Interval
 from ml.promote.decision import Decision
-from ml.promote.words import gains, number, sentences, with_interval
+from ml.promote.words import gains, impact_words, number, sentences, with_interval
 
 WARNING = "warning: "
 PROGRESS = re.compile(r"^[\w ]+: +(\d+)% \(")
@@ -90,6 +90,7 @@ def decision_page(decision: Decision) -> str:
         "",
         *([f"The test split holds {plain(decision.proves)}.", ""] if decision.proves else []),
         *([f"**{plain(decision.favoured)}.**", ""] if decision.favoured else []),
+        *([f"{plain(impact_words(decision.impact))}.", ""] if decision.impact else []),
         "| check | verdict | value | threshold | condition |",
         "|---|---|---|---|---|",
     ]

@@ -15,6 +15,7 @@ from ml.data.schema import BLOCK
 
 TEMPLATES = Path(__file__).parent / "templates"  # the frame of every page, and cards
 THUMBNAIL = 112  # pixels a side, at most
+NO_PICTURE = np.full((8, 8, 3), 240, np.uint8)  # a gray square
 
 
 def product_card(product: pd.Series, picture: np.ndarray) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from ml.evaluate.metric_words import Interval
+from ml.promote.impact import ImpactSummary
 
 
 class CheckKind(StrEnum):
@@ -25,6 +26,7 @@ class CheckKind(StrEnum):
     SIZE = "size"
     SAME_EMBEDDINGS = "same embeddings served"
     LATENCY = "latency"
+    IMPACT = "impact"
 
 
 RETRIABLE = {  # checks that may pass at another time or on another machine
@@ -32,6 +34,7 @@ RETRIABLE = {  # checks that may pass at another time or on another machine
     CheckKind.PINNED_VERSIONS,
     CheckKind.SAME_EMBEDDINGS,
     CheckKind.LATENCY,
+    CheckKind.IMPACT,  # on the catalogue as it is grouped then
 }
 
 
@@ -132,6 +135,7 @@ class Decision:
         challenger_model, champion_model: URIs in the registry; None where there is no model.
         policy: the section `gate` of the policy that decided.
         proves, favoured: see `Evidence`; empty in decisions from before there was a choice.
+        impact: see `Evidence`; None in decisions from before it was measured.
     """
 
     mode: str
@@ -144,6 +148,7 @@ class Decision:
     policy: dict[str, Any]
     proves: str = ""
     favoured: str = ""
+    impact: ImpactSummary | None = None
 
     @property
     def passed(self) -> bool:
@@ -194,8 +199,9 @@ class Decision:
         segments = tuple(SegmentDifference(**one) for one in content["segments"])
         reuse = Reuse(**content["reuse"]) if content["reuse"] else None
         metrics = tuple(MetricComparison(**one) for one in content["metrics"])
+        impact = ImpactSummary(**content["impact"]) if content.get("impact") else None
         read = {"checks": checks, "segments": segments, "reuse": reuse, "metrics": metrics}
-        return cls(**{**content, **read})
+        return cls(**{**content, **read, "impact": impact})
 
 
 def _of_one_metric(content: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ml.promote.impact import ImpactSummary
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -58,6 +60,7 @@ class Evidence:
         comparison: 1-based index of this comparison with a champion on these test pairs.
         segments: both models on each segment; empty without a champion.
         serving: None where the policy asks for no canary products.
+        impact: what a promotion would change; None without a champion, or where it is not known.
         challenger_model, champion_model: URIs in the registry; None where there is no model.
         proves: what the test split holds, in words (see `ml.validate.split.PROVES`).
         favoured: why the comparison favours the champion, in words; empty if it does not.
@@ -72,6 +75,7 @@ class Evidence:
     comparison: int = 1
     segments: list[Segment] = field(default_factory=list)
     serving: Serving | None = None
+    impact: ImpactSummary | None = None
     challenger_model: str | None = None
     champion_model: str | None = None
     proves: str = ""

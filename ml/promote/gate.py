@@ -16,8 +16,15 @@ from ml.promote.decision import (
     SegmentDifference,
 )
 from ml.promote.evidence import Evidence, Segment, Serving
+from ml.promote.impact import ImpactSummary
 from ml.promote.multiplicity import holm_levels
-from ml.promote.policy import STAY_FRESH, GatePolicy, SegmentPolicy, ServingPolicy
+from ml.promote.policy import (
+    STAY_FRESH,
+    GatePolicy,
+    ImpactPolicy,
+    SegmentPolicy,
+    ServingPolicy,
+)
 from ml.promote.words import number
 
 TINY = 1e-12  # a spread to divide by where all resamples agree
@@ -37,6 +44,8 @@ def decide(policy: GatePolicy, evidence: Evidence) -> Decision:
         reuse = _reuse(policy, evidence.comparison)
     if evidence.serving is not None:
         checks += _served(policy.serving, evidence.serving)
+    if evidence.impact is not None and policy.impact.mode == "enforce":
+        checks.append(_few_products_move(policy.impact, evidence.impact))
     return Decision(
         mode=policy.mode,
         checks=tuple(checks),
@@ -53,6 +62,7 @@ def decide(policy: GatePolicy, evidence: Evidence) -> Decision:
         policy=policy.model_dump(),
         proves=evidence.proves,
         favoured=evidence.favoured,
+        impact=evidence.impact,
     )
 
 
@@ -235,3 +245,9 @@ def _served(policy: ServingPolicy, serving: Serving) -> list[Check]:
         value, limit = serving.milliseconds, policy.latency
         checks.append(Check(CheckKind.LATENCY, value <= limit, words, value, limit))
     return checks
+
+
+def _few_products_move(policy: ImpactPolicy, impact: ImpactSummary) -> Check:
+    share, limit = impact.share, policy.largest_share
+    words = f"share of the products of {impact.catalogue} that would move to another group"
+    return Check(CheckKind.IMPACT, share <= limit, words, share, limit)

@@ -40,6 +40,14 @@ class ServingPolicy(Params):
     size: float = Field(gt=0)
 
 
+class ImpactPolicy(Params):
+    """The section `gate.impact` of the policy: how many products a promotion may move."""
+
+    mode: Literal["enforce", "report", "off"]
+    largest_share: float = Field(ge=0, le=1)
+    sample: int = Field(ge=2)
+
+
 class ProveGainPolicy(Params):
     """The section `gate.policies.prove-gain`: a gain is proven, and no metric is provably worse."""
 
@@ -79,6 +87,7 @@ class GatePolicy(Params):
     seed: int
     segments: SegmentPolicy
     serving: ServingPolicy
+    impact: ImpactPolicy
 
     @field_validator("metrics")
     @classmethod

@@ -2,6 +2,7 @@
 
 from ml.evaluate.metric_words import Interval
 from ml.promote.decision import Check, CheckKind, Decision, MetricComparison
+from ml.promote.impact import ImpactSummary
 
 
 def number(value: float | None) -> str:
@@ -17,6 +18,24 @@ def with_interval(metric: Interval) -> str:
     if metric["value"] is None or metric["low"] is None:
         return number(metric["value"])
     return f"{number(metric['value'])} ({number(metric['low'])} to {number(metric['high'])})"
+
+
+def share_words(share: float) -> str:
+    """Writes a share in percent, such as "3.1 %"; what is not 0 never reads as 0."""
+    return "less than 0.1 %" if 0 < share < 0.0005 else f"{share:.1%}".replace("%", " %")
+
+
+def impact_words(impact: ImpactSummary) -> str:
+    """Says what a promotion would change, in a sentence without its full stop."""
+    words = (
+        f"{share_words(impact.share)} of {impact.products:,} products would move: "
+        f"{impact.kept:,} groups kept, {impact.merged:,} merged, {impact.split:,} split; "
+        f"{impact.joined:,} products join a group, {impact.left:,} leave theirs"
+    )
+    if impact.violations:
+        noun = "correction" if impact.violations == 1 else "corrections"
+        words += f"; {impact.violations:,} {noun} would be violated by the challenger alone"
+    return f"{words} ({impact.catalogue})"
 
 
 def gains(decision: Decision) -> str:
@@ -72,6 +91,11 @@ def _sentence(check: Check, decision: Decision) -> str:
             )
         case CheckKind.SIZE:
             return f"Too large: its files take {value:.0f} MB; at most {limit:g} MB are allowed"
+        case CheckKind.IMPACT:
+            return (
+                f"Too many products would move: {share_words(value)}; at most {share_words(limit)} "
+                "is allowed"
+            )
         case CheckKind.LATENCY:
             return f"Too slow: a product takes {value:.0f} ms over HTTP; at most {limit:g} ms"
     return (

@@ -13,12 +13,11 @@ from PIL import Image
 from ml.core.files import write_json
 from ml.data.blocks import fill_unknown
 from ml.data.images import UnreadablePicture, decode
-from ml.pages.html import TEMPLATES, picture_url, product_card, write_page
+from ml.pages.html import NO_PICTURE, TEMPLATES, picture_url, product_card, write_page
 from ml.snapshot.diff import SnapshotDiff, TableDiff, Tables, diff_snapshots
 
 TEMPLATE = TEMPLATES / "snapshot_diff.html.j2"
 SHOWN = 120  # products of a section, and pairs, on the page at most
-NO_PICTURE = np.full((8, 8, 3), 240, np.uint8)  # a gray square
 
 
 @dataclass(frozen=True)
