@@ -20,7 +20,7 @@ from flows.local.environment import set_up
 from flows.local.git import succeeds
 from flows.local.markdown import plain
 from flows.local.project import Project, find_project
-from flows.registry.audit_trail import decision_on_record, note_event
+from flows.registry.audit_trail import IMPACT, decision_on_record, note_event
 from flows.registry.champion_to_beat import ToBeat, champion_to_beat
 from flows.registry.description import describe
 from flows.registry.model_files import refuse_unusable
@@ -93,6 +93,8 @@ def promote(by: PersonName, version: int | str = f"@{CHALLENGER}") -> dict[str, 
         replaced = promoted.tags["replaced"]
         facts = {"candidate": uri_of(candidate), "replaced": replaced, "approval": approval.words}
         facts |= {FILES: digest_on_record(client, candidate) or ""}
+        measured = (decision_on_record(client, candidate) or {}).get(IMPACT)
+        facts |= {IMPACT: measured} if measured else {}
         facts |= counts.facts(waivers(client, policy, candidate, approval))
         facts |= known_as | ({"started_by": starter} if approver else {})
         who = approver or starter

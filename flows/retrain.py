@@ -4,6 +4,7 @@ import shutil
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +23,7 @@ from flows.corrections import lessons
 from flows.display.prefect_artifacts import decision_page, metric_table, stage_log
 from flows.display.states import refusals_are, refused_by_gate
 from flows.gate.evidence import gather_evidence
+from flows.gate.impact import impact_of
 from flows.local.dvc_config import default_remote
 from flows.local.environment import set_up
 from flows.local.markdown import block, code, plain
@@ -36,7 +38,7 @@ from flows.local.servers import PREFECT_PORT
 from flows.local.snapshots import absolute, import_shop_into, restore_snapshot
 from flows.local.source import Source
 from flows.local.worktree import Worktree
-from flows.registry.audit_trail import decision_on_record, note_event
+from flows.registry.audit_trail import IMPACT, decision_on_record, note_event
 from flows.registry.champion_to_beat import champion_to_beat
 from flows.registry.dead_runs import salvage
 from flows.registry.description import describe
@@ -73,7 +75,7 @@ from ml.core.paths import PARAMS, REFUSED_ROWS, TRAINED, VALIDATED
 from ml.promote.decision import Decision
 from ml.promote.gate import decide
 from ml.promote.policy import ModelNames, Policy
-from ml.promote.words import gains, outcome, sentences
+from ml.promote.words import gains, moved_words, outcome, sentences
 from ml.snapshot.shop_paths import refuse_credentials
 
 COMPUTED = "computed"  # what a stage's task returns if its outputs were not in the cache
@@ -415,9 +417,17 @@ def gate(
         logger.warning(str(to_beat.problem))
     files = hashes_of(client, version)
     evidence = gather_evidence(project, policy, root, version, to_beat.version, logger.info)
+    run = run_of(client, version)
+    if to_beat.version and evidence.challenger and policy.gate.impact.mode != "off":
+        with scratch(project, "gate") as pages:
+            impact = impact_of(
+                project, policy.gate.impact, root, version, to_beat.version, pages, logger.info
+            )
+            evidence = replace(evidence, impact=impact)
+            if run and impact:
+                client.log_artifacts(run, str(pages), "gate")
     decision = decide(policy.gate, evidence)
     page, against = decision_page(decision), decision.champion_model or "none"
-    run = run_of(client, version)
     if run:
         client.log_dict(run, decision.to_json() | {FILES: files}, DECISION)
         client.log_text(run, page, "gate/decision.md")
@@ -442,6 +452,7 @@ def gate(
     facts |= account(project)
     facts |= {"reasons": ". ".join(sentences(decision))} if decision.failed else {}
     facts |= {"gain": gains(decision)} if decision.compared else {}
+    facts |= {IMPACT: moved_words(decision.impact)} if decision.impact else {}
     note_event(client, version, "decision", "gate", **facts)
     describe(client, policy.models, version)
     described = f"{uri_of(version)}: {decision.verdict}"

@@ -16,7 +16,7 @@ from flows.display.states import refusals_are
 from flows.local.environment import set_up
 from flows.local.markdown import block
 from flows.local.project import find_project
-from flows.registry.audit_trail import LONGEST, events_on, note_event
+from flows.registry.audit_trail import IMPACT, LONGEST, events_on, impact_between, note_event
 from flows.registry.champion_to_beat import is_off_record
 from flows.registry.description import describe
 from flows.registry.model_files import unusable
@@ -66,8 +66,16 @@ def told(result: dict[str, str]) -> str:
     replaced = result["replaced"]
     if result["model"] == "none":
         return f"nothing serves now: version {replaced} was the champion, and nobody promoted it"
-    instead = "" if replaced == "none" else f", instead of version {replaced}"
-    return f"{result['model']} is the champion again{instead}"
+    words = f"{result['model']} is the champion again"
+    if replaced == "none":
+        return words
+    words += f", instead of version {replaced}"
+    if result["impact"]:
+        return f"{words}; {result['impact']} move, by the gate's sample"
+    return (
+        f"{words}; how many products move is not known, since the gate has not compared the two: "
+        "`variants group --source SHOP` tells it in changes.csv"
+    )
 
 
 def roll_back(reason: str, to: str = "", by: str = "") -> dict[str, str]:
@@ -80,7 +88,7 @@ def roll_back(reason: str, to: str = "", by: str = "") -> dict[str, str]:
     Returns:
         {"model": URI of the new champion, or "none" if nothing serves now, since nothing was ever
         promoted on record, "replaced": number of the version that it replaces, or "none" if nothing
-        served}.
+        served, "impact": how many products move, in words; empty if the gate has not measured it}.
 
     Raises:
         UserError: there is no reason, no champion or no such version, the version is the champion
@@ -112,12 +120,14 @@ def roll_back(reason: str, to: str = "", by: str = "") -> dict[str, str]:
             client.set_model_version_tag(names.production, replaced, "rolled_back", reason)
         # On record first: if this command dies in between, the same one moves the alias.
         facts = {"replaced": replaced, "comment": reason}
+        impact = impact_between(client, names, str(target.version), replaced)
+        facts |= {IMPACT: impact} if impact else {}
         if not _on_record(client, target, facts):
             facts |= known_as
             note_event(client, target, "rollback", who, also=names.candidates, **facts)
         move_champion(client, names, str(target.version), {"restored": reason})
         describe(client, names, target, *([champion] if champion else []))
-    return {"model": uri_of(target), "replaced": replaced}
+    return {"model": uri_of(target), "replaced": replaced, "impact": impact}
 
 
 def never_promoted(client: MlflowClient, names: ModelNames, champion: ModelVersion) -> bool:
@@ -137,7 +147,7 @@ def take_away(
     note_event(client, champion, "moved", who, also=names.candidates, **facts)
     client.set_model_version_tag(names.production, champion.version, "rolled_back", reason)
     client.delete_registered_model_alias(names.production, CHAMPION)
-    return {"model": "none", "replaced": str(champion.version)}
+    return {"model": "none", "replaced": str(champion.version), "impact": ""}
 
 
 def _on_record(client: MlflowClient, target: ModelVersion, facts: dict[str, str]) -> bool:

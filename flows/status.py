@@ -12,7 +12,7 @@ from flows.gate.standing import approval_of
 from flows.local.project import Project
 from flows.local.worktree import worktrees
 from flows.push import only_here
-from flows.registry.audit_trail import MOVES, decision_on_record, events, events_on
+from flows.registry.audit_trail import IMPACT, MOVES, decision_on_record, events, events_on
 from flows.registry.dead_runs import dead_runs, orphans
 from flows.registry.outside_move import notice
 from flows.registry.problems import problems
@@ -170,6 +170,7 @@ def _standing(
     if approval.verdict == "rejected":
         return {"version": number, "words": f"cannot serve: {approval.words}", "command": ""}
     words = f"passed the gate and waits: {approval.words}"
+    words += f"; {decided[IMPACT]} would move" if IMPACT in decided else ""
     commands = {
         "waiting": f"variants approve {number} --by NAME --comment WHY",
         "approved": f"variants promote {number} --by NAME",

@@ -373,7 +373,7 @@ def clone_project(root: Path) -> Clone:
     """Makes a clone of the working tree at `root`, with params committed that train in seconds.
 
     The clone holds the files that git tracks or would add, in one commit on the branch main. Its
-    policy has no serving check.
+    policy has no serving check and no impact.
     """
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard", "-z"],
@@ -387,8 +387,10 @@ def clone_project(root: Path) -> Clone:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, root / name)
     set_params(root / "params.yaml", SMALL)
-    # The serving check would start a server for seconds in each retraining.
-    set_params(root / "mlflow/promotion.yaml", {"gate.serving.canaries": 0})
+    # The serving check would start a server for seconds in each retraining; two more processes
+    # would embed the sample of the impact.
+    quick = {"gate.serving.canaries": 0, "gate.impact.mode": "off"}
+    set_params(root / "mlflow/promotion.yaml", quick)
     clone = Clone(root)
     for command in (
         ["init", "--quiet", "--initial-branch", "main"],

@@ -18,7 +18,7 @@ from flows.group import _registered
 from flows.history import history, mend, verified
 from flows.local.git import git
 from flows.promote import make_champion
-from flows.registry.audit_trail import event_of, event_tags, note_event
+from flows.registry.audit_trail import IMPACT, event_of, event_tags, note_event
 from flows.registry.model_files import FOLDER
 from flows.registry.policy_on_record import PolicyOnRecord, differs_here, policy_on_record
 from flows.registry.production import champions_on_record
@@ -26,7 +26,7 @@ from flows.registry.remote_predict import embed_with
 from flows.registry.trail_check import refuse_gaps
 from flows.registry.trail_memory import FILE
 from flows.registry.versions import POLICY, policy_of, uri_of
-from flows.rollback import roll_back
+from flows.rollback import roll_back, told
 from flows.status import status
 from ml.core.errors import UserError
 
@@ -168,9 +168,37 @@ def test_a_champion_that_nobody_promoted_is_an_event_a_problem_and_is_refused(
         assert "noticed by" in moved[0]["comment"]
         states = [one["state"] for one in status(registry.project)["problems"]]
         assert any(f"{PRODUCTION}/{number} serves, but nobody promoted it" in one for one in states)
-    assert roll_back("a wrong button", by="Rolf") == {"model": SECOND, "replaced": number}
+    assert roll_back("a wrong button", by="Rolf") == {
+        "model": SECOND,
+        "replaced": number,
+        "impact": "",
+    }
     assert _registered(registry.project, "") == SECOND
     assert not faults(registry)
+
+
+def test_a_rollback_tells_how_many_products_move_as_the_gate_measured_it_for_the_promotion(
+    registry: Registry,
+) -> None:
+    version, moves = registry.version(PRODUCTION, 2), "3.1 % of 2,000 products"
+    facts = {"candidate": f"models:/{CANDIDATES}/2", "replaced": "1", IMPACT: moves}
+    note_event(registry.client, version, "promotion", "Rita", also=CANDIDATES, **facts)
+    there = roll_back("people complain", by="Rolf")
+    assert there == {"model": FIRST, "replaced": "2", "impact": moves}
+    assert f"{moves} move" in told(there)
+    assert history(registry.project)[-1][IMPACT] == moves
+    back = roll_back("it was the light", to="2", by="Rolf")  # just as many
+    assert back["impact"] == moves
+    assert not faults(registry)
+
+
+def test_a_rollback_that_the_gate_has_not_measured_says_so_and_how_to_know(
+    registry: Registry,
+) -> None:
+    words = told(roll_back("people complain", by="Rolf"))
+    assert "how many products move is not known" in words
+    assert "variants group" in words
+    assert IMPACT not in history(registry.project)[-1]
 
 
 def test_a_passed_candidate_is_told_of_the_wrong_champion_and_is_promoted_after_the_repair(
@@ -209,7 +237,11 @@ def test_where_nothing_was_ever_promoted_a_rollback_takes_the_alias_away(
     client.create_registered_model(PRODUCTION)
     copied = client.copy_model_version(f"models:/{CANDIDATES}/1", PRODUCTION)
     client.set_registered_model_alias(PRODUCTION, "champion", copied.version)
-    assert roll_back("a wrong button", by="Rolf") == {"model": "none", "replaced": "1"}
+    assert roll_back("a wrong button", by="Rolf") == {
+        "model": "none",
+        "replaced": "1",
+        "impact": "",
+    }
     assert not client.get_registered_model(PRODUCTION).aliases
     assert [one["by"] for one in history(registry.project)][-1] == "Rolf"
 

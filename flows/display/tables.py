@@ -121,6 +121,7 @@ def _details(event: dict[str, Any]) -> list[str]:
         "verdict": "{}",
         "champion": "compared with version {}",
         "gain": "gain {}",
+        "impact": "moves {}",
         "reasons": "{}",
         "candidate": "from candidate {}",
         "replaced": "instead of version {}",

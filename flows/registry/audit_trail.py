@@ -28,6 +28,7 @@ What = Literal[
     "decision", "approval", "rejection", "promotion", "rollback", "reproduction", "moved", "gap"
 ]
 MOVES = ("promotion", "rollback", "moved")  # the events that say which version is the champion
+IMPACT = "impact"  # fact of decisions and moves: how many products move, in words
 ALWAYS = ("at", "what", "version", "by")  # the facts that every event has
 
 
@@ -140,3 +141,23 @@ def decision_on_record(client: MlflowClient, candidate: ModelVersion) -> dict[st
         and {"verdict", "champion"} <= event.keys()
     ]
     return found[-1] if found else None
+
+
+def impact_between(client: MlflowClient, names: ModelNames, version: str, replaced: str) -> str:
+    """Returns how many products move when one production version replaces another, in words.
+
+    It is what the gate has measured for the promotion of one of them over the other: just as many
+    products move on the way back.
+
+    Args:
+        version, replaced: numbers of production versions.
+
+    Returns:
+        Such as "3.1 % of 2,000 products"; empty if the gate has not compared the two.
+    """
+    pairs = ((version, replaced), (replaced, version))
+    for event in reversed(events(client, names)):
+        pair = (event["version"].rpartition("/")[2], event.get("replaced", ""))
+        if event["what"] == "promotion" and pair in pairs and IMPACT in event:
+            return event[IMPACT]
+    return ""

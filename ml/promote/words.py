@@ -25,10 +25,15 @@ def share_words(share: float) -> str:
     return "less than 0.1 %" if 0 < share < 0.0005 else f"{share:.1%}".replace("%", " %")
 
 
+def moved_words(impact: ImpactSummary) -> str:
+    """Says how many products move, such as "3.1 % of 2,000 products"."""
+    return f"{share_words(impact.share)} of {impact.products:,} products"
+
+
 def impact_words(impact: ImpactSummary) -> str:
     """Says what a promotion would change, in a sentence without its full stop."""
     words = (
-        f"{share_words(impact.share)} of {impact.products:,} products would move: "
+        f"{moved_words(impact)} would move: "
         f"{impact.kept:,} groups kept, {impact.merged:,} merged, {impact.split:,} split; "
         f"{impact.joined:,} products join a group, {impact.left:,} leave theirs"
     )
