@@ -344,14 +344,16 @@ class Clone:
         }
 
 
-def loosen_gate(clone: Clone, canaries: int = 0) -> None:
+def loosen_gate(clone: Clone, canaries: int = 0, impact: str = "off") -> None:
     """Commits a promotion policy that passes trainings of seconds, which learn nearly nothing.
 
     Args:
         clone: the clone whose policy is changed.
         canaries: number of products for the serving check; 0 leaves the check out.
+        impact: whether the impact is measured, see mlflow/promotion.yaml.
     """
     loose = {"floor": 0.0, "baselines": [], "segments.pairs": 1000, "serving.canaries": canaries}
+    loose["impact.mode"] = impact
     loose["policies"] = {
         "prove-gain": {"min_gain": -1.0, "margin": 1.0},
         "stay-fresh": {"margins": {"block_ap": 1.0, "mean_ap": 1.0}},

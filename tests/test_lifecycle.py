@@ -75,7 +75,7 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def life(make_clone: Callable[[], Clone], shop: Path, prefect: str) -> Life:
     """A clone in which the same retraining was asked for twice; read only."""
     clone = make_clone()
-    loosen_gate(clone, canaries=4)
+    loosen_gate(clone, canaries=4, impact="report")
     clone.environment["PREFECT_API_URL"] = prefect
     add_remote(clone.root, "store", clone.root.with_name("remote"))
     clone.python("-m", "dvc", "remote", "default", "--local", "store")
@@ -367,6 +367,36 @@ def test_a_version_is_made_again_from_its_registry_entry_alone_byte_for_byte(
         ("Rita", "equal bytes")
     ]
     assert not list((own.clone.root / ".variants/tmp").glob("reproduce.*"))
+
+
+def test_the_impact_of_a_promotion_is_on_a_page_in_the_decision_and_in_the_history(
+    released: Life, tmp_path: Path
+) -> None:
+    run = released.version(CANDIDATES, 2).run_id
+    fetch(released, f"runs:/{run}/gate", tmp_path)
+    impact = json.loads((tmp_path / "gate/impact.json").read_text())
+    assert impact["catalogue"] == "the challenger's own snapshot"  # nothing was grouped yet
+    assert 100 < impact["products"] + impact["left_out"] <= 120
+    assert impact["champion"] == f"models:/{PRODUCTION}/1"
+    decision = json.loads((tmp_path / "gate/decision.json").read_text())["impact"]
+    assert {name: impact[name] for name in decision if name != "violations"} == {
+        name: value for name, value in decision.items() if name != "violations"
+    }
+    page = (tmp_path / "gate/impact.html").read_text()
+    assert f"{impact['moved']} of {impact['products']} products would be in another" in page
+    assert page.count('class="sides"') == min(24, len(impact["changes"]))
+    moves = f"of {impact['products']} products"
+    told = [
+        (event["what"], event["version"], event["impact"].endswith(moves))
+        for event in json.loads(released.clone.run("history", "--json").stdout)
+        if "impact" in event
+    ]
+    assert told == [
+        ("decision", f"models:/{CANDIDATES}/2", True),
+        ("promotion", f"models:/{PRODUCTION}/2", True),
+        ("rollback", f"models:/{PRODUCTION}/1", True),  # as many move back
+    ]
+    assert f"{moves} move" in released.said["rolled back"]
 
 
 def test_the_history_says_who_did_what_and_why_in_order(released: Life) -> None:

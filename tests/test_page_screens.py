@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 from browser import needs_chromium
 from playwright.sync_api import Browser, Page
-from test_templates import render_contract, render_groups, render_header, render_report
+from test_templates import (
+    render_contract,
+    render_groups,
+    render_header,
+    render_impact,
+    render_report,
+)
 
 from ml.evaluate.report import HEADER_PLACE
 
@@ -52,6 +58,7 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     "report.html": report,
     "contract.html": render_contract,
     "groups.html": render_groups,
+    "impact.html": render_impact,
 }
 
 

@@ -26,6 +26,8 @@ from ml.evaluate.error_analysis import ErrorAnalysis, Mistake
 from ml.evaluate.metric_words import METRICS
 from ml.evaluate.report import HEADER_PLACE, RULES, write_report
 from ml.promote.decision import Check, CheckKind, Decision, MetricComparison
+from ml.promote.impact import measure_impact
+from ml.promote.impact_page import write_impact
 from ml.serve import groups_page
 from ml.snapshot.diff_page import Side, write_diff
 from ml.validate.contract_page import write_contract_page
@@ -154,6 +156,24 @@ def render_diff(folder: Path) -> str:
     return (folder / "diff.html").read_text(encoding="utf-8")
 
 
+def render_impact(folder: Path, mode: str = "report") -> str:
+    """The page of a promotion that merges two groups, splits one, and violates a correction."""
+    table = products(9)
+    before, after = (np.array([*letters]) for letters in ("aabbcccde", "aaaabcdde"))
+    said = pd.DataFrame({"left": ["p0"], "right": ["p2"], "same": [0]})
+    picture = io.BytesIO()
+    Image.new("RGB", (SIDE, SIDE), "red").save(picture, "PNG")
+    facts: dict[str, Any] = {
+        "champion": "models:/a/1",
+        "challenger": "models:/b/2",
+        "catalogue": "version 4 <x>",
+    }
+    facts |= {"left_out": 12, "limit": 0.3, "mode": mode}
+    impact = measure_impact(table, before, after, said)
+    write_impact(impact, table, facts, folder, lambda place: picture.getvalue() if place else None)
+    return (folder / "impact.html").read_text(encoding="utf-8")
+
+
 def render_contract(folder: Path, broken: str = "critical") -> str:
     """The page of a contract with a rule of products that is broken, and one that holds."""
     catalog = products(3).assign(image="a.png", sha256=["picture", "gone", None])
@@ -210,6 +230,7 @@ RENDERERS: dict[str, Callable[[Path], str]] = {  # file name of a template → w
     "contract.html.j2": render_contract,
     "report_header.html.j2": render_header,
     "snapshot_diff.html.j2": render_diff,
+    "impact.html.j2": render_impact,
 }
 
 
@@ -323,6 +344,22 @@ def test_a_page_of_a_difference_has_every_value(tmp_path: Path) -> None:
     for words in ("Products added", "Products removed", "Products changed", "Pairs", "Polo"):
         assert words in page
     assert "Tee &lt;p0&gt;" in page
+
+
+@pytest.mark.parametrize("mode", ["report", "enforce"])
+def test_the_page_of_an_impact_tells_numbers_corrections_and_changes(
+    tmp_path: Path, mode: str
+) -> None:
+    page = shown(render_impact(tmp_path, mode))
+    for words in (
+        "44.4 % of the products would move",
+        "12 products of it are not counted here",
+        "Corrections that only the challenger would violate: 1",
+        "no variants",
+        "more refuses a promotion" if mode == "enforce" else "it refuses nothing",
+        "2 of 4 products",
+    ):
+        assert words in page
 
 
 @pytest.mark.parametrize("severity", ["critical", "warning"])

@@ -6,16 +6,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from ml.catalogue.block_grouping import Block, group_block
-from ml.catalogue.versions import catalogues, facts_of, load, numbers
 from mlflow.entities.model_registry import ModelVersion
 
+from flows.catalogue.corrections import read_corrections
 from flows.catalogue.embeddings import Embedded, embedded
 from flows.catalogue.places import store_of
 from flows.local.project import Project
 from flows.local.scratch import scratch
 from flows.registry.versions import uri_of
+from ml.catalogue.block_grouping import Block, group_block
+from ml.catalogue.corrections import standing
 from ml.catalogue.store import Store
+from ml.catalogue.versions import catalogues, facts_of, load, numbers
 from ml.core.files import read_table
 from ml.core.paths import PREPARED, SNAPSHOT
 from ml.data.blocks import block_numbers
@@ -130,7 +132,8 @@ def catalogue_to_group(project: Project, store: Store, root: Path) -> Catalogue:
         if here.mean() >= LEAST_PICTURES:
             found = _with_paths(products[here], paths)
             words = f"version {number} of the catalogue {name}"
-            return Catalogue(found, words, int((~here).sum()), None)
+            said = standing(read_corrections(store, name))
+            return Catalogue(found, words, int((~here).sum()), said)
     products = read_table(root / PREPARED / "products.parquet")
     here = products["sha256"].isin(list(paths))
     words = "the challenger's own snapshot"

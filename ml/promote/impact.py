@@ -158,9 +158,9 @@ def sample_blocks(products: pd.DataFrame, most: int) -> np.ndarray:
         int (any,), increasing positions.
     """
     block = block_numbers(products)
-    names = products[BLOCK].astype(str).agg("\x1f".join, axis=1)
     first = np.unique(block, return_index=True)[1]
-    digests = [hashlib.sha256(one.encode()).digest() for one in names.iloc[first]]
+    names = products.iloc[first][BLOCK].astype(str).itertuples(index=False)
+    digests = [hashlib.sha256("\x1f".join(one).encode()).digest() for one in names]
     size, room, chosen = np.bincount(block), most, []
     for number in sorted(range(len(first)), key=digests.__getitem__):
         if size[number] <= room:
