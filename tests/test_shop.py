@@ -15,9 +15,10 @@ from flows.local.project import Project
 from flows.local.temporary_import import borrowed
 from ml.core.errors import UserError
 from ml.core.files import read_table
-from ml.data.blocks import fill_unknown
+from ml.data.blocks import block_numbers, fill_unknown
 from ml.data.schema import CATALOG_COLUMNS
 from ml.snapshot.column_names import parse_columns
+from ml.snapshot.likely_values import likely_value
 from ml.snapshot.shop import open_shop
 from ml.snapshot.stage import import_shop
 
@@ -260,6 +261,37 @@ def test_a_shop_without_a_column_of_the_block_says_so_and_its_products_are_one_b
     assert "1 products have no brand: 2" in said
     assert fill_unknown(catalog)["gender"].tolist() == ["unknown", "unknown"]
     assert fill_unknown(catalog)["brand"].tolist() == ["b", "unknown"]
+
+
+@pytest.mark.parametrize(
+    ("title", "guess"),
+    [
+        ("Summer dress by ACME", "acme"),
+        ("Nort Star summer dress", "North Star"),  # a letter is missing
+        ("North Star dress of acme", "North Star"),  # the longer one
+        ("Summer dress", None),
+        ("Star acne cap", None),  # "Star" is no brand here, and short words need all letters
+        ("", None),
+    ],
+)
+def test_the_title_of_a_product_without_a_brand_suggests_a_known_one(
+    title: str, guess: str | None
+) -> None:
+    assert likely_value(title, ["acme", "North Star"]) == guess
+
+
+def test_the_warning_of_a_missing_value_names_what_the_title_suggests_and_changes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    header = "product_id,image,brand,gender,article_type,title\n"
+    rows = "1,a.jpg,Zara,Women,Tee,x\n2,b.jpg,,Women,Tee,Zarra tee\n3,c.jpg,,Women,,tee shirt\n"
+    catalog = open_shop(str(write_shop(tmp_path, header + rows))).catalog
+    assert catalog["brand"].tolist() == ["Zara", None, None]
+    said = capsys.readouterr().out
+    assert "unknown brand only; by their titles it may be: 2 Zara\n" in said
+    assert "unknown article_type only; by their titles it may be: 3 Tee\n" in said
+    blocks = block_numbers(fill_unknown(catalog))
+    assert len(set(blocks)) == 3  # none is silently in the block of others
 
 
 @pytest.mark.parametrize(

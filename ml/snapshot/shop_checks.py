@@ -6,6 +6,7 @@ import pandas as pd
 
 from ml.core.errors import UserError
 from ml.data.schema import BLOCK, COMPLETE_BLOCK_COLUMNS, UNSURE_PAIR_COLUMNS
+from ml.snapshot.likely_values import likely_value
 from ml.snapshot.shop_paths import inside, is_web
 
 LABELS = {
@@ -33,13 +34,7 @@ def check_catalog(
         if not is_web(image):
             inside(image, source)
     for column in BLOCK:
-        empty = table.loc[table[column].isna(), "product_id"]
-        if len(empty):
-            named = ", ".join(map(str, empty[:10])) + (", …" if len(empty) > 10 else "")
-            log(
-                f"warning: {len(empty)} products have no {column}: {named}; each is compared with "
-                f"the other products of unknown {column} only"
-            )
+        _warn_of_missing(table, column, log)
     ids = table["product_id"].dropna()
     shortened = ids[ids.str.fullmatch(r"\d(\.\d+)?E\+\d+", case=False)]
     if len(shortened):
@@ -48,6 +43,31 @@ def check_catalog(
             "shortened them; export the table again with ids as text"
         )
     return table.reset_index(drop=True)
+
+
+def _warn_of_missing(table: pd.DataFrame, column: str, log: Log) -> None:
+    """Warns of products without a brand, gender or article type, with guesses by their titles."""
+    empty = table[table[column].isna()]
+    if empty.empty:
+        return
+    named = ", ".join(map(str, empty["product_id"][:10])) + (", …" if len(empty) > 10 else "")
+    words = (
+        f"warning: {len(empty)} products have no {column}: {named}; each is compared with the "
+        f"other products of unknown {column} only"
+    )
+    known = table[column].value_counts().index.tolist()
+    guesses = (
+        [
+            f"{product} {value}"
+            for product, title in empty[["product_id", "title"]][:10].to_numpy()
+            if isinstance(title, str) and (value := likely_value(title, known))
+        ]
+        if "title" in table and known
+        else []
+    )
+    if guesses:
+        words += f"; by their titles it may be: {', '.join(guesses)}"
+    log(words)
 
 
 def check_pictures(table: pd.DataFrame, source: str) -> pd.DataFrame:
