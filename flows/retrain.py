@@ -74,6 +74,7 @@ from ml.core.params import profile_params, read_params
 from ml.core.paths import PARAMS, REFUSED_ROWS, TRAINED, VALIDATED
 from ml.promote.decision import Decision
 from ml.promote.gate import decide
+from ml.promote.impact import ImpactSummary
 from ml.promote.policy import ModelNames, Policy
 from ml.promote.words import gains, moved_words, outcome, sentences
 from ml.snapshot.shop_paths import refuse_credentials
@@ -419,13 +420,8 @@ def gate(
     evidence = gather_evidence(project, policy, root, version, to_beat.version, logger.info)
     run = run_of(client, version)
     if to_beat.version and evidence.challenger and policy.gate.impact.mode != "off":
-        with scratch(project, "gate") as pages:
-            impact = impact_of(
-                project, policy.gate.impact, root, version, to_beat.version, pages, logger.info
-            )
-            evidence = replace(evidence, impact=impact)
-            if run and impact:
-                client.log_artifacts(run, str(pages), "gate")
+        impact = measured_impact(project, client, policy, root, version, to_beat.version)
+        evidence = replace(evidence, impact=impact)
     decision = decide(policy.gate, evidence)
     page, against = decision_page(decision), decision.champion_model or "none"
     if run:
@@ -459,6 +455,39 @@ def gate(
     create_markdown_artifact(page, key="gate-decision", description=described)
     logger.info("gate: %s", outcome(decision))
     return decision
+
+
+def measured_impact(
+    project: Project,
+    client: MlflowClient,
+    policy: Policy,
+    root: Path,
+    version: ModelVersion,
+    champion: ModelVersion,
+) -> ImpactSummary | None:
+    """Measures what a promotion would change, and keeps its page in the version's run.
+
+    Args:
+        root: the checkout with the version's snapshot and the stages' results.
+
+    Returns:
+        None if it is not known. Where the policy only reports it, no outage of the store costs a
+        training its decision.
+    """
+    log, run = get_run_logger(), run_of(client, version)
+    with scratch(project, "gate") as pages:
+        try:
+            found = impact_of(
+                project, policy.gate.impact, root, version, champion, pages, stage_log("impact")
+            )
+        except Exception as error:  # of many kinds, in the clients of stores
+            if policy.gate.impact.mode == "enforce":
+                raise
+            log.warning("what a promotion would change is not known: %s", error)
+            return None
+        if run and found:
+            client.log_artifacts(run, str(pages), "gate")
+    return found
 
 
 def flow_run_page() -> str:

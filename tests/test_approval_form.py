@@ -28,6 +28,7 @@ from flows.registry.experiment import open_experiment
 from flows.registry.tracking import connect
 from ml.evaluate.evaluation import Interval
 from ml.promote.decision import Check, CheckKind, Decision, MetricComparison
+from ml.promote.impact import ImpactSummary
 
 pytestmark = [
     pytest.mark.full,
@@ -48,7 +49,8 @@ DECISION = Decision(
     segments=(),
     challenger_model=f"models:/{CANDIDATES}/1",
     champion_model=None,
-    policy={},
+    policy={"impact": {"mode": "report", "largest_share": 0.3, "sample": 2000}},
+    impact=ImpactSummary(1000, 80, 3, 2, 30, 10, 301, catalogue="version 4 of the catalogue shop"),
 )
 COUNTS = {"added": 120, "removed": 3, "changed": 5}
 CHANGES = {name: {"counts": COUNTS} for name in ("products", "pairs")}
@@ -139,8 +141,12 @@ def test_who_approves_in_the_form_promotes_and_the_pages_end_with_their_command(
         "4 checks passed: evaluable, floor, above gray, proven gain",
         "products: 120 added, 3 removed, 5 changed",
         "1 more must approve it",
+        "30.1 % of 1,000 products would move: 80 groups kept, 3 merged, 2 split",
+        "More than the policy's 30.0 %.",
     ):
         expect(answer).to_contain_text(words)
+    page_of_impact = answer.get_by_role("link", name="what it would change")
+    assert "artifacts/gate/impact.html" in (page_of_impact.get_attribute("href") or "")
     link = answer.get_by_role("link", name="its report").get_attribute("href")
     assert link and "artifacts/report.html" in link
     if os.environ.get("PICTURES"):

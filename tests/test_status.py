@@ -92,9 +92,13 @@ def test_status_names_what_serves_what_waits_and_what_is_refused(
     assert "candidate 2 cannot serve: the gate refused it: No gain." in say()
     add_candidate(client, model)
     assert "candidate 3 is stale: the gate compared it with none" in say()
+    told = add_candidate(client, model, gate_champion=against)
+    moves = {"verdict": "passed", "champion": against, "impact": "3.1 % of 2,000 products"}
+    note_event(client, told, "decision", "gate", **moves)
+    assert "1 more must approve it; 3.1 % of 2,000 products would move:" in " ".join(say().split())
     rejected = add_candidate(client, model, gate_champion=against)
     note_event(client, rejected, "rejection", "Rita", comment="blurs stripes")
-    assert "candidate 4 cannot serve: Rita rejected it: blurs stripes." in say()
+    assert "candidate 5 cannot serve: Rita rejected it: blurs stripes." in say()
     assert all(len(line.rstrip()) <= 80 for line in say().splitlines()[:-1])
 
 
@@ -141,12 +145,20 @@ def test_history_gives_gain_and_reasons_and_fits_80_columns(
     candidate = add_candidate(client, model)
     facts = {"verdict": "refused", "champion": "models:/color-variants/1"}
     facts |= {"gain": "-0.007 (-0.020 to +0.004)", "reasons": "No gain: the difference is −0.007"}
+    facts |= {"impact": "3.1 % of 2,000 products"}
     note_event(client, candidate, "decision", "gate", **facts)
     add_champion(client, candidate, "1")
     shown = printed(tables.history_table, history(project))
     assert all(len(line) <= 80 for line in shown.splitlines())
     words = " ".join(shown.split())
-    for said in ("refused", "compared with version 1", facts["gain"], "instead of version 1"):
+    moves = "moves 3.1 % of 2,000 products"
+    for said in (
+        "refused",
+        "compared with version 1",
+        facts["gain"],
+        "instead of version 1",
+        moves,
+    ):
         assert said in words
     assert "No gain: the difference is −0.007" in words
     assert "from candidate 1" in words
