@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from heapq import nlargest
-from os.path import commonprefix
+from itertools import takewhile
 
 SHOWN = 3
 LIKE = 0.75  # least similarity of a suggestion, from 0 to 1
@@ -15,9 +15,9 @@ def nearest_ids(one: str, known: Sequence[str]) -> list[str]:
     text = one.casefold()
 
     def shared(other: str) -> int:
-        """Letters at the beginning, or else at the end, that both ids have."""
+        """Counts the letters at the beginning, or else at the end, that both ids have."""
         two = other.casefold()
-        return max(len(commonprefix([text, two])), len(commonprefix([text[::-1], two[::-1]])))
+        return max(_alike(text, two), _alike(text[::-1], two[::-1]))
 
     matcher = SequenceMatcher(b=text, autojunk=False)
     found = []
@@ -26,3 +26,8 @@ def nearest_ids(one: str, known: Sequence[str]) -> list[str]:
         if matcher.real_quick_ratio() >= LIKE and matcher.quick_ratio() >= LIKE:
             found.append((matcher.ratio(), shared(other), other))
     return [other for like, _, other in nlargest(SHOWN, found) if like >= LIKE]
+
+
+def _alike(one: str, two: str) -> int:
+    """Counts the letters with which both texts begin."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, two, strict=False)))
