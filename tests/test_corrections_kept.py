@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from catalogue import Shop, grouper
+from conftest import ROOT
 from typer.testing import CliRunner
 
 from flows.catalogue.corrections import CORRECTIONS, append, read_corrections, said_about, tell_of
@@ -17,15 +18,20 @@ from flows.catalogue.overruled import corrected
 from flows.catalogue.places import store_of
 from flows.cli import app
 from flows.corrections import correct, corrections_of, lessons, lock, say
+from flows.gate.evidence import _test_pairs
 from flows.local.project import Project
 from ml.catalogue.corrections import check_corrections, standing
+from ml.catalogue.memory import Said, as_said
 from ml.catalogue.nearest_ids import nearest_ids
 from ml.catalogue.overruled import overruled_model
 from ml.catalogue.store import Store
 from ml.catalogue.versions import FOLDER, Version, save
 from ml.core.errors import UserError
+from ml.core.files import write_table
+from ml.core.paths import PREPARED
 from ml.data.annotations import build_annotations, without_corrections
 from ml.evaluate.corrected import on_corrections
+from ml.promote.policy import load_policy
 from ml.snapshot.corrected_pairs import read_corrected, with_corrections
 
 FILE = f"{FOLDER}/shop/{CORRECTIONS}"
@@ -326,3 +332,48 @@ def test_corrections_hold_through_another_model_and_back(
     version, lines = group("models:/m/1")
     assert "are of products that the catalogue no longer has" in lines[-1]
     assert version.facts["of_said"] < len(standing(said))
+
+
+def test_words_about_products_without_a_readable_picture_hold_too(grouped: Project) -> None:
+    shop = Shop(0)
+    before = shop.group()
+    a, b, c, d, e = block_of(grouped)[:5]
+    for row in shop.rows:
+        if row["product_id"] in (b, d):
+            row["problem"] = "the file is an HTML page"
+    say(grouped, "shop", b, a, True, "Ada", "")  # a = b = c: b cannot be read, but joins a and c
+    say(grouped, "shop", b, c, True, "Ada", "")
+    mates = before.products.set_index("product_id")["group"]
+    say(grouped, "shop", d, e, mates[d] != mates[e], "Ada", "")  # the opposite of what is
+    _, said, _ = said_about(store_of(grouped), "shop")(pd.DataFrame(shop.rows))
+    group = shop.group(before, said=said).products.set_index("product_id")["group"]
+    assert group[a] == group[b] == group[c]
+    assert (group[d] == group[e]) == (mates[d] != mates[e])
+
+
+def test_products_that_cannot_be_read_are_parted_with_all_that_they_are_joined_to() -> None:
+    readable = np.array([True, False, False])
+    nothing = np.full(3, -1)
+    said = Said(np.array([[1, 2]]), np.array([[0, 1]]), nothing)
+    label = as_said(np.zeros(3, int), readable, said)
+    assert label[0] != label[1] == label[2]
+
+
+@pytest.mark.parametrize("labels", [[1, 0], [0, 1]])
+def test_the_gate_measures_the_same_with_and_without_corrections(
+    tmp_path: Path, labels: list[int]
+) -> None:
+    products = pd.DataFrame({"product_id": list("abcdef"), "split": "test", "brand": "x"})
+    products = products.assign(gender="Men", article_type="Tops", sha256=list("ABCDEF"))
+    write_table(tmp_path / PREPARED / "products.parquet", products)
+    for name, shape in (("images", (6, 8, 8, 3)), ("masks", (6, 8, 8))):
+        np.save(tmp_path / PREPARED / f"{name}.npy", np.full(shape, 99, np.uint8))
+    fair = pairs_of(("a", "b", 1), ("c", "d", 1), ("a", "c", 0)).assign(origin=None)
+    asked = pairs_of(("a", "d", labels[0]), ("e", "f", labels[1])).assign(origin="correction")
+    policy = load_policy(ROOT / "mlflow/promotion.yaml").gate
+    found = []
+    for pairs in (fair, pd.concat([fair, asked])):
+        write_table(tmp_path / PREPARED / "pairs.parquet", pairs)
+        found.append(_test_pairs(tmp_path, policy))
+    assert found[0].sketch == found[1].sketch
+    assert found[0].annotated.tolist() == found[1].annotated.tolist() == [0, 1, 2, 3]

@@ -75,9 +75,9 @@ def said_about(
 ) -> Callable[[pd.DataFrame], tuple[Constraints, Said | None, str | None]]:
     """Returns what tells, for a table of products, what people said of a catalogue.
 
-    The function takes products (product_id, brand, gender, article_type) and returns their
-    constraints, the same for `ml.catalogue.memory.regroup` (None if nothing was ever said), and a
-    digest of all words.
+    The function takes products (product_id, brand, gender, article_type, maybe problem: why the
+    picture cannot be read). It returns their constraints, the same for
+    `ml.catalogue.memory.regroup` (None if nothing was ever said), and a digest of all words.
 
     Raises:
         UserError: the corrections contradict each other, since somebody edited the files.
@@ -86,7 +86,9 @@ def said_about(
 
     def about(products: pd.DataFrame) -> tuple[Constraints, Said | None, str | None]:
         block = block_numbers(products)
-        held = constraints(corrections, locks, products["product_id"].tolist(), block)
+        readable = products["problem"].isna().to_numpy() if "problem" in products else None
+        ids = products["product_id"].tolist()
+        held = constraints(corrections, locks, ids, block, readable)
         if not len(corrections) and not len(locks):
             return held, None, None
         locked = np.full(len(products), -1)

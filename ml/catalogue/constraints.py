@@ -18,7 +18,8 @@ class Constraints:
 
     Attributes:
         same: int (any, 2), pairs of one block that must be together. They join all products that
-            corrections join, also by a chain through products that the catalogue no longer has.
+            corrections join, also by a chain through products that the catalogue no longer has. The
+            left one is readable if any of the joined products is.
         different: int (any, 2), pairs of one block that must not be together.
         locked: name of each locked group → int (members,), its members that the catalogue has. No
             pair of `same` and `different` names one of them: whoever clusters leaves them out.
@@ -60,7 +61,11 @@ class Constraints:
 
 
 def constraints(
-    corrections: pd.DataFrame, locks: pd.DataFrame, product_ids: Sequence[str], block: np.ndarray
+    corrections: pd.DataFrame,
+    locks: pd.DataFrame,
+    product_ids: Sequence[str],
+    block: np.ndarray,
+    readable: np.ndarray | None = None,
 ) -> Constraints:
     """Turns corrections and locks into constraints of a catalogue's clustering.
 
@@ -69,6 +74,7 @@ def constraints(
         locks: see `ml.catalogue.locks.check_locks`.
         product_ids: of the catalogue's products, each once.
         block: int (products,), the block of each product, from 0.
+        readable: bool (products,), whether the picture of a product can be read; by default all.
 
     Raises:
         UserError: they contradict each other; see `refuse_contradictions`.
@@ -91,6 +97,8 @@ def constraints(
         if ((members := index.get_indexer(pd.Index(rows))) >= 0).any()
     }
     free = np.setdiff1d(place[place >= 0], np.concatenate([np.zeros(0, int), *locked.values()]))
+    if readable is not None:
+        free = free[np.argsort(~readable[free], kind="stable")]  # no clustering sees the others
     design_at = dict(zip(place.tolist(), design.tolist(), strict=True))
     # One product stands for all that a design has in a block.
     first: dict[tuple[int, int], int] = {}

@@ -107,7 +107,8 @@ def regroup(
     task.skip_all = not (anew or all_blocks) and earlier.same_model
     for number, found in (run or _one_after_another(grouper))(task.blocks()):
         task.take(number, found)
-    label = _by_first(_attach(task.label, earlier.group, task.readable, task.looked_at))
+    label = _attach(task.label, earlier.group, task.readable, task.looked_at)
+    label = _by_first(as_said(label, task.readable, said) if said else label)
     number = before.number + 1 if before else 1
     ids, opened = _ids(products, label, earlier, str(before.facts["id"]) if before else "", number)
     table = products.assign(group=ids, opened=opened, score=task.score, band=task.band)
@@ -255,6 +256,29 @@ def _attach(
     return np.asarray(
         np.where(lost, _filled(lost, np.where(np.isnan(found), earlier[lost], found)), label), int
     )
+
+
+def as_said(label: np.ndarray, readable: np.ndarray, said: Said) -> np.ndarray:
+    """Joins and parts products whose picture cannot be read: no clustering has seen them.
+
+    Args:
+        label: int (products,), groups.
+        readable: bool (products,).
+        said: of pairs that must be together, the left product is readable if one of all that they
+            join is.
+
+    Returns:
+        int (products,), groups.
+    """
+    label = label.copy()
+    unread = said.same[~readable[said.same].all(axis=1)]
+    label[unread[:, 1]] = label[unread[:, 0]]
+    for pair in said.different[~readable[said.different].all(axis=1)]:
+        if label[pair[0]] == label[pair[1]]:
+            gone = pair[0] if not readable[pair[0]] else pair[1]
+            label[gone] = label.max() + 1
+            label[said.same[said.same[:, 0] == gone, 1]] = label[gone]
+    return label
 
 
 def _filled(mask: np.ndarray, values: np.ndarray) -> np.ndarray:
