@@ -13,9 +13,9 @@ from ml.promote.impact import Change, Impact, to_json
 from ml.promote.words import share_words
 
 TEMPLATE = TEMPLATES / "impact.html.j2"
-SHOWN = 24  # changes with pictures, the largest ones
+SHOWN = 24  # changes with pictures, the largest ones; violations
 PRODUCTS = 24  # of a change, on the page
-LISTED = 1000  # changes in impact.json; violations on the page
+LISTED = 1000  # changes in impact.json
 
 
 def write_impact(
@@ -54,7 +54,7 @@ def write_impact(
         counts=impact.counts,
         share=share_words,
         article_types=impact.article_types,
-        violations=impact.violations[:LISTED],
+        violations=impact.violations[:SHOWN],
         violated=len(impact.violations),
         changed=len(impact.changes),
         changes=[_shown(one, card) for one in impact.changes[:SHOWN]],
