@@ -269,6 +269,7 @@ def test_a_shop_without_a_column_of_the_block_says_so_and_its_products_are_one_b
         ("Summer dress by ACME", "acme"),
         ("Nort Star summer dress", "North Star"),  # a letter is missing
         ("North Star dress of acme", "North Star"),  # the longer one
+        ("acme’s summer dress", "acme"),
         ("Summer dress", None),
         ("Star acne cap", None),  # "Star" is no brand here, and short words need all letters
         ("", None),

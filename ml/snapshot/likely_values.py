@@ -1,9 +1,11 @@
 """Guesses a missing brand, gender or article type by a product's title; a person decides."""
 
 import difflib
+import re
 from collections.abc import Sequence
 
 ALIKE = 0.85  # least ratio of `difflib`: one letter in six may differ
+POSSESSIVE = re.compile(r"['’]s\b")  # of "women's shirt"
 MOST = 5000  # known values that are compared, the most frequent ones
 
 
@@ -16,7 +18,7 @@ def likely_value(title: str, known: Sequence[str]) -> str | None:
         title: such as "Acme Men Striped Shirt".
         known: values that other products have, the most frequent first.
     """
-    words, values = title.casefold().split(), dict[str, str]()
+    words, values = POSSESSIVE.sub("", title.casefold()).split(), dict[str, str]()
     for one in known[:MOST]:
         values.setdefault(one.casefold(), one)
     lengths = sorted({len(one.split()) for one in values}, reverse=True)
