@@ -19,6 +19,7 @@ from flows.catalogue.places import store_of
 from flows.groups import find
 from flows.local.project import Project
 from flows.local.snapshots import absolute
+from flows.registry.people import refusal_of_name, shown
 from ml.catalogue.constraints import Constraints, constraints
 from ml.catalogue.contradictions import refuse_contradictions
 from ml.catalogue.corrections import (
@@ -215,6 +216,7 @@ def _add(
     store = store_of(project)
     products = find(store, catalogue).products
     rows = check_corrections(table, name, by)
+    rows["by"] = [_person(one, name) for one in rows["by"]]
     _refuse_unknown(rows, products["product_id"], catalogue)
     with correcting(project, store, catalogue):
         both = pd.concat([read_corrections(store, catalogue), rows], ignore_index=True)
@@ -222,6 +224,14 @@ def _add(
         _refuse_apart(held, rows, products)
         append(store, catalogue, CORRECTIONS, rows)
     return {"catalogue": catalogue, "rows": len(rows), "standing": len(standing(both))}
+
+
+def _person(named: str, name: str) -> str:
+    """Returns the name of a person, without what nobody sees; it refuses what can be no name."""
+    refusal = refusal_of_name(named)
+    if refusal:
+        raise UserError(f"{name}, column by: it {refusal}")
+    return shown(named)
 
 
 def _held(said: pd.DataFrame, locks: pd.DataFrame, products: pd.DataFrame) -> Constraints:

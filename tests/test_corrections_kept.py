@@ -33,6 +33,8 @@ from ml.data.annotations import build_annotations, without_corrections
 from ml.evaluate.corrected import on_corrections
 from ml.promote.policy import load_policy
 from ml.snapshot.corrected_pairs import read_corrected, with_corrections
+from ml.train.model_selection import DevCurve
+from ml.train.pair_labels import build_pair_labels
 
 FILE = f"{FOLDER}/shop/{CORRECTIONS}"
 
@@ -122,7 +124,9 @@ def test_of_a_file_all_rows_are_kept_or_none(grouped: Project, tmp_path: Path) -
     kept = read_corrections(store_of(grouped), "shop")
     assert kept["by"].tolist() == ["Bo", "Ada"]
     assert kept["when"][0] == "2026-01-02T00:00:00+00:00"
-    file.write_text("left,right,same\n")
+    file.write_text(f"left,right,same,by\n{a},{c},0,А\u0064a\n")
+    with pytest.raises(UserError, match=r"words\.csv, column by: it needs a name that cannot be"):
+        correct(grouped, "shop", file, "Ada")
     with pytest.raises(UserError, match="cannot be read"):
         correct(grouped, "shop", tmp_path / "none.csv", "Ada")
 
@@ -377,3 +381,16 @@ def test_the_gate_measures_the_same_with_and_without_corrections(
         found.append(_test_pairs(tmp_path, policy))
     assert found[0].sketch == found[1].sketch
     assert found[0].annotated.tolist() == found[1].annotated.tolist() == [0, 1, 2, 3]
+
+
+def test_corrections_of_train_products_train_and_those_of_others_never() -> None:
+    products = CATALOG.assign(brand="x", split=["train"] * 4 + ["test", "test"])
+    pairs = pairs_of(("a", "b", 1), ("c", "d", 0), ("e", "f", 1)).assign(origin="correction")
+    train = np.flatnonzero(products["split"] == "train")
+    labels = build_pair_labels(products, pairs, train)
+    assert labels.design[0] == labels.design[1]
+    assert labels.design[2] != labels.design[3]
+    assert labels.annotated.tolist() == [0, 1, 2, 3]
+    assert labels.paired.tolist() == [0, 1]
+    dev = DevCurve(products.assign(split="dev"), pairs, np.zeros((6, 2, 2, 3), np.uint8))
+    assert dev.annotations.usable == 0  # nor do they choose the epoch
