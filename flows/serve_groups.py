@@ -1,8 +1,10 @@
 """`variants serve-groups`: says over HTTP which group a new product would join."""
 
 import logging
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import uvicorn
@@ -22,6 +24,7 @@ from ml.core.errors import UserError
 from ml.data.schema import UNKNOWN
 from ml.serve.limits import Limits
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Text = Annotated[str, Field(max_length=500)]
 
 
@@ -112,7 +115,21 @@ def serve_groups(project: Project, catalogue: str, port: int, say: Callable[[str
             app = assignment_app(assigner, model, Limits())
             say(f"http://127.0.0.1:{listener.getsockname()[1]}/assign")
             config = uvicorn.Config(app, log_level="warning", access_log=False)
-            uvicorn.Server(config).run(sockets=[listener])
+            _Server(config).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """A server that an interruption ends in good order; uvicorn would let it kill the process."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Ends the server at a signal, and does not send the signal again."""
+        before = {one: signal.signal(one, self.handle_exit) for one in SIGNALS}
+        try:
+            yield
+        finally:
+            for one, handler in before.items():
+                signal.signal(one, handler)
 
 
 def _refusal(status: int, words: str) -> JSONResponse:

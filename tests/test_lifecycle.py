@@ -8,9 +8,12 @@ import base64
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import time
+import urllib.error
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +22,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from conftest import CANDIDATES, PRODUCTION, ROOT, Clone, edit_table, loosen_gate
+from conftest import CANDIDATES, PRODUCTION, ROOT, VARIANTS, Clone, edit_table, loosen_gate
 from mlflow.tracking import MlflowClient
 from servers import free_port, post, prefect_server
 
@@ -553,6 +556,105 @@ def test_grouping_a_catalogue_gives_a_table_and_a_page_and_names_unreadable_pict
     page = (tmp_path / "out/groups.html").read_text()
     assert "<script>alert(1)" not in page
     assert "&lt;script&gt;alert(1)" in page
+
+
+@pytest.fixture(scope="module")
+def remembered(champion: Life, tmp_path_factory: pytest.TempPathFactory) -> Life:
+    """A copy of `champion` whose shop was grouped twice; its later products come with a test."""
+    found = champion.copy(tmp_path_factory.mktemp("remembered"))
+    shop = Path(shutil.copytree(champion.shop, found.clone.root / "some/seen"))
+    edit_table(shop / "catalog.csv", lambda table: table.iloc[:-LATER])
+    group = ("group", "--source", str(shop), "--by", "Ada")
+    found.said["first"], found.said["second"] = (found.clone.run(*group).stdout for _ in range(2))
+    found.shop = shop
+    return found
+
+
+LATER = 6  # products that a shop gets later
+
+
+def test_a_second_grouping_embeds_nothing_and_changes_nothing(remembered: Life) -> None:
+    count = len(pd.read_csv(remembered.shop / "catalog.csv"))
+    assert f"version 1 of the catalogue seen, {count} pictures embedded" in remembered.said["first"]
+    assert "nothing has changed since version 1 of the catalogue seen" in remembered.said["second"]
+    listed = json.loads(remembered.clone.run("groups", "list", "--json").stdout)
+    assert [(one["catalogue"], one["number"], one["by"]) for one in listed] == [("seen", 1, "Ada")]
+
+
+def test_a_version_of_groups_has_its_lineage_in_mlflow(remembered: Life) -> None:
+    experiment = remembered.client.get_experiment_by_name("color-variants-groupings")
+    assert experiment
+    run = remembered.client.search_runs([experiment.experiment_id])[-1]
+    assert run.data.params["model"] == f"models:/{PRODUCTION}/1"
+    assert run.data.params["source"] == str(remembered.shop)
+    assert run.data.tags["catalogue"] == "seen"
+    assert run.data.metrics["products"] == len(pd.read_csv(remembered.shop / "catalog.csv"))
+
+
+def test_new_products_join_groups_whose_ids_stay(remembered: Life, tmp_path: Path) -> None:
+    life = remembered.copy(tmp_path)
+    out = tmp_path / "out"
+    before = pd.read_csv(life.clone.root / ".variants/groups/groups.csv", dtype=str)
+    whole = pd.read_csv(remembered.shop / "catalog.csv", dtype=str)
+    shop = Path(shutil.copytree(remembered.shop, tmp_path / "seen"))
+    twin = whole.iloc[[0]].assign(product_id="twin")
+    edit_table(shop / "catalog.csv", lambda table: pd.concat([table.astype(str), twin]))
+    said = life.clone.run("group", "--source", str(shop), "--out", str(out)).stdout
+    assert "version 2 of the catalogue seen, 0 pictures embedded" in said  # it has a known picture
+    after = pd.read_csv(out / "groups.csv", dtype=str).set_index("product_id")["group"]
+    old = before.set_index("product_id")["group"]
+    assert after["twin"] == after[whole["product_id"][0]] == old[whole["product_id"][0]]
+    assert (after[old.index] == old).mean() > 0.95
+    changes = pd.read_csv(out / "changes.csv", dtype=str).fillna("")
+    row = changes[changes["product_id"] == "twin"].iloc[0]
+    assert (row["change"], row["reason"]) == ("joined", "its block has other products")
+    shown = json.loads(life.clone.run("groups", "diff", "seen", "1", "2", "--json").stdout)
+    assert shown["listed"] == changes.to_dict("records")
+
+
+def test_another_shop_of_the_same_name_is_refused_and_a_missing_catalogue_is_named(
+    remembered: Life, tmp_path: Path
+) -> None:
+    shop = Path(shutil.copytree(remembered.shop, tmp_path / "seen"))
+    edit_table(
+        shop / "catalog.csv",
+        lambda table: table.assign(product_id=[f"other{one}" for one in range(len(table))]),
+    )
+    (shop / "pairs.csv").unlink()
+    result = remembered.clone.run("group", "--source", str(shop), check=False)
+    assert result.returncode == 1
+    assert "--catalogue NAME" in result.stderr + result.stdout
+    missing = remembered.clone.run("groups", "show", "nobody", check=False)
+    assert missing.returncode == 1
+    assert "there are: seen" in missing.stderr
+
+
+def test_serve_groups_says_over_http_where_a_product_belongs(
+    remembered: Life, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    server = remembered.clone.start(log, *VARIANTS, "serve-groups", "seen")
+    try:
+        while not (address := re.search(r"http://127\S+/assign", log.read_text())):
+            assert server.poll() is None, log.read_text()
+            time.sleep(0.2)
+        row = pd.read_csv(remembered.shop / "catalog.csv", dtype=str).iloc[0]
+        content = base64.b64encode((remembered.shop / row["image"]).read_bytes()).decode()
+        asked = {"image": content, **row[["brand", "gender", "article_type"]].to_dict()}
+        found = post(address[0], asked)
+        assert found["nearest"][0]["product_id"] == row["product_id"]
+        assert found["group"] == found["nearest"][0]["group"]
+        assert (found["catalogue"], found["number"]) == ("seen", 1)
+        for wrong in ({"image": "no picture"}, {"more": 1}, {"brand": "x" * 501}):
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                post(address[0], asked | wrong)
+            assert refused.value.code == 422
+            assert "Traceback" not in refused.value.read().decode()
+        assert post(address[0], asked | {"brand": "nobody"})["group"] is None
+    finally:
+        os.killpg(server.pid, signal.SIGINT)
+        assert server.wait(30) == 0
+    assert not list((remembered.clone.root / ".variants/tmp").glob("assign*"))
 
 
 def test_evaluate_gives_the_metrics_of_the_run_on_the_same_split_beside_every_baseline(

@@ -70,6 +70,7 @@ def embedder(project: Project, model: Path) -> Iterator[Embedder]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        start_new_session=True,  # Ctrl-C reaches the server only; without it, the process ends
     ) as process:
         try:
             assert process.stdout
