@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import project_of
+from conftest import ROOT, project_of
 from mlflow.entities.model_registry import ModelVersion
+from prefect.logging import disable_run_logger
 
+from flows import retrain
 from flows.catalogue.embeddings import Embedded
 from flows.catalogue.places import store_of
 from flows.gate import impact as gate_impact
@@ -18,7 +20,7 @@ from ml.catalogue.block_grouping import Grouper
 from ml.catalogue.versions import Version, save
 from ml.core.files import write_table
 from ml.core.paths import PREPARED, SNAPSHOT
-from ml.promote.policy import ImpactPolicy
+from ml.promote.policy import ImpactPolicy, load_policy
 
 POLICY = ImpactPolicy(mode="report", largest_share=0.3, sample=100)
 GROUPER = Grouper("files", "average", 0.2, np.inf, None, np.inf)  # not relative to blocks
@@ -122,3 +124,29 @@ def test_both_models_group_the_same_sample_and_the_page_shows_what_differs(
     few = POLICY.model_copy(update={"sample": 5})
     assert impact_of(project, few, root, one, other, pages, lines.append) is None
     assert "raise gate.impact.sample" in lines[-1]
+
+
+@pytest.mark.parametrize("mode", ["report", "enforce"])
+def test_an_outage_of_the_store_costs_no_decision_unless_the_policy_needs_the_impact(
+    project: Project, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    def away(*arguments: object) -> None:
+        raise ConnectionError("the store is away")
+
+    monkeypatch.setattr(retrain, "impact_of", away)
+    monkeypatch.setattr(retrain, "run_of", lambda client, version: None)
+    policy: Any = load_policy(ROOT / "mlflow/promotion.yaml")
+    impact = policy.gate.impact.model_copy(update={"mode": mode})
+    gate = policy.gate.model_copy(update={"impact": impact})
+    policy = policy.model_copy(update={"gate": gate})
+    one, other = ModelVersion("b", "2", 0), ModelVersion("a", "1", 0)
+    client: Any = None
+    asked = lambda: retrain.measured_impact(  # noqa: E731
+        project, client, policy, project.root, one, other
+    )
+    with disable_run_logger():
+        if mode == "report":
+            assert asked() is None
+        else:
+            with pytest.raises(ConnectionError):
+                asked()
