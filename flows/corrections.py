@@ -191,6 +191,13 @@ def lessons(
     names = [catalogue] if catalogue else _grouped_from(store, source)
     tables = {name: standing(read_corrections(store, name)) for name in names}
     found = pd.concat([no_corrections(), *tables.values()], ignore_index=True)
+    if not names:
+        others = [one for one in catalogues(store) if len(read_corrections(store, one))]
+        if others:
+            log(
+                "no catalogue was grouped from this source: the corrections of "
+                f"{', '.join(others)} are not learnt from, unless --corrections names one"
+            )
     if not len(found):
         return None
     newest = standing(found)

@@ -67,6 +67,12 @@ def random_corrections(
     return check_corrections(table, "corrections", by="Ada")
 
 
+def inside(held: Constraints, members: np.ndarray) -> list[np.ndarray]:
+    """The pairs of one block, as positions in it."""
+    pairs = (held.same, held.different)
+    return [np.searchsorted(members, one[np.isin(one, members).all(axis=1)]) for one in pairs]
+
+
 @pytest.mark.parametrize("clustering", get_args(ClusteringName))
 def test_200_corrections_hold_in_every_clustering_and_through_every_regrouping(
     clustering: ClusteringName,
@@ -87,7 +93,7 @@ def test_200_corrections_hold_in_every_clustering_and_through_every_regrouping(
         labels = np.zeros(len(block), int)
         for number in np.unique(block):
             members = np.flatnonzero(block == number)
-            must = Held(earlier[members], 0.05, *held.within(members))
+            must = Held(earlier[members], 0.05, *inside(held, members))
             here = cluster_block(embeddings[members], clustering, THRESHOLD, must)
             labels[members] = 1000 * number + here
             plain[members] = 1000 * number + cluster_block(
@@ -245,16 +251,8 @@ def test_products_that_a_catalogue_has_not_are_named_once() -> None:
 def test_without_corrections_nothing_is_held() -> None:
     held = made(no_corrections(), "abc")
     assert len(held.same) == len(held.different) == len(held.said) == len(held.gone) == 0
-    assert held.within(np.arange(3))[0].shape == (0, 2)
+    assert held.same.shape == held.different.shape == (0, 2)
     assert overruled(np.zeros(3, int), held) == 0
-
-
-def test_within_a_block_positions_are_those_of_its_members() -> None:
-    held = made(said("a=d", "b!c", "b!e"), "abcde", "01101")
-    same, different = held.within(np.array([1, 2, 4]))
-    assert len(same) == 0
-    assert sorted(different.tolist()) == [[0, 1], [0, 2]]
-    assert held.within(np.array([3, 0]))[0].tolist() == [[1, 0]]
 
 
 def test_a_long_chain_is_followed_fast() -> None:

@@ -35,6 +35,7 @@ from ml.promote.policy import load_policy
 from ml.snapshot.corrected_pairs import read_corrected, with_corrections
 from ml.train.model_selection import DevCurve
 from ml.train.pair_labels import build_pair_labels
+from ml.validate.contradictions import contradicts
 
 FILE = f"{FOLDER}/shop/{CORRECTIONS}"
 
@@ -260,6 +261,15 @@ def test_comparisons_leave_corrections_out_and_training_takes_them() -> None:
     assert len(without_corrections(pairs.drop(columns="origin"))) == 2
 
 
+def test_a_correction_against_a_chain_of_the_shops_pairs_breaks_the_contract() -> None:
+    words = pd.DataFrame({"left": ["a"], "right": ["c"], "annotator": ["Ada"]})
+    words = words.assign(color_variants=pd.Series([0], dtype="Int8"))
+    pairs = pairs_of(("a", "b", 1), ("b", "c", 1))
+    both = with_corrections(pairs, words, CATALOG, lambda line: None)
+    assert both is not None
+    assert contradicts(both).tolist() == [False, False, True]
+
+
 def test_corrections_are_measured_by_themselves() -> None:
     pairs = pairs_of(("a", "b", 1), ("a", "c", 0), ("e", "f", 1), ("b", "d", 1))
     pairs = pairs.assign(origin=["correction", "correction", "correction", "a person"])
@@ -284,7 +294,9 @@ def test_a_retraining_learns_from_the_catalogue_of_its_source(
     assert file.read_text() == (
         f"left,right,color_variants,annotator\n{a},{c},0,Ada\n{b},{a},0,Bo\n"
     )
-    assert lessons(grouped, "/shops/other", "", tmp_path, print) is None
+    lines = list[str]()
+    assert lessons(grouped, "/shops/other", "", tmp_path, lines.append) is None
+    assert "the corrections of shop are not learnt from" in lines[0]
     assert lessons(grouped, "/shops/other", "shop", tmp_path, print) is not None
     assert lessons(grouped, "/shops/shop", "none", tmp_path, print) is None
     with pytest.raises(UserError, match="no catalogue 'shoes'"):

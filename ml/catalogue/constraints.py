@@ -40,25 +40,6 @@ class Constraints:
     apart: pd.DataFrame
     block: np.ndarray
 
-    def within(self, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the pairs that must, and those that must not be together, of one block.
-
-        Args:
-            members: int (n,), positions of products of one block.
-
-        Returns:
-            int (any, 2) and int (any, 2), positions in `members`.
-        """
-        found = []
-        for pairs in (self.same, self.different):
-            block = self.block[pairs[:, 0]]  # sorted
-            here = self.block[members[0]] if len(members) else -1
-            rows = pairs[np.searchsorted(block, here) : np.searchsorted(block, here, "right")]
-            if len(rows):
-                rows = pd.Index(members).get_indexer(rows.ravel()).reshape(-1, 2)
-            found.append(rows[(rows >= 0).all(axis=1)])
-        return found[0], found[1]
-
 
 def constraints(
     corrections: pd.DataFrame,
@@ -117,8 +98,8 @@ def constraints(
         if (theirs := blocks_of.get(two, {}).get(number)) is not None
     }
     return Constraints(
-        same=_by_block(together, block),
-        different=_by_block(sorted(never), block),
+        same=np.array(together, dtype=int).reshape(-1, 2),
+        different=np.array(sorted(never), dtype=int).reshape(-1, 2),
         locked=locked,
         said=np.column_stack([at[here], same[here]]).astype(int).reshape(-1, 3),
         gone=newest[gone].reset_index(drop=True),
@@ -143,8 +124,3 @@ def overruled(labels: np.ndarray, held: Constraints) -> int:
         for members in held.locked.values()
     )
     return pairs + broken
-
-
-def _by_block(pairs: list[tuple[int, int]], block: np.ndarray) -> np.ndarray:
-    found = np.array(pairs, dtype=int).reshape(-1, 2)
-    return found[np.argsort(block[found[:, 0]], kind="stable")]
