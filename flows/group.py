@@ -42,6 +42,7 @@ def group(
     by: str = "",
     regroup: bool = False,
     new_only: bool = False,
+    cluster: str = "",
 ) -> dict[str, Any]:
     """Finds the colour variants of a catalogue.
 
@@ -56,6 +57,8 @@ def group(
         by: Your name, for the record. Empty: git's user name.
         regroup: Whether earlier groups count for nothing but the ids.
         new_only: Whether the shop holds only new or changed products, and the others stay.
+        cluster: Address of a Dask scheduler, such as tcp://10.0.0.5:8786, on whose workers blocks
+            are grouped. Empty: here.
 
     Returns:
         {"model": URI of the version, or "untrained", "caution": what groups of the untrained
@@ -77,7 +80,7 @@ def group(
     else:
         name = catalogue_name(catalogue, source)
         asked = Asked(name, source, columns, person(project, by), regroup, new_only)
-        found = _remembered(project, asked, _registered(project, model), folder)
+        found = _remembered(project, asked, _registered(project, model), folder, cluster)
     words = found["caution"] or found["model"]
     create_markdown_artifact(
         f"# {found['groups']} groups, {found['published']} of them to publish\n\n"
@@ -110,7 +113,9 @@ def _first_groups(
     } | counts
 
 
-def _remembered(project: Project, asked: Asked, uri: str, folder: Path) -> dict[str, Any]:
+def _remembered(
+    project: Project, asked: Asked, uri: str, folder: Path, cluster: str
+) -> dict[str, Any]:
     """Groups by a registered model, with the memory of the catalogue."""
     store, log = store_of(project), stage_log("group")
     with (

@@ -7,55 +7,60 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
-from test_block_clustering import NONE, block, some_held
-from test_grouping import every_clustering
+from test_block_clustering import block, some_held
 
-from flows.catalogue.dask_cluster import group_on_cluster
-from ml.catalogue.block_clustering import Held
-from ml.catalogue.shards import (
-    group_blocks,
-    group_shard,
-    plan_shards,
-    read_groups,
-    write_shards,
-)
+from flows.catalogue.dask_cluster import on_cluster
+from ml.catalogue import shards
+from ml.catalogue.block_grouping import Block, BlockMean, GroupedBlock, Grouper, group_block
+from ml.catalogue.shards import group_shard, pack, read_groups, write_shard
 from ml.catalogue.store import Store
 from ml.core.errors import UserError
-from ml.grouping.grouping import ClusteringName, Grouping
+from ml.grouping.calibration import Calibration
+
+GROUPER = Grouper("files", "complete", 0.6, 20.0, Calibration(8.0, -4.0, 0.3), 0.8)
 
 
-@every_clustering
-def test_whole_blocks_have_the_groups_of_grouping(clustering: ClusteringName) -> None:
-    random = np.random.default_rng(0)
-    embeddings, blocks = block(random, 200), random.integers(0, 9, 200)
-    found = group_blocks(embeddings, blocks, clustering, 0.4, Held.nothing(200))
-    assert (found == Grouping(embeddings, blocks, clustering).cut(0.4)).all()
+def some_blocks(seed: int, count: int = 9, products: int = 60) -> list[tuple[int, Block]]:
+    """Blocks with and without a kept mean, corrections and locked groups."""
+    random, made = np.random.default_rng(seed), []
+    for number in range(count):
+        size = int(random.integers(2, products))
+        embeddings, held = block(random, size, 16).astype(np.float16), some_held(random, size)
+        mean = BlockMean(embeddings.sum(axis=0, dtype=np.float32), size + 5) if number % 2 else None
+        free = number % 3 > 0
+        locked = None if free else random.integers(-1, 2, size)
+        pairs = (held.same, held.different) if free else ()
+        made.append((3 * number, Block(embeddings, mean, held.earlier, 0.1, *pairs)))
+        made[-1] = (3 * number, made[-1][1]._replace(locked=locked))
+    return made
 
 
-@every_clustering
-@pytest.mark.parametrize("shards", [1, 4, 50])
-def test_shards_have_the_groups_of_the_whole(
-    clustering: ClusteringName, shards: int, tmp_path: Path
+def assert_same(found: dict[int, GroupedBlock], blocks: list[tuple[int, Block]]) -> None:
+    assert sorted(found) == [number for number, _ in blocks]
+    for number, one in blocks:
+        expected = group_block(one, GROUPER)
+        np.testing.assert_array_equal(found[number].label, expected.label)
+        np.testing.assert_array_equal(found[number].score, expected.score)
+        assert found[number].band.tolist() == expected.band.tolist()
+        np.testing.assert_array_equal(found[number].mean.total, expected.mean.total)
+        assert found[number].mean.products == expected.mean.products
+
+
+@pytest.mark.parametrize("products", [1, 100, 10_000])
+def test_shards_have_the_groups_of_their_blocks(
+    products: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    random = np.random.default_rng(1)
-    embeddings, blocks = block(random, 300).astype(np.float16), random.integers(0, 9, 300)
-    held, store = some_held(random, 300), Store(str(tmp_path))
-    shard = plan_shards(blocks, shards)
-    names = write_shards(store, embeddings, blocks, held, shard)
-    for name in names:
-        group_shard(store.url, name, clustering, 0.4, held.margin)
-    expected = group_blocks(embeddings, blocks, clustering, 0.4, held)
-    assert (read_groups(store, names, shard) == expected).all()
-
-
-def test_shards_are_balanced_and_hold_whole_blocks() -> None:
-    blocks = np.repeat(np.arange(40), 2000 // np.arange(1, 41))
-    shard = plan_shards(blocks, 4)
-    assert all(len(np.unique(shard[blocks == one])) == 1 for one in range(40))
-    work = np.bincount(shard[np.unique(blocks, return_index=True)[1]], np.bincount(blocks) ** 2.0)
-    assert work.max() == 2000**2  # the largest block is a shard by itself
-    assert min(work) > 0.7 * 1000**2  # of the second largest, which is one too
+    monkeypatch.setattr(shards, "PRODUCTS", products)
+    blocks, store, found = some_blocks(0), Store(str(tmp_path)), {}
+    for number, shard in enumerate(pack(iter(blocks))):
+        write_shard(store, f"{number}.parquet", shard)
+        for _ in range(2):  # done again
+            name = group_shard(store.url, f"{number}.parquet", GROUPER)
+        found |= dict(read_groups(store, name))
+    assert len(store.list("out")) == {1: 9, 10_000: 1}.get(products, len(store.list("in")))
+    assert_same(found, blocks)
 
 
 def test_a_cluster_that_does_not_answer_is_told(
@@ -63,21 +68,21 @@ def test_a_cluster_that_does_not_answer_is_told(
 ) -> None:
     monkeypatch.setattr("flows.catalogue.dask_cluster.TIMEOUT", 1)
     with pytest.raises(UserError, match="no Dask scheduler answers"):
-        group_on_cluster("tcp://127.0.0.1:9", Store(str(tmp_path)), [], "average", 0.4, 0.0)
+        list(on_cluster("tcp://127.0.0.1:9", Store(str(tmp_path)), GROUPER)([]))
 
 
 @pytest.mark.full
-def test_a_killed_worker_changes_no_group(tmp_path: Path) -> None:
+def test_a_killed_worker_changes_no_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is killed while it groups, and the other one does its shard again."""
     from distributed import Client, LocalCluster
 
+    monkeypatch.setattr(shards, "PRODUCTS", 1)
     random = np.random.default_rng(2)
-    blocks = np.repeat(np.arange(12), 1500)
-    embeddings = np.concatenate([block(random, 1500, 32) for _ in range(12)])
-    held = Held(np.full(len(blocks), -1), 0.0, NONE, NONE)
-    store, shard = Store(str(tmp_path)), plan_shards(blocks, 6)
-    names = write_shards(store, embeddings, blocks, held, shard)
-    killed: list[int] = []
+    blocks = [
+        (number, Block(block(random, 1900, 128), None, np.full(1900, -1), 0.0))
+        for number in range(12)
+    ]
+    store, killed = Store(str(tmp_path)), []
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
         Client(cluster) as client,
@@ -87,15 +92,15 @@ def test_a_killed_worker_changes_no_group(tmp_path: Path) -> None:
         def kill() -> None:
             while not killed:
                 busy = [worker for worker, tasks in client.processing().items() if tasks]
-                if busy and store.list("out"):
+                if busy and any(store.list(f"shards/{one}/out") for one in store.list("shards")):
                     killed.append(processes[busy[0]])
                     os.kill(killed[0], signal.SIGKILL)
                 time.sleep(0.01)
 
         thread = threading.Thread(target=kill)
         thread.start()
-        group_on_cluster(cluster.scheduler_address, store, names, "correlation", 0.4, 0.0)
-        thread.join()
-        assert killed and killed[0] not in client.run(os.getpid).values()
-    expected = group_blocks(embeddings, blocks, "correlation", 0.4, held)
-    assert (read_groups(store, names, shard) == expected).all()
+        found = dict(on_cluster(cluster.scheduler_address, store, GROUPER)(iter(blocks)))
+        thread.join(60)
+        assert killed and not psutil.pid_exists(killed[0])
+    assert_same(found, blocks)
+    assert not store.list("shards")
