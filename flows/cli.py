@@ -479,6 +479,10 @@ def group(
             "--new-only", help="The source holds new or changed products only; the others stay."
         ),
     ] = False,
+    cluster: Annotated[
+        str,
+        typer.Option(help="Address of a Dask scheduler, such as tcp://10.0.0.5:8786."),
+    ] = "",
 ) -> None:
     """Finds the colour variants of a whole catalogue, and remembers the groups.
 
@@ -503,6 +507,7 @@ def group(
         by=by,
         regroup=regroup,
         new_only=new_only,
+        cluster=cluster,
     )
     print(_told(result))
     print(

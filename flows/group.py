@@ -1,5 +1,6 @@
 """The flow `group`: a new version of a catalogue's groups, by a registered model."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pandas as pd
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
+from flows.catalogue.dask_cluster import on_cluster
 from flows.catalogue.grouping import Asked, Grouped, group_catalogue
 from flows.catalogue.lineage import note_grouping
 from flows.catalogue.places import one_grouping_at_a_time, store_of
@@ -122,7 +124,8 @@ def _remembered(
         one_grouping_at_a_time(project, asked.catalogue),
         kept_shop(project, asked.source, asked.columns, log) as shop,
     ):
-        found = group_catalogue(project, store, asked, uri, shop, log)
+        run_with = partial(on_cluster, cluster, store) if cluster else None
+        found = group_catalogue(project, store, asked, uri, shop, log, run_with)
         _write(found, shop, uri, folder)
     facts = found.version.facts
     run = note_grouping(project, connect(project), found.version, log) if found.made else None

@@ -4,11 +4,14 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import psutil
 import pytest
+from catalogue import Shop, grouper
 from test_block_clustering import block, some_held
 
 from flows.catalogue.dask_cluster import on_cluster
@@ -61,6 +64,26 @@ def test_shards_have_the_groups_of_their_blocks(
         found |= dict(read_groups(store, name))
     assert len(store.list("out")) == {1: 9, 10_000: 1}.get(products, len(store.list("in")))
     assert_same(found, blocks)
+
+
+def test_a_catalogue_grouped_in_shards_is_the_same_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "PRODUCTS", 20)
+    store = Store(str(tmp_path))
+
+    def run(blocks: Iterable[tuple[int, Block]]) -> Iterator[tuple[int, GroupedBlock]]:
+        for number, shard in enumerate(pack(blocks)):
+            write_shard(store, f"{number}.parquet", shard)
+            yield from read_groups(store, group_shard(store.url, f"{number}.parquet", grouper()))
+
+    shop = Shop(0)
+    first, in_shards = shop.group(), shop.group(run=run)
+    shop.add(9)
+    for one, other in ((first, in_shards), (shop.group(first), shop.group(first, run=run))):
+        pd.testing.assert_frame_equal(one.products, other.products)
+        pd.testing.assert_frame_equal(one.changes, other.changes)
+    assert len(store.list("in")) > 1
 
 
 def test_a_cluster_that_does_not_answer_is_told(

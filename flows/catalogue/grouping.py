@@ -13,7 +13,8 @@ from flows.catalogue.corrections import said_about, tell_of
 from flows.catalogue.embeddings import Embedded, embedded
 from flows.local.project import Project
 from flows.local.scratch import scratch
-from ml.catalogue.memory import MemoryParams, Regrouped, regroup
+from ml.catalogue.block_grouping import Grouper
+from ml.catalogue.memory import MemoryParams, Regrouped, Run, regroup
 from ml.catalogue.overruled import overruled_model
 from ml.catalogue.store import Store
 from ml.catalogue.versions import Version, newest, save
@@ -69,6 +70,7 @@ def group_catalogue(
     uri: str,
     products: pd.DataFrame,
     log: Log,
+    run_with: Callable[[Grouper], Run] | None = None,
 ) -> Grouped:
     """Groups a catalogue and keeps the result as its next version, if anything has changed.
 
@@ -76,6 +78,7 @@ def group_catalogue(
         uri: a registered model, models:/NAME/VERSION.
         products: the imported shop, with the column image (path).
         log: called with each line that the model's process prints.
+        run_with: makes what groups the blocks; None: they are grouped here.
 
     Raises:
         UserError: the shop is another one than that of the version before, corrections contradict
@@ -101,6 +104,7 @@ def group_catalogue(
             anew=asked.anew,
             all_blocks=kept is not None and digest is None,
             heard=kept == digest,
+            run=run_with(found.grouper) if run_with else None,
         )
         readable = table["problem"].isna().to_numpy()
         overruled = overruled_model(found.embeddings, found.grouper, held, readable)
