@@ -65,3 +65,31 @@ def diff(
         print(json.dumps(found, indent=2))
     else:
         changes_table(found)
+
+
+@groups.command(epilog=example("groups store --trim"))
+def store(
+    trim: Annotated[
+        bool, typer.Option("--trim", help="Remove embeddings of models that nothing needs.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Shows the store of embeddings and versions, and trims it.
+
+    Needed are the embeddings of the champion, of the challenger, and of the model of each
+    catalogue's newest version. Others are made again when they are asked for.
+    """
+    from flows.display.groupings import store_table
+    from flows.store import stored
+    from flows.store import trim as run
+
+    project = find_project()
+    if trim:
+        gone = run(project)
+        print(f"removed: {', '.join(gone)}" if gone else "there is nothing to remove")
+        return
+    found = stored(project)
+    if as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        store_table(found)

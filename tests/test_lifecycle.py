@@ -612,6 +612,22 @@ def test_new_products_join_groups_whose_ids_stay(remembered: Life, tmp_path: Pat
     assert shown["listed"] == changes.to_dict("records")
 
 
+def test_the_store_is_shown_and_trimmed_of_what_nothing_needs(
+    remembered: Life, tmp_path: Path
+) -> None:
+    life = remembered.copy(tmp_path)
+    other = life.clone.root / ".variants/store/embeddings/other"
+    kept = next(other.parent.iterdir())
+    shutil.copytree(kept, other)
+    found = json.loads(life.clone.run("groups", "store", "--json").stdout)
+    needed = {one["folder"]: one["needed_by"] for one in found["models"]}
+    assert "the catalogue seen" in needed[kept.name]
+    assert f"models:/{PRODUCTION}/1" in needed[kept.name]
+    assert needed["other"] == ""
+    assert life.clone.run("groups", "store", "--trim").stdout == "removed: other\n"
+    assert [one.name for one in other.parent.iterdir()] == [kept.name]
+
+
 def test_another_shop_of_the_same_name_is_refused_and_a_missing_catalogue_is_named(
     remembered: Life, tmp_path: Path
 ) -> None:

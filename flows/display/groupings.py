@@ -80,5 +80,32 @@ def changes_table(found: dict[str, Any]) -> None:
         screen.print(f"and {len(listed) - SHOWN:,} more: --json prints all", highlight=False)
 
 
+def store_table(found: dict[str, Any]) -> None:
+    """Prints what the store holds.
+
+    Args:
+        found: what `flows.store.stored` returns.
+    """
+    screen = console()
+    screen.print(visible(found["store"]), markup=False, highlight=False, soft_wrap=True)
+    models = Table("embeddings of", "pictures", "MB", "needed by")
+    for one in found["models"]:
+        cells = (
+            one["folder"],
+            f"{one['pictures']:,}",
+            _megabytes(one),
+            one["needed_by"] or "nothing",
+        )
+        models.add_row(*map(visible, cells))
+    known = Table("catalogue", "versions", "MB")
+    for one in found["catalogues"]:
+        known.add_row(visible(one["catalogue"]), f"{one['versions']:,}", _megabytes(one))
+    screen.print(models, known)
+
+
+def _megabytes(one: dict[str, Any]) -> str:
+    return f"{one['bytes'] / 1e6:,.1f}"
+
+
 def _words(changes: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {kind}" for kind, count in changes.items()) or "none"

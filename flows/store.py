@@ -1,0 +1,72 @@
+"""`variants groups store`: what the store holds, and how it is trimmed."""
+
+from typing import Any
+
+from flows.catalogue.embeddings import FOLDER
+from flows.catalogue.places import store_of
+from flows.local.project import Project
+from flows.registry.tracking import connect
+from flows.registry.verified_files import digest_on_record
+from flows.registry.versions import CHALLENGER, CHAMPION, policy_of, uri_of, version_by_alias
+from ml.catalogue.picture_store import PictureStore
+from ml.catalogue.store import Store
+from ml.catalogue.versions import catalogues, facts_of, numbers
+
+
+def stored(project: Project) -> dict[str, Any]:
+    """Returns what the store holds.
+
+    Returns:
+        {"store": its folder or URL, "models": for each model whose embeddings it holds {"folder",
+        "pictures": their number, "bytes", "needed_by": words, empty if nothing needs them},
+        "catalogues": for each {"catalogue", "versions": their number, "bytes"}}.
+    """
+    store = store_of(project)
+    needed = _needed(project, store)
+    models = [
+        {
+            "folder": name,
+            "pictures": len(PictureStore(store.below(f"{FOLDER}/{name}")).keys()),
+            "bytes": store.size(f"{FOLDER}/{name}"),
+            "needed_by": ", ".join(needed.get(name, [])),
+        }
+        for name in store.list(FOLDER)
+    ]
+    known = [
+        {
+            "catalogue": name,
+            "versions": len(numbers(store, name)),
+            "bytes": store.size(f"catalogues/{name}"),
+        }
+        for name in catalogues(store)
+    ]
+    return {"store": store.url, "models": models, "catalogues": known}
+
+
+def trim(project: Project) -> list[str]:
+    """Removes embeddings that nothing needs; returns the folders that went.
+
+    Needed are those of the champion, of the challenger, and of the model of each catalogue's newest
+    version. Others are made again when they are asked for. Versions of groups all stay.
+    """
+    store = store_of(project)
+    needed = _needed(project, store)
+    gone = [name for name in store.list(FOLDER) if name not in needed]
+    for name in gone:
+        store.remove(f"{FOLDER}/{name}")
+    return gone
+
+
+def _needed(project: Project, store: Store) -> dict[str, list[str]]:
+    """Returns the folders of embeddings that something needs, and what that is."""
+    found: dict[str, list[str]] = {}
+    client, names = connect(project), policy_of(project).models
+    for model, alias in ((names.production, CHAMPION), (names.candidates, CHALLENGER)):
+        version = version_by_alias(client, model, alias)
+        digest = digest_on_record(client, version) if version else None
+        if version and digest:
+            found.setdefault(digest[:32], []).append(uri_of(version))
+    for name in catalogues(store):
+        facts = facts_of(store, name, numbers(store, name)[-1])
+        found.setdefault(facts["model_files"][:32], []).append(f"the catalogue {name}")
+    return found
