@@ -7,11 +7,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from catalogue import Shop as Catalogue
+from catalogue import groups
 from conftest import CANDIDATES, LONG_AGO, Clone, contents, put
 from servers import free_port, mlflow_served, of_its_own, running
 
 from flows.local.git import git
+from ml.catalogue.picture_store import PictureStore
+from ml.catalogue.store import Store
+from ml.catalogue.versions import newest, save
 from ml.core.errors import UserError
 from ml.snapshot.shop import Shop
 from ml.snapshot.stage import Memory, import_shop
@@ -110,6 +116,26 @@ def test_a_shop_on_s3_is_imported_as_from_a_folder_and_read_once(
         with pytest.raises(UserError, match="s3://bucket/shop"):
             import_shop("s3://bucket/shop", tmp_path / "remote", memory)
     assert contents(tmp_path / "remote") == contents(tmp_path / "local")
+
+
+def test_groups_and_embeddings_are_kept_on_s3(server: Server) -> None:
+    """A team's store at a URL: two of its members see what the other has kept."""
+    mine, yours = (Store("s3://bucket/store") for _ in range(2))
+    embeddings = PictureStore(mine.below("embeddings/model"))
+    embeddings.add(pa.table({"key": ["a", "b"], "length": [1, 2]}))
+    assert PictureStore(yours.below("embeddings/model")).missing(["a", "c"]) == ["c"]
+    shop = Catalogue(0, 12)
+    first = shop.group()
+    first.facts["catalogue"] = "ours"
+    save(mine, first)
+    found = newest(yours, "ours")
+    assert found
+    assert groups(found).equals(groups(first))
+    assert not len(shop.group(found).changes)
+    with pytest.raises(UserError, match="somebody else"):
+        save(yours, first)
+    yours.remove("embeddings/model")
+    assert mine.list("embeddings/model") == []
 
 
 @pytest.mark.full
