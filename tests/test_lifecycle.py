@@ -562,6 +562,7 @@ def test_grouping_a_catalogue_gives_a_table_and_a_page_and_names_unreadable_pict
 def remembered(champion: Life, tmp_path_factory: pytest.TempPathFactory) -> Life:
     """A copy of `champion` whose shop was grouped twice; its later products come with a test."""
     found = champion.copy(tmp_path_factory.mktemp("remembered"))
+    shutil.rmtree(found.clone.root / ".variants/store", ignore_errors=True)  # the gate's embeddings
     shop = Path(shutil.copytree(champion.shop, found.clone.root / "some/seen"))
     edit_table(shop / "catalog.csv", lambda table: table.iloc[:-LATER])
     group = ("group", "--source", str(shop), "--by", "Ada")
