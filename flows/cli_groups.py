@@ -1,12 +1,17 @@
 """The commands of `variants groups`: what is remembered of the groups of catalogues."""
 
 import json
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from flows.cli_options import AsJson, example
 from flows.local.project import find_project
+from ml.core.errors import visible
+
+SHOWN = 20  # products left out that are listed
 
 groups = typer.Typer(
     no_args_is_help=True,
@@ -93,3 +98,45 @@ def store(
         print(json.dumps(found, indent=2))
     else:
         store_table(found)
+
+
+@groups.command(epilog=example("groups export my-shop google --out feed.tsv"))
+def export(
+    catalogue: Catalogue,
+    format: Annotated[str, typer.Argument(help="A format: see above.")],
+    out: Annotated[Path, typer.Option(help="The file to write.")],
+    version: Number = 0,
+    band: Annotated[
+        str, typer.Option(help="`review` adds groups that nobody has looked at yet.")
+    ] = "publish",
+    shopify_ids: Annotated[
+        Path | None,
+        typer.Option(help="For shopify: result of a bulk query of id and handle of all products."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Writes groups of two or more products for a feed, a shop, a page or a PIM.
+
+    - **google**, **meta**: a supplemental feed with item_group_id
+    - **schema-org**: ProductGroup in JSON-LD
+    - **shopify-parents**, then **shopify**: input of productCreate and combinedListingUpdate
+    - **akeneo-models**, then **akeneo-products**: CSV of product models, and of their products
+
+    What a format cannot hold is left out and told; see docs/how-to-exports.md.
+    """
+    from flows.groups_export import exported
+
+    bands = {"publish": ("publish",), "review": ("publish", "review")}
+    if band not in bands:
+        raise typer.BadParameter("take publish or review", param_hint="--band")
+    found = exported(find_project(), catalogue, version, format, out, bands[band], shopify_ids)
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
+    for one in found["left_out"][:SHOWN]:
+        print(f"left out: product {visible(one['product_id'])}: {one['reason']}", file=sys.stderr)
+    if len(found["left_out"]) > SHOWN:
+        print(f"… and {len(found['left_out']) - SHOWN} more; --json lists all", file=sys.stderr)
+    print(
+        f"{found['products']} products of {catalogue}, version {found['version']}: {found['out']}"
+    )

@@ -11,6 +11,7 @@ from prefect.artifacts import create_markdown_artifact
 from flows.catalogue.dask_cluster import on_cluster
 from flows.catalogue.grouping import Asked, Grouped, group_catalogue
 from flows.catalogue.lineage import note_grouping
+from flows.catalogue.looks import colours, keep_looks, looks_of, thumbnails
 from flows.catalogue.places import one_grouping_at_a_time, store_of
 from flows.catalogue.shop import kept_shop
 from flows.display.prefect_artifacts import stage_log
@@ -27,10 +28,11 @@ from flows.registry.outside_move import named_or_champion
 from flows.registry.people import person
 from flows.registry.tracking import connect
 from flows.registry.versions import policy_of, uri_of
+from ml.catalogue.groups_page import Looks, write_groups
+from ml.catalogue.store import Store
 from ml.catalogue.versions import catalogue_name
 from ml.core.errors import UserError
 from ml.pages.spreadsheet import write_csv
-from ml.serve.groups_page import write_groups
 
 
 @flow(flow_run_name="group {source}")
@@ -104,7 +106,11 @@ def _first_groups(
     """Groups without a registered model and without memory."""
     with borrowed(project, source, columns) as shop:
         found = group_untrained(project, shop.products, stage_log("group"))
-        counts = write_groups(shop.products, found, caution(), folder)
+        products = shop.products.drop(columns=[*found.columns, "representative"], errors="ignore")
+        products = pd.concat(
+            [products.reset_index(drop=True), found.reset_index(drop=True)], axis=1
+        )
+        counts = write_groups(products, caution(), folder, _looks(store_of(project), products))
     nothing = {"catalogue": "", "version": None, "made": False, "embedded": counts["products"]}
     return {
         "model": UNTRAINED,
@@ -126,7 +132,7 @@ def _remembered(
     ):
         run_with = partial(on_cluster, cluster, store) if cluster else None
         found = group_catalogue(project, store, asked, uri, shop, log, run_with)
-        _write(found, shop, uri, folder)
+        _write(store, found, shop, uri, folder)
     facts = found.version.facts
     run = note_grouping(project, connect(project), found.version, log) if found.made else None
     return {
@@ -141,13 +147,21 @@ def _remembered(
     } | facts["counts"]
 
 
-def _write(found: Grouped, shop: pd.DataFrame, uri: str, folder: Path) -> None:
+def _write(store: Store, found: Grouped, shop: pd.DataFrame, uri: str, folder: Path) -> None:
     products = found.version.products
     paths = shop.set_index("product_id")["image"].reindex(products["product_id"])
-    answer = products[["group", "score", "band", "problem"]]
-    write_groups(products.assign(image=paths.to_numpy()), answer, uri, folder)
     changes = found.version.changes
-    write_csv(folder / "changes.csv", changes if found.made else changes.iloc[:0])
+    changes = changes if found.made else changes.iloc[:0]
+    looks = _looks(store, products.assign(image=paths.to_numpy()))
+    write_groups(products, uri, folder, looks, changes)
+    write_csv(folder / "changes.csv", changes)
+
+
+def _looks(store: Store, products: pd.DataFrame) -> Looks:
+    """Returns thumbnails and colours, of which those that are missing are made and kept."""
+    kept = looks_of(store)
+    keep_looks(kept, products)
+    return Looks(colours(kept, products["sha256"]), lambda digests: thumbnails(kept, digests))
 
 
 def _registered(project: Project, model: str) -> str:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import psutil
 import pytest
@@ -16,8 +17,8 @@ from faults import PROMISED, Command, heed_signals, left_by, working_in
 
 from flows.cli import AFTER_INTERRUPTION, app
 from flows.local.servers import free_port
+from ml.catalogue.groups_page import Looks, write_groups
 from ml.core.files import replacing
-from ml.serve.groups_page import write_groups
 
 SUPERVISED = """
 import os, subprocess, sys, time
@@ -218,11 +219,13 @@ def test_groups_are_of_one_answer_whoever_is_interrupted_while_they_are_written(
     def interrupted(*_: object, **content: object) -> None:
         raise KeyboardInterrupt
 
-    products = pd.DataFrame({"product_id": ["a"], "image": ["a.jpg"]})
-    answer = pd.DataFrame({"group": ["g"], "score": [1.0], "problem": [None]})
-    monkeypatch.setattr("ml.serve.groups_page.write_page", interrupted)
+    products = pd.DataFrame({"product_id": ["a"], "brand": "b", "gender": "g", "article_type": "t"})
+    products = products.assign(group="g", score=1.0, band="leave", problem=None, sha256=None)
+    monkeypatch.setattr("ml.catalogue.groups_page.write_page", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        write_groups(products, answer, "models:/x/1", tmp_path)
+        write_groups(
+            products, "models:/x/1", tmp_path, Looks(np.full((1, 3), np.nan), lambda _: [])
+        )
     assert {(tmp_path / name).read_text() for name in names} == {"the earlier answer"}
 
 

@@ -555,7 +555,7 @@ def test_grouping_a_catalogue_gives_a_table_and_a_page_and_names_unreadable_pict
     assert "1 pictures could not be read" in result.stdout
     page = (tmp_path / "out/groups.html").read_text()
     assert "<script>alert(1)" not in page
-    assert "&lt;script&gt;alert(1)" in page
+    assert "\\u003cscript>alert(1)" in page
 
 
 @pytest.fixture(scope="module")

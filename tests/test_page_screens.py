@@ -69,7 +69,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, write in WRITERS.items():
         (made / name).with_suffix("").mkdir()
         write((made / name).with_suffix(""))
-        shutil.move((made / name).with_suffix("") / name, made / name)
+        for one in (made / name).with_suffix("").iterdir():
+            shutil.move(one, made / one.name)
     return made
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import jpeg
 from markdown_it import MarkdownIt
 from registry import NAMES
 
@@ -22,6 +21,7 @@ from flows.gate.standing import Standing
 from flows.local.markdown import block, code, plain
 from flows.local.process import stream
 from flows.registry.description import headline
+from ml.catalogue.groups_page import Looks, write_groups
 from ml.core.command import run_app
 from ml.core.errors import UserError, visible
 from ml.core.files import read_table
@@ -33,7 +33,6 @@ from ml.promote.decision import (
     MetricComparison,
     SegmentDifference,
 )
-from ml.serve.groups_page import write_groups
 
 WORDS = [
     "as agreed [see report]",
@@ -281,11 +280,11 @@ def test_the_first_line_of_a_description_holds_no_markup_of_people(what: str, wo
 def test_a_spreadsheet_runs_no_cell_and_machines_read_the_names_as_they_are(
     name: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "a.jpg").write_bytes(jpeg(np.full((32, 32, 3), 200, np.uint8)))
-    columns = {"brand": "b", "gender": "Men", "article_type": "Shirts"}
-    products = pd.DataFrame([{"product_id": name, "image": str(tmp_path / "a.jpg"), **columns}] * 2)
-    answer = pd.DataFrame({"group": [name] * 2, "score": [0.5, 0.25], "problem": [None, None]})
-    write_groups(products, answer, "models:/a/1", tmp_path / "out")
+    columns = {"brand": "b", "gender": "Men", "article_type": "Shirts", "sha256": None}
+    products = pd.DataFrame([{"product_id": name, "group": name, **columns}] * 2)
+    products = products.assign(score=[0.5, 0.25], band="review", problem=None)
+    looks = Looks(np.full((2, 3), np.nan), lambda _: [])
+    write_groups(products, "models:/a/1", tmp_path / "out", looks)
     exact = read_table(tmp_path / "out/groups.parquet")
     assert exact["product_id"].tolist() == exact["group"].tolist() == [name] * 2
     cells = pd.read_csv(tmp_path / "out/groups.csv", dtype=str)

@@ -16,6 +16,7 @@ from flows.local.scratch import scratch
 from ml.catalogue.block_grouping import Grouper
 from ml.catalogue.memory import MemoryParams, Regrouped, Run, regroup
 from ml.catalogue.overruled import overruled_model
+from ml.catalogue.representative import representatives
 from ml.catalogue.store import Store
 from ml.catalogue.versions import Version, newest, save
 from ml.core.credentials import without_credentials
@@ -23,7 +24,7 @@ from ml.core.errors import UserError
 from ml.core.params import load_params
 
 Log = Callable[[str], None]
-OURS = ("group", "opened", "score", "band", "problem")  # columns of a version
+OURS = ("group", "opened", "score", "band", "problem", "representative")  # columns of a version
 PATH = "image"  # of the picture on this machine: no version keeps it
 
 
@@ -106,6 +107,9 @@ def group_catalogue(
             heard=kept == digest,
             run=run_with(found.grouper) if run_with else None,
         )
+        old = before.products if before else None
+        chosen = representatives(result.products, found.embeddings, old)
+        result = result._replace(products=result.products.assign(representative=chosen))
         readable = table["problem"].isna().to_numpy()
         overruled = overruled_model(found.embeddings, found.grouper, held, readable)
     stands = {"overruled": overruled, "of_said": len(held.said) + len(held.locked)}

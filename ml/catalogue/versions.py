@@ -32,7 +32,8 @@ class Version:
             decided otherwise), "of_said" (of how many),
             "created" (UTC, ISO 8601), "by", "counts".
         products: the columns of the imported catalogue; group, opened (number of the version that
-            opened the group), score, band and problem (see `ml.catalogue.memory`).
+            opened the group), score, band and problem (see `ml.catalogue.memory`), and
+            representative (see `ml.catalogue.representative`).
         means: brand, gender, article_type, products, and total, the sum of their embeddings.
         changes: since the predecessor; see `ml.catalogue.changes`.
         retired: group, successor and version, of all ids that are retired until now.

@@ -1,0 +1,62 @@
+"""`variants groups export`: a version of a catalogue's groups in the format of somebody else."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from flows.catalogue.looks import colours, looks_of
+from flows.catalogue.places import store_of
+from flows.groups import find
+from flows.local.access import refuse_closed
+from flows.local.project import Project
+from ml.catalogue.colour_names import name_colours
+from ml.exports.exports import PUBLISH, write_export
+from ml.exports.shopify import with_shopify_ids
+
+
+def exported(
+    project: Project,
+    catalogue: str,
+    number: int,
+    name: str,
+    out: Path,
+    bands: tuple[str, ...] = PUBLISH,
+    shopify_ids: Path | None = None,
+) -> dict[str, Any]:
+    """Writes a version of a catalogue's groups in a format of `ml.exports.exports.EXPORTS`.
+
+    Args:
+        number: of the version; 0: the newest.
+        bands: only groups of these bands go out.
+        shopify_ids: see `ml.exports.shopify.with_shopify_ids`.
+
+    Returns:
+        {"catalogue", "version", "products": number of products written, "left_out": product_id and
+        reason of those that the format cannot hold, "out": file}.
+
+    Raises:
+        UserError: there is no such version or format, or nothing to write.
+    """
+    store, path = store_of(project), (Path.cwd() / out).resolve()
+    refuse_closed(path.parent)
+    version = find(store, catalogue, number)
+    groups = version.products
+    named = name_colours(groups.get("base_colour"), colours(looks_of(store), groups["sha256"]))
+    groups = groups.assign(colour=named["colour"].to_numpy())
+    if shopify_ids:
+        groups = with_shopify_ids(groups, shopify_ids)
+    written, left_out = write_export(name, groups, path, bands)
+    return {
+        "catalogue": catalogue,
+        "version": version.number,
+        "products": written,
+        "left_out": _records(left_out),
+        "out": str(path),
+    }
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, str]]:
+    return [
+        {str(key): str(value) for key, value in row.items()} for row in table.to_dict("records")
+    ]
