@@ -58,6 +58,7 @@ def test_each_picture_is_decoded_once_and_a_broken_one_never_again(
     assert measured_names(found).tolist() == ["Blue", "Red", "Blue", None, None]
     thumbnails = dict(looks.thumbnails(kept, ["broken", "red", "blue"]))
     assert sorted(thumbnails) == ["blue", "red"]
+    assert list(looks.thumbnails(kept, [])) == []  # a page without a group, or one made again
     assert max(Image.open(io.BytesIO(thumbnails["red"])).size) == 112
 
 

@@ -63,6 +63,8 @@ class PictureStore:
             int (rows,), positions in `keys`; and the table of as many rows with these columns.
             A key that is not in the store is in none of them.
         """
+        if not len(keys):
+            return
         codes, wanted = pd.factorize(np.asarray(keys, dtype=object))
         index, order = pd.Index(wanted), np.argsort(codes, kind="stable")
         ends = np.searchsorted(codes[order], np.arange(len(wanted) + 1))
