@@ -108,7 +108,7 @@ def test_a_killed_worker_changes_no_group(tmp_path: Path, monkeypatch: pytest.Mo
     store, killed = Store(str(tmp_path)), []
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
-        Client(cluster) as client,
+        Client(cluster, set_as_default=False) as client,  # the code opens its own
     ):
         processes = client.run(os.getpid)
 

@@ -46,7 +46,7 @@ def on_cluster(address: str, store: Store, grouper: Grouper) -> Run:
         shards = store.below(folder)
         with client:
             try:
-                futures = as_completed()  # type: ignore[no-untyped-call]
+                futures = as_completed(loop=client.loop)  # type: ignore[no-untyped-call]
                 for number, shard in enumerate(pack(blocks)):
                     name = f"{number:06}.parquet"
                     write_shard(shards, name, shard)
