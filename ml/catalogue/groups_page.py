@@ -82,8 +82,11 @@ def write_groups(
             TEMPLATE,
             model=model,
             counts=counts,
+            represented="representative" in products,
             problems=bad[:PROBLEMS].to_dict("records"),
-            data=_script(shown | {"pictures": PICTURES}),
+            data=_script(
+                shown | {"pictures": PICTURES, "represented": "representative" in products}
+            ),
         )
     for file in (out / PICTURES).iterdir():  # earlier pages may have needed it until now
         if file.stem not in used:

@@ -1,7 +1,7 @@
 "use strict";
 // Texts of the shop become text nodes and attributes of fixed names only, never markup.
 const CHUNK = 48; // groups that are drawn at a time
-const {pictures, blocks, groups: all} = JSON.parse(document.getElementById("data").textContent);
+const {pictures, represented, blocks, groups: all} = JSON.parse(document.getElementById("data").textContent);
 const form = document.getElementById("filters"), list = document.getElementById("groups");
 const more = document.getElementById("more"), count = document.getElementById("count");
 const PARTS = ["brand", "gender", "article_type"];
@@ -61,7 +61,7 @@ function element(name, kind, text) {
 }
 
 function card(product, place) {
-  const figure = element("figure", place ? "" : "first");
+  const figure = element("figure", place || !represented ? "" : "first");
   const picture = element("img");
   picture.loading = "lazy";
   picture.decoding = "async";
