@@ -588,7 +588,7 @@ def test_a_second_grouping_embeds_nothing_and_changes_nothing(remembered: Life) 
 def test_a_version_of_groups_has_its_lineage_in_mlflow(remembered: Life) -> None:
     experiment = remembered.client.get_experiment_by_name("color-variants-groupings")
     assert experiment
-    run = remembered.client.search_runs([experiment.experiment_id])[-1]
+    run = remembered.client.search_runs([experiment.experiment_id], "tags.catalogue = 'seen'")[0]
     assert run.data.params["model"] == f"models:/{PRODUCTION}/1"
     assert run.data.params["source"] == str(remembered.shop)
     assert run.data.tags["catalogue"] == "seen"
