@@ -3,6 +3,8 @@
 from typing import Any
 
 from flows.catalogue.embeddings import FOLDER
+from flows.catalogue.looks import FOLDER as LOOKS
+from flows.catalogue.looks import looks_of
 from flows.catalogue.places import store_of
 from flows.local.project import Project
 from flows.registry.tracking import connect
@@ -10,7 +12,7 @@ from flows.registry.verified_files import digest_on_record
 from flows.registry.versions import CHALLENGER, CHAMPION, policy_of, uri_of, version_by_alias
 from ml.catalogue.picture_store import PictureStore
 from ml.catalogue.store import Store
-from ml.catalogue.versions import catalogues, facts_of, numbers
+from ml.catalogue.versions import catalogues, facts_of, load, numbers
 
 
 def stored(project: Project) -> dict[str, Any]:
@@ -19,6 +21,7 @@ def stored(project: Project) -> dict[str, Any]:
     Returns:
         {"store": its folder or URL, "models": for each model whose embeddings it holds {"folder",
         "pictures": their number, "bytes", "needed_by": words, empty if nothing needs them},
+        "looks": {"pictures", "bytes"} of thumbnails and colours,
         "catalogues": for each {"catalogue", "versions": their number, "bytes"}}.
     """
     store = store_of(project)
@@ -40,21 +43,31 @@ def stored(project: Project) -> dict[str, Any]:
         }
         for name in catalogues(store)
     ]
-    return {"store": store.url, "models": models, "catalogues": known}
+    looks = {"pictures": len(looks_of(store).keys()), "bytes": store.size(LOOKS)}
+    return {"store": store.url, "models": models, "looks": looks, "catalogues": known}
 
 
-def trim(project: Project) -> list[str]:
-    """Removes embeddings that nothing needs; returns the folders that went.
+def trim(project: Project) -> tuple[list[str], int]:
+    """Removes what nothing needs.
 
-    Needed are those of the champion, of the challenger, and of the model of each catalogue's newest
-    version. Others are made again when they are asked for. Versions of groups all stay.
+    Needed are the embeddings of the champion, of the challenger, and of the model of each
+    catalogue's newest version, and the thumbnails and colours of its pictures. Others are made
+    again when they are asked for. Versions of groups all stay.
+
+    Returns:
+        The folders of embeddings that went, and how many pictures' thumbnails.
     """
     store = store_of(project)
     needed = _needed(project, store)
     gone = [name for name in store.list(FOLDER) if name not in needed]
     for name in gone:
         store.remove(f"{FOLDER}/{name}")
-    return gone
+    shown = [
+        digest
+        for name in catalogues(store)
+        for digest in load(store, name, numbers(store, name)[-1]).products["sha256"].dropna()
+    ]
+    return gone, looks_of(store).trim(shown)
 
 
 def _needed(project: Project, store: Store) -> dict[str, list[str]]:

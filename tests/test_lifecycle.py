@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -628,7 +629,10 @@ def test_the_store_is_shown_and_trimmed_of_what_nothing_needs(
     assert "the catalogue seen" in needed[kept.name]
     assert f"models:/{PRODUCTION}/1" in needed[kept.name]
     assert needed["other"] == ""
-    assert life.clone.run("groups", "store", "--trim").stdout == "removed: other\n"
+    pictures = pd.read_csv(remembered.shop / "catalog.csv")["image"].nunique()
+    assert found["looks"]["pictures"] == pictures
+    said = life.clone.run("groups", "store", "--trim").stdout
+    assert said == "removed: embeddings of other; 0 thumbnails\n"
     assert [one.name for one in other.parent.iterdir()] == [kept.name]
 
 
@@ -665,7 +669,14 @@ def test_serve_groups_says_over_http_where_a_product_belongs(
         assert found["nearest"][0]["product_id"] == row["product_id"]
         assert found["group"] == found["nearest"][0]["group"]
         assert (found["catalogue"], found["number"]) == ("seen", 1)
-        for wrong in ({"image": "no picture"}, {"more": 1}, {"brand": "x" * 501}):
+        plain = urllib.request.Request(
+            address[0], json.dumps(asked).encode(), {"Content-Type": "text/plain"}
+        )
+        with pytest.raises(urllib.error.HTTPError) as refused:  # as another site's page can send it
+            urllib.request.urlopen(plain, timeout=30)
+        assert refused.value.code == 422
+        path = str(remembered.shop / row["image"])
+        for wrong in ({"image": "no picture"}, {"image": path}, {"more": 1}, {"brand": "x" * 501}):
             with pytest.raises(urllib.error.HTTPError) as refused:
                 post(address[0], asked | wrong)
             assert refused.value.code == 422

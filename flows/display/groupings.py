@@ -97,6 +97,8 @@ def store_table(found: dict[str, Any]) -> None:
             one["needed_by"] or "nothing",
         )
         models.add_row(*map(visible, cells))
+    looks = found["looks"]
+    models.add_row("thumbnails", f"{looks['pictures']:,}", _megabytes(looks), "groups.html")
     known = Table("catalogue", "versions", "MB")
     for one in found["catalogues"]:
         known.add_row(visible(one["catalogue"]), f"{one['versions']:,}", _megabytes(one))
