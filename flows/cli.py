@@ -755,7 +755,7 @@ AFTER_INTERRUPTION = {  # command → what a person can do; `ui` and `serve` end
     "retrain": "what was finished is kept. The same command goes on from the last stage or epoch; "
     "`variants clean` removes what this one left.",
     "evaluate": AGAIN,
-    "group": WHOLE,
+    "group": "no version was made, and what was embedded is kept; the same command goes on.",
     "groups": WHOLE,
     "approve": "`variants history` shows whether it is on record.",
     "reject": "`variants history` shows whether it is on record.",

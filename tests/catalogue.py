@@ -42,10 +42,16 @@ class Shop:
         return made
 
     def group(
-        self, before: Version | None = None, how: Grouper | None = None, **options: Any
+        self,
+        before: Version | None = None,
+        how: Grouper | None = None,
+        dtype: type = np.float16,
+        **options: Any,
     ) -> Version:
         table = pd.DataFrame(self.rows).astype(object)
-        vectors = np.stack([self.vectors[name] for name in table["sha256"]]).astype(np.float16)
+        vectors: np.ndarray = np.stack([self.vectors[name] for name in table["sha256"]]).astype(
+            dtype
+        )
         how = how or grouper()
         return as_version(regroup(table, vectors, how, PARAMS, before, **options), how, before)
 

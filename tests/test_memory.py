@@ -149,3 +149,11 @@ def test_another_model_is_the_reason_of_its_changes() -> None:
     shop.vectors = {key: shop.draw.permutation(one) for key, one in shop.vectors.items()}
     after = shop.group(before, grouper(files="another"))
     assert set(after.changes["reason"]) == {BY_MODEL}
+
+
+@pytest.mark.parametrize("clustering", CLUSTERINGS)
+def test_kept_in_half_the_bits_embeddings_give_the_same_groups(clustering: ClusteringName) -> None:
+    """The store keeps float16: what is lost decides no group."""
+    for seed in range(10):
+        shop, how = Shop(seed), grouper(clustering)
+        assert together(shop.group(how=how)) == together(shop.group(how=how, dtype=np.float32))
