@@ -748,7 +748,7 @@ def clean() -> None:
 AGAIN = "nothing was changed; give the same command again."
 WHOLE = "nothing is half written; give the same command again."
 SERVES = "`variants status` shows what serves."
-AFTER_INTERRUPTION = {  # command → what a person can do; `ui` and `serve` end by themselves
+AFTER_INTERRUPTION = {  # command → what a person can do; servers end by themselves
     "generate": "no shop was written; give the same command again.",
     "import": "no shop was written; give the same command again.",
     "snapshot": WHOLE,

@@ -636,23 +636,6 @@ def test_the_store_is_shown_and_trimmed_of_what_nothing_needs(
     assert [one.name for one in other.parent.iterdir()] == [kept.name]
 
 
-def test_another_shop_of_the_same_name_is_refused_and_a_missing_catalogue_is_named(
-    remembered: Life, tmp_path: Path
-) -> None:
-    shop = Path(shutil.copytree(remembered.shop, tmp_path / "seen"))
-    edit_table(
-        shop / "catalog.csv",
-        lambda table: table.assign(product_id=[f"other{one}" for one in range(len(table))]),
-    )
-    (shop / "pairs.csv").unlink()
-    result = remembered.clone.run("group", "--source", str(shop), check=False)
-    assert result.returncode == 1
-    assert "--catalogue NAME" in result.stderr + result.stdout
-    missing = remembered.clone.run("groups", "show", "nobody", check=False)
-    assert missing.returncode == 1
-    assert "there are: seen" in missing.stderr
-
-
 def test_serve_groups_says_over_http_where_a_product_belongs(
     remembered: Life, tmp_path: Path
 ) -> None:

@@ -118,6 +118,7 @@ def champion(project: Project, model: Path) -> ModelVersion:
     return client.get_model_version_by_alias(PRODUCTION, CHAMPION)
 
 
+@pytest.mark.full
 def test_it_is_judged_as_champion_and_as_challenger(
     project: Project,
     champion: ModelVersion,
