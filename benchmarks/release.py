@@ -159,7 +159,9 @@ def main(
         "",
         f"`python -m benchmarks.release` wrote this at {session.head}, on {os.cpu_count()} cores:",
         "what the commands printed, without their progress lines. The metrics are of the test",
-        "brands of the annotated photos; see [results](results.md) for what they mean.",
+        "brands of the annotated photos; see [results](results.md) for what they mean. What such a",
+        "promotion changes in a grouped catalogue is in",
+        "[promotion](promotion.md#what-a-promotion-would-change).",
     ]
     text = "\n".join(begin + session.lines).replace(photos, "PHOTOS").replace(str(clone), "CLONE")
     PAGE.write_text(re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n", encoding="utf-8")
