@@ -617,6 +617,7 @@ def test_new_products_join_groups_whose_ids_stay(remembered: Life, tmp_path: Pat
     assert shown["listed"] == changes.to_dict("records")
 
 
+@pytest.mark.full
 def test_the_store_is_shown_and_trimmed_of_what_nothing_needs(
     remembered: Life, tmp_path: Path
 ) -> None:
