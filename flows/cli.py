@@ -27,6 +27,8 @@ from flows.cli_options import (
     Source,
     Version,
     example,
+    print_aside,
+    signer,
 )
 from flows.local.environment import set_up
 from flows.local.interruptions import supervise
@@ -134,7 +136,7 @@ def import_(
     """Writes a shop from public data of a known layout."""
     from ml.snapshot.layouts.writing import import_layout
 
-    result = import_layout(layout, source, out, _print_aside)
+    result = import_layout(layout, source, out, print_aside)
     urls = f" and {result.urls} URLs of pictures" if result.urls else ""
     print(f"{result.products} products with {result.pictures} pictures{urls} are in {out}")
     if result.variants:
@@ -249,7 +251,7 @@ def gc(
     names = [
         one if one.startswith("models:/") else str(Path(one).absolute()) for one in forget or []
     ]
-    found = collect_garbage(find_project(), cloud, names, yes, _print_aside)
+    found = collect_garbage(find_project(), cloud, names, yes, print_aside)
     result = [one.to_json() | {"removed": yes} for one in found]
     print(json.dumps(result, indent=2)) if as_json else unneeded_table(result)
 
@@ -342,7 +344,7 @@ def evaluate(
 
     if split not in (None, "train", "dev", "test"):
         raise UserError(f"--split must be train, dev or test, not '{split}'")
-    result = run(find_project(), model, source, split, _print_aside, parse_columns(columns))
+    result = run(find_project(), model, source, split, print_aside, parse_columns(columns))
     print(json.dumps(result, indent=2)) if as_json else metrics_table(result)
 
 
@@ -362,7 +364,7 @@ def reproduce(
     from flows.reproduce import reproduce as run
 
     project = find_project()
-    result = run(project, model, _signer(project, by), _print_aside)
+    result = run(project, model, signer(project, by), print_aside)
     if as_json:
         print(json.dumps(vars(result), indent=2))
     else:
@@ -390,7 +392,7 @@ def approve(
     from flows.gate.approval import note_verdict
 
     project = find_project()
-    result = note_verdict(project, version, "approval", _signer(project, by), comment)
+    result = note_verdict(project, version, "approval", signer(project, by), comment)
     print(f"{result['by']} approves {result['model']}: {result['words']}")
 
 
@@ -409,7 +411,7 @@ def reject(
     from flows.gate.approval import note_verdict
 
     project = find_project()
-    result = note_verdict(project, version, "rejection", _signer(project, by), comment)
+    result = note_verdict(project, version, "rejection", signer(project, by), comment)
     print(f"{result['by']} rejects {result['model']}")
 
 
@@ -423,11 +425,11 @@ def promote(
     The gate must have passed it, and people must have approved it.
     """
     project = find_project()
-    signer = _signer(project, by)
+    who = signer(project, by)
     _with_prefect(project)
     from flows.promote import promote as flow
 
-    result = flow(version=version, by=signer)
+    result = flow(version=version, by=who)
     print(f"{result['model']} is the champion, from {result['candidate']}")
 
 
@@ -447,7 +449,7 @@ def rollback(
     """
     from flows.rollback import roll_back, told
 
-    print(told(roll_back(reason, to, _signer(find_project(), by))))
+    print(told(roll_back(reason, to, signer(find_project(), by))))
 
 
 @app.command(rich_help_panel=USE, epilog=example("group --source FOLDER --out .variants/groups"))
@@ -616,8 +618,8 @@ def history(
 
     project = find_project()
     if restore or accept:
-        signer = _signer(project, by) if accept else by
-        print(mend(project, restore, accept, reason, signer))
+        who = signer(project, by) if accept else by
+        print(mend(project, restore, accept, reason, who))
     if verify:
         whole, words = verified(project)
         print(words)
@@ -636,7 +638,7 @@ def push() -> None:
     """
     from flows.push import push_all
 
-    report = push_all(find_project(), _print_aside)
+    report = push_all(find_project(), print_aside)
     print(f"pushed {report.files:,} files, {report.bytes / 1e6:,.1f} MB")
     for line in report.missing:
         print(f"neither here nor in the remote: {line}")
@@ -794,13 +796,6 @@ def _param(text: str) -> tuple[str, Any]:
     return name, yaml.safe_load(value)
 
 
-def _signer(project: Project, by: str) -> str:
-    """Returns who signs; without a name it says whose name is taken."""
-    from flows.registry.people import person
-
-    return person(project, by, _print_aside)
-
-
 def _with_prefect(project: Project) -> None:
     """Uses the Prefect server of `variants ui` if it runs, otherwise lets Prefect start one."""
     from flows.local.environment import say_once
@@ -815,10 +810,6 @@ def _with_prefect(project: Project) -> None:
             end(orphans(project))
             make_prefect_database(project)
     say_once()
-
-
-def _print_aside(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

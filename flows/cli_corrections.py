@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from flows.cli_groups import groups
-from flows.cli_options import AsJson, By, example
+from flows.cli_options import AsJson, By, example, signer
 from flows.local.project import Project, find_project
 
 Left = Annotated[str, typer.Argument(help="Id of a product.")]
@@ -51,7 +51,7 @@ def correct(
     from flows.corrections import correct as run
 
     project = find_project()
-    found = run(project, _of(project, catalogue), file, _signer(project, by))
+    found = run(project, _of(project, catalogue), file, signer(project, by))
     print(f"{found['rows']} corrections of {found['catalogue']} are kept; {NEXT}")
 
 
@@ -82,7 +82,7 @@ def _say(left: str, right: str, is_same: bool, catalogue: str, by: str, why: str
     from flows.corrections import say
 
     project = find_project()
-    found = say(project, _of(project, catalogue), left, right, is_same, _signer(project, by), why)
+    found = say(project, _of(project, catalogue), left, right, is_same, signer(project, by), why)
     print(f"{found['standing']} corrections of {found['catalogue']} stand; {NEXT}")
 
 
@@ -90,7 +90,7 @@ def _lock(group: str, holds: bool, catalogue: str, by: str, why: str) -> None:
     from flows.corrections import lock as run
 
     project = find_project()
-    found = run(project, _of(project, catalogue), group, _signer(project, by), why, holds)
+    found = run(project, _of(project, catalogue), group, signer(project, by), why, holds)
     done = "locked with" if holds else "no longer locked; it has"
     print(f"group {group} is {done} its {len(found['members'])} products")
 
@@ -99,9 +99,3 @@ def _of(project: Project, catalogue: str) -> str:
     from flows.corrections import only_catalogue
 
     return catalogue or only_catalogue(project)
-
-
-def _signer(project: Project, by: str) -> str:
-    from flows.registry.people import person
-
-    return person(project, by, lambda line: print(line, flush=True))

@@ -1,8 +1,11 @@
 """Options that several commands of `variants` take, and the panels of its help."""
 
+import sys
 from typing import Annotated
 
 import typer
+
+from flows.local.project import Project
 
 # Panels of `variants --help`, in the order of the lifecycle.
 TRY = "Try it out"
@@ -35,3 +38,15 @@ Version = Annotated[
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print JSON for programs, not a table for people.")
 ]
+
+
+def print_aside(line: str) -> None:
+    """Prints a line that is no result: to standard error."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def signer(project: Project, by: str) -> str:
+    """Returns who signs; without a name it says whose name is taken."""
+    from flows.registry.people import person
+
+    return person(project, by, print_aside)

@@ -31,7 +31,7 @@ from ml.catalogue.corrections import (
 from ml.catalogue.locks import check_locks, no_locks, standing_locks
 from ml.catalogue.nearest_ids import nearest_ids
 from ml.catalogue.store import Store
-from ml.catalogue.versions import catalogues, facts_of, numbers
+from ml.catalogue.versions import catalogues, newest_facts
 from ml.core.credentials import without_credentials
 from ml.core.errors import UserError
 from ml.data.blocks import block_numbers
@@ -213,8 +213,7 @@ def lessons(
 def _grouped_from(store: Store, source: str) -> list[str]:
     """Returns the catalogues whose newest version was grouped from a source."""
     here = absolute(without_credentials(source))
-    facts = [facts_of(store, name, numbers(store, name)[-1]) for name in catalogues(store)]
-    return [one["catalogue"] for one in facts if absolute(one["source"]) == here]
+    return [one["catalogue"] for one in newest_facts(store) if absolute(one["source"]) == here]
 
 
 def _add(

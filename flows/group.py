@@ -32,7 +32,7 @@ from ml.catalogue.groups_page import Looks, write_groups
 from ml.catalogue.store import Store
 from ml.catalogue.versions import catalogue_name
 from ml.core.errors import UserError
-from ml.pages.spreadsheet import write_csv
+from ml.core.spreadsheet import write_csv
 
 
 @flow(flow_run_name="group {source}")

@@ -2,13 +2,18 @@
 
 from typing import Any
 
-import pandas as pd
-
 from flows.catalogue.places import store_of
 from flows.local.project import Project
 from ml.catalogue.changes import changes
 from ml.catalogue.store import Store
-from ml.catalogue.versions import Version, catalogues, facts_of, load, numbers
+from ml.catalogue.versions import (
+    Version,
+    catalogues,
+    facts_of,
+    load,
+    newest_number,
+    numbers,
+)
 from ml.core.errors import UserError, visible
 
 
@@ -55,7 +60,7 @@ def difference(project: Project, catalogue: str, before: int, after: int) -> dic
         "catalogue": catalogue,
         "before": old.number,
         "after": new.number,
-        "listed": _records(listed),
+        "listed": listed.to_dict("records"),
     }
 
 
@@ -68,15 +73,11 @@ def find(store: Store, catalogue: str, number: int = 0) -> Version:
     Raises:
         UserError: there is no such catalogue or version.
     """
-    known = numbers(store, catalogue) if catalogue in catalogues(store) else []
-    if not known:
-        there = ", ".join(catalogues(store)) or "none yet"
+    known = catalogues(store)
+    if catalogue not in known:
+        there = ", ".join(known) or "none yet"
         raise UserError(
             f"no catalogue {visible(catalogue)!r:.100} is grouped; there are: {there}. `variants "
             "group --source FOLDER --catalogue NAME` makes a first version"
         )
-    return load(store, catalogue, number or known[-1])
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+    return load(store, catalogue, number or newest_number(store, catalogue) or 0)

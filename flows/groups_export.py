@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from flows.catalogue.looks import colours, looks_of
 from flows.catalogue.places import store_of
 from flows.groups import find
@@ -51,12 +49,6 @@ def exported(
         "catalogue": catalogue,
         "version": version.number,
         "products": written,
-        "left_out": _records(left_out),
+        "left_out": left_out.astype(str).to_dict("records"),
         "out": str(path),
     }
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, str]]:
-    return [
-        {str(key): str(value) for key, value in row.items()} for row in table.to_dict("records")
-    ]

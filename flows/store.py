@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flows.catalogue.embeddings import FOLDER
+from flows.catalogue.embeddings import FOLDER, folder_of
 from flows.catalogue.looks import FOLDER as LOOKS
 from flows.catalogue.looks import looks_of
 from flows.catalogue.places import store_of
@@ -12,7 +12,7 @@ from flows.registry.verified_files import digest_on_record
 from flows.registry.versions import CHALLENGER, CHAMPION, policy_of, uri_of, version_by_alias
 from ml.catalogue.picture_store import PictureStore
 from ml.catalogue.store import Store
-from ml.catalogue.versions import catalogues, facts_of, load, numbers
+from ml.catalogue.versions import catalogues, load, newest_facts, numbers
 
 
 def stored(project: Project) -> dict[str, Any]:
@@ -64,8 +64,8 @@ def trim(project: Project) -> tuple[list[str], int]:
         store.remove(f"{FOLDER}/{name}")
     shown = [
         digest
-        for name in catalogues(store)
-        for digest in load(store, name, numbers(store, name)[-1]).products["sha256"].dropna()
+        for one in newest_facts(store)
+        for digest in load(store, one["catalogue"], one["number"]).products["sha256"].dropna()
     ]
     return gone, looks_of(store).trim(shown)
 
@@ -78,8 +78,8 @@ def _needed(project: Project, store: Store) -> dict[str, list[str]]:
         version = version_by_alias(client, model, alias)
         digest = digest_on_record(client, version) if version else None
         if version and digest:
-            found.setdefault(digest[:32], []).append(uri_of(version))
-    for name in catalogues(store):
-        facts = facts_of(store, name, numbers(store, name)[-1])
-        found.setdefault(facts["model_files"][:32], []).append(f"the catalogue {name}")
+            found.setdefault(folder_of(digest), []).append(uri_of(version))
+    for facts in newest_facts(store):
+        words = f"the catalogue {facts['catalogue']}"
+        found.setdefault(folder_of(facts["model_files"]), []).append(words)
     return found

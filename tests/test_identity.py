@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from ml.catalogue.changes import changes, retirements
-from ml.catalogue.identity import carry_over, new_id
+from ml.catalogue.identity import new_id
+from ml.data.matching import carry_over
 
 
 def labels(groups: list[str]) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +9,9 @@ from threading import Lock
 
 import numpy as np
 
-from flows.local.git import TOOLS, clean_environment
-from flows.local.process import program_path
+from flows.local.process import environment_of
 from flows.local.project import Project
-from flows.registry.remote_predict import SCRIPT
+from flows.registry.remote_predict import score_command
 from ml.core.errors import UserError
 
 
@@ -61,12 +59,11 @@ def embedder(project: Project, model: Path) -> Iterator[Embedder]:
         model: its folder, as MLflow keeps it; MLflow writes beside it.
     """
     beside = model.with_name("answers")
-    command = [sys.executable, project.root / SCRIPT, model, "-", beside, "answers"]
-    variables = clean_environment() | TOOLS | {"PATH": program_path()}
+    command, environment = score_command(project, model, ["-", str(beside), "answers"])
     with subprocess.Popen(
-        [str(one) for one in command],
+        command,
         cwd=model.parent,
-        env=variables | {"PYTHONDONTWRITEBYTECODE": "1", "MLFLOW_TRACKING_URI": project.mlflow_uri},
+        env=environment_of(environment),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -64,7 +64,7 @@ def embedded(
     """
     digest = _copy_model(project, uri, folder)
     asked = products[products["sha256"].notna()]
-    pictures = PictureStore(store.below(f"{FOLDER}/{digest[:32]}"))
+    pictures = _pictures(store, digest)
     asked = asked.assign(key=picture_keys(asked))
     new = _embed_missing(project, pictures, folder / MODEL, asked, log)
     return _found(pictures, products, folder, digest, new)
@@ -75,8 +75,20 @@ def kept_embeddings(
 ) -> Embedded:
     """Finds embeddings that are in the store; it embeds nothing, and otherwise is as `embedded`."""
     digest = _copy_model(project, uri, folder)
-    pictures = PictureStore(store.below(f"{FOLDER}/{digest[:32]}"))
-    return _found(pictures, products, folder, digest, 0)
+    return _found(_pictures(store, digest), products, folder, digest, 0)
+
+
+def folder_of(digest: str) -> str:
+    """Returns the folder of a model's embeddings below `FOLDER`.
+
+    Args:
+        digest: of all files of the model.
+    """
+    return digest[:32]
+
+
+def _pictures(store: Store, digest: str) -> PictureStore:
+    return PictureStore(store.below(f"{FOLDER}/{folder_of(digest)}"))
 
 
 def _copy_model(project: Project, uri: str, folder: Path) -> str:

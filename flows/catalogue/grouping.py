@@ -14,6 +14,7 @@ from flows.catalogue.embeddings import Embedded, embedded
 from flows.local.project import Project
 from flows.local.scratch import scratch
 from ml.catalogue.block_grouping import Grouper
+from ml.catalogue.counts import counts_of
 from ml.catalogue.memory import MemoryParams, Regrouped, Run, regroup
 from ml.catalogue.overruled import overruled_model
 from ml.catalogue.representative import representatives
@@ -136,20 +137,6 @@ def refuse_other_shop(asked: Asked, products: pd.DataFrame, before: Version | No
             f"catalogue {asked.catalogue!r} (of {before.facts['source']}): if this is another "
             "shop, give it a name of its own with --catalogue NAME"
         )
-
-
-def counts_of(products: pd.DataFrame) -> dict[str, int]:
-    """Counts a version's products, groups of two or more, those to publish, products in groups, and
-    pictures that cannot be read."""
-    size = products.groupby("group")["group"].transform("size")
-    several = products[size > 1]
-    return {
-        "products": len(products),
-        "groups": int(several["group"].nunique()),
-        "published": int(several.loc[several["band"] == "publish", "group"].nunique()),
-        "grouped": len(several),
-        "unreadable": int(products["problem"].notna().sum()),
-    }
 
 
 def _whole(asked: Asked, products: pd.DataFrame, before: Version | None) -> pd.DataFrame:

@@ -7,11 +7,12 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from flows.local.project import Project
+from flows.registry.experiment import NOTE, find_or_make
 from flows.registry.tracking import one_at_a_time
 from ml.catalogue.versions import Version
 
 EXPERIMENT = "color-variants-groupings"
-NOTE = (
+WORDS = (
     "Each run is a version of a catalogue's grouping: which model grouped which shop, and what "
     "changed. `variants groups show CATALOGUE` shows the newest one."
 )
@@ -57,14 +58,9 @@ def _prefixed(prefix: str, values: dict[str, int]) -> dict[str, int]:
 
 
 def _experiment(project: Project, client: MlflowClient) -> str:
-    embedded = project.mlflow_uri.startswith("sqlite:///")
-    place = (project.room / "mlartifacts").as_uri() if embedded else None
     with one_at_a_time(project):
-        found = client.get_experiment_by_name(EXPERIMENT)
-        if found is None:
-            made = client.create_experiment(EXPERIMENT, artifact_location=place)
-            client.set_experiment_tag(made, "mlflow.note.content", NOTE)
-            return str(made)
-        if found.lifecycle_stage == "deleted":
-            client.restore_experiment(found.experiment_id)
-        return str(found.experiment_id)
+        experiment, done = find_or_make(project, client, EXPERIMENT)
+        identity = str(experiment.experiment_id)
+        if done == "made":
+            client.set_experiment_tag(identity, NOTE, WORDS)
+        return identity

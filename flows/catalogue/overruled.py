@@ -4,7 +4,7 @@ from typing import Any
 
 from flows.catalogue.places import store_of
 from flows.local.project import Project
-from ml.catalogue.versions import catalogues, facts_of, numbers
+from ml.catalogue.versions import newest_facts
 
 
 def corrected(project: Project) -> list[dict[str, Any]]:
@@ -15,11 +15,9 @@ def corrected(project: Project) -> list[dict[str, Any]]:
         locked groups the model alone would have decided otherwise, "of_said": of how many}], of
         the catalogues that have some.
     """
-    store = store_of(project)
-    facts = [facts_of(store, name, numbers(store, name)[-1]) for name in catalogues(store)]
     named = ("catalogue", "model", "overruled", "of_said")
     return [
         {"version": one["number"]} | {name: one[name] for name in named}
-        for one in facts
+        for one in newest_facts(store_of(project))
         if one.get("of_said")
     ]

@@ -14,10 +14,10 @@ from flows.catalogue.places import store_of
 from flows.local.project import Project
 from flows.local.scratch import scratch
 from flows.registry.versions import uri_of
-from ml.catalogue.block_grouping import Block, group_block
+from ml.catalogue.block_grouping import group_alone
 from ml.catalogue.corrections import standing
 from ml.catalogue.store import Store
-from ml.catalogue.versions import catalogues, facts_of, load, numbers
+from ml.catalogue.versions import load, newest_facts
 from ml.core.files import read_table
 from ml.core.paths import PREPARED, SNAPSHOT
 from ml.data.blocks import block_numbers
@@ -120,11 +120,7 @@ def catalogue_to_group(project: Project, store: Store, root: Path) -> Catalogue:
     """
     folders = [root / SNAPSHOT / "images", *sorted(project.room.glob(KEPT))]
     paths = {one.name: str(one) for folder in reversed(folders) for one in folder.glob("*")}
-    newest = max(
-        (facts_of(store, name, numbers(store, name)[-1]) for name in catalogues(store)),
-        key=lambda facts: str(facts["created"]),
-        default=None,
-    )
+    newest = max(newest_facts(store), key=lambda facts: str(facts["created"]), default=None)
     if newest:
         name, number = newest["catalogue"], newest["number"]
         products = load(store, name, number).products
@@ -150,16 +146,8 @@ def plain_groups(products: pd.DataFrame, found: Embedded) -> np.ndarray:
     Returns:
         int (products,), number of the group; a product without a readable picture is alone.
     """
-    group, block = -1 - np.arange(len(products)), block_numbers(products)
-    readable, count = pd.isna(pd.Series(found.problems)).to_numpy(), 0
-    for number in range(block.max() + 1):
-        places = np.flatnonzero((block == number) & readable)
-        if len(places):
-            nobody = np.full(len(places), -1)
-            asked = Block(np.asarray(found.embeddings[places]), None, nobody, 0.0)
-            group[places] = group_block(asked, found.grouper).label + count
-            count += len(places)
-    return group
+    readable = pd.isna(pd.Series(found.problems)).to_numpy()
+    return group_alone(found.embeddings, found.grouper, block_numbers(products), readable)
 
 
 def _with_paths(products: pd.DataFrame, paths: dict[str, str]) -> pd.DataFrame:

@@ -35,6 +35,12 @@ def program_path() -> str:
     return f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
 
 
+def environment_of(more: Mapping[str, str]) -> dict[str, str]:
+    """Returns the variables of a process that uses this interpreter's programs, with some more."""
+    settings = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    return clean_environment() | TOOLS | settings | dict(more) | {"PATH": program_path()}
+
+
 def stream(
     command: Sequence[str],
     folder: Path,
@@ -56,18 +62,11 @@ def stream(
         CommandError: the command failed.
         UserError: the command failed because the disk is full.
     """
-    variables = (
-        clean_environment()
-        | TOOLS
-        | {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-        | dict(environment or {})
-    )
-    variables["PATH"] = program_path()
     tail: deque[str] = deque(maxlen=TAIL)
     with subprocess.Popen(
         command,
         cwd=folder,
-        env=variables,
+        env=environment_of(environment or {}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Literal
 
-from mlflow.entities import ViewType
+from mlflow.entities import Experiment, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -31,26 +32,40 @@ def open_experiment(project: Project, client: MlflowClient, warn: Callable[[str]
     Args:
         warn: called with a line if the experiment is restored.
     """
-    embedded = project.mlflow_uri.startswith("sqlite:///")
-    place = (project.room / "mlartifacts").as_uri() if embedded else None
     with one_at_a_time(project):
-        experiment = client.get_experiment_by_name(EXPERIMENT)
-        if experiment is None:
-            made = client.create_experiment(EXPERIMENT, artifact_location=place)
-            experiment = client.get_experiment(made)
+        experiment, done = find_or_make(project, client, EXPERIMENT)
+        if done == "made":
             remove_empty(client)
-        elif experiment.lifecycle_stage == "deleted":
+        elif done == "restored":
             warn(
                 f"the experiment '{EXPERIMENT}' was deleted in MLflow: it is restored, with the "
                 "runs that were deleted with it, since the runs of retrainings belong to it"
             )
-            client.restore_experiment(experiment.experiment_id)
         identity = str(experiment.experiment_id)
         theirs = {} if experiment.tags.get(NOTE) else {NOTE: note_of(identity)}
         for name, value in (TAGS | view_tags() | theirs).items():
             if experiment.tags.get(name) != value:
                 client.set_experiment_tag(identity, name, value)
         return identity
+
+
+def find_or_make(
+    project: Project, client: MlflowClient, name: str
+) -> tuple[Experiment, Literal["there", "made", "restored"]]:
+    """Returns the experiment of a name, and what had to be done for it.
+
+    One that somebody has deleted is restored, with its runs. Call it in `one_at_a_time`.
+    """
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        embedded = project.mlflow_uri.startswith("sqlite:///")
+        place = (project.room / "mlartifacts").as_uri() if embedded else None
+        made = client.create_experiment(name, artifact_location=place)
+        return client.get_experiment(made), "made"
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+        return found, "restored"
+    return found, "there"
 
 
 def front_page(client: MlflowClient) -> str:

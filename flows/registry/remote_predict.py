@@ -66,6 +66,14 @@ def _predict(
         return pd.read_parquet(result)
 
 
+def score_command(
+    project: Project, model: Path | str, arguments: list[str]
+) -> tuple[list[str], dict[str, str]]:
+    """Returns what runs mlflow/score.py, and the variables that it needs; see `run_score`."""
+    command = [sys.executable, str(project.root / SCRIPT), str(model), *arguments]
+    return command, {"MLFLOW_TRACKING_URI": project.mlflow_uri}
+
+
 def run_score(
     project: Project,
     model: Path | str,
@@ -85,9 +93,9 @@ def run_score(
     Raises:
         RuntimeError: the model failed.
     """
-    command = [sys.executable, str(project.root / SCRIPT), str(model), *arguments]
+    command, environment = score_command(project, model, arguments)
     try:
-        stream(command, folder, log, environment={"MLFLOW_TRACKING_URI": project.mlflow_uri})
+        stream(command, folder, log, environment)
     except CommandError as error:
         raise RuntimeError(
             f"the model {named or model} failed:\n" + "\n".join(error.tail)

@@ -5,8 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ml.catalogue.block_grouping import BlockMean, Grouper, relative_to
-from ml.catalogue.memory import Rows
+from ml.catalogue.block_grouping import BlockMean, Grouper, Rows, relative_to
 from ml.catalogue.versions import Version
 from ml.data.schema import BLOCK
 

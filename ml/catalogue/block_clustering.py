@@ -11,12 +11,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array, csr_array
-from scipy.sparse.csgraph import connected_components
 
 from ml.catalogue.cells import visits
 from ml.catalogue.large_linkage import large_linkage
 from ml.catalogue.mutual_links import mutual_links
 from ml.catalogue.near_pairs import Points, near_components
+from ml.data.annotations import components
 from ml.grouping.correlation import contract_greedily
 from ml.grouping.grouping import CLUSTERINGS, ClusteringName, Grouping, distances
 from ml.grouping.hierarchical import NEIGHBOURS, TIE
@@ -100,8 +100,7 @@ def atoms(products: int, held: Held) -> np.ndarray:
     Raises:
         ValueError: two products of one atom must not be together.
     """
-    links = coo_array((np.ones(len(held.same)), tuple(held.same.T)), (products, products))
-    atom = number_by_first(connected_components(links, directed=False)[1])
+    atom = number_by_first(components(products, *held.same.T))
     broken = held.different[atom[held.different[:, 0]] == atom[held.different[:, 1]]]
     if len(broken):
         pairs = ", ".join(f"{left} and {right}" for left, right in broken[:5].tolist())

@@ -1,6 +1,6 @@
 """Groups one block: against its kept mean, with the groups that it had, and with corrections."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -10,6 +10,13 @@ from ml.grouping.grouping import ClusteringName
 from ml.grouping.product_scores import product_scores
 
 NO_PAIRS = np.zeros((0, 2), int)
+
+
+class Rows(Protocol):
+    """Embeddings, read for some products at a time: an array, or what reads from the store."""
+
+    def __getitem__(self, rows: np.ndarray, /) -> np.ndarray:
+        """Returns float16 or float32 (rows, size)."""
 
 
 class Grouper(NamedTuple):
@@ -110,6 +117,29 @@ def group_block(block: Block, grouper: Grouper) -> GroupedBlock:
     if grouper.calibration:
         score = product_scores(relative, np.zeros_like(label), label, grouper.calibration)
     return GroupedBlock(label, score, bands(label, score, grouper.publish), mean)
+
+
+def group_alone(
+    embeddings: Rows, grouper: Grouper, block: np.ndarray, chosen: np.ndarray
+) -> np.ndarray:
+    """Groups by the model alone: without earlier groups, without constraints, by today's means.
+
+    Args:
+        embeddings: of the products, not relative to blocks.
+        block: int (products,).
+        chosen: bool (products,); every other product is alone.
+
+    Returns:
+        int (products,), the number of each product's group, which is that of its first product.
+    """
+    label, places = np.arange(len(block)), np.flatnonzero(chosen)
+    places = places[np.argsort(block[places], kind="stable")]
+    for members in np.split(places, np.flatnonzero(np.diff(block[places])) + 1):
+        if len(members):
+            nobody = np.full(len(members), -1)
+            found = group_block(Block(embeddings[members], None, nobody, 0.0), grouper).label
+            label[members] = members[np.unique(found, return_index=True)[1]][found]
+    return label
 
 
 def relative_to(embeddings: np.ndarray, mean: BlockMean, prior: float) -> np.ndarray:

@@ -10,10 +10,11 @@ import pandas as pd
 from markupsafe import Markup
 
 from ml.catalogue.colour_names import name_colours
+from ml.catalogue.counts import counts_of
 from ml.core.files import remove, replacing, write_table
+from ml.core.spreadsheet import write_csv
 from ml.data.schema import BLOCK
 from ml.pages.html import TEMPLATES, write_page
-from ml.pages.spreadsheet import write_csv
 
 TEMPLATE = TEMPLATES / "groups.html.j2"
 PICTURES = "groups-pictures"  # folder beside the page
@@ -52,20 +53,12 @@ def write_groups(
         changes: change, group and product_id since the version before.
 
     Returns:
-        The numbers of products, of groups of two or more, of those among them to publish
-        ("published"), of products in these groups ("grouped"), and of unreadable pictures.
+        The counts of the products; see `ml.catalogue.counts`.
     """
     products = products.reset_index(drop=True)
     several = products["group"].duplicated(keep=False)
     shown = _shown(products, several.to_numpy(), looks.colours, changes)
-    published = products.loc[several & (products["band"] == "publish"), "group"].nunique()
-    counts = {
-        "products": len(products),
-        "groups": int(products.loc[several, "group"].nunique()),
-        "published": int(published),
-        "grouped": int(several.sum()),
-        "unreadable": int(products["problem"].notna().sum()),
-    }
+    counts = counts_of(products)
     bad = products.loc[products["problem"].notna(), ["product_id", "problem"]]
     used = set(products.loc[several, "sha256"].dropna())
     _write_missing(out / PICTURES, used, looks)

@@ -6,19 +6,27 @@ their block had when its groups were made, so that one newcomer does not move al
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from ml.catalogue.block_grouping import Block, BlockMean, GroupedBlock, Grouper, group_block
+from ml.catalogue.block_grouping import (
+    Block,
+    BlockMean,
+    GroupedBlock,
+    Grouper,
+    Rows,
+    group_block,
+)
 from ml.catalogue.changes import changes, retirements
 from ml.catalogue.earlier import Earlier, look_back
-from ml.catalogue.identity import carry_over, new_id
+from ml.catalogue.identity import new_id
 from ml.catalogue.versions import Version
 from ml.core.params import Params
 from ml.data.blocks import block_numbers
+from ml.data.matching import carry_over
 from ml.data.schema import BLOCK
 
 # Why the groups of a block may change, from the weightiest on.
@@ -26,13 +34,6 @@ ANEW, BY_MODEL, BY_MEAN = "everything is grouped anew", "another model", "its bl
 CORRECTED, PICTURE, NEWS = "a correction", "another picture", "its block has other products"
 
 Run = Callable[[Iterable[tuple[int, Block]]], Iterable[tuple[int, GroupedBlock]]]
-
-
-class Rows(Protocol):
-    """Embeddings, read for some products at a time: an array, or what reads from the store."""
-
-    def __getitem__(self, rows: np.ndarray, /) -> np.ndarray:
-        """Returns float16 or float32 (rows, size)."""
 
 
 class MemoryParams(Params):
@@ -101,10 +102,8 @@ def regroup(
     products = products.reset_index(drop=True)
     block = block_numbers(products)
     earlier = look_back(products, block, grouper, before)
-    task = _Task(products, block, embeddings, params, earlier, said, anew, before)
-    if heard:
-        task.touched[:] = False
-    task.skip_all = not (anew or all_blocks) and earlier.same_model
+    skips = not (anew or all_blocks) and earlier.same_model
+    task = _Task(products, block, embeddings, params, earlier, said, before, anew, skips, heard)
     for number, found in (run or _one_after_another(grouper))(task.blocks()):
         task.take(number, found)
     label = _attach(task.label, earlier.group, task.readable, task.looked_at)
@@ -136,13 +135,15 @@ class _Task:
         params: MemoryParams,
         earlier: Earlier,
         said: Said | None,
-        anew: bool,
         before: Version | None,
+        anew: bool,
+        skips: bool,
+        heard: bool,
     ) -> None:
         count = len(products)
         self.products, self.embeddings, self.params = products, embeddings, params
         self.earlier, self.said, self.anew, self.before = earlier, said, anew, before
-        self.skip_all = False
+        self.skips = skips  # blocks in which nothing has changed
         self.readable = products["problem"].isna().to_numpy()
         order = np.argsort(block, kind="stable")
         ends = np.flatnonzero(np.diff(block[order])) + 1
@@ -156,9 +157,9 @@ class _Task:
         self.touched = np.zeros(count, bool)
         self.pairs: dict[str, dict[int, np.ndarray]] = {"same": {}, "different": {}}
         if said:
-            self.touched[said.locked >= 0] = True
+            self.touched[said.locked >= 0] = not heard
             for name, pairs in (("same", said.same), ("different", said.different)):
-                self.touched[pairs.ravel()] = True
+                self.touched[pairs.ravel()] = not heard
                 inside = pairs[block[pairs[:, 0]] == block[pairs[:, 1]]]
                 for number in np.unique(block[inside[:, 0]]):
                     self.pairs[name][number] = inside[block[inside[:, 0]] == number]
@@ -210,7 +211,7 @@ class _Task:
     def _as_before(self, number: int, here: np.ndarray) -> bool:
         """Returns whether nothing that decides the groups of a block has changed."""
         return (
-            self.skip_all
+            self.skips
             and self.earlier.sizes[number] == len(here)
             and bool(self.earlier.steady[here].all())
             and not self.touched[here].any()
@@ -253,9 +254,9 @@ def _attach(
     most = counted.drop_duplicates("earlier").set_index("earlier")["label"]
     # Mates that can none of them be read stay together, under the number of their earlier group.
     found = most.reindex(earlier[lost]).to_numpy()
-    return np.asarray(
-        np.where(lost, _filled(lost, np.where(np.isnan(found), earlier[lost], found)), label), int
-    )
+    attached = label.copy()
+    attached[lost] = np.where(np.isnan(found), earlier[lost], found)
+    return attached
 
 
 def as_said(label: np.ndarray, readable: np.ndarray, said: Said) -> np.ndarray:
@@ -279,12 +280,6 @@ def as_said(label: np.ndarray, readable: np.ndarray, said: Said) -> np.ndarray:
             label[gone] = label.max() + 1
             label[said.same[said.same[:, 0] == gone, 1]] = label[gone]
     return label
-
-
-def _filled(mask: np.ndarray, values: np.ndarray) -> np.ndarray:
-    out = np.zeros(len(mask))
-    out[mask] = values
-    return out
 
 
 def _by_first(label: np.ndarray) -> np.ndarray:

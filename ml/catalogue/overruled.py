@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from ml.catalogue.block_grouping import Block, Grouper, group_block
+from ml.catalogue.block_grouping import Grouper, Rows, group_alone
 from ml.catalogue.constraints import Constraints, overruled
-from ml.catalogue.memory import Rows
 
 
 def overruled_model(
@@ -23,13 +22,4 @@ def overruled_model(
     """
     named = np.concatenate([held.said[:, :2].ravel(), *held.locked.values()]).astype(int)
     touched = np.isin(held.block, np.unique(held.block[named]))
-    label = np.arange(len(held.block))
-    for number in np.unique(held.block[touched]):
-        members = np.flatnonzero(touched & readable & (held.block == number))
-        if len(members):
-            alone = Block(embeddings[members], None, np.full(len(members), -1), 0.0)
-            # A group has the number of its first product, which is no other group's.
-            found = group_block(alone, grouper).label
-            first = np.unique(found, return_index=True)[1]
-            label[members] = members[first][found]
-    return overruled(label, held)
+    return overruled(group_alone(embeddings, grouper, held.block, touched & readable), held)

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from ml.catalogue.memory import Rows
+from ml.catalogue.block_grouping import Rows
 
 DIGITS = 4  # of a mean similarity: what is nearer is a tie
 

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,14 +72,23 @@ def catalogue_name(name: str, source: str) -> str:
 
 def catalogues(store: Store) -> list[str]:
     """Returns the sorted names of the catalogues that have a version."""
-    return [name for name in store.list(FOLDER) if numbers(store, name)]
+    return [name for name in store.list(FOLDER) if newest_number(store, name)]
 
 
 def numbers(store: Store, catalogue: str) -> list[int]:
     """Returns the numbers of a catalogue's versions, in order; of none if there is no such one."""
-    found = store.list(f"{FOLDER}/{catalogue}")
-    named = [one for one in found if one.isdigit() and store.exists(_file(catalogue, one, FACTS))]
-    return sorted(map(int, named))
+    return sorted(_downwards(store, catalogue))
+
+
+def newest_number(store: Store, catalogue: str) -> int | None:
+    """Returns the number of a catalogue's newest version, or None if it has none."""
+    return next(_downwards(store, catalogue), None)
+
+
+def newest_facts(store: Store) -> list[dict[str, Any]]:
+    """Reads the facts of the newest version of every catalogue, in the order of names."""
+    found = ((name, newest_number(store, name)) for name in store.list(FOLDER))
+    return [facts_of(store, name, number) for name, number in found if number]
 
 
 def facts_of(store: Store, catalogue: str, number: int) -> dict[str, Any]:
@@ -112,8 +122,8 @@ def load(store: Store, catalogue: str, number: int) -> Version:
 
 def newest(store: Store, catalogue: str) -> Version | None:
     """Reads the newest version of a catalogue, or None if it has none."""
-    known = numbers(store, catalogue)
-    return load(store, catalogue, known[-1]) if known else None
+    number = newest_number(store, catalogue)
+    return load(store, catalogue, number) if number else None
 
 
 def save(store: Store, version: Version) -> None:
@@ -123,7 +133,7 @@ def save(store: Store, version: Version) -> None:
         UserError: there is a version of this number already.
     """
     catalogue, number = version.facts["catalogue"], version.number
-    if number in numbers(store, catalogue):
+    if store.exists(_file(catalogue, number, FACTS)):
         raise UserError(
             f"somebody else has grouped the catalogue {catalogue!r} meanwhile: do it again"
         )
@@ -134,6 +144,14 @@ def save(store: Store, version: Version) -> None:
         store.write(_file(catalogue, number, f"{name}.parquet"), content.getvalue().to_pybytes())
     text = json.dumps(version.facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     store.write(_file(catalogue, number, FACTS), text.encode())
+
+
+def _downwards(store: Store, catalogue: str) -> Iterator[int]:
+    """Yields the numbers of versions that are there, the newest first; each costs a request."""
+    named = [int(one) for one in store.list(f"{FOLDER}/{catalogue}") if one.isdigit()]
+    for number in sorted(named, reverse=True):
+        if store.exists(_file(catalogue, number, FACTS)):
+            yield number
 
 
 def _file(catalogue: str, number: int | str, name: str) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pandas as pd
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a text begins that a spreadsheet runs
+from ml.core.spreadsheet import FORMULA
+
 Fault = Callable[[str], str | None]  # of an id: why the format cannot hold it, or None
 
 

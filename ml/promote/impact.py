@@ -12,11 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import linear_sum_assignment
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
+from ml.data.annotations import components
 from ml.data.blocks import block_numbers
+from ml.data.matching import carry_over
 from ml.data.schema import BLOCK
 
 
@@ -201,21 +200,11 @@ def _stays(old: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         bool (products,), whether a product stays; int (products,), number of the connected
         component of groups that have products in common.
     """
-    count = len(old)
-    if not count:
+    if not len(old):
         return np.zeros(0, bool), np.zeros(0, int)
-    olds, news = old.max() + 1, new.max() + 1
-    graph = coo_array((np.ones(count), (old, olds + new)), shape=(olds + news,) * 2)
-    part = connected_components(graph, directed=False)[1][old]
-    heir = np.full(olds, -1)
-    for places in _members(part):
-        rows, row = np.unique(old[places], return_inverse=True)
-        columns, column = np.unique(new[places], return_inverse=True)
-        shared = np.zeros((len(rows), len(columns)))
-        np.add.at(shared, (row, column), 1)
-        chosen, heirs = linear_sum_assignment(-shared)
-        heir[rows[chosen]] = columns[heirs]
-    return heir[old] == new, part
+    olds, news = int(old.max()) + 1, int(new.max()) + 1
+    came_from = carry_over(new, old, np.arange(olds))
+    return came_from[new] == old, components(olds + news, old, olds + new)[old]
 
 
 def _members(number: np.ndarray) -> list[np.ndarray]:
