@@ -122,6 +122,19 @@ def render_report(folder: Path, evaluable: bool = True, grouping: str = "complet
     return (folder / "report.html").read_text(encoding="utf-8")
 
 
+def test_products_without_a_group_are_no_group_however_many_they_are(tmp_path: Path) -> None:
+    """As first groups leave products whose pictures cannot be read."""
+    table = products(4).assign(
+        group=["g", "g", None, None], score=np.nan, band=["review"] * 2 + [None] * 2,
+        problem=[None, None, "there is no picture", "the file is empty"], sha256=None,
+    )  # fmt: skip
+    looks = Looks(np.full((4, 3), np.nan), lambda digests: [])
+    counts = write_groups(table, "untrained", tmp_path, looks)
+    assert (counts["groups"], counts["grouped"], counts["unreadable"]) == (1, 2, 2)
+    page = (tmp_path / "groups.html").read_text(encoding="utf-8")
+    assert page.count('"band":') == 1
+
+
 def render_groups(folder: Path) -> str:
     """The page of a catalogue with three groups of two, and one product without a picture."""
     table = products(7).assign(

@@ -10,7 +10,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from ml.catalogue.colour_names import name_colours
-from ml.catalogue.counts import counts_of
+from ml.catalogue.counts import counts_of, in_groups
 from ml.core.files import remove, replacing, write_table
 from ml.core.spreadsheet import write_csv
 from ml.data.schema import BLOCK
@@ -56,7 +56,7 @@ def write_groups(
         The counts of the products; see `ml.catalogue.counts`.
     """
     products = products.reset_index(drop=True)
-    several = products["group"].duplicated(keep=False)
+    several = in_groups(products)
     shown = _shown(products, several.to_numpy(), looks.colours, changes)
     counts = counts_of(products)
     bad = products.loc[products["problem"].notna(), ["product_id", "problem"]]
