@@ -699,6 +699,37 @@ def ui(
         stop(pages)
 
 
+@app.command(rich_help_panel=OPERATE, epilog=example("desk --roles roles.yaml"))
+def desk(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port.")] = 0,
+    roles: Annotated[
+        Path | None,
+        typer.Option(help="YAML file of who may do what; without it everybody may do everything."),
+    ] = None,
+    user_header: Annotated[
+        str,
+        typer.Option(help="Header in which the proxy in front says who asks, such as X-User."),
+    ] = "",
+    host: Annotated[
+        list[str] | None,
+        typer.Option(help="Another name that people reach it by, such as desk.example.com."),
+    ] = None,
+) -> None:
+    """Starts the desk: a page to release models, annotate pairs and correct groups.
+
+    The command prints its address on this machine; others reach it through a proxy only (see
+    docs/how-to-desk.md). Ctrl-C ends it.
+    """
+    from flows.desk.roles import EVERYBODY, read_roles
+    from flows.desk.serve import serve_desk
+    from flows.desk.settings import Settings
+
+    project = find_project()
+    settings = Settings(read_roles(roles) if roles else EVERYBODY, user_header)
+    settings.hosts.extend(host or [])
+    serve_desk(project, settings, port, lambda line: print(f"Desk     {line}", flush=True))
+
+
 @app.command(rich_help_panel=OPERATE, epilog=example("serve --cron '0 3 * * 1' --source FOLDER"))
 def serve(
     cron: Annotated[

@@ -1,10 +1,7 @@
 """`variants serve-groups`: says over HTTP which group a new product would join."""
 
 import logging
-import signal
-import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import uvicorn
@@ -17,6 +14,7 @@ from flows.catalogue.embedder import Embedder, embedder
 from flows.catalogue.embeddings import MODEL, kept_embeddings
 from flows.catalogue.places import store_of
 from flows.groups import find
+from flows.local.listening import Server, listening
 from flows.local.project import Project
 from flows.local.scratch import scratch
 from ml.catalogue.assignment import Assigner
@@ -24,7 +22,6 @@ from ml.core.errors import UserError
 from ml.data.schema import UNKNOWN
 from ml.serve.limits import Limits
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Text = Annotated[str, Field(max_length=500)]
 
 
@@ -101,7 +98,7 @@ def serve_groups(project: Project, catalogue: str, port: int, say: Callable[[str
         UserError: there is no such catalogue, its model cannot be used, or the port is taken.
     """
     version = find(store_of(project), catalogue)
-    with scratch(project, "assign") as folder, _listening(port) as listener:
+    with scratch(project, "assign") as folder, listening(port) as listener:
         kept = kept_embeddings(
             project, store_of(project), version.facts["model"], version.products, folder
         )
@@ -115,36 +112,8 @@ def serve_groups(project: Project, catalogue: str, port: int, say: Callable[[str
             app = assignment_app(assigner, model, Limits())
             say(f"http://127.0.0.1:{listener.getsockname()[1]}/assign")
             config = uvicorn.Config(app, log_level="warning", access_log=False)
-            _Server(config).run(sockets=[listener])
-
-
-class _Server(uvicorn.Server):
-    """A server that an interruption ends in good order; uvicorn would let it kill the process."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Ends the server at a signal, and does not send the signal again."""
-        before = {one: signal.signal(one, self.handle_exit) for one in SIGNALS}
-        try:
-            yield
-        finally:
-            for one, handler in before.items():
-                signal.signal(one, handler)
+            Server(config).run(sockets=[listener])
 
 
 def _refusal(status: int, words: str) -> JSONResponse:
     return JSONResponse({"error": words}, status)
-
-
-def _listening(port: int) -> socket.socket:
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(("127.0.0.1", port))
-        listener.listen()  # whoever reads the address may ask at once
-    except OSError as error:
-        listener.close()
-        raise UserError(
-            f"port {port} cannot be used ({error}): take another, or 0 for any"
-        ) from error
-    return listener

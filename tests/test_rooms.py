@@ -36,6 +36,9 @@ FLOORS = (
 )  # of flows/: each may import those before it
 
 
+DESK = "desk"  # of flows/: pages of what the commands do
+
+
 def packages(file: Path) -> set[str]:
     """The imports of a module, by the first two parts of their names, such as ml.core."""
     found = set()
@@ -54,7 +57,7 @@ def rooms_of(package: str) -> set[str]:
 
 def test_every_room_is_in_the_plan() -> None:
     assert rooms_of("ml") == set(MAY_IMPORT)
-    assert rooms_of("flows") == set(FLOORS)
+    assert rooms_of("flows") == {*FLOORS, DESK}
 
 
 @pytest.mark.parametrize("room", sorted(MAY_IMPORT))
@@ -72,6 +75,15 @@ def test_rooms_of_flows_import_those_before_them_and_never_what_a_person_runs(ro
     allowed = {f"flows.{one}" for one in FLOORS[: FLOORS.index(room) + 1]}
     for file in (ROOT / "flows" / room).rglob("*.py"):
         assert {name for name in packages(file) if name.startswith("flows.")} <= allowed, file
+
+
+def test_the_desk_calls_what_the_commands_call_and_nothing_but_the_command_calls_it() -> None:
+    for file in (ROOT / "flows").rglob("*.py"):
+        names = {name for name in packages(file) if name.startswith("flows.")}
+        if file.parent.name == DESK:
+            assert not any(name.startswith("flows.cli") for name in names), file
+        else:
+            assert f"flows.{DESK}" not in names or file.name == "cli.py", file
 
 
 def test_the_code_that_a_model_carries_is_enough_and_is_small(

@@ -1,0 +1,1 @@
+"""The desk: one web application to release models, annotate pairs and correct groups."""

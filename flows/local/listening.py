@@ -1,0 +1,48 @@
+"""A web server of this project on loopback: its socket, and how signals end it."""
+
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from flows.local.interruptions import SIGNALS
+from ml.core.errors import UserError
+
+
+class Server(uvicorn.Server):
+    """A server that an interruption ends in good order; uvicorn would let it kill the process."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Ends the server at a signal, and does not send the signal again."""
+        heeded = [one for one in SIGNALS if signal.getsignal(one) != signal.SIG_IGN]  # nohup's stay
+        before = {one: signal.signal(one, self.handle_exit) for one in heeded}
+        try:
+            yield
+        finally:
+            for one, handler in before.items():
+                signal.signal(one, handler)
+
+
+def listening(port: int) -> socket.socket:
+    """Returns a socket that listens on loopback.
+
+    Args:
+        port: 0: any free one.
+
+    Raises:
+        UserError: the port is taken.
+    """
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+        listener.listen()  # whoever reads the address may ask at once
+    except OSError as error:
+        listener.close()
+        raise UserError(
+            f"port {port} cannot be used ({error}): take another, or 0 for any"
+        ) from error
+    return listener
