@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from ml.catalogue.picture_store import MANY, PictureStore
+from ml.catalogue.picture_store import GROUP, MANY, PictureStore
 from ml.catalogue.store import Store
 
 
@@ -49,6 +50,25 @@ def test_many_small_parts_become_one_without_loss(pictures: PictureStore) -> Non
     pictures.compact()
     assert len(pictures.store.list()) == 1
     assert found(pictures, keys) == dict(enumerate(map(len, keys)))
+
+
+def test_one_value_is_read_with_few_others_and_the_first_part_counts(
+    pictures: PictureStore,
+) -> None:
+    keys = [f"{number:0{1 + number % 3}d}x" for number in range(3 * GROUP)]
+    pictures.add(rows(keys))
+    pictures.add(rows([*keys[:2], "other"]))
+    places = pictures.locate([keys[-1], "nowhere", keys[0], "other"])
+    lengths = [pictures.value(places, one, "length") for one in range(4)]
+    assert lengths == [len(keys[-1]), None, len(keys[0]), 5]
+    first = sorted(pictures.store.list())[0]
+    assert places.parts[places.part[2]] == first
+    with pictures.store.fs.open(pictures.store.path(first), "rb") as file:
+        assert pq.ParquetFile(file).metadata.row_group(0).num_rows <= GROUP
+    for name in places.parts:
+        pictures.store.remove(name)
+    with pytest.raises(FileNotFoundError):
+        pictures.value(places, 0, "length")
 
 
 def test_embeddings_come_back_as_they_were(pictures: PictureStore) -> None:

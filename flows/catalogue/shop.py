@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pandas as pd
 from filelock import FileLock
@@ -35,11 +36,25 @@ def kept_shop(
         with borrowed(project, source, columns) as shop:
             yield shop.products
         return
-    named = "\n".join([source, *(f"{key}={value}" for key, value in sorted(columns.items()))])
-    folder = project.room / "catalogues" / hashlib.sha256(named.encode()).hexdigest()[:32]
+    folder = kept_folder(project, source, columns)
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"):
         snapshot = folder / "snapshot"
         memory = Memory(folder / "index.parquet", project.room / "fetched")
         import_shop(source, snapshot, memory, columns, log)
         yield products_of(snapshot, source)
+
+
+def kept_folder(project: Project, source: str, columns: dict[str, str]) -> Path:
+    """Returns the folder of a shop's copy, which may not exist."""
+    named = "\n".join([source, *(f"{key}={value}" for key, value in sorted(columns.items()))])
+    return project.room / "catalogues" / hashlib.sha256(named.encode()).hexdigest()[:32]
+
+
+def kept_picture(project: Project, source: str, columns: dict[str, str], sha256: str) -> Path:
+    """Returns where the shop's copy has a picture, if it has it.
+
+    Args:
+        sha256: of a product of this shop; never a text from outside.
+    """
+    return kept_folder(project, source, columns) / "snapshot/images" / sha256

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,21 @@ from ml.catalogue.store import Store
 KEY = "key"  # column of the key
 SMALL = 4096  # rows: smaller parts are merged when there are many
 MANY = 32  # small parts that may be there
+GROUP = 128  # rows that are read at once when one is asked for: 1.3 ms in a part of 40,000
+
+
+class Places(NamedTuple):
+    """Where the values of some keys are.
+
+    Attributes:
+        parts: names of the parts.
+        part: int32 (keys,), which part; −1: the key is in none.
+        row: int32 (keys,), the row in it.
+    """
+
+    parts: list[str]
+    part: np.ndarray
+    row: np.ndarray
 
 
 class PictureStore:
@@ -46,7 +62,7 @@ class PictureStore:
         if not table.num_rows:
             return
         content = pa.BufferOutputStream()
-        pq.write_table(table, content, compression="zstd")
+        pq.write_table(table, content, compression="zstd", row_group_size=GROUP)
         digest = hashlib.sha256("\n".join(_texts(table)).encode()).hexdigest()
         self.store.write(f"{digest[:32]}.parquet", content.getvalue().to_pybytes())
 
@@ -78,6 +94,42 @@ class PictureStore:
             within = np.arange(len(first)) - np.repeat(np.cumsum(count) - count, count)
             if len(rows):
                 yield order[first + within], part.drop_columns([KEY]).take(np.repeat(rows, count))
+
+    def locate(self, keys: Sequence[str]) -> Places:
+        """Finds where values are, so that `value` reads one of them without a search.
+
+        Args:
+            keys: each once.
+        """
+        index, parts = pd.Index(np.asarray(keys, dtype=object)), self.store.list()
+        part, row = np.full(len(keys), -1, np.int32), np.zeros(len(keys), np.int32)
+        for number, name in enumerate(parts):
+            place = index.get_indexer(pd.Index(_texts(self._part(name, [KEY])), dtype=object))
+            rows = np.flatnonzero(place >= 0)
+            new = part[place[rows]] < 0
+            part[place[rows[new]]], row[place[rows[new]]] = number, rows[new]
+        return Places(parts, part, row)
+
+    def value(self, places: Places, key: int, column: str) -> object:
+        """Reads one value and at most `GROUP` rows around it; None if the key is in no part.
+
+        Args:
+            key: its position among the keys that were located.
+
+        Raises:
+            FileNotFoundError: the part was merged with others since: locate the keys again.
+        """
+        if places.part[key] < 0:
+            return None
+        name, row = places.parts[places.part[key]], int(places.row[key])
+        with self.store.fs.open(self.store.path(name), "rb") as opened:
+            file = pq.ParquetFile(opened)
+            for number in range(file.metadata.num_row_groups):
+                rows = file.metadata.row_group(number).num_rows
+                if row < rows:
+                    return file.read_row_group(number, [column])[column][row].as_py()
+                row -= rows
+        raise IndexError(f"{name} has no row {places.row[key]}")
 
     def compact(self) -> None:
         """Merges small parts if there are many of them."""
