@@ -38,7 +38,7 @@ from flows.local.servers import PREFECT_PORT
 from flows.local.snapshots import absolute, import_shop_into, restore_snapshot
 from flows.local.source import Source
 from flows.local.worktree import Worktree
-from flows.registry.audit_trail import IMPACT, decision_on_record, note_event
+from flows.registry.audit_trail import IMPACT, WORDS, decision_on_record, note_event
 from flows.registry.champion_to_beat import champion_to_beat
 from flows.registry.dead_runs import salvage
 from flows.registry.description import describe
@@ -76,7 +76,7 @@ from ml.promote.decision import Decision
 from ml.promote.gate import decide
 from ml.promote.impact import ImpactSummary
 from ml.promote.policy import ModelNames, Policy
-from ml.promote.words import gains, moved_words, outcome, sentences
+from ml.promote.words import gains, in_words, moved_words, outcome, sentences
 from ml.snapshot.shop_paths import refuse_credentials
 
 COMPUTED = "computed"  # what a stage's task returns if its outputs were not in the cache
@@ -417,8 +417,13 @@ def gate(
     if to_beat.problem:
         logger.warning(str(to_beat.problem))
     files = hashes_of(client, version)
-    evidence = gather_evidence(project, policy, root, version, to_beat.version, logger.info)
     run = run_of(client, version)
+    with scratch(project, "evidence") as pages:
+        evidence = gather_evidence(
+            project, policy, root, version, to_beat.version, pages, logger.info
+        )
+        if run:
+            client.log_artifacts(run, str(pages), "gate")
     if to_beat.version and evidence.challenger and policy.gate.impact.mode != "off":
         impact = measured_impact(project, client, policy, root, version, to_beat.version)
         evidence = replace(evidence, impact=impact)
@@ -448,6 +453,7 @@ def gate(
     facts |= account(project)
     facts |= {"reasons": ". ".join(sentences(decision))} if decision.failed else {}
     facts |= {"gain": gains(decision)} if decision.compared else {}
+    facts |= {WORDS: in_words(decision)} if decision.passed else {}
     facts |= {IMPACT: moved_words(decision.impact)} if decision.impact else {}
     note_event(client, version, "decision", "gate", **facts)
     describe(client, policy.models, version)

@@ -12,7 +12,7 @@ from flows.gate.standing import approval_of
 from flows.local.project import Project
 from flows.local.worktree import worktrees
 from flows.push import only_here
-from flows.registry.audit_trail import IMPACT, MOVES, decision_on_record, events, events_on
+from flows.registry.audit_trail import IMPACT, MOVES, WORDS, decision_on_record, events, events_on
 from flows.registry.dead_runs import dead_runs, orphans
 from flows.registry.outside_move import notice
 from flows.registry.problems import problems
@@ -59,7 +59,8 @@ def status(project: Project) -> dict[str, Any]:
         "how": kind of that event, "metric": name of the policy's first metric, "value": on test};
         what is not known is None,
         "pending": the newest candidates that came after the one that serves, at most 3, as
-        {"version", "words": how it stands, "command": what leads on, or ""},
+        {"version", "words": how it stands, "command": what leads on, or "", "step": the first word
+        of that command, such as "approve"},
         "production", "candidates": the newest versions, at most 10 each, newest first,
         "problems": what people have done to the registry by hand, as {"state", "version": URI,
         "mend": what to do},
@@ -142,6 +143,7 @@ def _standing(
 ) -> dict[str, str]:
     """Returns how a candidate stands, and the command that leads on; see `status`."""
     decided, number = decision_on_record(client, candidate), str(candidate.version)
+    stuck = {"command": "", "step": ""}
     copied = next(
         (
             one["version"]
@@ -153,29 +155,30 @@ def _standing(
     if copied:
         words = f"was promoted as {copied}, which serves no longer; to let it serve again"
         again = f"variants rollback --to {number_of(copied)} --reason WHY"
-        return {"version": number, "words": words, "command": again}
+        return {"version": number, "words": words, "command": again, "step": "rollback"}
     refusal = refusal_of(candidate, decided, policy)
     serves = uri_of(champion) if champion else "none"
     if decided and refusal and not edited(candidate, decided):
         refusal += f": {decided.get('reasons') or candidate.tags.get('gate_failed')}"
     if decided is None or refusal:
-        return {"version": number, "words": f"cannot serve: {refusal}", "command": ""}
+        return {"version": number, "words": f"cannot serve: {refusal}"} | stuck
     if decided["champion"] != serves:
         words = (
             f"is stale: the gate compared it with {decided['champion']}, but {serves} serves; the "
             "same `variants retrain` lets the gate decide anew"
         )
-        return {"version": number, "words": words, "command": ""}
+        return {"version": number, "words": words} | stuck
     approval = approval_of(client, policy, candidate)
     if approval.verdict == "rejected":
-        return {"version": number, "words": f"cannot serve: {approval.words}", "command": ""}
-    words = f"passed the gate and waits: {approval.words}"
-    words += f"; {decided[IMPACT]} would move" if IMPACT in decided else ""
-    commands = {
-        "waiting": f"variants approve {number} --by NAME --comment WHY",
-        "approved": f"variants promote {number} --by NAME",
-    }
-    return {"version": number, "words": words, "command": commands[approval.verdict]}
+        return {"version": number, "words": f"cannot serve: {approval.words}"} | stuck
+    words = f"passed the gate and waits: {approval.words}; "
+    words += decided.get(WORDS) or (f"{decided[IMPACT]} would move" if IMPACT in decided else "")
+    step, options = {
+        "waiting": ("approve", "--by NAME --comment WHY"),
+        "approved": ("promote", "--by NAME"),
+    }[approval.verdict]
+    command = f"variants {step} {number} {options}"
+    return {"version": number, "words": words.rstrip("; "), "command": command, "step": step}
 
 
 def _newest(client: MlflowClient, name: str) -> list[ModelVersion]:

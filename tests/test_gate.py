@@ -23,7 +23,7 @@ from ml.promote.gate import decide
 from ml.promote.impact import ImpactSummary
 from ml.promote.multiplicity import holm_levels
 from ml.promote.policy import GatePolicy, ProveGainPolicy, load_policy
-from ml.promote.words import impact_words, number, outcome, sentences, with_interval
+from ml.promote.words import impact_words, in_words, number, outcome, sentences, with_interval
 
 POLICY = GatePolicy(
     mode="enforce",
@@ -94,6 +94,26 @@ def test_a_decision_says_what_the_split_proves_and_why_a_comparison_is_unequal()
     assert (decision.proves, decision.favoured) == ("products of seen brands", "unequal")
     before = {k: v for k, v in decision.to_json().items() if k not in ("proves", "favoured")}
     assert Decision.from_json(before).proves == ""
+
+
+def test_a_line_says_what_speaks_for_a_candidate_and_what_against_it() -> None:
+    segment = [Segment("gender Men", 30, samples(0.7), samples(0.6))]
+    impact = ImpactSummary(products=2000, moved=62, catalogue="the shop")
+    better = in_words(decide(POLICY, evidence(segments=segment, impact=impact)))
+    assert better == (
+        "better by 0.100 in block_ap and 0.050 in mean_ap, proven; no segment worse; "
+        "3.1 % of 2,000 products would move"
+    )
+    alike = decide(STAY_FRESH, evidence(champion=measured(0.705, 0.85)))
+    assert in_words(alike) == (
+        "as good as the champion within the policy's margins, proven "
+        "(block_ap −0.005, mean_ap +0.000)"
+    )
+    alone = decide(POLICY, evidence(champion=None))
+    assert in_words(alone) == "no champion to compare with, block_ap is 0.700"
+    worse = decide(POLICY, evidence(champion=measured(0.8, 0.9)))
+    assert in_words(worse) == "; ".join(sentences(worse))
+    assert in_words(decide(POLICY, evidence(reason="no pairs", challenger=None, champion=None)))
 
 
 def test_a_better_model_passes_with_every_value_and_threshold_named() -> None:

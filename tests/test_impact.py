@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.promote.impact import Counts, measure_impact, sample_blocks, summary
-from ml.promote.impact_page import SHOWN, write_impact
+from ml.promote.impact_page import CARDED, SHOWN, write_impact
 from ml.promote.words import impact_words, share_words
 
 
@@ -162,6 +162,12 @@ def test_the_page_holds_the_largest_changes_and_the_json_the_counts(tmp_path: Pa
     found = json.loads((tmp_path / "impact.json").read_text())
     assert (found["moved"], found["share"], found["merged"]) == (60, 0.5, 30)
     assert found["changes"][0]["before"] == [["p000", "p001"], ["p002", "p003"]]
+    cards = json.loads((tmp_path / "impact_cards.json").read_text())
+    largest = found["changes"][:CARDED]
+    assert sorted(cards) == sorted(
+        one for each in largest for group in each["before"] for one in group
+    )
+    assert cards["p000"]["picture"].startswith("data:image/jpeg")
     page = (tmp_path / "impact.html").read_text()
     assert page.count('class="sides"') == SHOWN == 24
     assert "24 of 30 changes are shown" in page

@@ -141,7 +141,7 @@ def test_it_is_judged_as_champion_and_as_challenger(
     policy = policy.model_copy(update={"gate": gate})
     challenger = connect(project).get_model_version(CANDIDATES, "1")
     lines: list[str] = []
-    evidence = gather_evidence(project, policy, root, challenger, champion, lines.append)
+    evidence = gather_evidence(project, policy, root, challenger, champion, tmp_path, lines.append)
     assert evidence.challenger is not None
     assert evidence.champion is not None
     np.testing.assert_equal(evidence.challenger, evidence.champion)  # it is one model

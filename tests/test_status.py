@@ -96,6 +96,10 @@ def test_status_names_what_serves_what_waits_and_what_is_refused(
     moves = {"verdict": "passed", "champion": against, "impact": "3.1 % of 2,000 products"}
     note_event(client, told, "decision", "gate", **moves)
     assert "1 more must approve it; 3.1 % of 2,000 products would move:" in " ".join(say().split())
+    judged = {"words": "better by 0.040 in block_ap, proven; 3.1 % of 2,000 products would move"}
+    note_event(client, told, "decision", "gate", **moves, **judged)
+    assert f"1 more must approve it; {judged['words']}:" in " ".join(say().split())
+    assert status(project)["pending"][0]["step"] == "approve"
     rejected = add_candidate(client, model, gate_champion=against)
     note_event(client, rejected, "rejection", "Rita", comment="blurs stripes")
     assert "candidate 5 cannot serve: Rita rejected it: blurs stripes." in say()

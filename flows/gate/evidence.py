@@ -24,8 +24,10 @@ from ml.evaluate.bootstrap import Resamples
 from ml.evaluate.evaluation import Evaluation
 from ml.evaluate.metrics import average_precision
 from ml.evaluate.segments import segments
+from ml.pages.html import product_card
 from ml.promote.alpha_spending import sketch
 from ml.promote.evidence import Evidence, Segment
+from ml.promote.mistake_changes import Scores, mistake_changes, write_mistakes
 from ml.promote.policy import GatePolicy, Policy
 
 
@@ -35,6 +37,7 @@ def gather_evidence(
     root: Path,
     challenger: ModelVersion,
     champion: ModelVersion | None,
+    pages: Path,
     log: Callable[[str], None],
 ) -> Evidence:
     """Measures two registered models on the test split of the challenger's own snapshot.
@@ -45,6 +48,7 @@ def gather_evidence(
     Args:
         root: the checkout with the challenger's snapshot and the stages' results.
         champion: None if there is no champion yet.
+        pages: folder for mistakes.json, which is written if there is a champion.
         log: called with a line for each step.
 
     Raises:
@@ -59,7 +63,7 @@ def gather_evidence(
         known["baselines"] = {
             name: entry["test"][first]["value"] for name, entry in metrics["baselines"].items()
         }
-        measured = {}
+        measured, scores = {}, {}
         for name, version in (("challenger", challenger), ("champion", champion)):
             if version is not None:
                 log(f"{name} {uri_of(version)} embeds the test pairs of this snapshot")
@@ -68,6 +72,7 @@ def gather_evidence(
                 measured[name] = Evaluation(
                     embeddings[pairs.annotated], pairs.resamples, grouping["method"]
                 )
+                scores[name] = Scores(measured[name].block_similarity, grouping["threshold"])
                 known[name] = {
                     metric: measured[name].draws(metric, grouping["threshold"])
                     for metric in policy.gate.metrics
@@ -80,6 +85,10 @@ def gather_evidence(
                 client, challenger.name, pairs.sketch, policy.gate.same_pairs
             )
             known["segments"] = _segments(pairs, measured["challenger"], measured["champion"])
+            block_pairs = pairs.resamples.annotations.block_pairs
+            both = scores["champion"], scores["challenger"]
+            changes = mistake_changes(block_pairs.label, *both)
+            write_mistakes(changes, block_pairs, *both, pairs.card, pages)
     if policy.gate.serving.canaries:
         known["serving"] = try_serving(project, policy.gate.serving, root, challenger, log)
     return Evidence(
@@ -113,6 +122,7 @@ class _TestPairs(NamedTuple):
         resamples: of the annotated products.
         parts: segment → bool (block pairs,), which of the block pairs are in it.
         sketch: identifies these pairs in later comparisons (see `ml.promote.alpha_spending`).
+        card: returns the card of an annotated product, see `ml.pages.html.product_card`.
     """
 
     products: pd.DataFrame
@@ -120,6 +130,7 @@ class _TestPairs(NamedTuple):
     resamples: Resamples
     parts: dict[str, np.ndarray]
     sketch: str
+    card: Callable[[int], dict[str, Any]]
 
 
 def _test_pairs(root: Path, policy: GatePolicy) -> _TestPairs:
@@ -153,6 +164,7 @@ def _test_pairs(root: Path, policy: GatePolicy) -> _TestPairs:
                 strict=True,
             )
         ),
+        card=lambda place: product_card(judged.iloc[place], images[here[place]]),
     )
 
 

@@ -29,6 +29,7 @@ What = Literal[
 ]
 MOVES = ("promotion", "rollback", "moved")  # the events that say which version is the champion
 IMPACT = "impact"  # fact of decisions and moves: how many products move, in words
+WORDS = "words"  # fact of decisions that passed: what speaks for the candidate
 ALWAYS = ("at", "what", "version", "by")  # the facts that every event has
 
 

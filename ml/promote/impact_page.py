@@ -1,4 +1,7 @@
-"""Writes what a promotion would change: impact.json for programs, impact.html for people."""
+"""Writes what a promotion would change: impact.json for programs, impact.html for people.
+
+impact_cards.json holds the pictures of the largest changes of impact.json, for other pages.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +16,8 @@ from ml.promote.impact import Change, Impact, to_json
 from ml.promote.words import share_words
 
 TEMPLATE = TEMPLATES / "impact.html.j2"
+CARDS = "impact_cards.json"
+CARDED = 8  # changes whose products' cards are kept, the largest ones
 SHOWN = 24  # changes with pictures, the largest ones; violations
 PRODUCTS = 24  # of a change, on the page
 LISTED = 1000  # changes in impact.json
@@ -25,7 +30,7 @@ def write_impact(
     folder: Path,
     picture: Callable[[int], bytes | None],
 ) -> None:
-    """Writes impact.json and impact.html into a folder.
+    """Writes impact.json, impact.html and impact_cards.json into a folder.
 
     Args:
         products: those that `impact` counts: product_id, brand, gender, article_type, and title if
@@ -47,6 +52,9 @@ def write_impact(
             cards[place] = product_card(products.iloc[place], found)
         return cards[place]
 
+    shown = [_shown(one, card) for one in impact.changes[:SHOWN]]
+    kept = [one for change in shown[:CARDED] for group in change["before"] for one in group]
+    write_json(folder / CARDS, {str(one["id"]): one for one in kept})
     write_page(
         folder / "impact.html",
         TEMPLATE,
@@ -57,7 +65,7 @@ def write_impact(
         violations=impact.violations[:SHOWN],
         violated=len(impact.violations),
         changed=len(impact.changes),
-        changes=[_shown(one, card) for one in impact.changes[:SHOWN]],
+        changes=shown,
     )
 
 

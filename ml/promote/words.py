@@ -52,6 +52,50 @@ def gains(decision: Decision) -> str:
     )
 
 
+def in_words(decision: Decision) -> str:
+    """Says in one line what speaks for and against a candidate, by the gate's decision.
+
+    Such as "better by 0.040 in block_ap, proven; no segment worse; 3.1 % of 2,000 products would
+    move".
+    """
+    parts = [*sentences(decision), _comparison(decision)]
+    segments = [check for check in decision.checks if check.kind == CheckKind.SEGMENT]
+    if segments and all(check.passed for check in segments):
+        parts.append("no segment worse")
+    if decision.impact:
+        parts.append(f"{moved_words(decision.impact)} would move")
+    return "; ".join(filter(None, parts))
+
+
+def _comparison(decision: Decision) -> str:
+    """Says how a candidate compares with the champion; empty where a check says that it fails."""
+    if not decision.metrics:
+        return ""
+    if not decision.compared:
+        first = decision.metrics[0]
+        return f"no champion to compare with, {first.metric} is {number(first.challenger['value'])}"
+    decided = [check for check in decision.checks if check.kind in _AGAINST_CHAMPION]
+    better = [one for one in decision.compared if one.bound is not None and one.bound > 0]
+    if better:
+        gained = " and ".join(
+            f"{number((one.difference or {}).get('value'))} in {one.metric}" for one in better
+        )
+        return f"better by {gained}, proven"
+    if all(check.passed for check in decided):
+        differences = ", ".join(
+            f"{one.metric} {signed((one.difference or {}).get('value'))}"
+            for one in decision.compared
+        )
+        return f"as good as the champion within the policy's margins, proven ({differences})"
+    return ""
+
+
+def signed(value: float | None) -> str:
+    """Writes a difference with its sign, such as "+0.012"."""
+    text = number(value)
+    return text if value is None or text.startswith("−") else f"+{text}"
+
+
 def sentences(decision: Decision) -> list[str]:
     """Returns a sentence without its full stop for each check that failed."""
     return [_sentence(check, decision) for check in decision.failed]
@@ -119,6 +163,13 @@ def _needed(one: MetricComparison, limit: float) -> str:
     )
 
 
+_AGAINST_CHAMPION = {
+    CheckKind.PROVEN_GAIN,
+    CheckKind.NOT_WORSE,
+    CheckKind.AS_GOOD,
+    CheckKind.GAIN,
+    CheckKind.SIGNIFICANT,
+}
 _HEADS = {
     CheckKind.COMMITTED: "Made from uncommitted changes, though this is required",
     CheckKind.EVALUABLE: "Not evaluable",
