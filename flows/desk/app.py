@@ -16,7 +16,9 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from flows.desk import pictures
 from flows.desk.guard import Guard, check_form, form
+from flows.desk.newest_groups import Catalogues
 from flows.desk.page import back, page
 from flows.desk.people import NAME, Person, needs, person
 from flows.desk.settings import Settings
@@ -45,6 +47,7 @@ def desk_app(project: Project, settings: Settings) -> FastAPI:
         dependencies=[Depends(check_form)],
     )
     app.state.project, app.state.settings = project, settings
+    app.state.catalogues = Catalogues(project)
     guard = Guard(settings, parse(settings.rate))
     app.add_middleware(BaseHTTPMiddleware, dispatch=guard)  # innermost: it reads the session
     app.add_middleware(
@@ -55,6 +58,7 @@ def desk_app(project: Project, settings: Settings) -> FastAPI:
         same_site="strict",
     )
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=settings.hosts)
+    app.include_router(pictures.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
 
     @app.exception_handler(UserError)

@@ -3,7 +3,7 @@
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,6 +118,16 @@ def load(store: Store, catalogue: str, number: int) -> Version:
         for name in TABLES
     }
     return Version(facts, **tables)
+
+
+def load_products(
+    store: Store, catalogue: str, number: int, columns: Collection[str]
+) -> pd.DataFrame:
+    """Reads those of some columns that the products of a version have; it raises as `facts_of`."""
+    facts_of(store, catalogue, number)
+    content = io.BytesIO(store.read(_file(catalogue, number, "products.parquet")))
+    there = [name for name in pq.read_schema(content).names if name in columns]
+    return pq.read_table(content, columns=there).to_pandas()
 
 
 def newest(store: Store, catalogue: str) -> Version | None:
