@@ -1,6 +1,6 @@
 """Corrections of a catalogue's groups: what a person says, checked before it is kept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,11 @@ from ml.catalogue.corrections import (
     check_corrections,
     no_corrections,
     standing,
+    states,
     unknown_products,
 )
 from ml.catalogue.locks import check_locks, no_locks, standing_locks
+from ml.catalogue.merge_split import Pair
 from ml.catalogue.nearest_ids import nearest_ids
 from ml.catalogue.store import Store
 from ml.catalogue.versions import catalogues, newest_facts
@@ -54,8 +56,32 @@ def say(
     Raises:
         UserError: a product is unknown, both are of two blocks, or the word contradicts others.
     """
-    row = {"left": fold(left), "right": fold(right), "same": str(int(same)), "why": fold(why)}
-    return _add(project, catalogue, pd.DataFrame([row], dtype=object), "your correction", by)
+    return say_all(project, catalogue, [(left, right, same)], by, why)
+
+
+def say_all(
+    project: Project,
+    catalogue: str,
+    pairs: Sequence[Pair],
+    by: str,
+    why: str,
+    keep: bool = True,
+) -> dict[str, Any]:
+    """Notes several words at once, such as those that merge or split groups: all or none.
+
+    Args:
+        pairs: see `ml.catalogue.merge_split`; none: nothing needs to be said.
+        keep: False checks whether they can be kept, and keeps nothing.
+
+    Returns and raises as `say`.
+    """
+    rows = [
+        {"left": fold(left), "right": fold(right), "same": str(int(same)), "why": fold(why)}
+        for left, right, same in pairs
+    ]
+    if not rows:
+        raise UserError("this is said already: nothing needs to be added")
+    return _add(project, catalogue, pd.DataFrame(rows, dtype=object), "your correction", by, keep)
 
 
 def correct(project: Project, catalogue: str, file: Path, by: str) -> dict[str, Any]:
@@ -144,21 +170,17 @@ def corrections_of(project: Project, catalogue: str) -> dict[str, Any]:
     version = find(store, catalogue)
     said, locks = read_corrections(store, catalogue), read_locks(store, catalogue)
     held = _held(said, locks, version.products)
-    newest = standing(said)
-    group = dict(zip(version.products["product_id"], version.products["group"], strict=True))
-    states = {
-        **{frozenset(pair): "gone" for pair in held.gone[["left", "right"]].to_numpy().tolist()},
-        **{frozenset(pair): "apart" for pair in held.apart[["left", "right"]].to_numpy().tolist()},
-    }
-    rows = []
-    for row in newest.to_dict("records"):
-        state = states.get(frozenset((row["left"], row["right"])))
-        together = group.get(row["left"]) == group.get(row["right"])
-        rows.append(row | {"state": state or ("holds" if together == row["same"] else "waits")})
+    newest, products = standing(said), version.products
+    newest["state"] = states(
+        newest,
+        pd.Index(products["product_id"]),
+        products["group"].to_numpy(object),
+        block_numbers(products),
+    )
     return {
         "catalogue": catalogue,
         "version": version.number,
-        "corrections": rows,
+        "corrections": newest.to_dict("records"),
         "history": len(said) - len(newest),
         "locks": {name: len(members) for name, members in held.locked.items()},
         "overruled": version.facts.get("overruled"),
@@ -217,7 +239,7 @@ def _grouped_from(store: Store, source: str) -> list[str]:
 
 
 def _add(
-    project: Project, catalogue: str, table: pd.DataFrame, name: str, by: str
+    project: Project, catalogue: str, table: pd.DataFrame, name: str, by: str, keep: bool = True
 ) -> dict[str, Any]:
     store = store_of(project)
     products = find(store, catalogue).products
@@ -228,7 +250,8 @@ def _add(
         both = pd.concat([read_corrections(store, catalogue), rows], ignore_index=True)
         held = _held(both, read_locks(store, catalogue), products)
         _refuse_apart(held, rows, products)
-        append(store, catalogue, CORRECTIONS, rows)
+        if keep:
+            append(store, catalogue, CORRECTIONS, rows)
     return {"catalogue": catalogue, "rows": len(rows), "standing": len(standing(both))}
 
 

@@ -103,6 +103,30 @@ def standing(table: pd.DataFrame) -> pd.DataFrame:
     return ordered[~repeated].reset_index(drop=True)
 
 
+def states(
+    newest: pd.DataFrame, product_ids: pd.Index, group: np.ndarray, block: np.ndarray
+) -> np.ndarray:
+    """Returns what became of each correction in a version of the groups.
+
+    Args:
+        newest: of `standing`.
+        product_ids: of the version's products.
+        group, block: (products,), of each product.
+
+    Returns:
+        object (corrections,): "holds"; "waits" for the next grouping; "gone": a product left the
+        catalogue; "apart": it joins products of two blocks, which are never compared.
+    """
+    left, right = (product_ids.get_indexer(pd.Index(newest[side])) for side in ("left", "right"))
+    same = newest["same"].to_numpy(bool)
+    if not len(product_ids):
+        return np.full(len(same), "gone", dtype=object)
+    gone = (left < 0) | (right < 0)
+    apart = same & (block[left] != block[right])
+    holds = (group[left] == group[right]) == same
+    return np.select([gone, apart, holds], ["gone", "apart", "holds"], "waits").astype(object)
+
+
 def said_by(row: pd.Series) -> str:
     """Returns who said a correction and on which day: "Ada, 2026-11-02"."""
     return f"{row['by']}, {row['when'][:10]}"
