@@ -17,21 +17,13 @@ from flows.local.environment import set_up
 from flows.local.markdown import block
 from flows.local.project import find_project
 from flows.registry.audit_trail import IMPACT, LONGEST, events_on, impact_between, note_event
-from flows.registry.champion_to_beat import is_off_record
 from flows.registry.description import describe
-from flows.registry.model_files import unusable
 from flows.registry.outside_move import notice
 from flows.registry.people import PersonName, account, person
-from flows.registry.production import (
-    LOCK,
-    champions_on_record,
-    move_champion,
-    promoted,
-    recorded_moves,
-)
+from flows.registry.production import LOCK, move_champion
+from flows.registry.rollback_target import never_promoted, rollback_target
 from flows.registry.tracking import connect, permitted
-from flows.registry.verified_files import hashes_of, refuse_changed
-from flows.registry.versions import CHAMPION, find_version, policy_of, uri_of, version_by_alias
+from flows.registry.versions import CHAMPION, policy_of, uri_of, version_by_alias
 from ml.core.errors import UserError
 from ml.promote.policy import ModelNames
 
@@ -104,17 +96,7 @@ def roll_back(reason: str, to: str = "", by: str = "") -> dict[str, str]:
         champion = version_by_alias(client, names.production, CHAMPION)
         if champion and not to and never_promoted(client, names, champion):
             return take_away(client, names, champion, who, reason)
-        earlier = to.removeprefix("v") or earlier_champion(client, names, champion)
-        target = find_version(client, f"models:/{names.production}/{earlier}")
-        if champion and uri_of(target) == uri_of(champion):
-            raise UserError(f"{uri_of(target)} is the champion already: nothing has changed")
-        served = promoted(client, names)
-        if uri_of(target) not in served:
-            raise UserError(
-                f"{uri_of(target)} was never the champion, only copied, and a rollback cannot "
-                f"replace the gate: choose one of {', '.join(sorted(served)) or 'none'}"
-            )
-        refuse_lost(client, target)
+        target = rollback_target(client, names, champion, to)
         replaced = str(champion.version) if champion else "none"
         if champion:
             client.set_model_version_tag(names.production, replaced, "rolled_back", reason)
@@ -128,11 +110,6 @@ def roll_back(reason: str, to: str = "", by: str = "") -> dict[str, str]:
         move_champion(client, names, str(target.version), {"restored": reason})
         describe(client, names, target, *([champion] if champion else []))
     return {"model": uri_of(target), "replaced": replaced, "impact": impact}
-
-
-def never_promoted(client: MlflowClient, names: ModelNames, champion: ModelVersion) -> bool:
-    """Returns whether the champion was set by hand, where no promotion is on record at all."""
-    return not recorded_moves(client, names) and is_off_record(client, names, champion)
 
 
 def take_away(
@@ -157,52 +134,3 @@ def _on_record(client: MlflowClient, target: ModelVersion, facts: dict[str, str]
     noted = {name: words[:LONGEST] for name, words in facts.items()}
     wanted = {"what": "rollback", "version": uri_of(target)} | noted
     return bool(recorded) and wanted.items() <= recorded[-1].items()
-
-
-def earlier_champion(client: MlflowClient, names: ModelNames, champion: ModelVersion | None) -> str:
-    """Returns the number of the version that a rollback goes to unless a person names one.
-
-    It is the version that today's champion replaced. If somebody moved or removed the alias by
-    hand, or a rollback died, it is the champion by the audit trail.
-
-    Args:
-        champion: today's; None if nothing serves.
-
-    Raises:
-        UserError: there is no such version.
-    """
-    recorded = champions_on_record(client, names)
-    if champion is None and not recorded:
-        raise UserError(
-            f"the production model '{names.production}' has no champion, so there is nothing to "
-            "roll back: `variants promote` makes a champion"
-        )
-    if champion is None or (recorded and recorded[0] != str(champion.version)):
-        return recorded[0]
-    earlier = champion.tags.get("replaced", "none")
-    if earlier == "none":
-        raise UserError(
-            f"{uri_of(champion)} replaced no other champion: name a version with --to; `variants "
-            "history` lists the promotions"
-        )
-    return earlier
-
-
-def refuse_lost(client: MlflowClient, target: ModelVersion) -> None:
-    """Refuses a version whose model is lost or changed; if nobody can tell now, it may return.
-
-    Raises:
-        UserError: the model's files are gone, or are not those that the gate judged.
-    """
-    try:
-        why = unusable(client, target)
-        hashes = None if why else hashes_of(client, target)
-    except Exception:  # a rollback needs the registry only, and not the place of the files
-        return
-    if hashes is not None:
-        refuse_changed(client, target, hashes)
-    if why:
-        raise UserError(
-            f"{uri_of(target)} cannot serve: {why}; name another version with --to, `variants "
-            "history` lists the promotions"
-        )

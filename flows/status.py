@@ -86,18 +86,14 @@ def status(project: Project) -> dict[str, Any]:
     trail = trail_problems(check_trail(project, client, names))
     champion = version_by_alias(client, names.production, CHAMPION)
     challenger = version_by_alias(client, names.candidates, CHALLENGER)
-    production, candidates = (
-        _newest(client, name) for name in (names.production, names.candidates)
-    )
+    production, candidates = (newest(client, name) for name in (names.production, names.candidates))
     here = only_here(project, client)
     return {
         "tracking": without_credentials(project.mlflow_uri),
         "champion": str(champion.version) if champion else None,
         "challenger": str(challenger.version) if challenger else None,
-        "serving": _serving(client, policy, champion) if champion else None,
-        "pending": [
-            _standing(client, policy, one, champion) for one in _later(candidates, champion)
-        ],
+        "serving": serving(client, policy, champion),
+        "pending": [stands(client, policy, one, champion) for one in later(candidates, champion)],
         "production": [_described(one) for one in production],
         "candidates": [_described(one) for one in candidates],
         "problems": [
@@ -111,8 +107,12 @@ def status(project: Project) -> dict[str, Any]:
     }
 
 
-def _serving(client: MlflowClient, policy: Policy, champion: ModelVersion) -> dict[str, Any]:
+def serving(
+    client: MlflowClient, policy: Policy, champion: ModelVersion | None
+) -> dict[str, Any] | None:
     """Returns the champion, and who made it so; see `status`."""
+    if champion is None:
+        return None
     moves = [
         one
         for one in events(client, policy.models)
@@ -131,14 +131,14 @@ def _serving(client: MlflowClient, policy: Policy, champion: ModelVersion) -> di
     }
 
 
-def _later(candidates: list[ModelVersion], champion: ModelVersion | None) -> list[ModelVersion]:
+def later(candidates: list[ModelVersion], champion: ModelVersion | None) -> list[ModelVersion]:
     """Returns the candidates that came after the one that serves, newest first."""
     source = number_of(champion.tags.get("candidate", "")) if champion else ""
     newer = [one for one in candidates if not source or int(one.version) > int(source)]
     return newer[:PENDING]
 
 
-def _standing(
+def stands(
     client: MlflowClient, policy: Policy, candidate: ModelVersion, champion: ModelVersion | None
 ) -> dict[str, str]:
     """Returns how a candidate stands, and the command that leads on; see `status`."""
@@ -181,7 +181,8 @@ def _standing(
     return {"version": number, "words": words.rstrip("; "), "command": command, "step": step}
 
 
-def _newest(client: MlflowClient, name: str) -> list[ModelVersion]:
+def newest(client: MlflowClient, name: str) -> list[ModelVersion]:
+    """Returns the newest versions of a registered model, at most 10, newest first."""
     found = client.search_model_versions(f"name = '{name}'")
     return sorted(found, key=lambda one: -int(one.version))[:SHOWN]
 

@@ -10,8 +10,9 @@ from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
 from prefect.exceptions import Pause
 
 from flows.gate.approval import ApprovalForm
+from flows.gate.fitness import refuse_unfit
 from flows.gate.standing import Standing, standing
-from flows.promote import approved, refuse_unfit
+from flows.promote import approved
 from flows.registry.champion_to_beat import ToBeat
 from flows.registry.versions import POLICY
 from ml.core.errors import UserError

@@ -90,7 +90,7 @@ def served(
     model = hollow_model(project.room / "models/1")
     candidate = add_candidate(client, model, commit=commit, author="Ada Tester")
     run = str(candidate.run_id)
-    client.log_dict(run, DECISION.to_json(), "gate/decision.json")
+    client.log_dict(run, DECISION.to_json() | {"files": {}}, "gate/decision.json")
     client.log_dict(run, CHANGES, "snapshot_diff/diff.json")
     ports, log = (free_port(), free_port()), tmp_path / "ui.log"
     options = ["--mlflow-port", str(ports[0]), "--prefect-port", str(ports[1])]

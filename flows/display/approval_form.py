@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from mlflow.artifacts import load_dict
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from flows.gate.standing import Standing
@@ -12,6 +10,7 @@ from flows.local.markdown import code, plain
 from flows.local.project import Project
 from flows.local.servers import mlflow_page
 from flows.registry.links import run_link, run_page
+from flows.registry.run_files import kept
 from flows.registry.versions import run_of, uri_of
 from ml.promote.decision import Decision
 from ml.promote.words import gains, impact_words, sentences, share_words, with_interval
@@ -25,7 +24,7 @@ def approval_text(
     if run is None:
         return form_text(candidate, standing, None, None, {})
     decided, changes = (
-        _kept(client, run, file) for file in ("gate/decision.json", "snapshot_diff/diff.json")
+        kept(client, run, file) for file in ("gate/decision.json", "snapshot_diff/diff.json")
     )
     experiment = client.get_run(run).info.experiment_id
     report = f"{mlflow_page(project)}/{run_link(experiment, run, 'report.html')}"
@@ -99,12 +98,3 @@ def _changes(changes: dict[str, Any]) -> str:
         counts = changes[table]["counts"].items()
         lines.append(f"- {table}: {', '.join(f'{int(rows):,} {kind}' for kind, rows in counts)}")
     return "\n".join(lines)
-
-
-def _kept(client: MlflowClient, run: str, file: str) -> dict[str, Any] | None:
-    """Returns the content of a JSON file of a run, or None if the run has no such file."""
-    try:
-        found = load_dict(f"{client.get_run(run).info.artifact_uri}/{file}")
-    except (MlflowException, OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None

@@ -2,10 +2,9 @@
 
 from typing import Any
 
+from flows.display.event_words import minute, number, serves
 from flows.display.terminal import console
 from ml.core.errors import visible
-
-HOW = {"promotion": "promoted it", "rollback": "rolled back to it"}  # kind of event → what was done
 
 
 def print_status(result: dict[str, Any]) -> None:
@@ -24,7 +23,7 @@ def print_status(result: dict[str, Any]) -> None:
 
     for problem in result["problems"]:
         say(f"to mend: {problem['state']}: {problem['mend']}", "red")
-    say(_serves(result["serving"]))
+    say(serves(result["serving"]))
     for one in result["pending"]:
         say(f"candidate {one['version']} {one['words']}{':' if one['command'] else '.'}")
         if one["command"]:
@@ -69,18 +68,6 @@ def print_status(result: dict[str, Any]) -> None:
     screen.print(visible(f"registry: {result['tracking']}"), style="dim", soft_wrap=True)
 
 
-def _serves(serving: dict[str, Any] | None) -> str:
-    if serving is None:
-        return "Nothing serves yet."
-    words = f"{serving['model']} serves"
-    words += f" since {_minute(serving['since'])} UTC" if serving["since"] else ""
-    if serving["by"]:
-        words += f"; {serving['by']} {HOW.get(serving['how'], 'moved the alias to it')}"
-    if serving["value"] is not None:
-        words += f". Its {serving['metric']} on test is {serving['value']:.3f}"
-    return f"{words}."
-
-
 def _version(one: dict[str, Any], alias: str) -> str:
     """Returns the line of a version: number, alias, time, gate and what happened to it."""
     tags = {
@@ -91,18 +78,9 @@ def _version(one: dict[str, Any], alias: str) -> str:
         "rolled_back": "rolled back: {}",
     }
     facts = [
-        words.format(_number(one[tag]) if tag in ("candidate", "gate_champion") else one[tag])
+        words.format(number(one[tag]) if tag in ("candidate", "gate_champion") else one[tag])
         for tag, words in tags.items()
         if one.get(tag, "none") != "none"
     ]
     facts += ["made from uncommitted changes"] if one.get("dirty") == "true" else []
-    return f"  {one['version']} {alias:<11} {_minute(one['created'])}  {', '.join(facts)}"
-
-
-def _minute(at: str) -> str:
-    return at[:16].replace("T", " ")
-
-
-def _number(uri: str) -> str:
-    """Returns the number of a version's URI, or the word for no version."""
-    return uri.rpartition("/")[2]
+    return f"  {one['version']} {alias:<11} {minute(one['created'])}  {', '.join(facts)}"

@@ -6,18 +6,10 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from flows.display.event_words import about, details, minute
 from flows.display.terminal import console
 from ml.core.errors import visible
 from ml.evaluate.metric_words import METRICS, Interval
-
-NAMES = {  # kind of event → what its version is a version of
-    "decision": "candidate",
-    "approval": "candidate",
-    "rejection": "candidate",
-    "promotion": "version",
-    "rollback": "version",
-    "moved": "version",
-}
 
 
 def metrics_table(result: dict[str, Any]) -> None:
@@ -104,42 +96,13 @@ def history_table(result: list[dict[str, Any]]) -> None:
     for column in ("what", "who", "details"):
         table.add_column(column, overflow="fold")
     for event in result:
-        about = NAMES.get(event["what"])
-        about = f"{about} {_number(event['version'])}" if about else event["version"]
         table.add_row(
-            event["at"][:16].replace("T", " "),
-            visible(f"{event['what']}\n{about}"),
+            minute(event["at"]),
+            visible(f"{event['what']}\n{about(event)}"),
             visible(event["by"]),
-            visible("\n".join(_details(event))),
+            visible("\n".join(details(event))),
         )
     screen.print(table)
-
-
-def _details(event: dict[str, Any]) -> list[str]:
-    """Returns what an event says beside who did what, one fact a line."""
-    facts = {
-        "verdict": "{}",
-        "champion": "compared with version {}",
-        "gain": "gain {}",
-        "impact": "moves {}",
-        "reasons": "{}",
-        "candidate": "from candidate {}",
-        "replaced": "instead of version {}",
-        "approval": "{}",
-        "comment": "{}",
-    }
-    numbers = ("champion", "candidate", "replaced")
-    said = {name: event[name] for name in facts if event.get(name, "none") != "none"}
-    return [
-        facts[name].format(_number(words) if name in numbers else words)
-        for name, words in said.items()
-        if words
-    ]
-
-
-def _number(uri: str) -> str:
-    """Returns the number of a version's URI."""
-    return uri.rpartition("/")[2]
 
 
 def _cell(metric: Interval) -> Text:

@@ -192,12 +192,14 @@ def forget_pages(project: Project) -> None:
 
 def running_prefect(project: Project) -> str | None:
     """Returns the API address of this project's `variants ui` if it answers, otherwise None."""
-    address = _noted(project, "prefect")
-    try:
-        with urllib.request.urlopen(f"{address}/health", timeout=2):
-            return address
-    except (OSError, ValueError):
-        return None
+    return _answering(_noted(project, "prefect"))
+
+
+def running_mlflow(project: Project) -> str | None:
+    """Returns the address of MLflow's pages if there is a server for them, otherwise None."""
+    if project.mlflow_uri.startswith("http"):
+        return mlflow_page(project)
+    return _answering(_noted(project, "mlflow"))
 
 
 def mlflow_page(project: Project) -> str:
@@ -227,6 +229,15 @@ def make_prefect_database(project: Project) -> None:
                 lambda line: None,
                 {DATABASE: f"sqlite+aiosqlite:///{beside}"},
             )
+
+
+def _answering(address: str | None) -> str | None:
+    """Returns an address if a server answers there, otherwise None."""
+    try:
+        with urllib.request.urlopen(f"{address}/health", timeout=2):
+            return address
+    except (OSError, ValueError):
+        return None
 
 
 def _noted(project: Project, name: str) -> str | None:

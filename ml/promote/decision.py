@@ -1,6 +1,6 @@
 """The gate's decision: every check with its value and threshold, and its form in JSON."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any
 
@@ -184,12 +184,15 @@ class Decision:
     def from_json(cls, content: dict[str, Any]) -> "Decision":
         """Reads what `to_json` wrote, and decisions from when one metric decided.
 
+        Entries that are no part of a decision, such as the hashes of the files that it was about,
+        are passed over.
+
         Raises:
             KeyError, TypeError, ValueError: the content is no decision.
         """
-        content = {name: value for name, value in content.items() if name != "passed"}
         if "metric" in content:
             content = _of_one_metric(content)
+        content = {one.name: content[one.name] for one in fields(cls) if one.name in content}
         checks = tuple(
             Check(**{**check, "kind": CheckKind(check["kind"])})
             for check in (
