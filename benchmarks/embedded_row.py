@@ -16,7 +16,7 @@ import torch
 import ml.train.stage
 from benchmarks.checkout import commit
 from ml.core.device import pick_device
-from ml.core.files import read_json, replacing, write_json
+from ml.core.files import read_json, read_table, replacing, write_json
 from ml.core.params import load_params
 from ml.data.blocks import block_mates, block_numbers, relative_to_block
 from ml.evaluate.baselines import gray_pictures
@@ -108,5 +108,5 @@ class EmbeddedRow:
 
 
 def _shop(prepared: Path) -> tuple[pd.DataFrame, np.ndarray]:
-    products = pd.read_parquet(prepared / "products.parquet")
+    products = read_table(prepared / "products.parquet")
     return products, np.load(prepared / "images.npy", mmap_mode="r")

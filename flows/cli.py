@@ -654,17 +654,21 @@ def ui(
     prefect_port: Annotated[
         int, typer.Option(min=1, max=65535, help="Port of Prefect's page.")
     ] = 4200,
+    desk_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the desk; 0: any free one.")
+    ] = 0,
     serve: Annotated[
         bool, typer.Option("--serve", help="Run `variants serve` too, to start flows there.")
     ] = False,
 ) -> None:
-    """Starts the pages of MLflow and Prefect on this machine.
+    """Starts the desk and the pages of MLflow and Prefect on this machine.
 
     The command prints their addresses. Ctrl-C ends them.
     """
     from flows.local.servers import (
         forget_pages,
         heed_end,
+        start_desk,
         start_pages,
         start_serving,
         stop,
@@ -676,26 +680,29 @@ def ui(
     project = find_project()
     front = front_page(connect(project))
     print("starting …", flush=True)
-    server, pages, serving = project.mlflow_uri.startswith("http"), list[Any](), list[Any]()
+    server, pages, others = project.mlflow_uri.startswith("http"), list[Any](), list[Any]()
     heed_end()
     try:
         pages = start_pages(project, mlflow_port, prefect_port)
-        serving = [start_serving(project)] if serve else []
+        others = [start_serving(project)] if serve else []
+        desk_process, address = start_desk(project, desk_port)
+        others.append(desk_process)
         known = without_credentials(project.mlflow_uri).rstrip("/")
         print(f"MLflow   {known if server else f'http://127.0.0.1:{mlflow_port}'}/{front}")
         print(f"Prefect  http://127.0.0.1:{prefect_port}")
+        print(f"Desk     {address}")
         if serve:
             print(f"flows    on Prefect's page; their log: {project.room / 'logs/serve.log'}")
         else:
             print("`variants ui --serve` also lets you start flows on Prefect's page.")
         print("Ctrl-C ends the pages.", flush=True)
-        wait_for_end(project, pages + serving)
+        wait_for_end(project, pages + others)
     except KeyboardInterrupt:
         print("ending …", flush=True)
     finally:
         if pages:  # not those of another command
             forget_pages(project)
-        stop(serving)  # first, while it can still tell Prefect how its flow runs end
+        stop(others)  # first, while it can still tell Prefect how its flow runs end
         stop(pages)
 
 

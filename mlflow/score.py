@@ -51,7 +51,7 @@ def main(model_uri: str, table: str, result: str, output: str) -> None:
     if output == "answers":
         _answer(model.unwrap_python_model().predictor)
         return
-    asked = pd.read_parquet(table)
+    asked = pq.ParquetFile(table).read().to_pandas()
     if output == "pictures":
         _embed(model.unwrap_python_model().predictor, asked, Path(result))
         return

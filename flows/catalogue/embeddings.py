@@ -219,7 +219,7 @@ def _keeper(pictures: PictureStore, parts: Path) -> Callable[[], None]:
 
     def keep() -> None:
         for part in sorted(parts.glob("*.parquet")):
-            pictures.add(pq.read_table(part))
+            pictures.add(pq.ParquetFile(part).read())
             part.unlink()
 
     return keep

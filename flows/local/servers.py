@@ -114,6 +114,34 @@ def start_serving(project: Project) -> subprocess.Popen[bytes]:
     raise UserError(f"the flows are not served; the end of {log}:\n" + "\n".join(_tail(log)))
 
 
+def start_desk(project: Project, port: int) -> tuple[subprocess.Popen[bytes], str]:
+    """Starts `variants desk` and waits until it answers; its log goes to .variants/logs.
+
+    Args:
+        port: 0: any free one.
+
+    Returns:
+        Its process and its address.
+
+    Raises:
+        UserError: the port is taken, or the desk does not start.
+    """
+    if port and _answers(port):
+        raise UserError(
+            f"port {port} is taken: choose another one for the desk (see `variants ui --help`)"
+        )
+    port = port or free_port()
+    address, log = f"http://127.0.0.1:{port}", project.room / "logs/desk.log"
+    command = [sys.executable, "-m", "flows.cli", "desk", "--port", str(port)]
+    process = _start(command, log, dict(os.environ))
+    try:
+        _await(process, f"{address}/static/desk.css", log)
+    except BaseException:
+        stop([process])
+        raise
+    return process, address
+
+
 def wait_for_end(project: Project, processes: list[subprocess.Popen[bytes]]) -> None:
     """Waits until one of the processes ends by itself.
 

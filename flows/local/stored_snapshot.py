@@ -1,7 +1,6 @@
 """Reads snapshots out of DVC's cache or remote by their ids, without a checkout of them."""
 
 import hashlib
-import io
 import json
 import shutil
 from dataclasses import dataclass
@@ -9,7 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from flows.local.clones import remote_of
 from flows.local.dvc_config import cache_of, default_remote, place_in_cache
@@ -44,7 +44,11 @@ class StoredSnapshot:
         for name in TABLES:
             md5 = self.md5s.get(f"{name}.parquet")
             content = None if md5 is None else stored(self.root, md5)
-            found[name] = None if content is None else pd.read_parquet(io.BytesIO(content))
+            found[name] = (
+                None
+                if content is None
+                else pq.ParquetFile(pa.BufferReader(content)).read().to_pandas()
+            )
         return found
 
     @cached_property

@@ -13,6 +13,7 @@ from flows.local.scratch import scratch
 from flows.registry.tracking import connect
 from flows.registry.verified_files import digest_on_record, verified_copy
 from flows.registry.versions import find_version
+from ml.core.files import read_table
 from ml.data.schema import CATALOG_COLUMNS
 
 SCRIPT = "mlflow/score.py"
@@ -63,7 +64,7 @@ def _predict(
         table[[column for column in CATALOG_COLUMNS if column in table]].to_parquet(products)
         model = _loadable(project, model_uri, Path(folder, "judged"))
         run_score(project, model, [str(products), str(result), output], folder, log, model_uri)
-        return pd.read_parquet(result)
+        return read_table(result)
 
 
 def score_command(

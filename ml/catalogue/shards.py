@@ -4,7 +4,6 @@ Shards share nothing, so that machines can work on them, and a shard can be done
 are the same wherever it is done, but for processors that round differently.
 """
 
-import io
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
@@ -96,7 +95,7 @@ def _of_block(number: int, count: int, mean: BlockMean | None) -> dict[str, pa.A
 
 
 def _blocks(store: Store, name: str) -> Iterator[tuple[int, BlockMean | None, pa.Table]]:
-    whole = pq.read_table(io.BytesIO(store.read(name)))
+    whole = pq.ParquetFile(pa.BufferReader(store.read(name))).read()
     numbers = whole["block"].to_numpy()
     bounds = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(numbers)]
     for start, end in pairwise(bounds):

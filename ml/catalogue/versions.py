@@ -1,6 +1,5 @@
 """The versions of a catalogue's grouping: each is kept whole, and none is ever changed."""
 
-import io
 import json
 import re
 from collections.abc import Collection, Iterator
@@ -112,9 +111,11 @@ def load(store: Store, catalogue: str, number: int) -> Version:
     """Reads a version; it raises as `facts_of`."""
     facts = facts_of(store, catalogue, number)
     tables = {
-        name: pq.read_table(
-            io.BytesIO(store.read(_file(catalogue, number, f"{name}.parquet")))
-        ).to_pandas()
+        name: pq.ParquetFile(
+            pa.BufferReader(store.read(_file(catalogue, number, f"{name}.parquet")))
+        )
+        .read()
+        .to_pandas()
         for name in TABLES
     }
     return Version(facts, **tables)

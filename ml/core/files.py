@@ -93,5 +93,5 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Reads a Parquet table; text columns hold plain `str`, and None for missing values."""
-    return pd.read_parquet(path)
+    """Reads a Parquet table; text columns hold plain `str`, and NaN for missing values."""
+    return pq.ParquetFile(path).read().to_pandas()

@@ -98,7 +98,7 @@ def read_parquet(content: bytes, name: str, keys: Sequence[str] = ()) -> pd.Data
             decimal, or bytes are not UTF-8.
     """
     try:
-        table = pq.ParquetFile(io.BytesIO(content)).read()
+        table = pq.ParquetFile(pa.BufferReader(content)).read()
         columns = [str(column) for column in table.column_names]
         _refuse_twins(columns, name)
         read = {

@@ -1,0 +1,172 @@
+"""The desk lets in whom it should, and no other site, process or text gets anything done there."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from flows.desk.app import KEY, desk_app
+from flows.desk.roles import Roles, read_roles
+from flows.desk.settings import Settings
+from flows.local.project import Project
+from ml.core.errors import UserError
+
+HERE = "http://127.0.0.1"
+TOKEN = re.compile(r'name="token" value="([^"]+)"')
+
+
+def desk(folder: Path, **settings: object) -> FastAPI:
+    return desk_app(Project(folder), Settings(**settings))  # type: ignore[arg-type]
+
+
+def visitor(app: FastAPI, name: str = "", **headers: str) -> TestClient:
+    """A browser that has said its name, if it has one."""
+    client = TestClient(app, base_url=HERE, headers=headers, follow_redirects=False)
+    if name:
+        assert said(client, name).status_code == 303
+    return client
+
+
+def token(client: TestClient) -> str:
+    found = TOKEN.search(client.get("/who").text)
+    assert found
+    return found.group(1)
+
+
+def said(client: TestClient, name: str, leads: str = "/") -> Any:
+    return client.post("/who", data={"token": token(client), "name": name, "next": leads})
+
+
+def test_whoever_comes_is_asked_for_a_name_and_led_on(tmp_path: Path) -> None:
+    client = visitor(desk(tmp_path))
+    first = client.get("/?x=1")
+    assert (first.status_code, first.headers["location"]) == (303, "/who?next=/%3Fx%3D1")
+    assert said(client, "Ada  Lovelace", "/?x=1").headers["location"] == "/?x=1"
+    assert "Ada Lovelace (annotator, releaser, viewer)" in client.get("/").text
+
+
+@pytest.mark.parametrize(
+    "leads", ["//evil.com", "https://evil.com", "/\\evil.com", "javascript:alert(1)", "/a\r\nX: y"]
+)
+def test_a_name_leads_to_no_other_site(tmp_path: Path, leads: str) -> None:
+    assert said(visitor(desk(tmp_path)), "Ada", leads).headers["location"] == "/"
+
+
+@pytest.mark.parametrize("name", ["", "   ", "\u200b", "Аda", "x" * 300])
+def test_what_is_nobody_s_name_is_refused_with_words(tmp_path: Path, name: str) -> None:
+    client = visitor(desk(tmp_path))
+    assert said(client, name).headers["location"].startswith("/who")
+    assert "alert" in client.get("/who").text
+    assert client.get("/").status_code == 303
+
+
+def test_a_name_is_text_wherever_it_is_shown(tmp_path: Path) -> None:
+    page = visitor(desk(tmp_path), "<script>alert(1)</script>").get("/").text
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)" in page
+
+
+@pytest.mark.parametrize("sent", ["", "token=", "token=guessed", "token=%C3%A9", "name=Eve"])
+def test_a_form_without_the_session_s_token_is_refused(tmp_path: Path, sent: str) -> None:
+    client = visitor(desk(tmp_path), "Ada")
+    for path in ("/who", "/"):
+        assert client.post(path, content=sent).status_code in (403, 405)
+    other = visitor(client.app, "Eve")  # type: ignore[arg-type]
+    stolen = client.post("/who", data={"token": token(other), "name": "Eve", "next": "/"})
+    assert stolen.status_code == 403
+    assert "Ada" in client.get("/").text
+
+
+def test_every_route_that_changes_something_asks_for_the_token_and_a_role(tmp_path: Path) -> None:
+    app = desk(tmp_path, roles=Roles(others=["viewer"]))
+    client, tried = visitor(app, "Ada"), 0
+    mine = token(client)
+    for route in app.routes:
+        for method in getattr(route, "methods", None) or ():
+            path = re.sub(r"{[^}]+}", "1", getattr(route, "path", ""))
+            if method in ("GET", "HEAD"):
+                continue
+            tried += 1
+            assert client.request(method, path, content="x=1").status_code == 403, path
+            if path != "/who":
+                sent = client.request(method, path, data={"token": mine})
+                assert sent.status_code == 403, f"{path}: a viewer may not change anything"
+    assert tried
+
+
+def test_a_name_of_another_site_that_points_here_is_refused(tmp_path: Path) -> None:
+    client = visitor(desk(tmp_path, hosts=["127.0.0.1", "desk.example.com"]))
+    for host, status in (("evil.com", 400), ("desk.example.com", 303), ("127.0.0.1", 303)):
+        assert client.get("/", headers={"Host": host}).status_code == status
+
+
+def test_large_and_many_requests_are_refused(tmp_path: Path) -> None:
+    client = visitor(desk(tmp_path, body_bytes=1000, rate="20/minute"), "Ada")
+    assert client.post("/who", content=b"x" * 1001).status_code == 413
+    assert client.post("/who", content=iter([b"x"])).status_code == 413  # of no stated length
+    assert 429 in [client.get("/").status_code for _ in range(25)]
+
+
+def test_pages_run_no_script_but_the_desk_s_own(tmp_path: Path) -> None:
+    client = visitor(desk(tmp_path), "Ada")
+    for path in ("/", "/who", "/nowhere"):
+        answer = client.get(path)
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert not re.search(r"<script(?![^>]*src=)|<style|style=|\son\w+=", answer.text), path
+        assert answer.headers["cache-control"] == "no-store"
+
+
+def test_behind_a_proxy_its_header_alone_says_who_asks(tmp_path: Path) -> None:
+    roles = Roles(people={"Ada": ["releaser"]}, others=[])
+    app = desk(tmp_path, roles=roles, user_header="X-User")
+    assert "Ada (releaser, viewer)" in visitor(app, **{"X-User": "Ada"}).get("/").text
+    assert visitor(app).get("/").status_code == 401
+    assert visitor(app, **{"X-User": "Eve"}).get("/").status_code == 403
+    client = visitor(app, **{"X-User": "Eve"})
+    named = client.post("/who", data={"token": token(client), "name": "Ada", "next": "/"})
+    assert named.status_code == 403
+
+
+def test_a_cookie_that_the_desk_did_not_sign_names_nobody(tmp_path: Path) -> None:
+    app = desk(tmp_path)
+    kept = visitor(app, "Ada").cookies["desk"]
+    client = visitor(app)
+    client.cookies.set("desk", kept[:-2] + ("AA" if kept[-2:] != "AA" else "BB"))
+    assert client.get("/").status_code == 303
+    key = tmp_path / ".variants" / KEY
+    assert key.stat().st_mode & 0o077 == 0
+    assert "desk" in visitor(desk(tmp_path), "Eve").cookies  # the same key after a restart
+    again = visitor(desk(tmp_path))
+    again.cookies.set("desk", kept)
+    assert "Ada" in again.get("/").text
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        ("people: {Ada: [boss]}", "people.Ada"),
+        ("poeple: {}", "poeple"),
+        ("people: [", "no YAML"),
+        ("people: {Ada: [viewer], ADA: [releaser]}", "twice"),
+    ],
+)
+def test_a_wrong_file_of_roles_is_refused(tmp_path: Path, content: str, word: str) -> None:
+    file = tmp_path / "roles.yaml"
+    file.write_text(content)
+    with pytest.raises(UserError, match=word):
+        read_roles(file)
+    with pytest.raises(UserError, match="cannot be read"):
+        read_roles(tmp_path / "none.yaml")
+
+
+def test_roles_are_of_names_that_people_cannot_tell_apart(tmp_path: Path) -> None:
+    file = tmp_path / "roles.yaml"
+    file.write_text("people: {Ada: [annotator]}\nothers: []\n")
+    roles = read_roles(file)
+    assert roles.of(" ADA ") == {"annotator", "viewer"}
+    assert roles.of("Eve") == set()
