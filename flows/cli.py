@@ -285,6 +285,10 @@ def retrain(
             "grouped from this source; `none`: of none."
         ),
     ] = "",
+    annotations: Annotated[
+        str,
+        typer.Option(help="Learn from what annotators of this catalogue agree on; as above."),
+    ] = "",
 ) -> None:
     """Trains a model, registers it as a candidate and runs the gate.
 
@@ -304,6 +308,7 @@ def retrain(
         allow_dirty=allow_dirty,
         columns=parse_columns(columns),
         corrections=corrections,
+        annotations=annotations,
     )
     made = "registered" if result["new"] else "nothing has changed: the existing version is"
     verdict = "passes it" if result["passed"] else "refuses it"

@@ -1,6 +1,6 @@
 """Corrections of a catalogue's groups: what a person says, checked before it is kept."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,28 +18,24 @@ from flows.catalogue.corrections import (
 from flows.catalogue.places import store_of
 from flows.groups import find
 from flows.local.project import Project
-from flows.local.snapshots import absolute
 from flows.registry.people import refusal_of_name, shown
 from ml.catalogue.constraints import Constraints, constraints
 from ml.catalogue.contradictions import refuse_contradictions
 from ml.catalogue.corrections import (
     check_corrections,
-    no_corrections,
     standing,
     states,
     unknown_products,
 )
-from ml.catalogue.locks import check_locks, no_locks, standing_locks
+from ml.catalogue.locks import check_locks, standing_locks
 from ml.catalogue.merge_split import Pair
 from ml.catalogue.nearest_ids import nearest_ids
-from ml.catalogue.store import Store
-from ml.catalogue.versions import catalogues, newest_facts
-from ml.core.credentials import without_credentials
+from ml.catalogue.versions import catalogues
 from ml.core.errors import UserError
 from ml.data.blocks import block_numbers
 from ml.data.schema import BLOCK
-from ml.snapshot.folding import fold, fold_table
-from ml.snapshot.tables import read_csv, read_parquet
+from ml.snapshot.folding import fold
+from ml.snapshot.pair_file import read_pair_file
 
 SHOWN = 10  # unknown products that one message names
 
@@ -93,14 +89,7 @@ def correct(project: Project, catalogue: str, file: Path, by: str) -> dict[str, 
 
     Returns and raises as `say`.
     """
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise UserError(f"the file '{file}' cannot be read: {error.strerror}") from error
-    read = read_parquet if file.suffix == ".parquet" else read_csv
-    named = ("left", "right")
-    table = read(content, file.name, named) if read is read_parquet else read(content, file.name)
-    table = fold_table(table, file.name, lambda line: None)
+    table = read_pair_file(file)
     return _add(project, catalogue, table, file.name, by)
 
 
@@ -185,57 +174,6 @@ def corrections_of(project: Project, catalogue: str) -> dict[str, Any]:
         "locks": {name: len(members) for name, members in held.locked.items()},
         "overruled": version.facts.get("overruled"),
     }
-
-
-def lessons(
-    project: Project, source: str, catalogue: str, folder: Path, log: Callable[[str], None]
-) -> Path | None:
-    """Writes the corrections that a retraining learns from, as annotated pairs.
-
-    Args:
-        source: folder or URL of the shop.
-        catalogue: whose corrections they are; empty: of those that were grouped from this source;
-            "none": there are none.
-        folder: for the file.
-        log: called with the name of the catalogue.
-
-    Returns:
-        A CSV file: left, right, color_variants, annotator; None without corrections.
-
-    Raises:
-        UserError: there is no such catalogue, or its corrections contradict each other.
-    """
-    if catalogue == "none":
-        return None
-    store = store_of(project)
-    if catalogue:
-        find(store, catalogue)  # says which ones there are
-    names = [catalogue] if catalogue else _grouped_from(store, source)
-    tables = {name: standing(read_corrections(store, name)) for name in names}
-    found = pd.concat([no_corrections(), *tables.values()], ignore_index=True)
-    if not names:
-        others = [one for one in catalogues(store) if len(read_corrections(store, one))]
-        if others:
-            log(
-                "no catalogue was grouped from this source: the corrections of "
-                f"{', '.join(others)} are not learnt from, unless --corrections names one"
-            )
-    if not len(found):
-        return None
-    newest = standing(found)
-    refuse_contradictions(newest, no_locks())
-    log(f"corrections of the catalogue {', '.join(name for name in tables if len(tables[name]))}")
-    file = folder / CORRECTIONS
-    pairs = newest.assign(color_variants=newest["same"].astype(int), annotator=newest["by"])
-    columns = ["left", "right", "color_variants", "annotator"]
-    pairs[columns].to_csv(file, index=False, lineterminator="\n")
-    return file
-
-
-def _grouped_from(store: Store, source: str) -> list[str]:
-    """Returns the catalogues whose newest version was grouped from a source."""
-    here = absolute(without_credentials(source))
-    return [one["catalogue"] for one in newest_facts(store) if absolute(one["source"]) == here]
 
 
 def _add(

@@ -26,7 +26,7 @@ from flows.registry.versions import (
 from ml.core.errors import UserError
 from ml.core.files import read_json
 from ml.core.params import load_params
-from ml.data.annotations import build_annotations, without_corrections
+from ml.data.annotations import build_annotations, without_selected
 from ml.data.blocks import block_mates
 from ml.data.images import UnreadablePicture, decode_product, placeholders
 from ml.evaluate.baselines import BASELINES, embed_baselines
@@ -102,7 +102,7 @@ def evaluate(
                 f"the shop '{source}' has no pairs.csv or pairs.parquet: an evaluation needs "
                 "annotated pairs (format: docs/data-format.md)"
             )
-        pairs = without_corrections(shop.pairs)
+        pairs = without_selected(shop.pairs)
         against = pairs[contradicts(pairs)]
         if len(against):
             one = against.iloc[0]

@@ -19,11 +19,11 @@ from prefect.tasks import Task
 from prefect.utilities.urls import url_for
 from pydantic import Field
 
-from flows.corrections import lessons
 from flows.display.prefect_artifacts import decision_page, metric_table, stage_log
 from flows.display.states import refusals_are, refused_by_gate
 from flows.gate.evidence import gather_evidence
 from flows.gate.impact import impact_of
+from flows.lessons import lessons
 from flows.local.dvc_config import default_remote
 from flows.local.environment import set_up
 from flows.local.markdown import block, code, plain
@@ -108,6 +108,7 @@ def retrain(
     allow_dirty: bool = False,
     columns: dict[str, str] = {},  # noqa: B006 (as above)
     corrections: str = "",
+    annotations: str = "",
 ) -> dict[str, Any]:
     """Trains a model on a shop, registers it as a candidate and lets the gate decide about it.
 
@@ -122,6 +123,8 @@ def retrain(
         columns: The shop's names of columns and the public format's, such as {"sku": "product_id"}.
         corrections: Name of the catalogue whose corrections become annotated pairs, or "none".
             Empty: the catalogue that was grouped from this source, if any.
+        annotations: Name of the catalogue whose annotations become annotated pairs, or "none".
+            Empty: as above.
 
     Returns:
         {"model": URI of the version, "new": whether this run made it, "passed": whether the gate
@@ -141,8 +144,9 @@ def retrain(
     with retraining(project, client, allow_dirty, partial(show_refusal, project)) as made:
         worktree = made.worktree
         apply_overrides(worktree.root, overrides)
+        said = corrections, annotations
         taken = take_snapshot(
-            project, worktree, absolute(source), columns, corrections, return_state=True
+            project, worktree, absolute(source), columns, *said, return_state=True
         )
         snapshot = taken.result()
         worktree.commit(f"data: snapshot {snapshot[:12]} of {source or 'this commit'}")
@@ -231,6 +235,7 @@ def take_snapshot(
     source: str,
     columns: dict[str, str],
     corrections: str = "",
+    annotations: str = "",
 ) -> str:
     """Brings a snapshot into data/snapshot of the worktree and returns its id.
 
@@ -238,13 +243,13 @@ def take_snapshot(
         source: folder or URL of the shop to import. Empty: the snapshot of the worktree's commit is
             restored.
         columns: the shop's names of columns → the format's.
-        corrections: as of `retrain`.
+        corrections, annotations: as of `retrain`.
     """
     log = stage_log("snapshot")
     if not source:
         return restore_snapshot(project, worktree.root, log)
     with scratch(project, "corrections") as folder:
-        taught = lessons(project, source, corrections, folder, log)
+        taught = lessons(project, source, corrections, annotations, folder, log)
         where = project, worktree.root, source, log
         return import_shop_into(*where, columns=columns, corrections=taught)
 

@@ -17,8 +17,9 @@ from flows.catalogue.grouping import Asked, group_catalogue
 from flows.catalogue.overruled import corrected
 from flows.catalogue.places import store_of
 from flows.cli import app
-from flows.corrections import correct, corrections_of, lessons, lock, say
+from flows.corrections import correct, corrections_of, lock, say
 from flows.gate.evidence import _test_pairs
+from flows.lessons import lessons
 from flows.local.project import Project
 from ml.catalogue.corrections import check_corrections, standing
 from ml.catalogue.memory import Said, as_said
@@ -29,7 +30,7 @@ from ml.catalogue.versions import FOLDER, Version, save
 from ml.core.errors import UserError
 from ml.core.files import write_table
 from ml.core.paths import PREPARED
-from ml.data.annotations import build_annotations, without_corrections
+from ml.data.annotations import build_annotations, without_selected
 from ml.evaluate.corrected import on_corrections
 from ml.promote.policy import load_policy
 from ml.snapshot.corrected_pairs import read_corrected, with_corrections
@@ -234,7 +235,8 @@ CATALOG = pd.DataFrame(
 def test_corrections_become_pairs_and_replace_those_of_the_same_products(tmp_path: Path) -> None:
     file, lines = tmp_path / "corrections.csv", list[str]()
     file.write_text(
-        "left,right,color_variants,annotator\nb,a,0,Ada\nc,d,1,Bo\na,e,1,Bo\nz,a,1,Bo\n"
+        "left,right,color_variants,annotator,origin\nb,a,0,Ada,correction\nc,d,1,Bo,correction\n"
+        "a,e,1,Bo,correction\nz,a,1,Bo,suggested\n"
     )
     pairs = pairs_of(("a", "b", 1), ("a", "c", 1))
     both = with_corrections(pairs, read_corrected(file), CATALOG, lines.append)
@@ -257,13 +259,13 @@ def test_comparisons_leave_corrections_out_and_training_takes_them() -> None:
         [pairs_of(("a", "b", 1)), pairs_of(("a", "c", 1)).assign(origin="correction")]
     )
     assert build_annotations(CATALOG, pairs).usable == 2
-    assert build_annotations(CATALOG, without_corrections(pairs)).usable == 1
-    assert len(without_corrections(pairs.drop(columns="origin"))) == 2
+    assert build_annotations(CATALOG, without_selected(pairs)).usable == 1
+    assert len(without_selected(pairs.drop(columns="origin"))) == 2
 
 
 def test_a_correction_against_a_chain_of_the_shops_pairs_breaks_the_contract() -> None:
     words = pd.DataFrame({"left": ["a"], "right": ["c"], "annotator": ["Ada"]})
-    words = words.assign(color_variants=pd.Series([0], dtype="Int8"))
+    words = words.assign(origin="correction", color_variants=pd.Series([0], dtype="Int8"))
     pairs = pairs_of(("a", "b", 1), ("b", "c", 1))
     both = with_corrections(pairs, words, CATALOG, lambda line: None)
     assert both is not None
@@ -285,22 +287,23 @@ def test_a_retraining_learns_from_the_catalogue_of_its_source(
     grouped: Project, tmp_path: Path
 ) -> None:
     a, b, c = block_of(grouped)[:3]
-    assert lessons(grouped, "/shops/shop", "", tmp_path, print) is None
+    assert lessons(grouped, "/shops/shop", "", "", tmp_path, print) is None
     rows = pd.DataFrame({"left": [a, a], "right": [b, c], "same": ["1", "0"]}, dtype=object)
     append(store_of(grouped), "shop", CORRECTIONS, check_corrections(rows, "", "Ada"))
     say(grouped, "shop", b, a, False, "Bo", "")  # the newest word
-    file = lessons(grouped, "/shops/shop", "", tmp_path, print)
+    file = lessons(grouped, "/shops/shop", "", "", tmp_path, print)
     assert file is not None
     assert file.read_text() == (
-        f"left,right,color_variants,annotator\n{a},{c},0,Ada\n{b},{a},0,Bo\n"
+        f"left,right,color_variants,annotator,origin\n{a},{c},0,Ada,correction\n"
+        f"{b},{a},0,Bo,correction\n"
     )
     lines = list[str]()
-    assert lessons(grouped, "/shops/other", "", tmp_path, lines.append) is None
+    assert lessons(grouped, "/shops/other", "", "", tmp_path, lines.append) is None
     assert "the corrections of shop are not learnt from" in lines[0]
-    assert lessons(grouped, "/shops/other", "shop", tmp_path, print) is not None
-    assert lessons(grouped, "/shops/shop", "none", tmp_path, print) is None
+    assert lessons(grouped, "/shops/other", "shop", "", tmp_path, print) is not None
+    assert lessons(grouped, "/shops/shop", "none", "", tmp_path, print) is None
     with pytest.raises(UserError, match="no catalogue 'shoes'"):
-        lessons(grouped, "/shops/shop", "shoes", tmp_path, print)
+        lessons(grouped, "/shops/shop", "shoes", "", tmp_path, print)
 
 
 def test_corrections_hold_through_another_model_and_back(
@@ -376,7 +379,7 @@ def test_products_that_cannot_be_read_are_parted_with_all_that_they_are_joined_t
 
 
 @pytest.mark.parametrize("labels", [[1, 0], [0, 1]])
-def test_the_gate_measures_the_same_with_and_without_corrections(
+def test_the_gate_measures_the_same_with_and_without_selected(
     tmp_path: Path, labels: list[int]
 ) -> None:
     products = pd.DataFrame({"product_id": list("abcdef"), "split": "test", "brand": "x"})

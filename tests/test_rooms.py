@@ -21,6 +21,7 @@ MAY_IMPORT = {  # for each room of ml/, the rooms that it may import besides its
     "pages": BASE,
     **{stage: BASE | {"grouping", "model", "pages"} for stage in STAGES},
     "catalogue": BASE | {"grouping", "pages"},
+    "annotate": BASE | {"grouping"},
     "exports": BASE,
     "serve": BASE | {"grouping", "model", "pages", "prepare"},
     "untrained": BASE | {"grouping", "model", "serve"},
@@ -31,6 +32,7 @@ FLOORS = (
     "local",
     "registry",
     "catalogue",
+    "annotations",
     "gate",
     "display",
 )  # of flows/: each may import those before it

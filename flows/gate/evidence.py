@@ -17,7 +17,7 @@ from flows.registry.tracking import connect
 from flows.registry.versions import uri_of
 from ml.core.files import read_json, read_table
 from ml.core.paths import EVALUATED, PREPARED, SNAPSHOT
-from ml.data.annotations import build_annotations, without_corrections
+from ml.data.annotations import build_annotations, without_selected
 from ml.data.blocks import block_mates
 from ml.data.schema import BLOCK
 from ml.evaluate.bootstrap import Resamples
@@ -137,7 +137,7 @@ def _test_pairs(root: Path, policy: GatePolicy) -> _TestPairs:
     products = read_table(root / PREPARED / "products.parquet")
     indices = np.flatnonzero(products["split"] == "test")
     test = products.iloc[indices].reset_index(drop=True)
-    pairs = without_corrections(read_table(root / PREPARED / "pairs.parquet"))
+    pairs = without_selected(read_table(root / PREPARED / "pairs.parquet"))
     annotations = build_annotations(test, pairs)
     here = indices[annotations.indices]
     mates = block_mates(products, here)  # of other splits, too, if not brands are split

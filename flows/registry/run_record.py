@@ -25,7 +25,7 @@ from flows.registry.run_values import result_metrics, shown_params
 from flows.registry.tracking import flatten, log_values
 from ml.core.files import read_json, read_table
 from ml.core.paths import EVALUATED, PREPARED, SNAPSHOT, TRAINED, VALIDATED
-from ml.data.annotations import without_corrections
+from ml.data.annotations import CORRECTION, SAMPLED, SUGGESTED
 
 FILES = {  # file or folder of the checkout → folder of the run
     EVALUATED / "report.html": "",
@@ -75,8 +75,13 @@ def lineage_tags(root: Path, recipe: str, snapshot: str, dirty: bool) -> dict[st
         "recipe": recipe,
         "dirty": str(dirty).lower(),
         "author": author_of(root),
-        "corrections": str(len(pairs) - len(without_corrections(pairs))),
+        "corrections": _count(pairs, CORRECTION),
+        "annotations": _count(pairs, SUGGESTED, SAMPLED),
     }
+
+
+def _count(pairs: pd.DataFrame, *origins: str) -> str:
+    return str(int(pairs["origin"].isin(origins).sum()) if "origin" in pairs else 0)
 
 
 def record(

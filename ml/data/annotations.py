@@ -16,7 +16,10 @@ from scipy.sparse.csgraph import connected_components
 
 from ml.data.blocks import block_numbers
 
-CORRECTION = "correction"  # the origin of a pair that was annotated because a grouping was wrong
+# The origins of a pair: it was annotated because a grouping was wrong, or because a model was
+# unsure of it, or it was drawn without looking at any trained model.
+CORRECTION, SUGGESTED, SAMPLED = "correction", "suggested", "sampled"
+SELECTED = (CORRECTION, SUGGESTED)  # by what a trained model makes of them
 
 
 @dataclass(frozen=True)
@@ -101,16 +104,16 @@ def build_annotations(products: pd.DataFrame, pairs: pd.DataFrame) -> Annotation
     )
 
 
-def without_corrections(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Returns the pairs that were not annotated because a grouping was wrong.
+def without_selected(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Returns the pairs that were not selected by what a model makes of them.
 
-    A correction picks the mistakes of the model that served. Models that are compared on such
-    pairs are not compared fairly: that one is bound to lose.
+    A correction picks the mistakes of the model that served, and a suggestion what it was unsure
+    of. Models that are compared on such pairs are not compared fairly: that one is bound to lose.
 
     Args:
         pairs: optionally with the column origin.
     """
-    return pairs[pairs["origin"].ne(CORRECTION)] if "origin" in pairs else pairs
+    return pairs[~pairs["origin"].isin(SELECTED)] if "origin" in pairs else pairs
 
 
 def repeated(pairs: pd.DataFrame) -> pd.Series:

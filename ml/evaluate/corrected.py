@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ml.data.annotations import without_corrections
+from ml.data.annotations import CORRECTION
 
 
 def on_corrections(
@@ -26,7 +26,9 @@ def on_corrections(
         {"corrections": {split: {"pairs": number, "right": share}}}, with the splits that have such
         pairs; {} without any.
     """
-    corrected = pairs.drop(index=without_corrections(pairs).index)
+    if "origin" not in pairs:
+        return {}
+    corrected = pairs[pairs["origin"].eq(CORRECTION)]
     index = pd.Index(products["product_id"])
     left, right = (index.get_indexer(pd.Index(corrected[side])) for side in ("left", "right"))
     distance = 1 - np.einsum("nd,nd->n", embeddings[left], embeddings[right])

@@ -15,7 +15,7 @@ from ml.core.files import read_json, read_table, replacing, write_json
 from ml.core.params import load_params
 from ml.core.paths import EMBEDDED, EVALUATED, PARAMS, PREPARED, TRAINED, VALIDATED
 from ml.core.progress import progress
-from ml.data.annotations import Annotations, build_annotations, without_corrections
+from ml.data.annotations import Annotations, build_annotations, without_selected
 from ml.data.blocks import block_numbers, relative_to_block
 from ml.evaluate.bands import choose_publish, group_scores
 from ml.evaluate.base_rate import block_similarities, variants_by_em, variants_of
@@ -94,7 +94,7 @@ def main(
     embeddings = relative_to_block(
         np.load(embedded / "embeddings.npy"), block_numbers(products), params.block_prior
     )
-    splits, fair = {}, without_corrections(pairs)
+    splits, fair = {}, without_selected(pairs)
     for name in SPLITS:
         indices = np.flatnonzero(products["split"] == name)
         own = products.iloc[indices]

@@ -1,7 +1,8 @@
-"""Joins corrections of a catalogue's groups to the annotated pairs of its shop.
+"""Joins corrections and annotations of a catalogue to the annotated pairs of its shop.
 
 A correction was made because a grouping was wrong, so these pairs are no fair sample: they carry
-the origin "correction", by which training takes them and comparisons of models leave them out.
+the origin "correction", by which training takes them and comparisons of models leave them out. So
+do annotated pairs that a model suggested, whose origin is "suggested".
 """
 
 from pathlib import Path
@@ -16,7 +17,7 @@ from ml.snapshot.tables import read_csv
 
 
 def read_corrected(file: Path) -> pd.DataFrame:
-    """Reads corrections from CSV: left, right, color_variants (1 or 0), annotator.
+    """Reads what people said from CSV: left, right, color_variants (1 or 0), annotator, origin.
 
     Raises:
         UserError: the file is no such table.
@@ -27,13 +28,13 @@ def read_corrected(file: Path) -> pd.DataFrame:
 def with_corrections(
     pairs: pd.DataFrame | None, corrections: pd.DataFrame, catalog: pd.DataFrame, log: Log
 ) -> pd.DataFrame | None:
-    """Adds corrections to annotated pairs. A correction replaces the pair of the same two products.
+    """Adds what people said to annotated pairs; it replaces the pair of the same two products.
 
-    Corrections of products that the catalogue lacks, or that are of two blocks, are left out.
+    What is said of products that the catalogue lacks, or that are of two blocks, is left out.
 
     Args:
         pairs: of the shop, as `ml.snapshot.shop.Shop` has them; None: it has none.
-        corrections: left, right, color_variants and annotator, each pair once.
+        corrections: left, right, color_variants, annotator and origin, each pair once.
         catalog: product_id, brand, gender, article_type.
         log: called with a line that tells what was added and what was left out.
     """
@@ -42,8 +43,11 @@ def with_corrections(
     ends = [corrections[side].map(block) for side in ("left", "right")]
     here = ends[0].notna() & ends[1].notna()
     within = here & (ends[0] == ends[1])
-    added = corrections[within].assign(origin=CORRECTION)
-    words = f"{len(added)} corrections become annotated pairs"
+    added = corrections[within]
+    corrected = int(added["origin"].eq(CORRECTION).sum())
+    counts = {"corrections": corrected, "annotations": len(added) - corrected}
+    told = [f"{count} {name}" for name, count in counts.items() if count]
+    words = f"{' and '.join(told) or 'no corrections'} become annotated pairs"
     if not here.all():
         words += f"; {(~here).sum()} are of products that the shop no longer has"
     if (here & ~within).any():

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score
 
-from ml.data.annotations import build_annotations, without_corrections
+from ml.data.annotations import build_annotations, without_selected
 from ml.model.embedding import embed_pictures
 from ml.model.encoder import Encoder
 
@@ -21,7 +21,7 @@ class DevCurve:
 
     def __init__(self, products: pd.DataFrame, pairs: pd.DataFrame, pictures: np.ndarray) -> None:
         indices = np.flatnonzero(products["split"] == "dev")
-        self.annotations = build_annotations(products.iloc[indices], without_corrections(pairs))
+        self.annotations = build_annotations(products.iloc[indices], without_selected(pairs))
         self.pictures = pictures[indices[self.annotations.indices]]
 
     def __call__(self, encoder: Encoder) -> float | None:

@@ -1,0 +1,283 @@
+"""`variants annotate`: batches of pairs, what people say of them, and what becomes of it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from flows.annotations.agreed import Agreed, agreed, pair_keys
+from flows.annotations.batches import Batch, add_batch, batches, find_batch
+from flows.annotations.decisions import add_decisions, dealt_to, pairs_of, queue, standing
+from flows.catalogue.places import store_of
+from flows.groups import find
+from flows.local.project import Project
+from flows.registry.people import folded, refusal_of_name, shown
+from ml.annotate.agreement import agreement
+from ml.annotate.consensus import CONFLICT, consensus
+from ml.annotate.label_studio import Said, said_in, task
+from ml.annotate.mode import MODES, Mode
+from ml.catalogue.corrections import in_utc, unknown_products
+from ml.catalogue.versions import Version
+from ml.core.errors import UserError, visible
+from ml.core.files import write_json
+from ml.core.spreadsheet import write_csv
+from ml.snapshot.pair_file import read_file, read_pair_file
+from ml.snapshot.shop_checks import check_pairs
+
+PICTURES = "/data/local-files/?d="  # of Label Studio's own local storage
+PAIRS = ["left", "right", "color_variants", "annotator"]
+SHOWN = 10  # pairs that one message names
+
+
+def status(project: Project, name: str) -> dict[str, Any]:
+    """Returns how far a batch is.
+
+    Returns:
+        The facts of `Batch`; "pairs": number; "answered": by one person or more; "people": {name:
+        {"answers", "left"}}, where left is None in an open batch; "same", "different", "unsure":
+        number of pairs on which people agree; "conflicts": the pairs on which they do not, each
+        {"left", "right", "answers": {name: answer}}; "agreement": see
+        `ml.annotate.agreement.Agreement`, as a dict.
+
+    Raises:
+        UserError: there is no such batch.
+    """
+    batch = find_batch(project, name)
+    said, pairs = standing(project, batch=batch), pairs_of(project, batch)
+    dealt = dealt_to(project, batch)
+    people: dict[str, dict[str, int | None]] = {
+        str(who): {"answers": 0, "left": len(queue(project, batch, str(who))[0])} for who in dealt
+    }
+    for who, count in said.groupby("by").size().items():
+        people.setdefault(str(who), {"answers": 0, "left": None})["answers"] = int(count)
+    results = said.groupby("pair", sort=False)["answer"].agg(consensus)
+    conflicts = said[said["pair"].isin(results[results == CONFLICT].index)]
+    measured = agreement(said[["pair", "person", "answer"]])
+    return vars(batch) | {
+        "pairs": len(pairs),
+        "answered": len(results),
+        "people": people,
+        **{one: int((results == one).sum()) for one in ("same", "different", "unsure")},
+        "conflicts": [
+            {
+                "pair": int(rows["pair"].iloc[0]),
+                "left": rows["left"].iloc[0],
+                "right": rows["right"].iloc[0],
+                "answers": dict(zip(rows["by"], rows["answer"], strict=True)),
+            }
+            for _, rows in conflicts.groupby("pair", sort=False)
+        ],
+        "agreement": vars(measured) | {"cohen": [vars(one) for one in measured.cohen]},
+    }
+
+
+def listed(project: Project) -> list[dict[str, Any]]:
+    """Returns the facts of every batch with the number of its pairs, and of those answered."""
+    said = standing(project)
+    answered = said.groupby("batch")["pair"].nunique()
+    return [
+        vars(one)
+        | {"pairs": len(pairs_of(project, one)), "answered": int(answered.get(one.name, 0))}
+        for one in batches(project)
+    ]
+
+
+def export_pairs(
+    project: Project, catalogue: str, out: Path, with_: Path | None = None
+) -> tuple[Agreed, int]:
+    """Writes what the annotators of a catalogue agree on as pairs.csv (docs/data-format.md).
+
+    Args:
+        out: the file to write.
+        with_: a shop's pairs.csv whose rows come first; a pair that is in both stays as people say
+            now, and is told.
+
+    Returns:
+        What they agree on and what is left out, and how many pairs of the shop were replaced.
+
+    Raises:
+        UserError: there are no annotations, or the shop's file cannot be read.
+    """
+    found = agreed(project, catalogue)
+    if not len(found.pairs):
+        raise UserError(
+            f"nobody has decided a pair of '{visible(catalogue)}' yet: {found.words() or 'none'}"
+        )
+    pairs = found.pairs.assign(color_variants=found.pairs["same"].astype(int))
+    table, replaced = pairs[[*PAIRS, "origin"]], 0
+    if with_:
+        theirs = _checked(with_)
+        ours = pair_keys(theirs).isin(pair_keys(table))
+        replaced = int(ours.sum())
+        table = pd.concat([theirs[~ours], table], ignore_index=True)
+    write_csv(out, table)
+    return found, replaced
+
+
+def export_label_studio(project: Project, name: str, out: Path, pictures: str = PICTURES) -> int:
+    """Writes the pairs of a batch as Label Studio's tasks; returns their number.
+
+    Args:
+        out: the file to write.
+        pictures: what comes before the shop's name of a picture to make a URL of it; names that
+            are URLs stay.
+
+    Raises:
+        UserError: there is no such batch, or its products have no pictures.
+    """
+    batch = find_batch(project, name)
+    products = find(store_of(project), batch.catalogue, batch.version).products
+    images = products.set_index("product_id")["image"]
+
+    def url(product: str) -> str:
+        image = images.get(product)
+        if not isinstance(image, str):
+            raise UserError(f"product '{visible(product)}' of {batch.catalogue} has no picture")
+        return image if "://" in image else pictures + image
+
+    ends = pairs_of(project, batch)[["left", "right"]].to_numpy(str).tolist()
+    tasks = [task(left, right, (url(left), url(right))) for left, right in ends]
+    write_json(out, tasks)
+    return len(tasks)
+
+
+def import_answers(
+    project: Project, catalogue: str, file: Path, mode: Mode, by: str
+) -> dict[str, Any]:
+    """Takes over answers: a table of annotated pairs, or Label Studio's JSON; all rows or none.
+
+    Answers about pairs of the catalogue's batches go there; others make a batch of their own.
+
+    Args:
+        file: CSV or Parquet of docs/data-format.md, or JSON.
+        mode: of the pairs that are in no batch yet.
+        by: whose answers they are where the file does not say.
+
+    Returns:
+        {"answers": number in the file, "new": how many of them are, "batch": name of the batch that
+        was made, or None}.
+
+    Raises:
+        UserError: a row is wrong, contradicts another row of the same person, or names a product
+            that the newest groups have not.
+    """
+    if mode not in MODES:
+        raise UserError(f"{visible(mode)!r:.100} is no mode: take {' or '.join(MODES)}")
+    said = _read_answers(file, by)
+    version = find(store_of(project), catalogue)
+    table = pd.DataFrame(said)
+    if table.empty:
+        raise UserError(f"{file.name} holds no answers")
+    _refuse_unknown(table, version, catalogue)
+    _refuse_twice(table, file.name)
+    known = _known_pairs(project, catalogue)
+    keys = pair_keys(table)
+    fresh = table[~keys.isin(known)].loc[lambda rows: ~keys[rows.index].duplicated()]
+    made = None
+    if len(fresh):
+        why = f"imported from {visible(file.name)}"
+        pairs = fresh[["left", "right"]].assign(stratum="imported", probability=np.nan, why=why)
+        facts = _facts(version, mode, by) | {"seed": 0, "overlap": 0.0}
+        made = add_batch(project, facts, pairs, [])
+        known |= _known_pairs(project, catalogue)
+    rows = [
+        {"pair": known[key], "by": one.person, "answer": one.answer, "why": one.why}
+        | ({"when": one.when} if one.when else {})
+        for key, one in zip(keys, said, strict=True)
+    ]
+    added = add_decisions(project, rows)
+    return {"answers": len(said), "new": added, "batch": made.name if made else None}
+
+
+def _facts(version: Version, mode: Mode, by: str) -> dict[str, Any]:
+    return {
+        "catalogue": version.facts["catalogue"],
+        "version": version.number,
+        "model": version.facts["model"],
+        "mode": mode,
+        "by": by,
+    }
+
+
+def _checked(file: Path) -> pd.DataFrame:
+    """Reads a table of annotated pairs: left, right, color_variants (1, 0 or missing), …"""
+    table = read_pair_file(file).astype(object)
+    lacking = [one for one in PAIRS[:3] if one not in table]
+    if lacking:
+        raise UserError(f"{file.name} lacks {', '.join(lacking)}: see docs/data-format.md")
+    blank = table.index[table[["left", "right"]].isna().any(axis=1)]
+    if len(blank):
+        raise UserError(
+            f"{file.name}, {table.index.name} {blank[0]}: left and right must each name a product"
+        )
+    return check_pairs(table, file.name).astype(object).replace({np.nan: None})
+
+
+def _read_answers(file: Path, by: str) -> list[Said]:
+    """Reads the answers of a file; their persons are names that can be one's."""
+    if file.suffix == ".json":
+        try:
+            content = json.loads(read_file(file))
+        except ValueError as error:
+            raise UserError(f"{file.name} is no JSON: {error}") from error
+        said = list(said_in(content, file.name))
+    else:
+        said = [one for row in _checked(file).to_dict("records") for one in _said(row, by)]
+    for one in said:
+        refusal = refusal_of_name(one.person)
+        if refusal:
+            raise UserError(f"{file.name}: the annotator {refusal}")
+        if one.left == one.right:
+            raise UserError(f"{file.name}: '{visible(one.left)}' is paired with itself")
+    return [
+        one._replace(person=shown(one.person), when=one.when and in_utc(one.when, file.name))
+        for one in said
+    ]
+
+
+def _said(row: dict[Any, Any], by: str) -> list[Said]:
+    """Returns the answers of a row of pairs.csv; a pair without a label, or of low confidence, is
+    an unsure one.
+    """
+    label = row["color_variants"]
+    known = label is not None and row.get("confidence") != "low"
+    answer = ("same" if label else "different") if known else "unsure"
+    people = (row.get("annotator") or by).split(", ")
+    return [
+        Said(row["left"], row["right"], one, answer, row.get("why") or "", "") for one in people
+    ]
+
+
+def _refuse_unknown(table: pd.DataFrame, version: Version, catalogue: str) -> None:
+    unknown = unknown_products(table, version.products["product_id"].tolist())
+    if unknown:
+        more = ", …" if len(unknown) > SHOWN else ""
+        raise UserError(
+            f"the newest groups of '{catalogue}' have no product "
+            f"{', '.join(map(visible, unknown[:SHOWN]))}{more}: correct the ids, or run `variants "
+            "group` first if the products are new"
+        )
+
+
+def _refuse_twice(table: pd.DataFrame, name: str) -> None:
+    """Raises UserError if a person gives two answers to one pair of a file."""
+    people = table["person"].map(folded)
+    answers = table.groupby([pair_keys(table), people])["answer"].nunique()
+    if (answers > 1).any():
+        key, _ = answers.index[answers > 1][0]
+        left, right = key.split("\x1f")
+        raise UserError(
+            f"{name}: one person says two things about {visible(left)} and {visible(right)}: keep "
+            "the right row"
+        )
+
+
+def _known_pairs(project: Project, catalogue: str) -> dict[str, int]:
+    """Returns the ids of the pairs of a catalogue's batches by their keys; the oldest counts."""
+    tables = [pairs_of(project, one) for one in batches(project) if one.catalogue == catalogue]
+    if not tables:
+        return {}
+    pairs = pd.concat(tables, ignore_index=True)[::-1]
+    return dict(zip(pair_keys(pairs), pairs["id"].tolist(), strict=True))

@@ -1,0 +1,1 @@
+"""The database of what people said of pairs: batches, assignments and decisions."""

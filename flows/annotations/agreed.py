@@ -1,0 +1,107 @@
+"""What the annotators of a catalogue agree on, as annotated pairs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from flows.annotations.decisions import standing
+from flows.local.project import Project
+from ml.annotate.consensus import CONFLICT, consensus, contradictory
+from ml.annotate.mode import ORIGIN
+from ml.data.annotations import SAMPLED, SUGGESTED
+
+
+@dataclass(frozen=True)
+class Agreed:
+    """What was made of the answers.
+
+    Attributes:
+        pairs: left, right, same (bool), annotator (names, with ", "), origin; each pair once.
+        conflicts, unsure: the pairs that are left out since people differ, or do not know: left,
+            right, annotator.
+        doubtful: those that are left out since their design contradicts itself: as `pairs`.
+        corrected: number of pairs that are left out since a correction is about them.
+    """
+
+    pairs: pd.DataFrame
+    conflicts: pd.DataFrame
+    unsure: pd.DataFrame
+    doubtful: pd.DataFrame
+    corrected: int
+
+    def words(self) -> str:
+        """Says how many pairs there are, and what is left out; empty without any answer."""
+        counts = {
+            "pairs": len(self.pairs),
+            "in conflict are left out": len(self.conflicts),
+            "unsure are left out": len(self.unsure),
+            "of designs that contradict themselves are left out": len(self.doubtful),
+            "are left out since a correction is about them": self.corrected,
+        }
+        return "; ".join(f"{count} {words}" for words, count in counts.items() if count)
+
+
+def agreed(project: Project, catalogue: str, corrected: pd.DataFrame | None = None) -> Agreed:
+    """Returns what the annotators of a catalogue agree on.
+
+    Args:
+        corrected: corrections, which count more: left, right, same; None: there are none.
+    """
+    return agreed_of(standing(project, catalogue), corrected)
+
+
+def agreed_of(answers: pd.DataFrame, corrected: pd.DataFrame | None = None) -> Agreed:
+    """Returns what people agree on.
+
+    A pair that is in several batches, also mirrored, is one pair, and the newest word of a person
+    about it counts. It is a fresh test pair if it was drawn as one.
+
+    Args:
+        answers: of `flows.annotations.decisions.standing`.
+        corrected: as of `agreed`.
+    """
+    rows = answers.assign(key=pair_keys(answers))
+    newest = rows.sort_values("decision").drop_duplicates(["key", "person"], keep="last")
+    made = []
+    for _, said in newest.groupby("key", sort=False):
+        answer = consensus(said["answer"])
+        names = said.loc[said["answer"].eq(answer) | (answer == CONFLICT), "by"]
+        origins = {ORIGIN[mode] for mode in said["mode"]}
+        first = said.iloc[0]
+        made.append(
+            {
+                "key": first["key"],
+                "left": first["left"],
+                "right": first["right"],
+                "answer": answer,
+                "same": answer == "same",
+                "annotator": ", ".join(names),
+                "origin": SAMPLED if SAMPLED in origins else SUGGESTED,
+            }
+        )
+    columns = ["key", "left", "right", "answer", "same", "annotator", "origin"]
+    table = pd.DataFrame(made, columns=columns).astype({"same": bool})
+    conflict, unsure = table["answer"].eq(CONFLICT), table["answer"].eq("unsure")
+    decided = table[~conflict & ~unsure]
+    if corrected is None:
+        corrected = table[:0]
+    held = decided["key"].isin(pair_keys(corrected))
+    decided = decided[~held]
+    ends = ["left", "right", "same"]
+    both = pd.concat([decided[ends], corrected[ends]], ignore_index=True)
+    doubtful = contradictory(both).to_numpy()[: len(decided)]
+    kept = ["left", "right", "same", "annotator", "origin"]
+    return Agreed(
+        pairs=decided.loc[~doubtful, kept].reset_index(drop=True),
+        conflicts=table.loc[conflict, ["left", "right", "annotator"]].reset_index(drop=True),
+        unsure=table.loc[unsure, ["left", "right", "annotator"]].reset_index(drop=True),
+        doubtful=decided.loc[doubtful, kept].reset_index(drop=True),
+        corrected=int(held.sum()),
+    )
+
+
+def pair_keys(pairs: pd.DataFrame) -> pd.Series:
+    """Returns a key of each pair (left, right): the same for a mirrored pair."""
+    ends = np.sort(pairs[["left", "right"]].to_numpy(str), axis=1)
+    return pd.Series(["\x1f".join(one) for one in ends], index=pairs.index, dtype=object)

@@ -1,0 +1,250 @@
+"""Decisions: what a person says about a pair; the newest word of each person counts."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import Connection, Select, exists, func, insert, select
+
+from flows.annotations.batches import Batch
+from flows.annotations.database import (
+    ASSIGNMENTS,
+    BATCHES,
+    DECISIONS,
+    PAIRS,
+    is_begun,
+    reading,
+    writing,
+)
+from flows.local.project import Project
+from flows.registry.people import folded
+from ml.annotate.consensus import ANSWERS
+from ml.core.errors import UserError, visible
+from ml.snapshot.folding import fold
+
+UNDONE = "undone"  # the answer that takes the person's word before it back
+LONGEST = 500  # characters of a comment
+COLUMNS = (
+    "decision",
+    "pair",
+    "batch",
+    "mode",
+    "left",
+    "right",
+    "stratum",
+    "probability",
+    "person",
+    "by",
+    "answer",
+    "when",
+    "why",
+)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A pair of a batch, as people are asked about it.
+
+    Attributes:
+        id: unique.
+        batch: id of its batch.
+        position: within the batch, from 0.
+        left, right: ids of the products.
+        stratum, why: from where and why it was chosen.
+    """
+
+    id: int
+    batch: int
+    position: int
+    left: str
+    right: str
+    stratum: str
+    why: str
+
+
+PAIR = [PAIRS.c[one] for one in ("id", "batch", "position", "left", "right", "stratum", "why")]
+
+
+def decide(project: Project, pair: int, by: str, answer: str, why: str = "") -> None:
+    """Keeps what a person says about a pair; the same word again changes nothing.
+
+    Raises:
+        UserError: the answer is none, the comment is too long, or there is no such pair.
+    """
+    if answer not in ANSWERS:
+        raise UserError(f"{visible(answer)!r:.100} is no answer: say {', '.join(ANSWERS)}")
+    add_decisions(project, [{"pair": pair, "by": by, "answer": answer, "why": why}])
+
+
+def add_decisions(project: Project, said: list[dict[str, Any]]) -> int:
+    """Keeps many words at once: all or none; it raises as `decide`.
+
+    Args:
+        said: pair, by, answer and why, and maybe when (ISO 8601, UTC).
+
+    Returns:
+        How many words are new; those that stand already are not kept again.
+    """
+    now, added = datetime.now(UTC).isoformat(timespec="seconds"), 0
+    with writing(project) as connection:
+        known = set(connection.scalars(select(PAIRS.c.id)))
+        for one in said:
+            if one["pair"] not in known:
+                raise UserError(f"there is no pair {one['pair']}: begin again with its batch")
+            why = fold(one["why"])
+            if len(why) > LONGEST:
+                raise UserError(f"the comment has more than {LONGEST} characters: shorten it")
+            row = one | {"person": folded(one["by"]), "why": why, "when": one.get("when") or now}
+            last = _last(connection, one["pair"], row["person"])
+            if last is None or (last.answer, last.why) != (row["answer"], why):
+                connection.execute(insert(DECISIONS).values(row))
+                added += 1
+    return added
+
+
+def undo(project: Project, decision: int, by: str) -> Pair:
+    """Takes a person's word back, and returns its pair.
+
+    Raises:
+        UserError: it is not the newest word of this person about its pair, or is taken back
+            already.
+    """
+    with writing(project) as connection:
+        row = connection.execute(select(DECISIONS).where(DECISIONS.c.id == decision)).first()
+        last = _last(connection, row.pair, folded(by)) if row else None
+        if not row or not last or last.id != decision or last.answer == UNDONE:
+            raise UserError("this word of yours does not stand any more: look at the pair again")
+        values = {"pair": row.pair, "person": folded(by), "by": by, "answer": UNDONE, "why": ""}
+        when = datetime.now(UTC).isoformat(timespec="seconds")
+        connection.execute(insert(DECISIONS).values(values | {"when": when}))
+        found = connection.execute(select(*PAIR).where(PAIRS.c.id == row.pair)).one()
+        return Pair(**found._mapping)
+
+
+def find_pair(project: Project, number: int) -> Pair:
+    """Returns a pair by its id.
+
+    Raises:
+        UserError: there is none.
+    """
+    with reading(project) as connection:
+        found = connection.execute(select(*PAIR).where(PAIRS.c.id == number)).first()
+    if found is None:
+        raise UserError(f"there is no pair {number}: begin again with its batch")
+    return Pair(**found._mapping)
+
+
+def pairs_of(project: Project, batch: Batch) -> pd.DataFrame:
+    """Returns the pairs of a batch in their order: the columns of its table."""
+    with reading(project) as connection:
+        chosen = select(PAIRS).where(PAIRS.c.batch == batch.id).order_by(PAIRS.c.position)
+        return pd.read_sql(chosen, connection)
+
+
+def standing(project: Project, catalogue: str = "", batch: Batch | None = None) -> pd.DataFrame:
+    """Returns the newest word of each person about each pair; what is taken back is none.
+
+    Args:
+        catalogue: of these batches only; empty: of all.
+        batch: of this batch only.
+
+    Returns:
+        `COLUMNS`, in the order of batches and pairs, and of words about one pair.
+    """
+    if not is_begun(project):
+        return pd.DataFrame(columns=list(COLUMNS))
+    where = [BATCHES.c.catalogue == catalogue] if catalogue else []
+    where += [PAIRS.c.batch == batch.id] if batch else []
+    joined = DECISIONS.join(PAIRS, DECISIONS.c.pair == PAIRS.c.id).join(BATCHES)
+    chosen = (
+        select(
+            DECISIONS.c.id.label("decision"),
+            DECISIONS.c.pair,
+            BATCHES.c.name.label("batch"),
+            *(BATCHES.c[one] for one in ("mode",)),
+            *(PAIRS.c[one] for one in ("left", "right", "stratum", "probability")),
+            *(DECISIONS.c[one] for one in ("person", "by", "answer", "when", "why")),
+        )
+        .select_from(joined)
+        .where(DECISIONS.c.id.in_(_newest()), DECISIONS.c.answer != UNDONE, *where)
+        .order_by(PAIRS.c.batch, PAIRS.c.position, DECISIONS.c.id)
+    )
+    with reading(project) as connection:
+        return pd.read_sql(chosen, connection)
+
+
+def last_word(project: Project, batch: Batch, by: str) -> int | None:
+    """Returns the id of a person's newest decision in a batch that stands, or None."""
+    chosen = (
+        select(DECISIONS.c.id)
+        .select_from(DECISIONS.join(PAIRS, DECISIONS.c.pair == PAIRS.c.id))
+        .where(
+            DECISIONS.c.id.in_(_newest(folded(by))),
+            DECISIONS.c.answer != UNDONE,
+            PAIRS.c.batch == batch.id,
+        )
+        .order_by(DECISIONS.c.id.desc())
+        .limit(1)
+    )
+    with reading(project) as connection:
+        return connection.scalar(chosen)
+
+
+def queue(project: Project, batch: Batch, by: str) -> tuple[list[Pair], int]:
+    """Returns the pairs of a batch that a person is still to answer, and of how many in all.
+
+    In a batch that was dealt to people, these are the person's own. In one that is open to
+    everybody, they are the pairs that nobody has answered; each person begins elsewhere, so that
+    two seldom look at one pair at once.
+    """
+    person = folded(by)
+    pairs = select(*PAIR).where(PAIRS.c.batch == batch.id).order_by(PAIRS.c.position)
+    within = select(PAIRS.c.id).where(PAIRS.c.batch == batch.id)
+    with reading(project) as connection:
+        dealt = connection.scalar(select(exists().where(ASSIGNMENTS.c.pair.in_(within))))
+        if dealt:
+            own = select(ASSIGNMENTS.c.pair).where(ASSIGNMENTS.c.person == person)
+            pairs = pairs.where(PAIRS.c.id.in_(own))
+        answered = select(DECISIONS.c.pair).where(
+            DECISIONS.c.pair.in_(within),
+            DECISIONS.c.id.in_(_newest(person if dealt else None)),
+            DECISIONS.c.answer != UNDONE,
+        )
+        done = set(connection.scalars(answered))
+        found = [Pair(**row._mapping) for row in connection.execute(pairs)]
+    left = [one for one in found if one.id not in done]
+    if not dealt and left:
+        begin = sum(person.encode()) % len(found)
+        left.sort(key=lambda one: (one.position - begin) % len(found))
+    return left, len(found)
+
+
+def dealt_to(project: Project, batch: Batch) -> dict[str, int]:
+    """Returns how many pairs of a batch each person was dealt; {}: it is open to everybody."""
+    chosen = (
+        select(ASSIGNMENTS.c.by, func.count())
+        .select_from(ASSIGNMENTS.join(PAIRS, ASSIGNMENTS.c.pair == PAIRS.c.id))
+        .where(PAIRS.c.batch == batch.id)
+        .group_by(ASSIGNMENTS.c.by)
+        .order_by(ASSIGNMENTS.c.by)
+    )
+    with reading(project) as connection:
+        return {str(name): int(count) for name, count in connection.execute(chosen)}
+
+
+def _newest(person: str | None = None) -> Select[Any]:
+    """Selects the ids of the newest word of each person about each pair."""
+    chosen = select(func.max(DECISIONS.c.id)).group_by(DECISIONS.c.pair, DECISIONS.c.person)
+    return chosen if person is None else chosen.where(DECISIONS.c.person == person)
+
+
+def _last(connection: Connection, pair: int, person: str) -> Any:
+    """Returns the newest decision of a person about a pair, or None."""
+    newest = (
+        select(DECISIONS)
+        .where(DECISIONS.c.pair == pair, DECISIONS.c.person == person)
+        .order_by(DECISIONS.c.id.desc())
+        .limit(1)
+    )
+    return connection.execute(newest).first()

@@ -1,0 +1,11 @@
+"""The two modes of a batch: pairs to learn from, and fresh pairs to compare models on."""
+
+from typing import Literal, get_args
+
+from ml.data.annotations import SAMPLED, SUGGESTED
+
+Mode = Literal["train", "test"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+# As which origin its pairs enter a snapshot. A model chose the train pairs, so that no comparison
+# may use them; none chose the test pairs.
+ORIGIN: dict[str, str] = {"train": SUGGESTED, "test": SAMPLED}
