@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from flows.annotations.agreed import Agreed, agreed, pair_keys
-from flows.annotations.batches import Batch, add_batch, batches, find_batch
+from flows.annotations.batches import add_batch, batches, find_batch
 from flows.annotations.decisions import add_decisions, dealt_to, pairs_of, queue, standing
 from flows.catalogue.places import store_of
 from flows.groups import find
@@ -17,7 +17,7 @@ from flows.registry.people import folded, refusal_of_name, shown
 from ml.annotate.agreement import agreement
 from ml.annotate.consensus import CONFLICT, consensus
 from ml.annotate.label_studio import Said, said_in, task
-from ml.annotate.mode import MODES, Mode
+from ml.annotate.mode import Mode
 from ml.catalogue.corrections import in_utc, unknown_products
 from ml.catalogue.versions import Version
 from ml.core.errors import UserError, visible
@@ -39,7 +39,7 @@ def status(project: Project, name: str) -> dict[str, Any]:
         {"answers", "left"}}, where left is None in an open batch; "same", "different", "unsure":
         number of pairs on which people agree; "conflicts": the pairs on which they do not, each
         {"left", "right", "answers": {name: answer}}; "agreement": see
-        `ml.annotate.agreement.Agreement`, as a dict.
+        `ml.annotate.agreement.Agreement`, as a dict; "words": the same in sentences.
 
     Raises:
         UserError: there is no such batch.
@@ -54,7 +54,7 @@ def status(project: Project, name: str) -> dict[str, Any]:
         people.setdefault(str(who), {"answers": 0, "left": None})["answers"] = int(count)
     results = said.groupby("pair", sort=False)["answer"].agg(consensus)
     conflicts = said[said["pair"].isin(results[results == CONFLICT].index)]
-    measured = agreement(said[["pair", "person", "answer"]])
+    measured = agreement(said.assign(person=said["by"])[["pair", "person", "answer"]])
     return vars(batch) | {
         "pairs": len(pairs),
         "answered": len(results),
@@ -70,6 +70,7 @@ def status(project: Project, name: str) -> dict[str, Any]:
             for _, rows in conflicts.groupby("pair", sort=False)
         ],
         "agreement": vars(measured) | {"cohen": [vars(one) for one in measured.cohen]},
+        "words": measured.words(),
     }
 
 
@@ -163,8 +164,6 @@ def import_answers(
         UserError: a row is wrong, contradicts another row of the same person, or names a product
             that the newest groups have not.
     """
-    if mode not in MODES:
-        raise UserError(f"{visible(mode)!r:.100} is no mode: take {' or '.join(MODES)}")
     said = _read_answers(file, by)
     version = find(store_of(project), catalogue)
     table = pd.DataFrame(said)

@@ -13,6 +13,7 @@ import yaml
 from typer.core import TyperGroup
 
 import flows.cli_corrections  # noqa: F401 (it adds commands to `groups`)
+from flows.cli_annotate import annotate
 from flows.cli_groups import groups
 from flows.cli_options import (
     LOOK,
@@ -170,6 +171,7 @@ snapshots = typer.Typer(
 )
 app.add_typer(snapshots, name="snapshot", rich_help_panel=TRAIN)
 app.add_typer(groups, name="groups", rich_help_panel=USE)
+app.add_typer(annotate, name="annotate", rich_help_panel=USE)
 
 
 @snapshots.command(epilog=example("snapshot take FOLDER"))
@@ -802,6 +804,7 @@ AFTER_INTERRUPTION = {  # command → what a person can do; servers end by thems
     "evaluate": AGAIN,
     "group": "no version was made, and what was embedded is kept; the same command goes on.",
     "groups": WHOLE,
+    "annotate": WHOLE,
     "approve": "`variants history` shows whether it is on record.",
     "reject": "`variants history` shows whether it is on record.",
     "promote": f"{SERVES} The same command finishes what this one began.",

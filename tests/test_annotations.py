@@ -1,332 +1,227 @@
-"""The database of annotations: nothing said is lost, and what people agree on comes out of it."""
+"""Annotated pairs mean what the data format says."""
 
-import json
-import signal
-import sqlite3
-import subprocess
-import sys
-from contextlib import closing
-from pathlib import Path
+import importlib
+from collections import Counter
 
+import numpy as np
 import pandas as pd
 import pytest
-from catalogue import Shop
-from conftest import ROOT
 
-from flows.annotate import export_label_studio, export_pairs, import_answers, listed, status
-from flows.annotations.agreed import agreed
-from flows.annotations.batches import Batch, add_batch, batches, find_batch
-from flows.annotations.database import FILE, VARIABLE
-from flows.annotations.decisions import (
-    dealt_to,
-    decide,
-    last_word,
-    pairs_of,
-    queue,
-    standing,
-    undo,
-)
-from flows.catalogue.places import store_of
-from flows.lessons import lessons
-from flows.local.project import Project
-from ml.annotate.assignment import assign
-from ml.catalogue.versions import Version, save
-from ml.core.errors import UserError
+from ml.data.annotations import build_annotations
+from ml.evaluate.bootstrap import Resamples, interval, pair_weights, resample
+from ml.evaluate.evaluation import Evaluation
+from ml.evaluate.metric_words import METRICS
+from ml.grouping.calibration import Calibration
+from ml.validate.contradictions import contradicts
 
 
-@pytest.fixture(autouse=True)
-def own_database(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
-
-
-@pytest.fixture
-def grouped(empty_project: Project) -> Project:
-    """A project with one version of the catalogue "shop": p0000 to p0059 in 4 blocks."""
-    made = Shop(0).group()
-    facts = {"catalogue": "shop", "source": "/shops/shop", "model": "models:/m/1", "predecessor": 0}
-    products = made.products.assign(image=[f"images/{one}.jpg" for one in made.products.index])
-    tables = (made.means, made.changes, made.retired)
-    save(store_of(empty_project), Version(made.facts | facts, products, *tables))
-    return empty_project
-
-
-def block(project: Project, brand: str = "b1") -> list[str]:
-    table = Shop(0).group().products
-    return table.loc[table["brand"] == brand, "product_id"].tolist()
-
-
-def batch_of(
-    project: Project, pairs: list[tuple[str, str]], *people: str, mode: str = "train"
-) -> Batch:
-    table = pd.DataFrame(pairs, columns=["left", "right"]).assign(
-        stratum="random", probability=0.5, why="drawn"
+def shop(
+    pairs: list[tuple[str, str, int, str]], **blocks: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Products a to h and annotated pairs; `blocks` gives brands other than x to some products."""
+    names = list("abcdefgh")
+    products = pd.DataFrame(
+        {"product_id": names, "brand": [blocks.get(name, "x") for name in names]}
     )
-    facts = {"catalogue": "shop", "version": 1, "model": "models:/m/1", "mode": mode}
-    facts |= {"seed": 0, "overlap": 0.5 if people else 0.0, "by": "Ada"}
-    overlap = float(facts["overlap"])  # type: ignore[arg-type]
-    return add_batch(project, facts, table, assign(len(pairs), people, overlap, 0))
+    products["gender"], products["article_type"] = "Men", "Tee"
+    return products, pd.DataFrame(pairs, columns=["left", "right", "color_variants", "confidence"])
 
 
-def ids(project: Project, batch: Batch) -> list[int]:
-    return pairs_of(project, batch)["id"].tolist()
+def names_of(
+    products: pd.DataFrame, indices: np.ndarray, left: np.ndarray, right: np.ndarray
+) -> set[frozenset[str]]:
+    ids = products["product_id"].to_numpy()[indices]
+    return {frozenset((ids[a], ids[b])) for a, b in zip(left, right, strict=True)}
 
 
-def test_the_newest_word_of_each_person_counts_and_the_same_word_is_kept_once(
-    grouped: Project,
-) -> None:
-    a, b, c, *_ = block(grouped)
-    batch = batch_of(grouped, [(a, b), (b, c)])
-    first, second = ids(grouped, batch)
-    decide(grouped, first, "Ada", "same")
-    decide(grouped, first, "Ada", "same")
-    decide(grouped, first, "ada ", "different", "  other\u00a0collar ")
-    decide(grouped, second, "Bo", "unsure")
-    said = standing(grouped, "shop")
-    assert said[["by", "answer", "why"]].to_numpy().tolist() == [
-        ["ada ", "different", "other collar"],
-        ["Bo", "unsure", ""],
-    ]
-    with closing(sqlite3.connect(grouped.room / FILE)) as database:
-        assert database.execute("select count(*) from decisions").fetchone() == (3,)
-
-
-def test_what_is_taken_back_counts_no_more_and_stays_in_the_history(grouped: Project) -> None:
-    a, b, c, *_ = block(grouped)
-    batch = batch_of(grouped, [(a, b), (b, c)])
-    first, _ = ids(grouped, batch)
-    decide(grouped, first, "Ada", "same")
-    word = last_word(grouped, batch, "Ada")
-    assert word is not None
-    with pytest.raises(UserError, match="does not stand any more"):
-        undo(grouped, word, "Bo")  # of another person
-    assert undo(grouped, word, "Ada").id == first
-    with pytest.raises(UserError, match="does not stand any more"):
-        undo(grouped, word, "Ada")  # as by a second press of the key
-    assert last_word(grouped, batch, "Ada") is None
-    assert len(standing(grouped)) == 0
-    assert first in [one.id for one in queue(grouped, batch, "Ada")[0]]
-    decide(grouped, first, "Ada", "different")
-    assert standing(grouped)["answer"].tolist() == ["different"]
-    with closing(sqlite3.connect(grouped.room / FILE)) as database:
-        rows = database.execute("select answer from decisions order by id").fetchall()
-    assert rows == [("same",), ("undone",), ("different",)]
-
-
-def test_each_person_is_asked_about_the_pairs_that_were_dealt_to_them(grouped: Project) -> None:
-    products = block(grouped)
-    batch = batch_of(grouped, [(products[0], one) for one in products[1:9]], "Ada", "Bo")
-    assert dealt_to(grouped, batch) == {"Ada": 6, "Bo": 6}
-    left, count = queue(grouped, batch, "ADA")
-    assert len(left) == count == 6
-    decide(grouped, left[0].id, "Ada", "same")
-    assert len(queue(grouped, batch, "Ada")[0]) == 5
-    assert len(queue(grouped, batch, "Bo")[0]) == 6  # also if it was Bo's too
-    assert queue(grouped, batch, "Cy") == ([], 0)
-
-
-def test_in_an_open_batch_nobody_is_asked_what_another_has_answered(grouped: Project) -> None:
-    products = block(grouped)
-    batch = batch_of(grouped, [(products[0], one) for one in products[1:9]])
-    ada, bo = (queue(grouped, batch, who)[0] for who in ("Ada", "Bo"))
-    assert ada[0] != bo[0]
-    assert sorted(one.id for one in ada) == sorted(one.id for one in bo)
-    decide(grouped, ada[0].id, "Ada", "same")
-    assert ada[0].id not in [one.id for one in queue(grouped, batch, "Bo")[0]]
-
-
-def test_what_is_no_answer_is_refused_in_words(grouped: Project) -> None:
-    a, b, *_ = block(grouped)
-    (pair,) = ids(grouped, batch_of(grouped, [(a, b)]))
-    for arguments, words in (
-        ((pair, "Ada", "undone", ""), "'undone' is no answer: say same, different, unsure"),
-        ((pair + 1, "Ada", "same", ""), "there is no pair"),
-        ((pair, "Ada", "same", "x" * 501), "more than 500 characters"),
-    ):
-        with pytest.raises(UserError, match=words):
-            decide(grouped, *arguments)
-    assert len(standing(grouped)) == 0
-    with pytest.raises(UserError, match=r"no batch is named 'x'; there are: shop-train-1"):
-        find_batch(grouped, "x")
-
-
-def test_batches_get_names_of_their_own(grouped: Project) -> None:
-    assert batches(grouped) == []
-    assert not (grouped.room / FILE).exists()  # looking makes no database
-    a, b, *_ = block(grouped)
-    names = [batch_of(grouped, [(a, b)], mode=mode).name for mode in ("train", "train", "test")]
-    assert names == ["shop-train-1", "shop-train-2", "shop-test-1"]
-    assert [one["pairs"] for one in listed(grouped)] == [1, 1, 1]
-
-
-def test_only_what_people_agree_on_becomes_annotated_pairs(
-    grouped: Project, tmp_path: Path
-) -> None:
-    a, b, c, d, e, f, g, *_ = block(grouped)
-    pairs = [(a, b), (c, d), (e, f), (b, c), (f, g), (g, e)]
-    batch = batch_of(grouped, pairs)
-    answers: list[dict[str, str]] = [
-        {"Ada": "same", "Bo": "same"},
-        {"Ada": "same", "Bo": "different"},
-        {"Ada": "same"},
-        {"Ada": "unsure"},
-        {"Ada": "same"},
-        {"Bo": "different"},  # against the chain e = f = g
-    ]
-    for number, said in zip(ids(grouped, batch), answers, strict=True):
-        for who, answer in said.items():
-            decide(grouped, number, who, answer)
-    found = agreed(grouped, "shop")
-    assert found.pairs.to_numpy().tolist() == [[a, b, True, "Ada, Bo", "suggested"]]
-    assert len(found.doubtful) == 3
-    assert found.words() == (
-        "1 pairs; 1 in conflict are left out; 1 unsure are left out; 3 of designs that contradict "
-        "themselves are left out"
+def test_a_design_is_a_connected_component_of_positive_usable_pairs() -> None:
+    products, pairs = shop(
+        [
+            ("a", "b", 1, "high"),
+            ("b", "c", 1, "medium"),
+            ("c", "d", 1, "low"),
+            ("d", "e", 0, "high"),
+        ]
     )
-    told = status(grouped, batch.name)
-    assert [told[one] for one in ("answered", "same", "different", "unsure")] == [6, 3, 1, 1]
-    assert [one["answers"] for one in told["conflicts"]] == [{"Ada": "same", "Bo": "different"}]
-    assert json.loads(json.dumps(told))["agreement"]["percent"] == 0.5
-    decide(grouped, ids(grouped, batch)[1], "Cy", "different")  # a third settles it
-    assert agreed(grouped, "shop").pairs["same"].tolist() == [True, False]
-
-
-def test_a_pair_of_two_batches_is_one_pair_also_mirrored(grouped: Project) -> None:
-    a, b, *_ = block(grouped)
-    (one,) = ids(grouped, batch_of(grouped, [(a, b)]))
-    (two,) = ids(grouped, batch_of(grouped, [(b, a)], mode="test"))
-    decide(grouped, one, "Ada", "same")
-    decide(grouped, two, "Ada", "different")
-    expected = [[b, a, False, "Ada", "sampled"]]
-    assert agreed(grouped, "shop").pairs.to_numpy().tolist() == expected
-
-
-def test_pairs_are_exported_with_the_shops_own_and_come_back(
-    grouped: Project, tmp_path: Path
-) -> None:
-    a, b, c, d, *_ = block(grouped)
-    batch = batch_of(grouped, [(a, b), (c, d)])
-    for number in ids(grouped, batch):
-        decide(grouped, number, "=Ada", "same")
-    shop, out = tmp_path / "pairs.csv", tmp_path / "out.csv"
-    shop.write_text(f"left,right,color_variants,note\n{b},{a},0,x\n{a},{c},0,y\n")
-    found, replaced = export_pairs(grouped, "shop", out, shop)
-    assert (len(found.pairs), replaced) == (2, 1)
-    table = pd.read_csv(out, dtype=str, keep_default_na=False)
-    assert table.loc[0, ["left", "right", "color_variants", "note"]].tolist() == [a, c, "0", "y"]
-    assert table["annotator"].tolist() == ["", "'=Ada", "'=Ada"]  # a spreadsheet runs nothing
-    out.write_text(f'left,right,color_variants,annotator\n{a},{b},1,"Bo, Cy"\n{a},{c},,\n')
-    told = import_answers(grouped, "shop", out, "train", "Dee")
-    assert told == {"answers": 3, "new": 3, "batch": "shop-train-2"}
-    assert import_answers(grouped, "shop", out, "train", "Dee")["new"] == 0
-    said = standing(grouped, "shop").set_index(["left", "right", "by"])["answer"]
-    assert said[a, b, "Bo"] == "same"
-    assert said[a, c, "Dee"] == "unsure"
-
-
-def test_label_studio_gets_tasks_and_gives_answers_back(grouped: Project, tmp_path: Path) -> None:
-    a, b, *_ = block(grouped)
-    batch = batch_of(grouped, [(a, b)])
-    file = tmp_path / "tasks.json"
-    assert export_label_studio(grouped, batch.name, file, "https://x.example/") == 1
-    tasks = json.loads(file.read_text())
-    assert tasks[0]["data"]["left"].startswith("https://x.example/images/")
-    result = {"from_name": "answer", "to_name": "left", "type": "choices"}
-    choice = result | {"value": {"choices": ["different"]}}
-    annotation = {"completed_by": 3, "result": [choice], "created_at": "2026-03-09T22:16:08Z"}
-    file.write_text(json.dumps([tasks[0] | {"annotations": [annotation]}]))
-    told = import_answers(grouped, "shop", file, "train", "Ada")
-    assert told == {"answers": 1, "new": 1, "batch": None}
-    said = standing(grouped, batch=batch)
-    assert said[["by", "answer", "when"]].to_numpy().tolist() == [
-        ["account 3", "different", "2026-03-09T22:16:08+00:00"]
-    ]
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "words"),
-    [
-        ("p.csv", "left,right\na,b\n", "lacks color_variants"),
-        ("p.csv", "left,right,color_variants\n,b,1\n", "line 2: left and right must each name"),
-        ("p.csv", "left,right,color_variants\np0000,p0000,1\n", "paired with itself"),
-        ("p.csv", "left,right,color_variants\np0000,zebra,1\n", "have no product zebra"),
-        ("p.csv", "left,right,color_variants\n{a},{b},1\n{b},{a},0\n", "says two things about"),
-        ("p.csv", "left,right,color_variants,annotator\n{a},{b},1,А\u0064a\n", "two scripts"),
-        ("p.csv", "left,right,color_variants\n", "holds no answers"),
-        ("p.json", "{", "is no JSON"),
-        ("p.json", "[]", "holds no answers"),
-    ],
-)
-def test_a_file_that_cannot_be_taken_over_leaves_nothing(
-    grouped: Project, tmp_path: Path, name: str, text: str, words: str
-) -> None:
-    a, b, *_ = block(grouped)
-    file = tmp_path / name
-    file.write_text(text.replace("{a}", a).replace("{b}", b))
-    with pytest.raises(UserError, match=words):
-        import_answers(grouped, "shop", file, "train", "Ada")
-    assert batches(grouped) == []
-
-
-def test_a_retraining_learns_what_annotators_agree_on_and_corrections_count_more(
-    grouped: Project, tmp_path: Path
-) -> None:
-    from flows.corrections import say
-
-    a, b, c, d, *_ = block(grouped)
-    batch = batch_of(grouped, [(a, b), (c, d)])
-    tests = batch_of(grouped, [(a, d)], mode="test")
-    for number in [*ids(grouped, batch), *ids(grouped, tests)]:
-        decide(grouped, number, "Ada", "different")
-    say(grouped, "shop", b, a, True, "Bo", "")
-    lines = list[str]()
-    file = lessons(grouped, "/shops/shop", "", "", tmp_path, lines.append)
-    assert file is not None
-    assert file.read_text() == (
-        "left,right,color_variants,annotator,origin\n"
-        f"{b},{a},1,Bo,correction\n{c},{d},0,Ada,suggested\n{a},{d},0,Ada,sampled\n"
+    annotations = build_annotations(products, pairs)
+    design = dict(
+        zip(products["product_id"].to_numpy()[annotations.indices], annotations.design, strict=True)
     )
-    assert lines == [
-        "corrections of the catalogue shop",
-        "annotations of the catalogue shop: 2 pairs; 1 are left out since a correction is about "
-        "them",
-    ]
-    assert lessons(grouped, "/shops/shop", "none", "none", tmp_path, print) is None
-    assert lessons(grouped, "/shops/other", "", "", tmp_path, lines.append) is None
-    assert "the annotations of shop are not learnt from, unless --annotations" in lines[-1]
+    assert design["a"] == design["b"] == design["c"]
+    assert len({design["a"], design["d"], design["e"]}) == 3
+    assert annotations.usable == 3
 
 
-WRITER = """
-import sys
-from pathlib import Path
-from flows.annotations.batches import find_batch
-from flows.annotations.decisions import decide, pairs_of
-from flows.local.project import Project
-project, who = Project(Path(sys.argv[1])), sys.argv[2]
-for place, number in enumerate(pairs_of(project, find_batch(project, "shop-train-1"))["id"]):
-    decide(project, int(number), who, "same", str(place))
-    print(place, flush=True)
-"""
+def test_pairs_marked_low_are_in_no_metric() -> None:
+    products, pairs = shop(
+        [("a", "b", 1, "high"), ("a", "c", 0, "low"), ("c", "d", 0, "high"), ("g", "h", 1, "low")]
+    )
+    annotations = build_annotations(products, pairs)
+    annotated = set(products["product_id"].to_numpy()[annotations.indices])
+    assert annotated == {"a", "b", "c", "d"}  # g and h occur in a low pair only
+    block = names_of(
+        products, annotations.indices, annotations.block_pairs.left, annotations.block_pairs.right
+    )
+    every_pair_but_the_low_one = {frozenset(pair) for pair in ("ab", "ad", "bc", "bd", "cd")}
+    assert block == every_pair_but_the_low_one
+    assert len(annotations.hard) == 2
 
 
-def writing(project: Project, who: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", WRITER, str(project.root), who]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+def test_block_pairs_stay_within_one_brand_gender_and_article_type() -> None:
+    products, pairs = shop([("a", "b", 1, "high"), ("c", "d", 0, "high")], c="y", d="y")
+    annotations = build_annotations(products, pairs)
+    block = names_of(
+        products, annotations.indices, annotations.block_pairs.left, annotations.block_pairs.right
+    )
+    assert block == {frozenset("ab"), frozenset("cd")}
 
 
-def test_two_processes_write_at_once_and_a_kill_loses_nothing_that_was_said(
-    grouped: Project,
+def test_pairs_of_products_outside_the_table_are_left_out() -> None:
+    products, pairs = shop([("a", "b", 1, "high"), ("a", "nobody", 1, "high")])
+    assert build_annotations(products, pairs).usable == 1
+
+
+def test_without_pairs_the_annotations_are_empty_and_incomplete() -> None:
+    products, pairs = shop([])
+    annotations = build_annotations(products, pairs)
+    assert len(annotations.indices) == 0
+    assert len(annotations.hard) == 0
+    assert len(annotations.block_pairs) == 0
+    assert annotations.complete is False
+
+
+def test_a_pair_table_without_confidence_counts_whole() -> None:
+    products, pairs = shop([("a", "b", 1, "high"), ("c", "d", 0, "high")])
+    assert build_annotations(products, pairs.drop(columns="confidence")).usable == 2
+
+
+def test_resampling_draws_designs_and_weighs_pairs_by_both_ends() -> None:
+    weight = resample(5, 200, seed=1)
+    assert weight.shape == (201, 5)
+    assert (weight[0] == 1).all()
+    assert (weight.sum(axis=1) == 5).all()
+    drawn = np.array([[2.0, 0.0, 3.0]])
+    left, right = np.array([0, 0, 0, 2]), np.array([0, 1, 2, 2])
+    assert pair_weights(drawn, left, right).tolist() == [[2.0, 0.0, 6.0, 3.0]]
+
+
+def test_an_interval_covers_the_true_mean_about_as_often_as_it_says() -> None:
+    random, covered = np.random.default_rng(0), 0
+    for trial in range(200):
+        values = random.normal(1.0, 1.0, 60)
+        weight = resample(60, 300, seed=trial)
+        bounds = interval((weight @ values) / weight.sum(axis=1))
+        covered += bool(bounds["low"] <= 1.0 <= bounds["high"])
+    assert 0.88 <= covered / 200 <= 0.99
+
+
+def test_metrics_of_perfect_embeddings_are_one_with_intervals_that_touch_it() -> None:
+    products, pairs = shop(
+        [
+            ("a", "b", 1, "high"),
+            ("c", "d", 1, "high"),
+            ("e", "f", 0, "high"),
+            ("a", "c", 0, "high"),
+            ("b", "e", 0, "high"),
+        ]
+    )
+    annotations = build_annotations(products, pairs)
+    embeddings = np.eye(int(annotations.design.max()) + 1)[annotations.design]
+    metrics = Evaluation(embeddings, Resamples(annotations, 50, 0)).metrics(0.5)
+    assert list(metrics) == list(METRICS)
+    for metric in metrics.values():
+        assert metric["value"] == pytest.approx(1.0)
+        assert metric["high"] == pytest.approx(1.0)
+
+
+def test_metrics_do_not_depend_on_how_resamples_are_chunked(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    products = Shop(0).group().products["product_id"].tolist()
-    batch_of(grouped, [(products[0], one) for one in products[1:]])
-    one, two = writing(grouped, "Ada"), writing(grouped, "Bo")
-    assert one.stdout is not None
-    for _ in range(20):
-        said = int(one.stdout.readline())
-    one.send_signal(signal.SIGKILL)
-    assert two.wait(60) == 0
-    one.wait(60)
-    said = max([said, *map(int, one.stdout.read().split())])
-    counts = standing(grouped, "shop").groupby("by").size()
-    assert counts["Bo"] == len(products) - 1
-    assert counts["Ada"] in (said + 1, said + 2)  # the last one may not have been told
-    decide(grouped, 1, "Ada", "unsure")  # and nobody waits for the dead one
+    products, pairs = shop(
+        [("a", "b", 1, "high"), ("c", "d", 1, "high"), ("a", "c", 0, "high"), ("e", "f", 0, "high")]
+    )
+    annotations = build_annotations(products, pairs)
+    embeddings = np.random.default_rng(0).normal(size=(len(annotations.indices), 3))
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    whole = Evaluation(embeddings, Resamples(annotations, 40, 0))
+    error = whole.calibration_error(Calibration(4.0, -2.0, 0.1))
+    monkeypatch.setattr("ml.evaluate.bootstrap.CHUNK", 1)
+    monkeypatch.setattr("ml.evaluate.bootstrap.KEPT", 0)
+    chunked = Evaluation(embeddings, Resamples(annotations, 40, 0))
+    for name in METRICS:
+        np.testing.assert_allclose(chunked.draws(name, 0.3), whole.draws(name, 0.3))
+    assert chunked.calibration_error(Calibration(4.0, -2.0, 0.1)) == pytest.approx(error)
+
+
+def test_an_evaluation_computes_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    products, pairs = shop(
+        [("a", "b", 1, "high"), ("c", "d", 1, "high"), ("a", "c", 0, "high"), ("e", "f", 0, "high")]
+    )
+    annotations = build_annotations(products, pairs)
+    embeddings = np.random.default_rng(0).normal(size=(len(annotations.indices), 3))
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    calls: Counter[str] = Counter()
+
+    def count(module: str, name: str) -> None:
+        original = getattr(importlib.import_module(module), name)
+
+        def counted(*arguments: object, **options: object) -> object:
+            calls[name] += 1
+            return original(*arguments, **options)
+
+        monkeypatch.setattr(f"{module}.{name}", counted)
+
+    for name in ("similarities", "Grouping", "group_metrics"):
+        count("ml.evaluate.evaluation", name)
+    count("ml.evaluate.bootstrap", "resample")
+    count("ml.evaluate.bootstrap", "pair_weights")
+    resamples = Resamples(annotations, 40, 0)
+    for _ in range(2):  # a model and a baseline
+        one = Evaluation(embeddings, resamples)
+        for _ in range(2):
+            one.metrics(one.best_threshold)
+            one.calibration_error(one.calibration)
+            one.precision_recall()
+    assert calls == {
+        "similarities": 4,  # of block pairs and of hard pairs, for each of both
+        "Grouping": 2,
+        "group_metrics": 2,
+        "resample": 1,
+        "pair_weights": 2,  # of block pairs and of hard pairs, for both together
+    }
+
+
+def test_recall_at_1_asks_products_with_a_variant_and_a_tie_is_no_hit() -> None:
+    products, pairs = shop([("a", "b", 1, "high"), ("a", "c", 0, "high")])
+    annotations = build_annotations(products, pairs)
+    one = Evaluation(np.ones((3, 1)), Resamples(annotations, 1, 0))
+    asked, found = one.nearest_is_variant
+    assert asked.tolist() == [0, 1]
+    assert not found.any()
+
+
+def test_a_pair_that_is_listed_twice_or_mirrored_counts_once() -> None:
+    products = a_block(4)
+    once = pd.DataFrame(
+        [("0", "1", 1), ("1", "2", 0), ("2", "3", 1)], columns=["left", "right", "color_variants"]
+    )
+    mirrored = once.rename(columns={"left": "right", "right": "left"})
+    twice = pd.concat([once, mirrored, once.head(1)], ignore_index=True)
+    one, more = (build_annotations(products, pairs) for pairs in (once, twice))
+    assert one.usable == more.usable == len(more.hard) == 3
+    for name in ("left", "right", "label"):
+        assert (getattr(one.hard, name) == getattr(more.hard, name)).all()
+
+
+def test_contradictory_pairs_are_found_through_chains_and_mirrored_rows() -> None:
+    columns = ["left", "right", "color_variants", "confidence"]
+    rows = [("a", "b", 1, "high"), ("b", "c", 1, None), ("c", "a", 0, "high")]
+    assert contradicts(pd.DataFrame(rows, columns=columns)).tolist() == [False, False, True]
+    mirrored = [("a", "b", 1, "high"), ("b", "a", 0, "medium"), ("a", "b", 0, "low")]
+    assert contradicts(pd.DataFrame(mirrored, columns=columns)).tolist() == [False, True, False]
+
+
+def a_block(count: int) -> pd.DataFrame:
+    """Products of one block, with the ids 0, 1, …"""
+    ids = [str(number) for number in range(count)]
+    return pd.DataFrame({"product_id": ids, "brand": "b", "gender": "g", "article_type": "t"})

@@ -47,6 +47,24 @@ class Agreement:
     raters: int
     rated: int
 
+    def words(self) -> list[str]:
+        """Says it in sentences; none without a pair that two people answered."""
+        if self.percent is None:
+            return []
+        told = [
+            f"{self.pairs:,} pairs were answered by two people or more; "
+            f"{self.percent:.0%} of two answers to one pair are equal"
+        ]
+        if self.raters > 2:
+            told.append(
+                f"Fleiss' kappa of the {self.rated:,} pairs that {self.raters} people answered: "
+                f"{_shown(self.fleiss)}"
+            )
+        for one in self.cohen:
+            who = " and ".join(one.people)
+            told.append(f"Cohen's kappa of {who}, {one.pairs:,} pairs: {_shown(one.kappa)}")
+        return told
+
 
 def agreement(answers: pd.DataFrame) -> Agreement:
     """Measures the agreement of people.
@@ -75,6 +93,10 @@ def agreement(answers: pd.DataFrame) -> Agreement:
         raters=usual,
         rated=int((raters == usual).sum()),
     )
+
+
+def _shown(kappa: float | None) -> str:
+    return "not defined, since all answers are one" if kappa is None else f"{kappa:.2f}"
 
 
 def _cohen(one: str, two: str, both: pd.DataFrame) -> Kappa:

@@ -1,0 +1,117 @@
+"""The commands of `variants annotate`: pairs for people to look at, and what they say of them."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli_options import AsJson, By, example, signer
+from flows.local.project import find_project
+
+annotate = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    epilog=example("annotate status my-shop-train-1"),
+    help="""Asks people about pairs of products, and keeps what they say.
+
+The page Annotate of `variants desk` shows the pairs; see docs/how-to-annotate.md.
+""",
+)
+Batch = Annotated[str, typer.Argument(help="Name of the batch: `variants annotate list`.")]
+Of = Annotated[
+    str, typer.Option("--catalogue", help="Name of the catalogue; default: the only one.")
+]
+PAIRS, LABEL_STUDIO = "pairs", "label-studio"
+
+
+@annotate.command("list", epilog=example("annotate list"))
+def list_(as_json: AsJson = False) -> None:
+    """Lists the batches, and how far each is."""
+    from flows.annotate import listed
+    from flows.display.annotations import listed_table
+
+    found = listed(find_project())
+    if as_json:
+        print(json.dumps(found, indent=2))
+    elif found:
+        listed_table(found)
+    else:
+        print("no batch yet: `variants annotate suggest --catalogue NAME --budget 200` makes one")
+
+
+@annotate.command(epilog=example("annotate status my-shop-train-1"))
+def status(batch: Batch, as_json: AsJson = False) -> None:
+    """Shows how far a batch is, how far people agree, and what is in conflict."""
+    from flows.annotate import status as look
+    from flows.display.annotations import status_table
+
+    found = look(find_project(), batch)
+    print(json.dumps(found, indent=2)) if as_json else status_table(found)
+
+
+@annotate.command(epilog=example("annotate export --out pairs.csv"))
+def export(
+    out: Annotated[Path, typer.Option(help="The file to write.")],
+    catalogue: Of = "",
+    format: Annotated[
+        str, typer.Option(help=f"{PAIRS}: what people agree on; {LABEL_STUDIO}: tasks of a batch.")
+    ] = PAIRS,
+    with_: Annotated[
+        Path | None, typer.Option("--with", help="The shop's pairs.csv, whose rows come first.")
+    ] = None,
+    batch: Annotated[str, typer.Option(help=f"For {LABEL_STUDIO}: name of the batch.")] = "",
+    pictures: Annotated[
+        str, typer.Option(help=f"For {LABEL_STUDIO}: what makes a URL of a picture's name.")
+    ] = "/data/local-files/?d=",
+) -> None:
+    """Writes annotated pairs, or tasks for Label Studio.
+
+    Pairs in conflict, unsure ones, and those of a design that contradicts itself are left out.
+    """
+    from flows.annotate import export_label_studio, export_pairs
+
+    project = find_project()
+    if format == LABEL_STUDIO:
+        if not batch:
+            raise typer.BadParameter("name a batch", param_hint="--batch")
+        print(f"{export_label_studio(project, batch, out, pictures)} tasks of {batch}: {out}")
+        return
+    if format != PAIRS:
+        raise typer.BadParameter(f"take {PAIRS} or {LABEL_STUDIO}", param_hint="--format")
+    found, replaced = export_pairs(project, catalogue_of(catalogue), out, with_)
+    if replaced:
+        print(f"{replaced} pairs of {with_} are as annotators say now", file=sys.stderr)
+    print(f"{found.words()}: {out}")
+
+
+@annotate.command("import", epilog=example("annotate import pairs.csv --by Ada"))
+def import_(
+    file: Annotated[
+        Path, typer.Argument(help="pairs.csv or .parquet, or Label Studio's JSON export.")
+    ],
+    catalogue: Of = "",
+    mode: Annotated[
+        str, typer.Option(help="Of pairs that are in no batch yet: train or test.")
+    ] = "train",
+    by: By = "",
+) -> None:
+    """Takes over answers from a file: all of its rows, or none if one of them is wrong.
+
+    Rows that name no annotator are yours.
+    """
+    from flows.annotate import import_answers
+    from ml.annotate.mode import check_mode
+
+    project, who = find_project(), signer(find_project(), by)
+    found = import_answers(project, catalogue_of(catalogue), file, check_mode(mode), who)
+    made = f"; new pairs are in the batch {found['batch']}" if found["batch"] else ""
+    print(f"{found['answers']} answers, {found['new']} of them new{made}")
+
+
+def catalogue_of(named: str) -> str:
+    """Returns the catalogue that was named, or the only one."""
+    from flows.corrections import only_catalogue
+
+    return named or only_catalogue(find_project())

@@ -1,0 +1,332 @@
+"""The database of annotations: nothing said is lost, and what people agree on comes out of it."""
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from catalogue import Shop
+from conftest import ROOT
+
+from flows.annotate import export_label_studio, export_pairs, import_answers, listed, status
+from flows.annotations.agreed import agreed
+from flows.annotations.batches import Batch, add_batch, batches, find_batch
+from flows.annotations.database import FILE, VARIABLE
+from flows.annotations.decisions import (
+    dealt_to,
+    decide,
+    last_word,
+    pairs_of,
+    queue,
+    standing,
+    undo,
+)
+from flows.catalogue.places import store_of
+from flows.lessons import lessons
+from flows.local.project import Project
+from ml.annotate.assignment import assign
+from ml.catalogue.versions import Version, save
+from ml.core.errors import UserError
+
+
+@pytest.fixture(autouse=True)
+def own_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+
+
+@pytest.fixture
+def grouped(empty_project: Project) -> Project:
+    """A project with one version of the catalogue "shop": p0000 to p0059 in 4 blocks."""
+    made = Shop(0).group()
+    facts = {"catalogue": "shop", "source": "/shops/shop", "model": "models:/m/1", "predecessor": 0}
+    products = made.products.assign(image=[f"images/{one}.jpg" for one in made.products.index])
+    tables = (made.means, made.changes, made.retired)
+    save(store_of(empty_project), Version(made.facts | facts, products, *tables))
+    return empty_project
+
+
+def block(project: Project, brand: str = "b1") -> list[str]:
+    table = Shop(0).group().products
+    return table.loc[table["brand"] == brand, "product_id"].tolist()
+
+
+def batch_of(
+    project: Project, pairs: list[tuple[str, str]], *people: str, mode: str = "train"
+) -> Batch:
+    table = pd.DataFrame(pairs, columns=["left", "right"]).assign(
+        stratum="random", probability=0.5, why="drawn"
+    )
+    facts = {"catalogue": "shop", "version": 1, "model": "models:/m/1", "mode": mode}
+    facts |= {"seed": 0, "overlap": 0.5 if people else 0.0, "by": "Ada"}
+    overlap = float(facts["overlap"])  # type: ignore[arg-type]
+    return add_batch(project, facts, table, assign(len(pairs), people, overlap, 0))
+
+
+def ids(project: Project, batch: Batch) -> list[int]:
+    return pairs_of(project, batch)["id"].tolist()
+
+
+def test_the_newest_word_of_each_person_counts_and_the_same_word_is_kept_once(
+    grouped: Project,
+) -> None:
+    a, b, c, *_ = block(grouped)
+    batch = batch_of(grouped, [(a, b), (b, c)])
+    first, second = ids(grouped, batch)
+    decide(grouped, first, "Ada", "same")
+    decide(grouped, first, "Ada", "same")
+    decide(grouped, first, "ada ", "different", "  other\u00a0collar ")
+    decide(grouped, second, "Bo", "unsure")
+    said = standing(grouped, "shop")
+    assert said[["by", "answer", "why"]].to_numpy().tolist() == [
+        ["ada ", "different", "other collar"],
+        ["Bo", "unsure", ""],
+    ]
+    with closing(sqlite3.connect(grouped.room / FILE)) as database:
+        assert database.execute("select count(*) from decisions").fetchone() == (3,)
+
+
+def test_what_is_taken_back_counts_no_more_and_stays_in_the_history(grouped: Project) -> None:
+    a, b, c, *_ = block(grouped)
+    batch = batch_of(grouped, [(a, b), (b, c)])
+    first, _ = ids(grouped, batch)
+    decide(grouped, first, "Ada", "same")
+    word = last_word(grouped, batch, "Ada")
+    assert word is not None
+    with pytest.raises(UserError, match="does not stand any more"):
+        undo(grouped, word, "Bo")  # of another person
+    assert undo(grouped, word, "Ada").id == first
+    with pytest.raises(UserError, match="does not stand any more"):
+        undo(grouped, word, "Ada")  # as by a second press of the key
+    assert last_word(grouped, batch, "Ada") is None
+    assert len(standing(grouped)) == 0
+    assert first in [one.id for one in queue(grouped, batch, "Ada")[0]]
+    decide(grouped, first, "Ada", "different")
+    assert standing(grouped)["answer"].tolist() == ["different"]
+    with closing(sqlite3.connect(grouped.room / FILE)) as database:
+        rows = database.execute("select answer from decisions order by id").fetchall()
+    assert rows == [("same",), ("undone",), ("different",)]
+
+
+def test_each_person_is_asked_about_the_pairs_that_were_dealt_to_them(grouped: Project) -> None:
+    products = block(grouped)
+    batch = batch_of(grouped, [(products[0], one) for one in products[1:9]], "Ada", "Bo")
+    assert dealt_to(grouped, batch) == {"Ada": 6, "Bo": 6}
+    left, count = queue(grouped, batch, "ADA")
+    assert len(left) == count == 6
+    decide(grouped, left[0].id, "Ada", "same")
+    assert len(queue(grouped, batch, "Ada")[0]) == 5
+    assert len(queue(grouped, batch, "Bo")[0]) == 6  # also if it was Bo's too
+    assert queue(grouped, batch, "Cy") == ([], 0)
+
+
+def test_in_an_open_batch_nobody_is_asked_what_another_has_answered(grouped: Project) -> None:
+    products = block(grouped)
+    batch = batch_of(grouped, [(products[0], one) for one in products[1:9]])
+    ada, bo = (queue(grouped, batch, who)[0] for who in ("Ada", "Bo"))
+    assert ada[0] != bo[0]
+    assert sorted(one.id for one in ada) == sorted(one.id for one in bo)
+    decide(grouped, ada[0].id, "Ada", "same")
+    assert ada[0].id not in [one.id for one in queue(grouped, batch, "Bo")[0]]
+
+
+def test_what_is_no_answer_is_refused_in_words(grouped: Project) -> None:
+    a, b, *_ = block(grouped)
+    (pair,) = ids(grouped, batch_of(grouped, [(a, b)]))
+    for arguments, words in (
+        ((pair, "Ada", "undone", ""), "'undone' is no answer: say same, different, unsure"),
+        ((pair + 1, "Ada", "same", ""), "there is no pair"),
+        ((pair, "Ada", "same", "x" * 501), "more than 500 characters"),
+    ):
+        with pytest.raises(UserError, match=words):
+            decide(grouped, *arguments)
+    assert len(standing(grouped)) == 0
+    with pytest.raises(UserError, match=r"no batch is named 'x'; there are: shop-train-1"):
+        find_batch(grouped, "x")
+
+
+def test_batches_get_names_of_their_own(grouped: Project) -> None:
+    assert batches(grouped) == []
+    assert not (grouped.room / FILE).exists()  # looking makes no database
+    a, b, *_ = block(grouped)
+    names = [batch_of(grouped, [(a, b)], mode=mode).name for mode in ("train", "train", "test")]
+    assert names == ["shop-train-1", "shop-train-2", "shop-test-1"]
+    assert [one["pairs"] for one in listed(grouped)] == [1, 1, 1]
+
+
+def test_only_what_people_agree_on_becomes_annotated_pairs(
+    grouped: Project, tmp_path: Path
+) -> None:
+    a, b, c, d, e, f, g, *_ = block(grouped)
+    pairs = [(a, b), (c, d), (e, f), (b, c), (f, g), (g, e)]
+    batch = batch_of(grouped, pairs)
+    answers: list[dict[str, str]] = [
+        {"Ada": "same", "Bo": "same"},
+        {"Ada": "same", "Bo": "different"},
+        {"Ada": "same"},
+        {"Ada": "unsure"},
+        {"Ada": "same"},
+        {"Bo": "different"},  # against the chain e = f = g
+    ]
+    for number, said in zip(ids(grouped, batch), answers, strict=True):
+        for who, answer in said.items():
+            decide(grouped, number, who, answer)
+    found = agreed(grouped, "shop")
+    assert found.pairs.to_numpy().tolist() == [[a, b, True, "Ada, Bo", "suggested"]]
+    assert len(found.doubtful) == 3
+    assert found.words() == (
+        "1 pairs; 1 in conflict are left out; 1 unsure are left out; 3 of designs that contradict "
+        "themselves are left out"
+    )
+    told = status(grouped, batch.name)
+    assert [told[one] for one in ("answered", "same", "different", "unsure")] == [6, 3, 1, 1]
+    assert [one["answers"] for one in told["conflicts"]] == [{"Ada": "same", "Bo": "different"}]
+    assert json.loads(json.dumps(told))["agreement"]["percent"] == 0.5
+    decide(grouped, ids(grouped, batch)[1], "Cy", "different")  # a third settles it
+    assert agreed(grouped, "shop").pairs["same"].tolist() == [True, False]
+
+
+def test_a_pair_of_two_batches_is_one_pair_also_mirrored(grouped: Project) -> None:
+    a, b, *_ = block(grouped)
+    (one,) = ids(grouped, batch_of(grouped, [(a, b)]))
+    (two,) = ids(grouped, batch_of(grouped, [(b, a)], mode="test"))
+    decide(grouped, one, "Ada", "same")
+    decide(grouped, two, "Ada", "different")
+    expected = [[b, a, False, "Ada", "sampled"]]
+    assert agreed(grouped, "shop").pairs.to_numpy().tolist() == expected
+
+
+def test_pairs_are_exported_with_the_shops_own_and_come_back(
+    grouped: Project, tmp_path: Path
+) -> None:
+    a, b, c, d, *_ = block(grouped)
+    batch = batch_of(grouped, [(a, b), (c, d)])
+    for number in ids(grouped, batch):
+        decide(grouped, number, "=Ada", "same")
+    shop, out = tmp_path / "pairs.csv", tmp_path / "out.csv"
+    shop.write_text(f"left,right,color_variants,note\n{b},{a},0,x\n{a},{c},0,y\n")
+    found, replaced = export_pairs(grouped, "shop", out, shop)
+    assert (len(found.pairs), replaced) == (2, 1)
+    table = pd.read_csv(out, dtype=str, keep_default_na=False)
+    assert table.loc[0, ["left", "right", "color_variants", "note"]].tolist() == [a, c, "0", "y"]
+    assert table["annotator"].tolist() == ["", "'=Ada", "'=Ada"]  # a spreadsheet runs nothing
+    out.write_text(f'left,right,color_variants,annotator\n{a},{b},1,"Bo, Cy"\n{a},{c},,\n')
+    told = import_answers(grouped, "shop", out, "train", "Dee")
+    assert told == {"answers": 3, "new": 3, "batch": "shop-train-2"}
+    assert import_answers(grouped, "shop", out, "train", "Dee")["new"] == 0
+    said = standing(grouped, "shop").set_index(["left", "right", "by"])["answer"]
+    assert said[a, b, "Bo"] == "same"
+    assert said[a, c, "Dee"] == "unsure"
+
+
+def test_label_studio_gets_tasks_and_gives_answers_back(grouped: Project, tmp_path: Path) -> None:
+    a, b, *_ = block(grouped)
+    batch = batch_of(grouped, [(a, b)])
+    file = tmp_path / "tasks.json"
+    assert export_label_studio(grouped, batch.name, file, "https://x.example/") == 1
+    tasks = json.loads(file.read_text())
+    assert tasks[0]["data"]["left"].startswith("https://x.example/images/")
+    result = {"from_name": "answer", "to_name": "left", "type": "choices"}
+    choice = result | {"value": {"choices": ["different"]}}
+    annotation = {"completed_by": 3, "result": [choice], "created_at": "2026-03-09T22:16:08Z"}
+    file.write_text(json.dumps([tasks[0] | {"annotations": [annotation]}]))
+    told = import_answers(grouped, "shop", file, "train", "Ada")
+    assert told == {"answers": 1, "new": 1, "batch": None}
+    said = standing(grouped, batch=batch)
+    assert said[["by", "answer", "when"]].to_numpy().tolist() == [
+        ["account 3", "different", "2026-03-09T22:16:08+00:00"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("p.csv", "left,right\na,b\n", "lacks color_variants"),
+        ("p.csv", "left,right,color_variants\n,b,1\n", "line 2: left and right must each name"),
+        ("p.csv", "left,right,color_variants\np0000,p0000,1\n", "paired with itself"),
+        ("p.csv", "left,right,color_variants\np0000,zebra,1\n", "have no product zebra"),
+        ("p.csv", "left,right,color_variants\n{a},{b},1\n{b},{a},0\n", "says two things about"),
+        ("p.csv", "left,right,color_variants,annotator\n{a},{b},1,А\u0064a\n", "two scripts"),
+        ("p.csv", "left,right,color_variants\n", "holds no answers"),
+        ("p.json", "{", "is no JSON"),
+        ("p.json", "[]", "holds no answers"),
+    ],
+)
+def test_a_file_that_cannot_be_taken_over_leaves_nothing(
+    grouped: Project, tmp_path: Path, name: str, text: str, words: str
+) -> None:
+    a, b, *_ = block(grouped)
+    file = tmp_path / name
+    file.write_text(text.replace("{a}", a).replace("{b}", b))
+    with pytest.raises(UserError, match=words):
+        import_answers(grouped, "shop", file, "train", "Ada")
+    assert batches(grouped) == []
+
+
+def test_a_retraining_learns_what_annotators_agree_on_and_corrections_count_more(
+    grouped: Project, tmp_path: Path
+) -> None:
+    from flows.corrections import say
+
+    a, b, c, d, *_ = block(grouped)
+    batch = batch_of(grouped, [(a, b), (c, d)])
+    tests = batch_of(grouped, [(a, d)], mode="test")
+    for number in [*ids(grouped, batch), *ids(grouped, tests)]:
+        decide(grouped, number, "Ada", "different")
+    say(grouped, "shop", b, a, True, "Bo", "")
+    lines = list[str]()
+    file = lessons(grouped, "/shops/shop", "", "", tmp_path, lines.append)
+    assert file is not None
+    assert file.read_text() == (
+        "left,right,color_variants,annotator,origin\n"
+        f"{b},{a},1,Bo,correction\n{c},{d},0,Ada,suggested\n{a},{d},0,Ada,sampled\n"
+    )
+    assert lines == [
+        "corrections of the catalogue shop",
+        "annotations of the catalogue shop: 2 pairs; 1 are left out since a correction is about "
+        "them",
+    ]
+    assert lessons(grouped, "/shops/shop", "none", "none", tmp_path, print) is None
+    assert lessons(grouped, "/shops/other", "", "", tmp_path, lines.append) is None
+    assert "the annotations of shop are not learnt from, unless --annotations" in lines[-1]
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from flows.annotations.batches import find_batch
+from flows.annotations.decisions import decide, pairs_of
+from flows.local.project import Project
+project, who = Project(Path(sys.argv[1])), sys.argv[2]
+for place, number in enumerate(pairs_of(project, find_batch(project, "shop-train-1"))["id"]):
+    decide(project, int(number), who, "same", str(place))
+    print(place, flush=True)
+"""
+
+
+def writing(project: Project, who: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", WRITER, str(project.root), who]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def test_two_processes_write_at_once_and_a_kill_loses_nothing_that_was_said(
+    grouped: Project,
+) -> None:
+    products = Shop(0).group().products["product_id"].tolist()
+    batch_of(grouped, [(products[0], one) for one in products[1:]])
+    one, two = writing(grouped, "Ada"), writing(grouped, "Bo")
+    assert one.stdout is not None
+    for _ in range(20):
+        said = int(one.stdout.readline())
+    one.send_signal(signal.SIGKILL)
+    assert two.wait(60) == 0
+    one.wait(60)
+    said = max([said, *map(int, one.stdout.read().split())])
+    counts = standing(grouped, "shop").groupby("by").size()
+    assert counts["Bo"] == len(products) - 1
+    assert counts["Ada"] in (said + 1, said + 2)  # the last one may not have been told
+    decide(grouped, 1, "Ada", "unsure")  # and nobody waits for the dead one
