@@ -16,8 +16,9 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from flows.desk import pictures
+from flows.desk import pictures, release
 from flows.desk.guard import Guard, check_form, form
+from flows.desk.jobs import Jobs
 from flows.desk.newest_groups import Catalogues
 from flows.desk.page import back, page
 from flows.desk.people import NAME, Person, needs, person
@@ -59,6 +60,8 @@ def desk_app(project: Project, settings: Settings) -> FastAPI:
     )
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=settings.hosts)
     app.include_router(pictures.router)
+    app.include_router(release.router)
+    app.state.jobs = Jobs()
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
 
     @app.exception_handler(UserError)

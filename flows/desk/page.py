@@ -5,7 +5,7 @@ from typing import Any
 
 import jinja2
 from fastapi import Request
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 
 from flows.desk.guard import token_of
 from flows.desk.people import Person
@@ -37,18 +37,32 @@ def page(
         template: name of a file, which extends base.html.j2.
         content: every name that the template asks for; jinja2.UndefinedError if one is missing.
     """
-    session = request.session
-    message, problem = session.pop(MESSAGE, ""), session.pop(PROBLEM, False)
-    text = _environment.get_template(template).render(
-        person=person,
-        token=token_of(request),
-        message=message,
-        problem=problem,
-        here=request.url.path,
-        signs_in=not request.app.state.settings.user_header,
-        **content,
-    )
+    text = _environment.get_template(template).render(shared(request, person) | content)
     return HTMLResponse(text, status)
+
+
+def streamed(
+    request: Request, person: Person | None, template: str, **content: Any
+) -> StreamingResponse:
+    """Renders a template as `page`, and sends each part as soon as it is rendered.
+
+    So a template may loop over what comes in time, such as the lines of a running command.
+    """
+    parts = _environment.get_template(template).generate(shared(request, person) | content)
+    return StreamingResponse(parts, media_type="text/html")
+
+
+def shared(request: Request, person: Person | None) -> dict[str, Any]:
+    """Returns what base.html.j2 asks for; the session's message is in it once."""
+    session = request.session
+    return {
+        "person": person,
+        "token": token_of(request),
+        "message": session.pop(MESSAGE, ""),
+        "problem": session.pop(PROBLEM, False),
+        "here": request.url.path,
+        "signs_in": not request.app.state.settings.user_header,
+    }
 
 
 def back(request: Request, url: str, message: str, problem: bool = False) -> RedirectResponse:

@@ -1,0 +1,120 @@
+"""Commands of `variants` that the desk runs for people, one at a time, and what they say."""
+
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from flows.local.process import CommandError, stream
+from flows.local.project import Project
+from ml.core.errors import UserError
+
+KEPT = 20  # jobs whose words can still be read, the newest ones
+PREFECT = " | "  # stands in each line of Prefect's log
+ERROR = "error: "  # before a command's last words if it failed
+
+
+@dataclass
+class Job:
+    """A command that runs or has run.
+
+    Attributes:
+        number: 1-based, in the order of the desk's jobs.
+        words: what it does, such as "Promotion of candidate 7".
+        by: who started it.
+        lines: what it has said so far.
+        ended, failed: whether it has ended, and if so, whether it failed.
+    """
+
+    number: int
+    words: str
+    by: str
+    lines: list[str] = field(default_factory=list)
+    ended: bool = False
+    failed: bool = False
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def said(self) -> Iterator[str]:
+        """Yields each line as soon as the command has said it, until it has ended."""
+        shown = 0
+        while True:
+            with self.changed:
+                while not self.ended and len(self.lines) == shown:
+                    self.changed.wait()
+                new, ended = self.lines[shown:], self.ended
+            yield from new
+            shown += len(new)
+            if ended:
+                return
+
+    @property
+    def last_words(self) -> str:
+        """What the command said last about its outcome."""
+        said = [line for line in self.lines if line.strip() and PREFECT not in line]
+        errors = [line.removeprefix(ERROR) for line in said if line.startswith(ERROR)]
+        return (errors if self.failed and errors else said or ["it said nothing"])[-1]
+
+    def say(self, line: str) -> None:
+        """Adds a line, and wakes those who wait for it."""
+        with self.changed:
+            self.lines.append(line)
+            self.changed.notify_all()
+
+    def end(self, failed: bool) -> None:
+        """Notes that the command has ended, and wakes those who wait for that."""
+        with self.changed:
+            self.ended, self.failed = True, failed
+            self.changed.notify_all()
+
+
+class Jobs:
+    """The jobs of one desk."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[int, Job] = {}
+        self._lock = threading.Lock()
+
+    def get(self, number: int) -> Job | None:
+        """Returns a job, or None if there is none of this number, or no longer."""
+        return self._jobs.get(number)
+
+    @property
+    def running(self) -> Job | None:
+        """The job that runs, if any."""
+        return next((one for one in list(self._jobs.values()) if not one.ended), None)
+
+    def start(self, project: Project, words: str, by: str, arguments: Sequence[str]) -> Job:
+        """Starts `variants ARGUMENTS` in a process of its own.
+
+        The desk's process waits for it before it ends, so that nothing is left half done.
+
+        Raises:
+            UserError: another job runs.
+        """
+        with self._lock:
+            other = self.running
+            if other:
+                raise UserError(
+                    f"{other.words} by {other.by} runs at this moment, so nothing was started: "
+                    "look at what comes of it first"
+                )
+            job = Job(max(self._jobs, default=0) + 1, words, by)
+            self._jobs[job.number] = job
+            for number in sorted(self._jobs)[:-KEPT]:
+                del self._jobs[number]
+        threading.Thread(target=_run, args=(project, job, list(arguments))).start()
+        return job
+
+
+def _run(project: Project, job: Job, arguments: list[str]) -> None:
+    failed = True
+    try:
+        command = [sys.executable, "-m", "flows.cli", *arguments]
+        stream(command, project.root, job.say, {"MLFLOW_TRACKING_URI": project.mlflow_uri})
+        failed = False
+    except CommandError:
+        pass  # its last words say why
+    except Exception as error:  # such as a full disk; whoever waits must not wait for ever
+        job.say(f"{ERROR}{error}")
+    finally:
+        job.end(failed)
