@@ -60,8 +60,8 @@ def shown_candidate(
         "approvers": counts.policy.approval.approvers,
         "author_alone": counts.policy.approval.author_alone,
         "impact": _impact(files),
-        "mistakes": files.json(MISTAKES) if files else None,
-        "changes": (files.json("snapshot_diff/diff.json") if files else None),
+        "mistakes": files.json(f"gate/{MISTAKES}") if files else None,
+        "changes": files.json("snapshot_diff/diff.json") if files else None,
         "pages": {
             name: words for name, (file, words) in PAGES.items() if files and file in files.names
         },

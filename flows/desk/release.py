@@ -162,9 +162,7 @@ def kept_page(request: Request, who: Viewer, number: int, name: str) -> Response
         name: one of `PAGES`.
     """
     if name not in PAGES:
-        raise HTTPException(
-            404, f"there is no such page of a candidate, only {', '.join(PAGES)}"
-        )
+        raise HTTPException(404, f"there is no such page of a candidate, only {', '.join(PAGES)}")
     client, names = connect(request.app.state.project), policy_of(request.app.state.project).models
     version = find_candidate(client, names, str(number))
     files = files_of(client, version, decision_on_record(client, version))

@@ -1,0 +1,58 @@
+"""The desk in a test: visitors without a browser, and what its pages must hold in a real one."""
+
+import re
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from fastapi import FastAPI
+from playwright.sync_api import Browser, Page
+from starlette.testclient import TestClient
+
+TOKEN = re.compile(r'name="token" value="([^"]+)"')
+GRAVE = ("serious", "critical")  # impacts of axe-core that no page may have
+
+
+def faults(page: Page) -> list[str]:
+    """The serious and critical faults that axe-core finds on a page, with the elements."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{one['id']}: {node['html']}"
+        for one in found
+        if one["impact"] in GRAVE
+        for node in one["nodes"]
+    ]
+
+
+def overflow(page: Page) -> int:
+    """By how many pixels a page scrolls sideways."""
+    script = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    return int(page.evaluate(script))
+
+
+def signed_in(browser: Browser, address: str, name: str, width: int = 1180) -> Page:
+    """A page of a browser context of its own, in which somebody has given a name to the desk."""
+    context = browser.new_context(viewport={"width": width, "height": 1000})
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    page.goto(f"{address}/who")
+    page.get_by_label("Your name").fill(name)
+    page.get_by_role("button", name="Go on").click()
+    return page
+
+
+class Visitor:
+    """Somebody at the desk, without a browser."""
+
+    def __init__(self, app: FastAPI, name: str) -> None:
+        self.client = TestClient(app, base_url="http://127.0.0.1", follow_redirects=False)
+        self.post("/who", name=name)
+
+    def get(self, path: str) -> Any:
+        """The answer to a request for a page."""
+        return self.client.get(path)
+
+    def post(self, path: str, **fields: str) -> Any:
+        """The answer to a form with the session's token."""
+        found = TOKEN.search(self.client.get("/who").text)
+        assert found
+        return self.client.post(path, data={"token": found.group(1), **fields})

@@ -1,0 +1,178 @@
+"""The desk's release page does what the commands do, by their rules, and says what will happen."""
+
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import CANDIDATES, PRODUCTION
+from desk_browser import Visitor
+from desk_catalogue import drawn
+from desk_release import keep_decision
+from fastapi import FastAPI
+from registry import NAMES, SECOND, Registry
+
+from flows.desk import jobs
+from flows.desk.app import desk_app
+from flows.desk.release import SANDBOX
+from flows.desk.roles import Roles
+from flows.desk.settings import Settings
+from flows.local.process import CommandError
+from flows.registry.audit_trail import events, note_event
+
+pytest_plugins = ["registry"]
+HOSTILE = "<script>alert(1)</script>"
+ROLES = Roles(people={"Rita": ["releaser"], "Rolf": ["releaser"]}, others=["viewer"])
+
+
+@pytest.fixture
+def app(registry: Registry) -> FastAPI:
+    return desk_app(registry.project, Settings(roles=ROLES))
+
+
+def fields(text: str, action: str) -> dict[str, str]:
+    """The hidden fields of the form that a page sends to an address, without the token."""
+    form = re.search(rf'action="{action}".*?</form>', text, re.DOTALL)
+    assert form, f"no form for {action}"
+    found = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form[0]))
+    del found["token"]
+    return found
+
+
+def flat(page: str) -> str:
+    """The words of a page."""
+    return " ".join(re.sub(r"<[^>]*>", " ", page).split())
+
+
+def noted(registry: Registry) -> list[tuple[str, str, str]]:
+    """Kind, person and comment of each event after the gate's last decision."""
+    found = events(registry.client, NAMES)
+    last = max(place for place, one in enumerate(found) if one["what"] == "decision")
+    return [(one["what"], one["by"], one.get("comment", "")) for one in found[last + 1 :]]
+
+
+def test_the_page_says_what_serves_what_waits_and_why_and_shows_what_would_change(
+    registry: Registry, app: FastAPI, tmp_path: Path
+) -> None:
+    columns = {"brand": "b", "gender": "men", "article_type": "Shirt", "title": HOSTILE}
+    products = pd.DataFrame([{"product_id": f"p{n}", **columns} for n in range(8)])
+    picture = tmp_path / "one.jpg"
+    picture.write_bytes(drawn(1, (30, 40, 160)))
+    candidate = registry.version(CANDIDATES, 3)
+    (tmp_path / "gate").mkdir()
+    keep_decision(registry.client, candidate, SECOND, products, [picture] * 8, tmp_path / "gate")
+    text = Visitor(app, "Vera").get("/release").text
+    page = flat(text)
+    for words in (
+        f"{SECOND} serves since",
+        "Rita promoted it",
+        "better by 0.040 in block_ap, proven; no segment worse; 50.0 % of 8 products would move",
+        "2 products move",
+        "new mistakes in 7 pairs",
+        "products: 120 added, 3 removed, 5 changed",
+        "needs the role “releaser”",
+    ):
+        assert words in page, words
+    assert "<form" not in text
+    assert HOSTILE not in text
+    assert text.count("data:image/jpeg") > 16
+    assert not re.search(r"<style|style=|\son\w+=", text)
+
+    report = Visitor(app, "Vera").get("/release/candidates/3/report")
+    assert report.headers["content-security-policy"] == SANDBOX
+    assert "allow-same-origin" not in SANDBOX
+    assert Visitor(app, "Vera").get("/release/candidates/3/snapshot").status_code == 404
+    assert Visitor(app, "Vera").get("/release/candidates/3/..%2Fmodel").status_code == 404
+
+
+def test_an_approval_is_that_of_the_command_and_a_stale_form_changes_nothing(
+    registry: Registry, app: FastAPI
+) -> None:
+    rita, rolf = Visitor(app, "Rita"), Visitor(app, "Rolf")
+    mine, his = (fields(one.get("/release").text, "/release/approve") for one in (rita, rolf))
+    sent = rita.post("/release/approve", comment=HOSTILE, **mine)
+    assert (sent.status_code, sent.headers["location"]) == (303, "/release?candidate=3")
+    text = rita.get("/release").text
+    assert f"Rita approves models:/{CANDIDATES}/3: approved by Rita" in text
+    assert "&lt;script&gt;" in text
+    assert HOSTILE not in text
+    assert noted(registry) == [("approval", "Rita", HOSTILE)]
+
+    rolf.post("/release/reject", comment="blurs stripes", **his)
+    assert "Nothing was changed: somebody has acted" in flat(rolf.get("/release").text)
+    assert len(noted(registry)) == 1
+    his = fields(rolf.get("/release").text, "/release/reject")
+    rolf.post("/release/reject", comment="blurs stripes", **his)
+    assert noted(registry)[1:] == [("rejection", "Rolf", "blurs stripes")]
+    assert "Rolf rejected it: blurs stripes" in rita.get("/release").text
+
+
+def test_who_may_only_look_changes_nothing(registry: Registry, app: FastAPI) -> None:
+    sent = fields(Visitor(app, "Rita").get("/release").text, "/release/approve")
+    before = events(registry.client, NAMES)
+    for action in ("approve", "reject", "promote", "rollback"):
+        answer = Visitor(app, "Vera").post(f"/release/{action}", reason="x", to="1", **sent)
+        assert (answer.status_code, "lacks the role" in answer.text) == (403, True)
+    for path in ("/release/promote?candidate=3", "/release/rollback"):
+        assert Visitor(app, "Vera").get(path).status_code == 403
+    assert events(registry.client, NAMES) == before
+
+
+def test_a_promotion_and_a_rollback_say_before_what_they_do(
+    registry: Registry, app: FastAPI
+) -> None:
+    rita = Visitor(app, "Rita")
+    page = rita.get("/release/promote?candidate=3").text
+    assert "it cannot be promoted yet: 1 more must approve it" in page
+    assert "<form" not in page
+    assert "is the champion already" in flat(rita.get("/release/promote?candidate=2").text)
+    note_event(registry.client, registry.version(CANDIDATES, 3), "approval", "Rolf")
+    page = flat(rita.get("/release/promote?candidate=3").text)
+    assert f"serves instead of {SECOND}" in page
+    assert "It is approved by Rolf." in page
+    page = flat(rita.get("/release/rollback").text)
+    assert f"models:/{PRODUCTION}/1 serves again instead of {SECOND}" in page
+    assert "is the champion already" in flat(rita.get("/release/rollback?to=2").text)
+
+
+def test_one_command_runs_at_a_time_signed_by_who_started_it_and_its_words_are_shown(
+    registry: Registry, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on, ran = threading.Event(), []
+
+    def command(
+        arguments: list[str], folder: Path, log: Callable[[str], None], more: object
+    ) -> None:
+        ran.append(arguments[3:])
+        log("09:23:23.251 | INFO | Flow run")
+        log(f"error: {HOSTILE} cannot be promoted")
+        assert goes_on.wait(60)
+        log("bye")
+        raise CommandError(arguments, 1, [])
+
+    monkeypatch.setattr(jobs, "stream", command)
+    note_event(registry.client, registry.version(CANDIDATES, 3), "approval", "Rolf")
+    rita, rolf = Visitor(app, "Rita"), Visitor(app, "Rolf")
+    sent = fields(rita.get("/release/promote?candidate=3").text, "/release/promote")
+    back = fields(rolf.get("/release/rollback").text, "/release/rollback")
+    assert rita.post("/release/promote", **sent).headers["location"] == "/release/jobs/1"
+    assert "Promotion of candidate 3 by Rita runs" in flat(rolf.get("/release").text)
+    rolf.post("/release/rollback", reason="--to=9", **back)
+    assert "so nothing was started" in rolf.get("/release/rollback").text
+    goes_on.set()
+    page = rita.get("/release/jobs/1").text
+    assert flat(page).endswith(
+        "&lt;script&gt;alert(1)&lt;/script&gt; cannot be promoted To the release page"
+    )
+    assert HOSTILE not in page
+    rolf.post("/release/rollback", reason="--to=9", **back)
+    rolf.get("/release/jobs/2")
+    assert ran == [
+        ["promote", "3", "--by=Rita"],
+        ["rollback", "--reason=--to=9", "--by=Rolf", "--to=1"],
+    ]
+    assert rita.get("/release/jobs/9").status_code == 404
+    for number in ("--help", "3/../1", "", "٣"):
+        assert rita.post("/release/promote", candidate=number, state="").status_code == 422
