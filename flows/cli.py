@@ -490,7 +490,9 @@ def group(
     ] = False,
     cluster: Annotated[
         str,
-        typer.Option(help="Address of a Dask scheduler, such as tcp://10.0.0.5:8786."),
+        typer.Option(
+            help="Address of a Dask scheduler that embeds and groups, such as tcp://10.0.0.5:8786."
+        ),
     ] = "",
 ) -> None:
     """Finds the colour variants of a whole catalogue, and remembers the groups.

@@ -1,6 +1,5 @@
 """The flow `group`: a new version of a catalogue's groups, by a registered model."""
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,6 @@ import pandas as pd
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
-from flows.catalogue.dask_cluster import on_cluster
 from flows.catalogue.grouping import Asked, Grouped, group_catalogue
 from flows.catalogue.lineage import note_grouping
 from flows.catalogue.looks import colours, keep_looks, looks_of, thumbnails
@@ -61,8 +59,8 @@ def group(
         by: Your name, for the record. Empty: git's user name.
         regroup: Whether earlier groups count for nothing but the ids.
         new_only: Whether the shop holds only new or changed products, and the others stay.
-        cluster: Address of a Dask scheduler, such as tcp://10.0.0.5:8786, on whose workers blocks
-            are grouped. Empty: here.
+        cluster: Address of a Dask scheduler, such as tcp://10.0.0.5:8786, on whose workers
+            pictures are embedded and blocks are grouped. Empty: here.
 
     Returns:
         {"model": URI of the version, or "untrained", "caution": what groups of the untrained
@@ -130,8 +128,7 @@ def _remembered(
         one_grouping_at_a_time(project, asked.catalogue),
         kept_shop(project, asked.source, asked.columns, log) as shop,
     ):
-        run_with = partial(on_cluster, cluster, store) if cluster else None
-        found = group_catalogue(project, store, asked, uri, shop, log, run_with)
+        found = group_catalogue(project, store, asked, uri, shop, log, cluster)
         _write(store, found, shop, uri, folder)
     facts = found.version.facts
     run = note_grouping(project, connect(project), found.version, log) if found.made else None

@@ -14,7 +14,7 @@ import pytest
 from catalogue import Shop, grouper
 from test_block_clustering import block, some_held
 
-from flows.catalogue.dask_cluster import on_cluster
+from flows.catalogue.dask_cluster import group_on
 from ml.catalogue import shards
 from ml.catalogue.block_grouping import Block, BlockMean, GroupedBlock, Grouper, group_block
 from ml.catalogue.shards import group_shard, pack, read_groups, write_shard
@@ -91,7 +91,7 @@ def test_a_cluster_that_does_not_answer_is_told(
 ) -> None:
     monkeypatch.setattr("flows.catalogue.dask_cluster.TIMEOUT", 1)
     with pytest.raises(UserError, match="no Dask scheduler answers"):
-        list(on_cluster("tcp://127.0.0.1:9", Store(str(tmp_path)), GROUPER)([]))
+        list(group_on("tcp://127.0.0.1:9", Store(str(tmp_path)), GROUPER)([]))
 
 
 @pytest.mark.full
@@ -122,7 +122,7 @@ def test_a_killed_worker_changes_no_group(tmp_path: Path, monkeypatch: pytest.Mo
 
         thread = threading.Thread(target=kill)
         thread.start()
-        found = dict(on_cluster(cluster.scheduler_address, store, GROUPER)(iter(blocks)))
+        found = dict(group_on(cluster.scheduler_address, store, GROUPER)(iter(blocks)))
         thread.join(60)
         assert killed and not psutil.pid_exists(killed[0])
     assert_same(found, blocks)

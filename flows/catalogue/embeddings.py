@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from flows.catalogue.dask_cluster import embed_on
 from flows.local.project import Project
 from flows.local.scratch import scratch
-from flows.registry.remote_predict import Log, run_score
+from flows.registry.remote_predict import SCRIPT, Log, run_score
 from flows.registry.tracking import connect
 from flows.registry.verified_files import digest_of, download, hash_files, refuse_changed
 from flows.registry.versions import find_version
@@ -44,7 +45,13 @@ class Embedded(NamedTuple):
 
 
 def embedded(
-    project: Project, store: Store, uri: str, products: pd.DataFrame, folder: Path, log: Log
+    project: Project,
+    store: Store,
+    uri: str,
+    products: pd.DataFrame,
+    folder: Path,
+    log: Log,
+    cluster: str = "",
 ) -> Embedded:
     """Embeds the pictures that are not in the store.
 
@@ -57,17 +64,26 @@ def embedded(
         folder: an empty folder for as long as the embeddings are used; it gets the model's files,
             as `judged`.
         log: called with each line that the model's process prints.
+        cluster: address of a Dask scheduler, on whose workers pictures are embedded; empty: here.
 
     Raises:
-        UserError: there is no such model, or a file of it is not as the gate judged it.
+        UserError: there is no such model, a file of it is not as the gate judged it, or the cluster
+            cannot be used.
         RuntimeError: the model failed.
     """
     digest = _copy_model(project, uri, folder)
     asked = products[products["sha256"].notna()]
     pictures = _pictures(store, digest)
     asked = asked.assign(key=picture_keys(asked))
-    new = _embed_missing(project, pictures, folder / MODEL, asked, log)
-    return _found(pictures, products, folder, digest, new)
+    lacking = _lacking(pictures, asked)
+    if len(lacking):
+        if cluster:
+            program = project.root / SCRIPT
+            embed_on(cluster, store, pictures.store, folder / MODEL, program, lacking, log)
+        else:
+            _embed_here(project, pictures, folder / MODEL, lacking, log)
+        pictures.compact()
+    return _found(pictures, products, folder, digest, len(lacking))
 
 
 def kept_embeddings(
@@ -183,10 +199,12 @@ def grouper_of(copy: Path, digest: str) -> Grouper:
     )
 
 
-def _embed_missing(
-    project: Project, pictures: PictureStore, model: Path, asked: pd.DataFrame, log: Log
-) -> int:
-    """Embeds what the store lacks; returns how many pictures that were."""
+def _lacking(pictures: PictureStore, asked: pd.DataFrame) -> pd.DataFrame:
+    """Returns the rows of pictures that the store lacks, each picture once.
+
+    Raises:
+        UserError: one of them is not in this shop.
+    """
     once = asked.drop_duplicates("key")
     lacking = once[once["key"].isin(set(pictures.missing(once["key"].tolist())))]
     absent = int(lacking["image"].isna().sum())
@@ -195,23 +213,27 @@ def _embed_missing(
             f"this model has not embedded {absent} pictures of earlier products, which are not in "
             "this shop: group the whole catalogue once, without --new-only"
         )
-    if len(lacking):
-        with scratch(project, "embed") as folder:
-            table, parts = folder / "pictures.parquet", folder / "parts"
-            parts.mkdir()
-            write_table(table, lacking[["key", "image", "article_type"]].astype(str))
-            keep = _keeper(pictures, parts)
+    return lacking
 
-            def told(line: str) -> None:
-                log(line)
-                keep()
 
-            try:
-                run_score(project, model, [str(table), str(parts), "pictures"], folder, told)
-            finally:
-                keep()
-        pictures.compact()
-    return len(lacking)
+def _embed_here(
+    project: Project, pictures: PictureStore, model: Path, lacking: pd.DataFrame, log: Log
+) -> None:
+    """Embeds pictures in a process on this machine."""
+    with scratch(project, "embed") as folder:
+        table, parts = folder / "pictures.parquet", folder / "parts"
+        parts.mkdir()
+        write_table(table, lacking[["key", "image", "article_type"]].astype(str))
+        keep = _keeper(pictures, parts)
+
+        def told(line: str) -> None:
+            log(line)
+            keep()
+
+        try:
+            run_score(project, model, [str(table), str(parts), "pictures"], folder, told)
+        finally:
+            keep()
 
 
 def _keeper(pictures: PictureStore, parts: Path) -> Callable[[], None]:

@@ -10,12 +10,12 @@ from typing import Any
 import pandas as pd
 
 from flows.catalogue.corrections import said_about, tell_of
+from flows.catalogue.dask_cluster import group_on
 from flows.catalogue.embeddings import Embedded, embedded
 from flows.local.project import Project
 from flows.local.scratch import scratch
-from ml.catalogue.block_grouping import Grouper
 from ml.catalogue.counts import counts_of
-from ml.catalogue.memory import MemoryParams, Regrouped, Run, regroup
+from ml.catalogue.memory import MemoryParams, Regrouped, regroup
 from ml.catalogue.overruled import overruled_model
 from ml.catalogue.representative import representatives
 from ml.catalogue.store import Store
@@ -72,7 +72,7 @@ def group_catalogue(
     uri: str,
     products: pd.DataFrame,
     log: Log,
-    run_with: Callable[[Grouper], Run] | None = None,
+    cluster: str = "",
 ) -> Grouped:
     """Groups a catalogue and keeps the result as its next version, if anything has changed.
 
@@ -80,7 +80,8 @@ def group_catalogue(
         uri: a registered model, models:/NAME/VERSION.
         products: the imported shop, with the column image (path).
         log: called with each line that the model's process prints.
-        run_with: makes what groups the blocks; None: they are grouped here.
+        cluster: address of a Dask scheduler, on whose workers pictures are embedded and blocks are
+            grouped; empty: here.
 
     Raises:
         UserError: the shop is another one than that of the version before, corrections contradict
@@ -92,7 +93,7 @@ def group_catalogue(
     table = _whole(asked, products, before)
     params = load_params("catalogue", MemoryParams, project.root / "params.yaml")
     with scratch(project, "group") as folder:
-        found = embedded(project, store, uri, table, folder, log)
+        found = embedded(project, store, uri, table, folder, log, cluster)
         table = table.drop(columns=PATH).assign(problem=found.problems)
         held, words, digest = said(table)
         kept = before.facts["corrections"] if before else None
@@ -106,7 +107,7 @@ def group_catalogue(
             anew=asked.anew,
             all_blocks=kept is not None and digest is None,
             heard=kept == digest,
-            run=run_with(found.grouper) if run_with else None,
+            run=group_on(cluster, store, found.grouper) if cluster else None,
         )
         old = before.products if before else None
         chosen = representatives(result.products, found.embeddings, old)

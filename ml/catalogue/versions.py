@@ -126,9 +126,10 @@ def load_products(
 ) -> pd.DataFrame:
     """Reads those of some columns that the products of a version have; it raises as `facts_of`."""
     facts_of(store, catalogue, number)
-    content = io.BytesIO(store.read(_file(catalogue, number, "products.parquet")))
-    there = [name for name in pq.read_schema(content).names if name in columns]
-    return pq.read_table(content, columns=there).to_pandas()
+    content = store.read(_file(catalogue, number, "products.parquet"))
+    table = pq.ParquetFile(pa.BufferReader(content))
+    there = [name for name in table.schema_arrow.names if name in columns]
+    return table.read(there).to_pandas()
 
 
 def newest(store: Store, catalogue: str) -> Version | None:
