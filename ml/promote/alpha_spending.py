@@ -13,6 +13,7 @@ of documents", 1997). Two test sets count as the same from a stated share of com
 """
 
 import hashlib
+import math
 from collections.abc import Iterable
 
 SKETCH = 64  # smallest hashes that are kept: the share of common pairs is exact to about 1 / √64
@@ -66,3 +67,17 @@ def common_share(first: str, second: str) -> float:
     one, other = set(first.split()), set(second.split())
     smallest = sorted(one | other)[:SKETCH]
     return len(one & other & set(smallest)) / len(smallest) if smallest else 0.0
+
+
+def fresh_pairs_needed(known: int, same_pairs: float) -> int:
+    """Computes how many fresh pairs make a test set count as another one.
+
+    A sketch estimates the common share with a standard error of √(share (1 − share) / `SKETCH`), so
+    the share has to be two of these below `same_pairs`.
+
+    Args:
+        known: number of pairs of the test set that comparisons have used, and that stay in it.
+        same_pairs: share of common pairs from which two test sets count as the same, above 0.
+    """
+    share = max(same_pairs - 2 * math.sqrt(same_pairs * (1 - same_pairs) / SKETCH), 1 / SKETCH)
+    return math.ceil(known * (1 - share) / share)

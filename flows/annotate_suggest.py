@@ -1,0 +1,241 @@
+"""`variants annotate suggest`: the pairs of a catalogue that are most worth an answer."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from flows.catalogue.corrections import read_corrections
+from flows.catalogue.embeddings import kept_embeddings
+from flows.catalogue.places import store_of
+from flows.catalogue.shop import kept_folder
+from flows.catalogue.untrained_features import untrained_features
+from flows.groups import find
+from flows.local.project import Project
+from flows.local.scratch import scratch
+from flows.registry.model_files import grouping_of
+from flows.registry.tracking import connect
+from flows.registry.versions import find_version, policy_of
+from ml.annotate.candidates import Grouped
+from ml.annotate.known_answers import known_answers
+from ml.annotate.pair_scan import View
+from ml.annotate.suggestion import suggest_test, suggest_train
+from ml.catalogue.block_grouping import BlockMean, Rows, relative_to
+from ml.catalogue.corrections import standing
+from ml.catalogue.store import Store
+from ml.catalogue.versions import Version
+from ml.core.errors import UserError
+from ml.core.files import read_table
+from ml.data.annotations import build_annotations, pairs_within, without_corrections
+from ml.data.blocks import block_numbers, fill_unknown
+from ml.data.schema import BLOCK
+from ml.promote.alpha_spending import fresh_pairs_needed
+from ml.untrained.first_groups import threshold_of
+from ml.untrained.predictor import BLOCK_PRIOR
+from ml.untrained.whitening import half_whitened
+from ml.validate.split import split_products
+
+Log = Callable[[str], None]
+LEAST_SEEN = 0.5  # share of the products whose pictures must be here for a batch of test pairs
+
+
+class _Catalogue(NamedTuple):
+    """The newest version of a catalogue.
+
+    Attributes:
+        products: those with a readable picture.
+        split: "train", "dev" or "test" of each, as the model's own shop was split.
+        untrained: how the untrained encoder sees them.
+    """
+
+    store: Store
+    version: Version
+    products: pd.DataFrame
+    split: np.ndarray
+    untrained: View
+
+
+def suggested(
+    project: Project,
+    catalogue: str,
+    budget: int,
+    mode: str,
+    seed: int,
+    log: Log = lambda line: None,
+) -> pd.DataFrame:
+    """Suggests pairs of the newest version of a catalogue's groups; it keeps nothing but features.
+
+    Args:
+        budget: number of pairs.
+        mode: "train": never products of the test split; "test": these alone, and no trained model
+            has a say in which.
+        seed: of all draws.
+        log: called with what a person should know, and with progress.
+
+    Returns:
+        As `ml.annotate.suggestion.suggest_train`.
+
+    Raises:
+        UserError: there is no such catalogue, or its model or pictures are not here.
+    """
+    if budget < 1:
+        raise UserError(f"a batch of {budget} pairs asks nothing: ask for one pair or more")
+    found = _read(project, catalogue, log)
+    products = found.products
+    said = already_said(project, found.store, found.version)
+    known = known_answers(products["product_id"], said)
+    test = found.split == "test"
+    if mode == "test":
+        grouped = _grouped(found, test & found.untrained.seen)
+        batch = suggest_test(grouped, found.untrained, known, budget, seed)
+        log(_fresh(project, found, batch))
+    else:
+        if not found.untrained.seen.any():
+            log(
+                "the pictures are not on this machine, so that the model is not held against "
+                "untrained features: `variants group` brings them"
+            )
+        with scratch(project, "suggest") as folder:
+            views = [_view_of_model(project, found, folder)]
+            views += [found.untrained] if found.untrained.seen.any() else []
+            batch = suggest_train(_grouped(found, ~test), tuple(views), known, budget, seed)
+    if len(batch) < budget:
+        log(f"only {len(batch)} pairs are left to ask about in the {mode} brands of {catalogue}")
+    return batch
+
+
+def already_said(project: Project, store: Store, version: Version) -> pd.DataFrame:
+    """Returns what people have said about the products of a catalogue: left, right, answer.
+
+    It is what pairs and complete blocks of its shop say, if its copy is here, and corrections.
+    """
+    folder = _snapshot(project, version)
+    parts = [pd.DataFrame(columns=["left", "right", "answer"], dtype=object)]
+    if (folder / "pairs.parquet").is_file():
+        parts.append(_answers_of_pairs(read_table(folder / "pairs.parquet")))
+    if (folder / "blocks.parquet").is_file():
+        parts.append(_answers_of_blocks(folder, version.products))
+    corrections = standing(read_corrections(store, version.facts["catalogue"]))
+    words = np.where(corrections["same"], "same", "different")
+    parts.append(corrections[["left", "right"]].assign(answer=words))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _snapshot(project: Project, version: Version) -> Path:
+    """Returns the folder of the copy of the catalogue's shop, which may not exist."""
+    return kept_folder(project, version.facts["source"], version.facts["columns"]) / "snapshot"
+
+
+def _read(project: Project, catalogue: str, log: Log) -> _Catalogue:
+    store = store_of(project)
+    version = find(store, catalogue)
+    products = version.products
+    readable = products["problem"].isna() & products["sha256"].notna()
+    products = fill_unknown(products[readable]).reset_index(drop=True)
+    client = connect(project)
+    by = grouping_of(client, find_version(client, version.facts["model"]))["split_by"]
+    features, seen = untrained_features(project, store, version, products, log)
+    split = split_products(products, by).to_numpy()
+    return _Catalogue(store, version, products, split, _untrained_view(products, features, seen))
+
+
+def _grouped(found: _Catalogue, asked: np.ndarray) -> Grouped:
+    """Returns the products that people may be asked about; pairs of two splits are none."""
+    products = found.products
+    block = products.groupby([*BLOCK, found.split], sort=False).ngroup().to_numpy(int)
+    if not asked.any():
+        raise UserError(
+            f"the catalogue {found.version.facts['catalogue']} has no product to ask about: in "
+            "this mode there is none with a picture on this machine"
+        )
+    newest = products["opened"].eq(found.version.number) & (found.version.number > 1)
+    return Grouped(
+        products["product_id"],
+        np.where(asked, block, -1),
+        products["group"].factorize()[0],
+        products["band"].eq("publish").to_numpy(),
+        newest.to_numpy(),
+    )
+
+
+def _untrained_view(products: pd.DataFrame, features: np.ndarray, seen: np.ndarray) -> View:
+    whitened = np.zeros_like(features)
+    if seen.any():
+        whitened[seen] = half_whitened(features[seen])
+    return View(
+        _relative(products, whitened, BLOCK_PRIOR, {}), threshold_of(max(1, int(seen.sum()))), seen
+    )
+
+
+def _view_of_model(project: Project, found: _Catalogue, folder: Path) -> View:
+    """Returns how the model of the version sees the products: against the means that it kept."""
+    facts = found.version.facts
+    kept = kept_embeddings(project, found.store, facts["model"], found.products, folder)
+    means = {
+        tuple(row[one] for one in BLOCK): BlockMean(
+            np.asarray(row["total"], np.float32), int(row["products"])
+        )
+        for row in found.version.means.to_dict("records")
+    }
+    relative = _relative(found.products, kept.embeddings, kept.grouper.block_prior, means)
+    seen = np.array([one is None for one in kept.problems])
+    return View(relative, float(facts["threshold"]), seen)
+
+
+def _relative(
+    products: pd.DataFrame, embeddings: Rows, prior: float, means: dict[Any, BlockMean]
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Returns what reads embeddings of products of one block, relative to it."""
+    block = block_numbers(products)
+    names = list(products[BLOCK].itertuples(index=False, name=None))
+    order = np.argsort(block, kind="stable")
+    ends = np.cumsum(np.bincount(block))
+
+    def read(members: np.ndarray) -> np.ndarray:
+        mean = means.get(names[members[0]])
+        if mean is None:
+            number = block[members[0]]
+            whole = order[ends[number - 1] if number else 0 : ends[number]]
+            own = np.asarray(embeddings[whole], np.float32)
+            mean = BlockMean(own.sum(axis=0), len(own))
+        return relative_to(np.asarray(embeddings[members], np.float32), mean, prior)
+
+    return read
+
+
+def _answers_of_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
+    answer = np.where(pairs["color_variants"].astype(str) == "1", "same", "different")
+    if "confidence" in pairs:
+        answer = np.where(pairs["confidence"].eq("low").fillna(False), "unsure", answer)
+    return pairs[["left", "right"]].assign(answer=answer)
+
+
+def _answers_of_blocks(folder: Path, products: pd.DataFrame) -> pd.DataFrame:
+    blocks = read_table(folder / "blocks.parquet")
+    blocks = blocks.merge(products[["product_id", *BLOCK]], on="product_id")
+    left, right = pairs_within(block_numbers(blocks))
+    ids, design = blocks["product_id"].to_numpy(object), blocks["design"].to_numpy(object)
+    answer = np.where(design[left] == design[right], "same", "different")
+    found = pd.DataFrame({"left": ids[left], "right": ids[right], "answer": answer}, dtype=object)
+    file = folder / "blocks_unsure_pairs.parquet"
+    if not file.is_file():
+        return found
+    unsure = {frozenset(one) for one in read_table(file)[["left", "right"]].to_numpy().tolist()}
+    doubt = [frozenset(one) in unsure for one in zip(ids[left], ids[right], strict=True)]
+    return found.assign(answer=np.where(doubt, "unsure", answer))
+
+
+def _fresh(project: Project, found: _Catalogue, batch: pd.DataFrame) -> str:
+    """Says how many fresh pairs restore the level of the gate's comparisons."""
+    pairs = _snapshot(project, found.version) / "pairs.parquet"
+    known = 0
+    if pairs.is_file():
+        test = found.products[found.split == "test"].reset_index(drop=True)
+        known = len(build_annotations(test, without_corrections(read_table(pairs))).block_pairs)
+    needed = fresh_pairs_needed(known, policy_of(project).gate.same_pairs)
+    return (
+        f"{len(batch)} fresh test pairs. Comparisons so far had up to {known} test pairs; added to "
+        f"these, {needed} fresh ones restore their level; fresh ones alone begin anew"
+    )
