@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from flows.annotations.batches import batches
+from flows.annotations.decisions import pairs_of
+from flows.annotations.decisions import standing as decided
 from flows.catalogue.corrections import read_corrections
 from flows.catalogue.embeddings import kept_embeddings
 from flows.catalogue.places import store_of
@@ -19,6 +22,7 @@ from flows.registry.model_files import grouping_of
 from flows.registry.tracking import connect
 from flows.registry.versions import find_version, policy_of
 from ml.annotate.candidates import Grouped
+from ml.annotate.consensus import CONFLICT, consensus
 from ml.annotate.known_answers import known_answers
 from ml.annotate.pair_scan import View
 from ml.annotate.suggestion import suggest_test, suggest_train
@@ -28,7 +32,7 @@ from ml.catalogue.store import Store
 from ml.catalogue.versions import Version
 from ml.core.errors import UserError
 from ml.core.files import read_table
-from ml.data.annotations import build_annotations, pairs_within, without_corrections
+from ml.data.annotations import build_annotations, pairs_within, without_selected
 from ml.data.blocks import block_numbers, fill_unknown
 from ml.data.schema import BLOCK
 from ml.promote.alpha_spending import fresh_pairs_needed
@@ -109,7 +113,8 @@ def suggested(
 def already_said(project: Project, store: Store, version: Version) -> pd.DataFrame:
     """Returns what people have said about the products of a catalogue: left, right, answer.
 
-    It is what pairs and complete blocks of its shop say, if its copy is here, and corrections.
+    It is what pairs and complete blocks of its shop say, if its copy is here, corrections, and what
+    annotators agree on. Pairs that no annotator has answered yet, or that are in conflict, wait.
     """
     folder = _snapshot(project, version)
     parts = [pd.DataFrame(columns=["left", "right", "answer"], dtype=object)]
@@ -120,6 +125,7 @@ def already_said(project: Project, store: Store, version: Version) -> pd.DataFra
     corrections = standing(read_corrections(store, version.facts["catalogue"]))
     words = np.where(corrections["same"], "same", "different")
     parts.append(corrections[["left", "right"]].assign(answer=words))
+    parts += _answers_of_annotators(project, version.facts["catalogue"])
     return pd.concat(parts, ignore_index=True)
 
 
@@ -212,6 +218,16 @@ def _answers_of_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
     return pairs[["left", "right"]].assign(answer=answer)
 
 
+def _answers_of_annotators(project: Project, catalogue: str) -> list[pd.DataFrame]:
+    said = decided(project, catalogue)
+    answer = said.groupby("pair")["answer"].agg(consensus).replace({CONFLICT: "waiting"})
+    asked = [pairs_of(project, one) for one in batches(project) if one.catalogue == catalogue]
+    return [
+        pairs[["left", "right"]].assign(answer=pairs["id"].map(answer).fillna("waiting"))
+        for pairs in asked
+    ]
+
+
 def _answers_of_blocks(folder: Path, products: pd.DataFrame) -> pd.DataFrame:
     blocks = read_table(folder / "blocks.parquet")
     blocks = blocks.merge(products[["product_id", *BLOCK]], on="product_id")
@@ -233,7 +249,7 @@ def _fresh(project: Project, found: _Catalogue, batch: pd.DataFrame) -> str:
     known = 0
     if pairs.is_file():
         test = found.products[found.split == "test"].reset_index(drop=True)
-        known = len(build_annotations(test, without_corrections(read_table(pairs))).block_pairs)
+        known = len(build_annotations(test, without_selected(read_table(pairs))).block_pairs)
     needed = fresh_pairs_needed(known, policy_of(project).gate.same_pairs)
     return (
         f"{len(batch)} fresh test pairs. Comparisons so far had up to {known} test pairs; added to "
