@@ -1,5 +1,6 @@
 """What is suggested: no pair twice, none of the other mode, each as likely as is stated."""
 
+import json
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,12 @@ import pytest
 from catalogue import Shop, grouper
 
 from flows import annotate_suggest
+from flows.annotate_estimate import estimated
 from flows.annotate_suggest import suggested
+from flows.annotations.batches import add_batch
+from flows.annotations.decisions import add_decisions, pairs_of
 from flows.catalogue.embeddings import Embedded
+from flows.display.annotations import estimate_lines
 from flows.local.project import Project
 from ml.annotate import pair_scan
 from ml.annotate.candidates import Grouped
@@ -150,7 +155,7 @@ def test_pairs_are_drawn_as_often_as_the_batch_says() -> None:
     ):
         times: dict[frozenset[str], int] = {}
         stated: dict[frozenset[str], float] = {}
-        rounds = 120
+        rounds = 80
         for seed in range(rounds):
             batch = batch_of(seed)
             batch = batch[batch["stratum"].str.startswith(RANDOM)]
@@ -172,7 +177,7 @@ def test_weights_of_the_random_strata_add_up_to_all_pairs_that_nobody_has_answer
     )
     batch = suggest_train(grouped, (model, untrained), known_answers(grouped.ids, said), 80, 0)
     drawn = batch[batch["stratum"].str.startswith(RANDOM)]
-    answered = np.array(list(batch.attrs["known"].values())).sum(axis=0)
+    answered = np.array(list(batch.attrs["frame"]["known"].values())).sum(axis=0)
     assert answered.tolist() == [2, 1, 1]  # p000 and p002 differ: it follows
     assert (1 / drawn["probability"]).sum() == pytest.approx(4 * 15 * 14 / 2 - 4)
 
@@ -361,3 +366,39 @@ def test_a_batch_of_nothing_is_refused(registered: Registered, budget: int) -> N
 def test_an_unknown_catalogue_is_refused(registered: Registered) -> None:
     with pytest.raises(UserError, match="no catalogue"):
         suggested(registered.project, "shoe", 10, "train", 0)
+
+
+def test_precision_of_the_groups_is_estimated_from_answers_to_random_pairs_alone(
+    registered: Registered,
+) -> None:
+    project, names = registered.project, {}
+    design = registered.version.products.set_index("product_id")["group"]
+    facts = {"catalogue": "shop", "version": 1, "model": "models:/m/1", "overlap": 0.0, "seed": 0}
+    with pytest.raises(UserError, match="random pairs"):
+        estimated(project, "shop")
+    for mode in ("train", "test"):
+        batch = suggested(project, "shop", 80, mode, 0)
+        frame = json.dumps(batch.attrs["frame"])
+        made = add_batch(project, facts | {"mode": mode, "by": "Ada", "frame": frame}, batch, [])
+        names[mode] = made.name
+        pairs = pairs_of(project, made)
+        assert estimated(project, "shop")["metrics"]["pair_precision"]["value"] is None
+        # Every group is right, and each pair that was chosen and not drawn gets a wrong answer.
+        right = design[pairs["left"]].to_numpy() == design[pairs["right"]].to_numpy()
+        drawn = pairs["stratum"].str.startswith(RANDOM).to_numpy()
+        answers = np.where(right == drawn, "same", "different")
+        add_decisions(
+            project,
+            [
+                {"pair": int(pair), "by": "Ada", "answer": str(answer), "why": ""}
+                for pair, answer in zip(pairs["id"], answers, strict=True)
+            ],
+        )
+        found = estimated(project, "shop")
+        for metric in ("pair_precision", "pair_recall"):
+            assert found["metrics"][metric]["value"] == 1
+            assert found["metrics"][metric]["high"] == 1
+    assert found["batches"] == [names["train"], names["test"]]
+    assert found["splits"] == ["train", "dev", "test"]
+    assert (found["cautions"], found["asked"], found["answered"]) == ([], 120, 120)
+    estimate_lines(found)

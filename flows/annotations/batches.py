@@ -27,6 +27,8 @@ class Batch:
         overlap: share of the pairs that two people are asked about.
         created: UTC, ISO 8601.
         by: who asked for it.
+        frame: JSON, what the pairs were drawn from: `attrs["frame"]` of
+            `ml.annotate.suggestion.suggest_train`; "" if they were not drawn.
     """
 
     id: int
@@ -39,6 +41,7 @@ class Batch:
     overlap: float
     created: str
     by: str
+    frame: str = ""
 
 
 def add_batch(

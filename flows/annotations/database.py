@@ -51,6 +51,7 @@ BATCHES = Table(
     Column("overlap", Float, nullable=False),
     Column("created", Text, nullable=False),  # ISO 8601, UTC
     Column("by", Text, nullable=False),
+    Column("frame", Text, nullable=False, default=""),
 )
 PAIRS = Table(
     "pairs",

@@ -44,3 +44,20 @@ def status_table(found: dict[str, Any]) -> None:
         show(visible(f"conflict: {one['left']} and {one['right']} ({said})"))
     if len(found["conflicts"]) > SHOWN:
         show(f"… and {len(found['conflicts']) - SHOWN} more; --json lists all")
+
+
+def estimate_lines(found: dict[str, Any]) -> None:
+    """Prints what `flows.annotate_estimate.estimated` returns."""
+    show = console().print
+    show(
+        f"{found['catalogue']}, version {found['version']}: {found['answered']:,} of "
+        f"{found['asked']:,} random pairs answered ({', '.join(found['batches'])}), of "
+        f"{' and '.join(found['splits'])} products"
+    )
+    for name, one in found["metrics"].items():
+        words = "not known yet: too few answers"
+        if one["value"] is not None:
+            words = f"{one['value']:.3f} ({one['low']:.3f} to {one['high']:.3f})"
+        show(f"  {name}: {words}")
+    for line in found["cautions"]:
+        show(line)

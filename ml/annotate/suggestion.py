@@ -48,8 +48,9 @@ def suggest_train(
 
     Returns:
         left, right (ids), stratum, probability (with which this pair is in such a batch: pairs of
-        its stratum or pool are equally likely) and why, in random order. `attrs["known"]` counts
-        the pairs that are answered: {place: [different, same, unsure]}.
+        its stratum or pool are equally likely) and why, in random order. `attrs["frame"]` is what
+        an estimate needs: {"strata": {name: number of pairs}, "known": {place: [different, same,
+        unsure]}, the number of pairs that are answered}.
     """
     random = np.random.default_rng(seed)
     drawn = round(budget * RANDOM_SHARE)
@@ -108,7 +109,10 @@ def _batch(
 ) -> pd.DataFrame:
     table = pd.concat([one for one in rows if len(one)] or rows[:1], ignore_index=True)
     table = table.iloc[random.permutation(len(table))].reset_index(drop=True)
-    table.attrs["known"] = dict(zip(PLACES, sampler.known.tolist(), strict=True))
+    table.attrs["frame"] = {
+        "strata": dict(zip(sampler.names, sampler.sizes.tolist(), strict=True)),
+        "known": dict(zip(PLACES, sampler.known.tolist(), strict=True)),
+    }
     return table
 
 
