@@ -4,15 +4,18 @@ import hashlib
 
 import numpy as np
 import pandas as pd
-from catalogue import Shop
+from catalogue import PARAMS, Shop, grouper
 from conftest import jpeg
 
+from flows.catalogue.corrections import said_about
 from flows.catalogue.looks import keep_looks, looks_of
 from flows.catalogue.places import store_of
 from flows.catalogue.shop import kept_picture
 from flows.local.project import Project
+from ml.catalogue.counts import counts_of
+from ml.catalogue.memory import regroup
 from ml.catalogue.representative import representatives
-from ml.catalogue.versions import Version, save
+from ml.catalogue.versions import Version, newest, save
 
 SOURCE = "/shops/shop"
 HOSTILE = '<script>document.title="owned"</script> & "quoted"'
@@ -61,6 +64,27 @@ def grouped_catalogue(project: Project, name: str = "shop") -> pd.DataFrame:
         "predecessor": None,
         "created": "2026-11-02T09:30:00+00:00",
         "by": "Ada",
+        "counts": counts_of(products),
     }
     save(store, Version(facts, products, version.means, version.changes, version.retired))
     return products
+
+
+def group_again(project: Project, name: str = "shop") -> Version:
+    """Keeps the next version of the catalogue, which holds what people said until now."""
+    store = store_of(project)
+    before = newest(store, name)
+    assert before is not None
+    table = before.products.drop(
+        columns=["group", "opened", "score", "band", "representative"]
+    ).astype(object)
+    vectors = np.stack(list(Shop(0).vectors.values())).astype(np.float16)
+    said = said_about(store, name)(table)[1]
+    found = regroup(table, vectors, grouper(), PARAMS, before, said)
+    chosen = representatives(found.products, vectors, before.products)
+    products = found.products.assign(representative=chosen)
+    number = before.number + 1
+    facts = before.facts | {"number": number, "id": f"version {number}"}
+    version = Version(facts, products, found.means, found.changes, found.retired)
+    save(store, version)
+    return version

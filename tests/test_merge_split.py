@@ -8,7 +8,7 @@ import pytest
 
 from ml.catalogue.contradictions import refuse_contradictions
 from ml.catalogue.locks import no_locks
-from ml.catalogue.merge_split import Designs, Pair, merging, splitting
+from ml.catalogue.merge_split import Designs, Pair, merging, splitting, still_together
 
 
 def newest(*said: list[Pair]) -> list[Pair]:
@@ -41,6 +41,13 @@ def test_a_split_says_one_word_for_each_two_designs() -> None:
         ("c", "d", True),
         ("a", "c", False),
     ]
+
+
+def test_a_product_that_was_taken_out_does_not_come_back_by_a_merge() -> None:
+    said = splitting(["a"], list("bcd"), [])
+    assert still_together(list("abcd"), said) == list("bcd")
+    assert still_together(list("ab"), [("a", "b", False)]) == ["a"]
+    assert still_together(list("abc"), [("b", "a", True)]) == list("abc")
 
 
 def test_words_against_it_are_taken_back() -> None:

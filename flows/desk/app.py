@@ -16,7 +16,8 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from flows.desk import pictures, release
+from flows.desk import groups, pictures, release, why_together
+from flows.desk.grouping_model import GroupingModels
 from flows.desk.guard import Guard, check_form, form
 from flows.desk.jobs import Jobs
 from flows.desk.newest_groups import Catalogues
@@ -49,6 +50,7 @@ def desk_app(project: Project, settings: Settings) -> FastAPI:
     )
     app.state.project, app.state.settings = project, settings
     app.state.catalogues = Catalogues(project)
+    app.state.models = GroupingModels(project, app.state.catalogues.store)
     guard = Guard(settings, parse(settings.rate))
     app.add_middleware(BaseHTTPMiddleware, dispatch=guard)  # innermost: it reads the session
     app.add_middleware(
@@ -59,8 +61,8 @@ def desk_app(project: Project, settings: Settings) -> FastAPI:
         same_site="strict",
     )
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=settings.hosts)
-    app.include_router(pictures.router)
-    app.include_router(release.router)
+    for module in (pictures, groups, why_together, release):
+        app.include_router(module.router)
     app.state.jobs = Jobs()
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
 

@@ -7,13 +7,16 @@ from typing import Any
 import pandas as pd
 from fastapi import HTTPException, Request
 
+from flows.catalogue.corrections import CORRECTIONS, LOCKS, read_corrections, read_locks
 from flows.catalogue.looks import colours, looks_of
 from flows.catalogue.places import store_of
 from flows.local.project import Project
+from ml.catalogue.corrections import standing
 from ml.catalogue.group_list import COLUMNS, GroupList
+from ml.catalogue.locks import standing_locks
 from ml.catalogue.picture_store import PictureStore, Places
 from ml.catalogue.store import Store
-from ml.catalogue.versions import NAME, catalogues, facts_of, load_products, newest_number
+from ml.catalogue.versions import FOLDER, NAME, catalogues, facts_of, load_table, newest_number
 
 
 @dataclass
@@ -45,6 +48,19 @@ class NewestGroups:
         return int(self.facts["number"])
 
 
+@dataclass(frozen=True)
+class Said:
+    """What stands of a catalogue's corrections and locks.
+
+    Attributes:
+        corrections: see `ml.catalogue.corrections.standing`.
+        locks: see `ml.catalogue.locks.standing_locks`.
+    """
+
+    corrections: pd.DataFrame
+    locks: pd.DataFrame
+
+
 class Catalogues:
     """The newest versions of a project's catalogues; of each, one version is in memory."""
 
@@ -52,6 +68,7 @@ class Catalogues:
         self.project = project
         self.store: Store = store_of(project)
         self._kept: dict[str, NewestGroups] = {}
+        self._said: dict[str, tuple[tuple[bytes, ...], Said]] = {}
         self._reading = Lock()
 
     def names(self) -> list[str]:
@@ -76,6 +93,23 @@ class Catalogues:
                 self._kept.pop(catalogue, None)  # before the newer one takes as much memory
                 kept = self._kept[catalogue] = _read(self.store, catalogue, number)
             return kept
+
+    def said(self, catalogue: str) -> Said:
+        """Returns what people have said of a catalogue until now.
+
+        Raises:
+            UserError: somebody edited the files into something that cannot be read.
+        """
+        names = [f"{FOLDER}/{catalogue}/{file}" for file in (CORRECTIONS, LOCKS)]
+        content = tuple(self.store.read(one) if self.store.exists(one) else b"" for one in names)
+        before = self._said.get(catalogue)
+        if before is None or before[0] != content:
+            said = Said(
+                standing(read_corrections(self.store, catalogue)),
+                standing_locks(read_locks(self.store, catalogue)),
+            )
+            before = self._said[catalogue] = (content, said)
+        return before[1]
 
     def thumbnail(self, catalogue: str, sha256: str) -> bytes | None:
         """Returns the JPEG of a picture; None: it cannot be read, or nobody has made it yet.
@@ -108,7 +142,7 @@ def catalogues_of(request: Request) -> Catalogues:
 
 
 def _read(store: Store, catalogue: str, number: int) -> NewestGroups:
-    products = load_products(store, catalogue, number, COLUMNS)
+    products = load_table(store, catalogue, number, "products", COLUMNS)
     looks = looks_of(store)
     pictures = pd.Index(products["sha256"].dropna().unique(), dtype=object)
     return NewestGroups(

@@ -44,6 +44,28 @@ class Designs:
         }
 
 
+def still_together(products: Sequence[str], said: Iterable[Pair]) -> list[str]:
+    """Returns the products of a group without those that words part from most of it by now.
+
+    Args:
+        products: ids of the group in a version; a correction since then may wait for the next one.
+        said: the newest word about each pair.
+    """
+    designs = Designs(said)
+    parted = designs.parted()
+    against = {
+        one: [
+            other for other in products if frozenset((designs.of(one), designs.of(other))) in parted
+        ]
+        for one in products
+    }
+    found: set[str] = set()
+    for one in sorted(products, key=lambda one: len(against[one])):
+        if not found.intersection(against[one]):
+            found.add(one)
+    return [one for one in products if one in found]
+
+
 def merging(products: Sequence[str], said: Iterable[Pair]) -> list[Pair]:
     """Returns the corrections by which products are of one design.
 

@@ -15,6 +15,7 @@ from PIL import Image, ImageFilter
 
 GRID = 6  # cells a side of the product's box
 BLUR = 1.0  # radius, as a share of a cell's side
+COVERED = 0.25  # of a cell: with less of the product in it, it is background
 SOFT = 0.15  # of a cell's side: how far its edge fades, so that no edge is drawn
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels; right and bottom exclusive
@@ -27,7 +28,8 @@ class Parts(NamedTuple):
     Attributes:
         boxes: of the cells, row by row.
         drop: float (cells,), by how much the similarity drops without a cell's detail: positive
-            where the pictures match, negative where they differ.
+            where the pictures match, negative where they differ; NaN: hardly anything of the
+            product is in the cell.
     """
 
     boxes: list[Box]
@@ -58,20 +60,28 @@ def blurred(picture: np.ndarray, boxes: list[Box]) -> np.ndarray:
     return np.asarray(Image.composite(soft, image, mask))
 
 
-def parts(picture: np.ndarray, box: Box, embed: Embed, other: np.ndarray) -> Parts:
+def parts(
+    picture: np.ndarray, box: Box, mask: np.ndarray, embed: Embed, other: np.ndarray
+) -> Parts:
     """Measures how much each cell of a product matters for its similarity to another one.
 
     Args:
         picture: uint8 (height, width, 3).
         box: of the product in it.
+        mask: bool (height, width), true on the product.
         embed: from a picture's file to its embedding, float (size,), of length 1, relative to the
             block.
         other: the embedding of the other picture.
     """
     boxes = cells(box)
     whole = float(embed(encoded(picture)) @ other)
-    drop = [whole - float(embed(encoded(blurred(picture, [one]))) @ other) for one in boxes]
-    return Parts(boxes, np.array(drop))
+    drop = np.full(len(boxes), np.nan)
+    for place, (left, top, right, bottom) in enumerate(boxes):
+        covered = mask[top:bottom, left:right]
+        if covered.size and covered.mean() >= COVERED:
+            changed = encoded(blurred(picture, [boxes[place]]))
+            drop[place] = whole - float(embed(changed) @ other)
+    return Parts(boxes, drop)
 
 
 def encoded(picture: np.ndarray) -> bytes:

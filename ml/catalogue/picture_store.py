@@ -127,7 +127,9 @@ class PictureStore:
             for number in range(file.metadata.num_row_groups):
                 rows = file.metadata.row_group(number).num_rows
                 if row < rows:
-                    return file.read_row_group(number, [column])[column][row].as_py()
+                    return file.read_row_group(number, [column], use_threads=False)[column][
+                        row
+                    ].as_py()
                 row -= rows
         raise IndexError(f"{name} has no row {places.row[key]}")
 

@@ -110,26 +110,23 @@ def facts_of(store: Store, catalogue: str, number: int) -> dict[str, Any]:
 def load(store: Store, catalogue: str, number: int) -> Version:
     """Reads a version; it raises as `facts_of`."""
     facts = facts_of(store, catalogue, number)
-    tables = {
-        name: pq.ParquetFile(
-            pa.BufferReader(store.read(_file(catalogue, number, f"{name}.parquet")))
-        )
-        .read()
-        .to_pandas()
-        for name in TABLES
-    }
-    return Version(facts, **tables)
+    return Version(facts, **{name: load_table(store, catalogue, number, name) for name in TABLES})
 
 
-def load_products(
-    store: Store, catalogue: str, number: int, columns: Collection[str]
+def load_table(
+    store: Store, catalogue: str, number: int, table: str, columns: Collection[str] | None = None
 ) -> pd.DataFrame:
-    """Reads those of some columns that the products of a version have; it raises as `facts_of`."""
-    facts_of(store, catalogue, number)
-    content = store.read(_file(catalogue, number, "products.parquet"))
-    table = pq.ParquetFile(pa.BufferReader(content))
-    there = [name for name in table.schema_arrow.names if name in columns]
-    return table.read(there).to_pandas()
+    """Reads one table of a version, which must be there.
+
+    Args:
+        table: of `TABLES`.
+        columns: those of them that it has are read; None: all.
+    """
+    content = store.read(_file(catalogue, number, f"{table}.parquet"))
+    file = pq.ParquetFile(pa.BufferReader(content))
+    there = file.schema_arrow.names
+    wanted = there if columns is None else [name for name in there if name in columns]
+    return file.read(wanted).to_pandas()
 
 
 def newest(store: Store, catalogue: str) -> Version | None:

@@ -1,0 +1,289 @@
+"""On the desk's pages groups are found, and merged, split and locked by corrections."""
+
+import html
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import pandas as pd
+import pytest
+from desk_catalogue import HOSTILE, HOSTILE_ID, LIAR, group_again, grouped_catalogue
+from fastapi.testclient import TestClient
+
+from flows.catalogue.corrections import read_corrections, read_locks
+from flows.catalogue.places import store_of
+from flows.corrections import say
+from flows.desk.app import desk_app
+from flows.desk.roles import Roles
+from flows.desk.settings import Settings
+from flows.local.project import Project
+from ml.catalogue.group_list import GroupList, Wanted
+from ml.catalogue.locks import standing_locks
+
+ROLES = Roles(people={"Ada": ["annotator"], "Bo": ["annotator"]})
+LINK = re.compile(r'<h3><a href="/groups/shop/([^"]+)">')
+
+
+@pytest.fixture
+def products(empty_project: Project) -> pd.DataFrame:
+    return grouped_catalogue(empty_project)
+
+
+@pytest.fixture
+def client(empty_project: Project, products: pd.DataFrame) -> TestClient:
+    settings = Settings(ROLES, user_header="x-user", hosts=["testserver"])
+    app = desk_app(empty_project, settings)
+    return TestClient(app, headers={"x-user": "Ada"})
+
+
+def listed(client: TestClient, query: str = "") -> list[str]:
+    found = client.get(f"/groups/shop?{query}")
+    assert found.status_code == 200, found.text
+    return LINK.findall(found.text)
+
+
+def largest(products: pd.DataFrame) -> tuple[str, list[str]]:
+    """The id and the products of the largest group."""
+    group = products["group"].value_counts().index[0]
+    return group, products.loc[products["group"] == group, "product_id"].tolist()
+
+
+def fields(page: str) -> dict[str, Any]:
+    """What the form of a preview would send."""
+    found: dict[str, Any] = {}
+    for name, value in re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page):
+        found.setdefault(name, []).append(html.unescape(value))
+    return found
+
+
+def change(client: TestClient, group: str, query: str, why: str = "", **headers: str) -> Any:
+    """Asks for a preview and sends its form; returns the page that follows."""
+    preview = client.get(f"/groups/shop/{group}/change?{query}", headers=headers)
+    assert preview.status_code == 200, preview.text
+    return client.post(
+        f"/groups/shop/{group}/change", data=fields(preview.text) | {"why": why}, headers=headers
+    )
+
+
+def test_the_list_begins_with_the_least_certain_and_filters(
+    client: TestClient, products: pd.DataFrame
+) -> None:
+    scores = products.groupby("group")["score"].min()
+    several = products.groupby("group").size() > 1
+    order = scores[several].sort_values(kind="stable")
+    assert listed(client) == order.index.tolist()
+    assert len(listed(client, "size=1&order=id")) == min(50, products["group"].nunique())
+    sizes = products.groupby("group").size()
+    assert sizes[listed(client, "order=large")].is_monotonic_decreasing
+    assert set(listed(client, "brand=b1")) == set(
+        products.loc[products["brand"].eq("b1") & products["group"].map(several), "group"]
+    )
+    liar = products.loc[products["product_id"] == LIAR, "group"].tolist()
+    assert listed(client, "looks=true&size=1") == liar
+    assert listed(client, f"q={LIAR}") == liar
+    assert listed(client, "q=SHIRT+red") == liar
+    assert listed(client, f"q={quote(HOSTILE_ID)}") == products.loc[[3], "group"].tolist()
+    assert listed(client, "q=nothing+like+this") == []
+    assert listed(client, "locked=true") == []
+    assert client.get("/groups/shop?size=x").status_code == 422
+    assert client.get("/groups/other").status_code == 404
+    assert client.get("/groups").url.path == "/groups/shop"
+
+
+def test_pages_of_a_long_list_hold_every_group_once() -> None:
+    count = 130
+    table = pd.DataFrame(
+        {
+            "product_id": [f"p{number}" for number in range(count)],
+            "group": [f"g{number:03d}" for number in range(count)],
+            "score": np.nan,
+            "band": "leave",
+            "problem": None,
+            "sha256": None,
+        }
+    ).assign(brand="b", gender="g", article_type="t")
+    groups = GroupList(table, np.full((count, 3), np.nan))
+    assert groups.find(Wanted(least=1)).tolist() == list(range(count))
+    assert groups.find(Wanted()).tolist() == []
+    assert groups.find(Wanted(least=1), np.array([3, 5, -1])).tolist() == [3, 5]
+    empty = GroupList(table.iloc[:0], np.zeros((0, 3)))
+    assert empty.find(Wanted(words="a", brand="b")).tolist() == []
+    assert empty.groups_of(["p1"]).tolist() == [-1]
+
+
+def test_a_group_is_split_as_previewed_and_stays_split(
+    client: TestClient, products: pd.DataFrame, empty_project: Project
+) -> None:
+    group, ids = largest(products)
+    url = f"what=split&product={quote(ids[0])}&product={quote(ids[1])}"
+    preview = client.get(f"/groups/shop/{group}/change?{url}").text
+    count = 2 * (len(ids) - 2)
+    assert f"{count} corrections" in preview
+    store = store_of(empty_project)
+    assert not len(read_corrections(store, "shop"))  # a preview keeps nothing
+    page = change(client, group, url, "two prints")
+    assert f"Corrections added: {count}" in page.text
+    kept = read_corrections(store, "shop")
+    assert kept["by"].unique().tolist() == ["Ada"]
+    assert kept["why"].unique().tolist() == ["two prints"]
+    assert "waits for the next grouping" in page.text
+    assert listed(client, "waits=true") == [group]
+    group_again(empty_project)
+    assert listed(client, "waits=true&size=1") == []
+    after = products.assign(group=group_again(empty_project).products["group"])
+    of = after.set_index("product_id")["group"]
+    assert not set(of[ids[:2]]) & set(of[ids[2:]])
+
+
+def test_one_product_is_no_variant_and_two_groups_are_merged(
+    client: TestClient, products: pd.DataFrame, empty_project: Project
+) -> None:
+    group, ids = largest(products)
+    block = products[products["brand"] == products.loc[products["group"] == group, "brand"].iloc[0]]
+    other = block.loc[block["group"] != group].iloc[0]
+    mates = block.loc[block["group"] == other["group"], "product_id"].tolist()
+    change(client, group, f"what=split&product={quote(ids[-1])}")
+    change(client, other["group"], f"what=merge&other={ids[0]}")
+    version = group_again(empty_project)
+    of = version.products.set_index("product_id")["group"]
+    assert of[[*mates, *ids[:-1]]].nunique() == 1
+    assert of[ids[-1]] != of[ids[0]]
+
+
+def test_of_two_people_the_second_sees_what_the_first_did(
+    client: TestClient, products: pd.DataFrame, empty_project: Project
+) -> None:
+    group, ids = largest(products)
+    url = f"what=split&product={quote(ids[0])}"
+    seen = fields(client.get(f"/groups/shop/{group}/change?{url}").text)
+    say(empty_project, "shop", ids[0], ids[1], True, "Bo", "one print")
+    late = client.post(f"/groups/shop/{group}/change", data=seen)
+    assert "nothing was added" in late.text
+    assert "one print" in late.text
+    assert len(read_corrections(store_of(empty_project), "shop")) == 1
+    seen = fields(client.get(f"/groups/shop/{group}/change?{url}").text)
+    rest = products[~products["product_id"].isin(ids)]
+    for _, block in rest.groupby("brand"):  # what is said of others does not stop anybody
+        say(empty_project, "shop", *block["product_id"].tolist()[:2], False, "Bo", "")
+    assert "Corrections added" in client.post(f"/groups/shop/{group}/change", data=seen).text
+
+
+def test_a_group_is_locked_and_unlocked_and_words_against_it_are_refused(
+    client: TestClient, products: pd.DataFrame, empty_project: Project
+) -> None:
+    group, ids = largest(products)
+    store = store_of(empty_project)
+    assert "is locked." in change(client, group, "what=lock", "checked").text
+    assert standing_locks(read_locks(store, "shop"))["product_id"].tolist() == ids
+    assert listed(client, "locked=true") == [group]
+    refused = client.get(f"/groups/shop/{group}/change?what=split&product={ids[0]}")
+    assert "cannot all hold" in refused.text
+    assert "<form method" not in refused.text
+    page = client.get(f"/groups/shop/{group}").text
+    assert "by Ada" in page
+    assert "checked" in page
+    assert "no longer locked" in change(client, group, "what=unlock").text
+    assert not len(standing_locks(read_locks(store, "shop")))
+
+
+def test_what_is_no_change_is_refused_with_words(
+    client: TestClient, products: pd.DataFrame
+) -> None:
+    group, ids = largest(products)
+    other = products.loc[products["brand"] != products["brand"][0], "group"].iloc[0]
+    mine = products.loc[products["brand"] == products["brand"][0], "group"].iloc[0]
+    for url, words in (
+        ("what=split", "at least one must stay"),
+        ("what=split&" + "&".join(f"product={quote(one)}" for one in ids), "one must stay"),
+        ("what=split&product=unknown", "choose the products"),
+        ("what=merge&other=nobody", "no group and no product 'nobody'"),
+        (f"what=merge&other={group}", "this group itself"),
+        ("what=unlock", "no product of this group is locked"),
+    ):
+        page = client.get(f"/groups/shop/{group}/change?{url}")
+        assert page.status_code == 200
+        assert words in html.unescape(page.text), url
+        assert "<form method" not in page.text
+    page = client.get(f"/groups/shop/{mine}/change?what=merge&other={other}")
+    assert "only grouped within one brand" in html.unescape(page.text)
+    assert client.get(f"/groups/shop/{group}/change?what=burn").status_code == 422
+    assert client.get("/groups/shop/gnone/change?what=lock").status_code == 404
+
+
+def test_whoever_lacks_the_role_only_looks(
+    client: TestClient, products: pd.DataFrame, empty_project: Project
+) -> None:
+    group, _ = largest(products)
+    viewer = {"x-user": "Eve"}
+    page = client.get(f"/groups/shop/{group}", headers=viewer)
+    assert page.status_code == 200
+    assert "change" not in re.sub(r"<head>.*</head>", "", page.text, flags=re.S)
+    url = f"/groups/shop/{group}/change"
+    assert client.get(f"{url}?what=lock", headers=viewer).status_code == 403
+    seen = fields(client.get(f"{url}?what=lock").text)
+    for address in (url, "/groups/shop/group"):
+        assert client.post(address, data=seen, headers=viewer).status_code == 403
+    assert not len(read_locks(store_of(empty_project), "shop"))
+
+
+def test_ids_and_titles_are_text_on_every_page(client: TestClient, products: pd.DataFrame) -> None:
+    for row in (3, 4):
+        one = products.loc[row]
+        group, mates = one["group"], products[products["group"] == one["group"]]
+        pages = [
+            f"/groups/shop?q={quote(str(one['product_id']))}",
+            f"/groups/shop/{group}",
+            f"/groups/shop/{group}/change?what=split&product={quote(one['product_id'])}",
+            f"/groups/shop/{group}/change?what=merge&other={quote(HOSTILE)}",
+            f"/why/shop?left={quote(one['product_id'])}&right={quote(mates['product_id'].iloc[0])}",
+            f"/groups/shop?q={quote(HOSTILE)}&brand={quote(HOSTILE)}&band={quote('<b>')}",
+        ]
+        for page in pages:
+            text = client.get(page).text
+            assert "<script>document" not in text, page
+            assert "<img src=x" not in text, page
+            assert "<b>" not in text, page
+    one = products.loc[3]
+    left = products.loc[products["group"] == one["group"], "product_id"]
+    if len(left) > 1:
+        assert (
+            "Corrections added"
+            in change(client, one["group"], f"what=split&product={quote(HOSTILE_ID)}").text
+        )
+
+
+def test_a_retired_group_leads_to_the_one_that_has_its_products(
+    client: TestClient, products: pd.DataFrame, empty_project: Project
+) -> None:
+    group, ids = largest(products)
+    block = products[products["brand"] == products.loc[products["group"] == group, "brand"].iloc[0]]
+    other = block.loc[block["group"] != group, "group"].iloc[0]
+    change(client, group, f"what=merge&other={other}")
+    version = group_again(empty_project)
+    now = version.products.set_index("product_id").loc[ids[0], "group"]
+    gone = other if now == group else group
+    page = client.get(f"/groups/shop/{gone}")
+    assert page.url.path == f"/groups/shop/{now}"
+    assert "is retired" in page.text
+
+
+def test_grouping_again_runs_the_command_for_the_source_and_shows_its_last_words(
+    client: TestClient, products: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[tuple[str, ...]] = []
+
+    def stream(
+        command: list[str], folder: object, log: Callable[[str], None], variables: object
+    ) -> None:
+        ran.append(tuple(command[3:]))
+        log("version 2 <b>is</b> there")
+
+    monkeypatch.setattr("flows.desk.jobs.stream", stream)
+    token = fields(client.get("/groups/shop").text)["token"][0]
+    page = client.post("/groups/shop/group", data={"token": token})
+    assert ran == [("group", "--source=/shops/shop", "--catalogue=shop", "--by=Ada")]
+    assert page.url.path == "/groups/shop/jobs/1"
+    assert "version 2 &lt;b&gt;is&lt;/b&gt; there" in page.text
+    assert client.get("/groups/shop/jobs/2").status_code == 404
