@@ -2,6 +2,10 @@
 
 It runs `variants group` of a project that has a champion, in a store of its own: without some
 products, again, with all of them, and then by another model. It writes benchmarks/regrouping.json.
+A Prefect server runs meanwhile, as where groupings are scheduled; without one each command starts
+its own, which `--alone` measures. `--products 100000` tiles the shop: each copy is of brands of its
+own, and its pictures are files of their own with the same bytes, so that they are hashed and shown
+anew but embedded once.
 """
 
 import json
@@ -10,6 +14,8 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +24,7 @@ import pandas as pd
 import typer
 
 from benchmarks.checkout import ROOT, WORK
+from flows.local.servers import free_port, running
 from ml.catalogue.store import Store
 from ml.catalogue.versions import Version, newest
 from ml.core.command import run_app
@@ -36,26 +43,77 @@ def main(
     model: Annotated[str, typer.Option(help="The first model; default: the champion.")] = "",
     other: Annotated[str, typer.Option(help="The model that follows it; default: none.")] = "",
     held_back: Annotated[int, typer.Option(min=1, help="Products that are added later.")] = 100,
+    products: Annotated[int, typer.Option(help="Tile the shop to so many; 0: as it is.")] = 0,
+    alone: Annotated[bool, typer.Option("--alone", help="Run no Prefect server.")] = False,
 ) -> None:
     """Groups a catalogue several times and writes seconds, pictures embedded and ids kept."""
     work = WORK / "regrouping"
     shutil.rmtree(work, ignore_errors=True)
     shop = work / NAME
-    shutil.copytree(source, shop, symlinks=True)
-    whole = pd.read_csv(shop / "catalog.csv", dtype=str)
+    whole = tile(source, shop, products) if products else copy(source, shop)
     later = np.random.default_rng(0).choice(len(whole), held_back, replace=False)
     first = ["--model", model] if model else []
-    rows = []
+    with ExitStack() as stack:
+        if not alone:
+            os.environ["PREFECT_API_URL"] = stack.enter_context(_prefect(work))
+        rows = _rows(project, work, whole, later, first, other)
+    found = {"products": len(whole), "cores": os.cpu_count(), "prefect_server": not alone}
+    write_json(OUT.with_stem("regrouping_tiled") if products else OUT, found | {"rows": rows})
+
+
+def copy(source: Path, shop: Path) -> pd.DataFrame:
+    """Copies a shop; returns its catalogue."""
+    shutil.copytree(source, shop, symlinks=True)
+    return pd.read_csv(shop / "catalog.csv", dtype=str)
+
+
+def tile(source: Path, shop: Path, products: int) -> pd.DataFrame:
+    """Makes a shop of so many products of copies of another one; returns its catalogue."""
+    whole = pd.read_csv(source / "catalog.csv", dtype=str)
+    parts = []
+    for number in range(-(-products // len(whole))):
+        part = whole.head(products - number * len(whole)).copy()
+        (shop / f"images/{number}").mkdir(parents=True)
+        for image in part["image"]:
+            os.link((source / image).resolve(), shop / f"images/{number}" / Path(image).name)
+        part["image"] = [f"images/{number}/{Path(image).name}" for image in part["image"]]
+        part["product_id"] += f".{number}"
+        part["brand"] += f" {number}"
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+@contextmanager
+def _prefect(work: Path) -> Iterator[str]:
+    """Runs a Prefect server; yields its API's address."""
+    port = free_port()
+    api = f"http://127.0.0.1:{port}/api"
+    command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)]
+    environment = os.environ | {"PREFECT_HOME": str(work / "prefect")}
+    with running(command, work / "prefect.log", environment, f"{api}/health"):
+        yield api
+
+
+def _rows(
+    project: Path,
+    work: Path,
+    whole: pd.DataFrame,
+    later: np.ndarray,
+    first: list[str],
+    other: str,
+) -> list[dict[str, Any]]:
+    """Groups several times; returns what `_grouped` says of each."""
+    shop, rows = work / NAME, list[dict[str, Any]]()
     for words, table, arguments in (
-        (f"without {held_back} products", whole.drop(whole.index[later]), first),
+        (f"without {len(later)} products", whole.drop(whole.index[later]), first),
         ("again", whole.drop(whole.index[later]), first),
-        (f"with the {held_back} products", whole, first),
+        (f"with the {len(later)} products", whole, first),
         *([("by another model", whole, ["--model", other])] if other else []),
     ):
         table.to_csv(shop / "catalog.csv", index=False)
         rows.append({"grouping": words} | _grouped(project, shop, work, arguments))
         print(json.dumps(rows[-1]), flush=True)
-    write_json(OUT, {"products": len(whole), "cores": os.cpu_count(), "rows": rows})
+    return rows
 
 
 def _grouped(project: Path, shop: Path, work: Path, arguments: list[str]) -> dict[str, Any]:

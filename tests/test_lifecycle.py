@@ -617,6 +617,61 @@ def test_new_products_join_groups_whose_ids_stay(remembered: Life, tmp_path: Pat
     assert shown["listed"] == changes.to_dict("records")
 
 
+def test_a_shop_of_new_products_only_leaves_the_others_as_they_were(
+    remembered: Life, tmp_path: Path
+) -> None:
+    life, out = remembered.copy(tmp_path), tmp_path / "out"
+    whole = pd.read_csv(remembered.shop / "catalog.csv", dtype=str)
+    shop = tmp_path / "tonight"
+    (shop / "images").mkdir(parents=True)
+    shutil.copy(remembered.shop / whole["image"][0], shop / whole["image"][0])
+    whole.iloc[[0]].assign(product_id="twin").to_csv(shop / "catalog.csv", index=False)
+    command = ("group", "--source", str(shop), "--catalogue", "seen", "--new-only")
+    said = life.clone.run(*command, "--out", str(out)).stdout
+    assert "version 2 of the catalogue seen, 0 pictures embedded" in said
+    before = pd.read_csv(life.clone.root / ".variants/groups/groups.csv", dtype=str)
+    after = pd.read_csv(out / "groups.csv", dtype=str).set_index("product_id")["group"]
+    old = before.set_index("product_id")["group"]
+    assert set(after.index) == {*old.index, "twin"}
+    assert after["twin"] == after[whole["product_id"][0]]
+    assert (after[old.index] == old).mean() > 0.95
+
+
+@pytest.mark.full
+def test_a_cluster_embeds_and_groups_as_this_machine_does_though_a_worker_is_killed(
+    remembered: Life, tmp_path: Path
+) -> None:
+    from distributed import Client, LocalCluster
+
+    life, out = remembered.copy(tmp_path), tmp_path / "out"
+    store = life.clone.root / ".variants/store"
+    shutil.rmtree(store)
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        processes, killed = client.run(os.getpid), list[int]()
+        command = ("group", "--source", str(remembered.shop), "--out", str(out))
+        log = tmp_path / "log"
+        running = life.clone.start(log, *VARIANTS, *command, "--cluster", cluster.scheduler_address)
+        while running.poll() is None:
+            busy = [worker for worker, tasks in client.processing().items() if tasks]
+            if len(busy) == 2 and not killed:
+                time.sleep(2)  # both embed
+                killed.append(processes[busy[0]])
+                os.kill(killed[0], signal.SIGKILL)
+            time.sleep(0.05)
+    said = log.read_text()
+    assert running.returncode == 0, said
+    assert killed
+    pictures = pd.read_csv(remembered.shop / "catalog.csv")["image"].nunique()
+    assert f"embed: {pictures} of {pictures} pictures, on the cluster" in said
+    here = remembered.clone.root / ".variants/groups/groups.csv"
+    one, other = (pd.read_csv(file, dtype=str) for file in (here, out / "groups.csv"))
+    assert pd.factorize(one["group"])[0].tolist() == pd.factorize(other["group"])[0].tolist()
+    assert not list((store / "shards").glob("*"))
+
+
 @pytest.mark.full
 def test_the_store_is_shown_and_trimmed_of_what_nothing_needs(
     remembered: Life, tmp_path: Path

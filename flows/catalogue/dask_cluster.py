@@ -36,7 +36,7 @@ def group_on(address: str, store: Store, grouper: Grouper) -> Run:
     """
 
     def run(blocks: Iterable[tuple[int, Block]]) -> Iterator[tuple[int, GroupedBlock]]:
-        with _cluster(address, store) as (shards, submit):
+        with _cluster(address, store) as (shards, submit, _):
 
             def work() -> Iterator[Any]:
                 for number, shard in enumerate(pack(blocks)):
@@ -73,20 +73,20 @@ def embed_on(
         RuntimeError: the model failed.
     """
     done = 0
-    with _cluster(address, store) as (shards, submit):
-        names = write_shards(shards, model, program, asked)
+    with _cluster(address, store) as (shards, submit, workers):
+        names = write_shards(shards, model, program, asked, workers)
         for pictures in submit((embed_shard, shards.url, name, into.url) for name in names):
             done += pictures
             log(f"embed: {done:,} of {len(asked):,} pictures, on the cluster")
 
 
 @contextmanager
-def _cluster(address: str, store: Store) -> Iterator[tuple[Store, Any]]:
+def _cluster(address: str, store: Store) -> Iterator[tuple[Store, Any, int]]:
     """Opens a cluster.
 
     Yields:
-        A folder of the store for shards, which goes when the block ends; and what submits calls,
-        given as (function, *arguments), and yields their results as they come.
+        A folder of the store for shards, which goes when the block ends; what submits calls, given
+        as (function, *arguments), and yields their results as they come; and the number of workers.
 
     Raises:
         UserError: Dask is not installed, no scheduler answers, or a shard ends every worker that
@@ -115,7 +115,7 @@ def _cluster(address: str, store: Store) -> Iterator[tuple[Store, Any]]:
 
     with client:
         try:
-            yield store.below(folder), submit
+            yield store.below(folder), submit, len(client.nthreads())  # type: ignore[no-untyped-call]
         except KilledWorker as error:
             raise UserError(
                 f"a shard ended every worker that began it, perhaps for lack of memory: {error}"

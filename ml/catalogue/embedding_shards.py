@@ -22,11 +22,14 @@ from ml.catalogue.store import Store
 from ml.core.files import write_table
 
 MODEL, PROGRAM = "model.tar", "score.py"  # in the folder of the shards
-PICTURES = 2048  # of a shard: some 100 MB, and long enough to be worth loading a model for
+PICTURES = 2048  # of a shard, at most: some 100 MB
+FEW = 64  # of a shard, at least: fewer are not worth loading a model for
 TAIL = 2000  # characters of a failed program's words
 
 
-def write_shards(shards: Store, model: Path, program: Path, asked: pd.DataFrame) -> Iterator[str]:
+def write_shards(
+    shards: Store, model: Path, program: Path, asked: pd.DataFrame, workers: int
+) -> Iterator[str]:
     """Writes what workers need, shard by shard; yields the name of each shard when it is there.
 
     Args:
@@ -34,14 +37,16 @@ def write_shards(shards: Store, model: Path, program: Path, asked: pd.DataFrame)
         model: folder of the model.
         program: as mlflow/score.py.
         asked: key, article_type, and image: the picture's path.
+        workers: how many share the work.
     """
+    size = min(PICTURES, max(FEW, -(-len(asked) // max(1, workers))))
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         tar.add(model, arcname="model")
     shards.write(MODEL, archive.getvalue())
     shards.write(PROGRAM, program.read_bytes())
-    for start in range(0, len(asked), PICTURES):
-        part, name = asked.iloc[start : start + PICTURES], f"{start:09}.parquet"
+    for start in range(0, len(asked), size):
+        part, name = asked.iloc[start : start + size], f"{start:09}.parquet"
         columns = {
             KEY: part["key"].tolist(),
             "article_type": part["article_type"].astype(str).tolist(),
