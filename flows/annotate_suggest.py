@@ -2,63 +2,34 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from flows.annotations.batches import batches
-from flows.annotations.decisions import pairs_of
-from flows.annotations.decisions import standing as decided
-from flows.catalogue.corrections import read_corrections
+from flows.annotate_catalogue import (
+    ReadCatalogue,
+    already_said,
+    read_catalogue,
+    relative_reader,
+    snapshot_of,
+)
 from flows.catalogue.embeddings import kept_embeddings
-from flows.catalogue.places import store_of
-from flows.catalogue.shop import kept_folder
-from flows.catalogue.untrained_features import untrained_features
-from flows.groups import find
 from flows.local.project import Project
 from flows.local.scratch import scratch
-from flows.registry.model_files import grouping_of
-from flows.registry.tracking import connect
-from flows.registry.versions import find_version, policy_of
+from flows.registry.versions import policy_of
 from ml.annotate.candidates import Grouped
-from ml.annotate.consensus import CONFLICT, consensus
 from ml.annotate.known_answers import known_answers
 from ml.annotate.pair_scan import View
 from ml.annotate.suggestion import suggest_test, suggest_train
-from ml.catalogue.block_grouping import BlockMean, Rows, relative_to
-from ml.catalogue.corrections import standing
-from ml.catalogue.store import Store
-from ml.catalogue.versions import Version
+from ml.catalogue.block_grouping import BlockMean
 from ml.core.errors import UserError
 from ml.core.files import read_table
-from ml.data.annotations import build_annotations, pairs_within, without_selected
-from ml.data.blocks import block_numbers, fill_unknown
+from ml.data.annotations import build_annotations, without_selected
 from ml.data.schema import BLOCK
 from ml.promote.alpha_spending import fresh_pairs_needed
-from ml.untrained.first_groups import threshold_of
-from ml.untrained.predictor import BLOCK_PRIOR
-from ml.untrained.whitening import half_whitened
-from ml.validate.split import split_products
 
 Log = Callable[[str], None]
 LEAST_SEEN = 0.5  # share of the products whose pictures must be here for a batch of test pairs
-
-
-class _Catalogue(NamedTuple):
-    """The newest version of a catalogue.
-
-    Attributes:
-        products: those with a readable picture.
-        split: "train", "dev" or "test" of each, as the model's own shop was split.
-        untrained: how the untrained encoder sees them.
-    """
-
-    store: Store
-    version: Version
-    products: pd.DataFrame
-    split: np.ndarray
-    untrained: View
 
 
 def suggested(
@@ -86,7 +57,7 @@ def suggested(
     """
     if budget < 1:
         raise UserError(f"a batch of {budget} pairs asks nothing: ask for one pair or more")
-    found = _read(project, catalogue, log)
+    found = read_catalogue(project, catalogue, log)
     products = found.products
     said = already_said(project, found.store, found.version)
     known = known_answers(products["product_id"], said)
@@ -110,44 +81,7 @@ def suggested(
     return batch
 
 
-def already_said(project: Project, store: Store, version: Version) -> pd.DataFrame:
-    """Returns what people have said about the products of a catalogue: left, right, answer.
-
-    It is what pairs and complete blocks of its shop say, if its copy is here, corrections, and what
-    annotators agree on. Pairs that no annotator has answered yet, or that are in conflict, wait.
-    """
-    folder = _snapshot(project, version)
-    parts = [pd.DataFrame(columns=["left", "right", "answer"], dtype=object)]
-    if (folder / "pairs.parquet").is_file():
-        parts.append(_answers_of_pairs(read_table(folder / "pairs.parquet")))
-    if (folder / "blocks.parquet").is_file():
-        parts.append(_answers_of_blocks(folder, version.products))
-    corrections = standing(read_corrections(store, version.facts["catalogue"]))
-    words = np.where(corrections["same"], "same", "different")
-    parts.append(corrections[["left", "right"]].assign(answer=words))
-    parts += _answers_of_annotators(project, version.facts["catalogue"])
-    return pd.concat(parts, ignore_index=True)
-
-
-def _snapshot(project: Project, version: Version) -> Path:
-    """Returns the folder of the copy of the catalogue's shop, which may not exist."""
-    return kept_folder(project, version.facts["source"], version.facts["columns"]) / "snapshot"
-
-
-def _read(project: Project, catalogue: str, log: Log) -> _Catalogue:
-    store = store_of(project)
-    version = find(store, catalogue)
-    products = version.products
-    readable = products["problem"].isna() & products["sha256"].notna()
-    products = fill_unknown(products[readable]).reset_index(drop=True)
-    client = connect(project)
-    by = grouping_of(client, find_version(client, version.facts["model"]))["split_by"]
-    features, seen = untrained_features(project, store, version, products, log)
-    split = split_products(products, by).to_numpy()
-    return _Catalogue(store, version, products, split, _untrained_view(products, features, seen))
-
-
-def _grouped(found: _Catalogue, asked: np.ndarray) -> Grouped:
+def _grouped(found: ReadCatalogue, asked: np.ndarray) -> Grouped:
     """Returns the products that people may be asked about; pairs of two splits are none."""
     products = found.products
     block = products.groupby([*BLOCK, found.split], sort=False).ngroup().to_numpy(int)
@@ -166,16 +100,7 @@ def _grouped(found: _Catalogue, asked: np.ndarray) -> Grouped:
     )
 
 
-def _untrained_view(products: pd.DataFrame, features: np.ndarray, seen: np.ndarray) -> View:
-    whitened = np.zeros_like(features)
-    if seen.any():
-        whitened[seen] = half_whitened(features[seen])
-    return View(
-        _relative(products, whitened, BLOCK_PRIOR, {}), threshold_of(max(1, int(seen.sum()))), seen
-    )
-
-
-def _view_of_model(project: Project, found: _Catalogue, folder: Path) -> View:
+def _view_of_model(project: Project, found: ReadCatalogue, folder: Path) -> View:
     """Returns how the model of the version sees the products: against the means that it kept."""
     facts = found.version.facts
     kept = kept_embeddings(project, found.store, facts["model"], found.products, folder)
@@ -185,67 +110,14 @@ def _view_of_model(project: Project, found: _Catalogue, folder: Path) -> View:
         )
         for row in found.version.means.to_dict("records")
     }
-    relative = _relative(found.products, kept.embeddings, kept.grouper.block_prior, means)
+    relative = relative_reader(found.products, kept.embeddings, kept.grouper.block_prior, means)
     seen = np.array([one is None for one in kept.problems])
     return View(relative, float(facts["threshold"]), seen)
 
 
-def _relative(
-    products: pd.DataFrame, embeddings: Rows, prior: float, means: dict[Any, BlockMean]
-) -> Callable[[np.ndarray], np.ndarray]:
-    """Returns what reads embeddings of products of one block, relative to it."""
-    block = block_numbers(products)
-    names = list(products[BLOCK].itertuples(index=False, name=None))
-    order = np.argsort(block, kind="stable")
-    ends = np.cumsum(np.bincount(block))
-
-    def read(members: np.ndarray) -> np.ndarray:
-        mean = means.get(names[members[0]])
-        if mean is None:
-            number = block[members[0]]
-            whole = order[ends[number - 1] if number else 0 : ends[number]]
-            own = np.asarray(embeddings[whole], np.float32)
-            mean = BlockMean(own.sum(axis=0), len(own))
-        return relative_to(np.asarray(embeddings[members], np.float32), mean, prior)
-
-    return read
-
-
-def _answers_of_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
-    answer = np.where(pairs["color_variants"].astype(str) == "1", "same", "different")
-    if "confidence" in pairs:
-        answer = np.where(pairs["confidence"].eq("low").fillna(False), "unsure", answer)
-    return pairs[["left", "right"]].assign(answer=answer)
-
-
-def _answers_of_annotators(project: Project, catalogue: str) -> list[pd.DataFrame]:
-    said = decided(project, catalogue)
-    answer = said.groupby("pair")["answer"].agg(consensus).replace({CONFLICT: "waiting"})
-    asked = [pairs_of(project, one) for one in batches(project) if one.catalogue == catalogue]
-    return [
-        pairs[["left", "right"]].assign(answer=pairs["id"].map(answer).fillna("waiting"))
-        for pairs in asked
-    ]
-
-
-def _answers_of_blocks(folder: Path, products: pd.DataFrame) -> pd.DataFrame:
-    blocks = read_table(folder / "blocks.parquet")
-    blocks = blocks.merge(products[["product_id", *BLOCK]], on="product_id")
-    left, right = pairs_within(block_numbers(blocks))
-    ids, design = blocks["product_id"].to_numpy(object), blocks["design"].to_numpy(object)
-    answer = np.where(design[left] == design[right], "same", "different")
-    found = pd.DataFrame({"left": ids[left], "right": ids[right], "answer": answer}, dtype=object)
-    file = folder / "blocks_unsure_pairs.parquet"
-    if not file.is_file():
-        return found
-    unsure = {frozenset(one) for one in read_table(file)[["left", "right"]].to_numpy().tolist()}
-    doubt = [frozenset(one) in unsure for one in zip(ids[left], ids[right], strict=True)]
-    return found.assign(answer=np.where(doubt, "unsure", answer))
-
-
-def _fresh(project: Project, found: _Catalogue, batch: pd.DataFrame) -> str:
+def _fresh(project: Project, found: ReadCatalogue, batch: pd.DataFrame) -> str:
     """Says how many fresh pairs restore the level of the gate's comparisons."""
-    pairs = _snapshot(project, found.version) / "pairs.parquet"
+    pairs = snapshot_of(project, found.version) / "pairs.parquet"
     known = 0
     if pairs.is_file():
         test = found.products[found.split == "test"].reset_index(drop=True)

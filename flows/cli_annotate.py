@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli_options import AsJson, By, example, signer
+from flows.cli_options import AsJson, By, example, print_aside, signer
 from flows.local.project import find_project
 
 annotate = typer.Typer(
@@ -68,6 +68,37 @@ def estimate(
 
     found = estimated(find_project(), catalogue_of(catalogue))
     print(json.dumps(found, indent=2)) if as_json else estimate_lines(found)
+
+
+@annotate.command(epilog=example("annotate doubts my-shop --budget 50 --ask"))
+def doubts(
+    catalogue: Annotated[
+        str, typer.Argument(help="Name of the catalogue; default: only one.")
+    ] = "",
+    budget: Annotated[int, typer.Option(min=1, help="Number of pairs to look at again.")] = 50,
+    mode: Annotated[str, typer.Option(help="train, or test: pairs of test brands.")] = "train",
+    ask: Annotated[bool, typer.Option("--ask", help="Make a batch of them for people.")] = False,
+    by: By = "",
+    as_json: AsJson = False,
+) -> None:
+    """Lists annotated pairs whose answer is probably wrong; it changes none.
+
+    Models that did not see a brand's answers contradict them, or pairs contradict one another
+    (A = B, B = C, A ≠ C). The trained model is not asked: it has learnt from these answers.
+    """
+    from flows.annotate_doubts import ask_again, doubted
+    from flows.display.annotations import doubts_table
+    from ml.annotate.mode import check_mode
+
+    project, named = find_project(), catalogue_of(catalogue)
+    found = doubted(project, named, budget, check_mode(mode), print_aside)
+    if ask:
+        made = ask_again(project, named, found, check_mode(mode), signer(project, by))
+        print(f"{len(found)} pairs are asked about again, in the batch {made.name}")
+    elif as_json:
+        print(found.to_json(orient="records", indent=2))
+    else:
+        doubts_table(found)
 
 
 @annotate.command(epilog=example("annotate export --out pairs.csv"))

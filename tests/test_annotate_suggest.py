@@ -3,6 +3,7 @@
 import json
 import tracemalloc
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,15 @@ import pandas as pd
 import pytest
 from catalogue import Shop, grouper
 
-from flows import annotate_suggest
+from flows import annotate_catalogue, annotate_suggest
+from flows.annotate_doubts import ask_again, doubted
 from flows.annotate_estimate import estimated
 from flows.annotate_suggest import suggested
 from flows.annotations.batches import add_batch
 from flows.annotations.decisions import add_decisions, pairs_of
 from flows.catalogue.embeddings import Embedded
-from flows.display.annotations import estimate_lines
+from flows.catalogue.shop import kept_folder
+from flows.display.annotations import doubts_table, estimate_lines
 from flows.local.project import Project
 from ml.annotate import pair_scan
 from ml.annotate.candidates import Grouped
@@ -36,6 +39,7 @@ from ml.annotate.suggestion import suggest_test, suggest_train
 from ml.catalogue.store import Store
 from ml.catalogue.versions import Version, save
 from ml.core.errors import UserError
+from ml.core.files import write_table
 from ml.promote.alpha_spending import SKETCH, fresh_pairs_needed
 from ml.validate.split import split_of
 
@@ -64,7 +68,7 @@ def products(count: int = 60, blocks: int = 4, seed: int = 0) -> tuple[Grouped, 
     return grouped, view(random, block), view(random, block)
 
 
-def ids(batch: pd.DataFrame) -> list[frozenset[str]]:
+def ids_in(batch: pd.DataFrame) -> list[frozenset[str]]:
     return [frozenset(one) for one in batch[["left", "right"]].to_numpy().tolist()]
 
 
@@ -159,7 +163,7 @@ def test_pairs_are_drawn_as_often_as_the_batch_says() -> None:
         for seed in range(rounds):
             batch = batch_of(seed)
             batch = batch[batch["stratum"].str.startswith(RANDOM)]
-            for pair, probability in zip(ids(batch), batch["probability"], strict=True):
+            for pair, probability in zip(ids_in(batch), batch["probability"], strict=True):
                 times[pair] = times.get(pair, 0) + 1
                 assert stated.setdefault(pair, probability) == probability
         for pair, probability in stated.items():
@@ -195,7 +199,7 @@ def test_a_batch_meets_its_budget_without_a_pair_that_is_known_or_comes_twice(se
         suggest_train(grouped, (model, untrained), known, 50, seed),
         suggest_test(grouped, untrained, known, 50, seed),
     ):
-        assert len(batch) == 50 == len(set(ids(batch)))
+        assert len(batch) == 50 == len(set(ids_in(batch)))
         left, right = (place[batch[side]].to_numpy() for side in ("left", "right"))
         assert (grouped.block[left] == grouped.block[right]).all()
         assert (known.of(left, right) == UNKNOWN).all()
@@ -209,7 +213,7 @@ def test_the_seed_decides_the_batch() -> None:
         suggest_train(grouped, (model, untrained), known, 30, seed) for seed in (1, 1, 2)
     )
     pd.testing.assert_frame_equal(one, same)
-    assert ids(one) != ids(other)
+    assert ids_in(one) != ids_in(other)
 
 
 def test_chosen_pairs_are_near_the_threshold_disputed_or_new() -> None:
@@ -238,7 +242,7 @@ def test_pairs_that_wait_in_another_batch_are_not_chosen_again() -> None:
     second = suggest_train(grouped, (model, untrained), known_answers(grouped.ids, waiting), 60, 1)
     chosen = second[~second["stratum"].str.startswith(RANDOM)]
     assert len(chosen)
-    assert not set(ids(chosen)) & set(ids(first))
+    assert not set(ids_in(chosen)) & set(ids_in(first))
 
 
 @pytest.mark.full
@@ -298,13 +302,13 @@ class Registered:
         save(Store(str(root / ".variants/store")), self.version)
         vectors = np.stack([shop.vectors[one] for one in self.version.products["sha256"]])
         self.vectors = vectors.astype(np.float32)
-        monkeypatch.setattr(annotate_suggest, "connect", lambda project: None)
-        monkeypatch.setattr(annotate_suggest, "find_version", lambda client, uri: None)
+        monkeypatch.setattr(annotate_catalogue, "connect", lambda project: None)
+        monkeypatch.setattr(annotate_catalogue, "find_version", lambda client, uri: None)
         by_brand = {"split_by": "brand"}
-        monkeypatch.setattr(annotate_suggest, "grouping_of", lambda client, version: by_brand)
+        monkeypatch.setattr(annotate_catalogue, "grouping_of", lambda client, version: by_brand)
         seen = np.ones(len(vectors), bool)
         untrained = lambda *rest: (self.vectors, seen)  # noqa: E731
-        monkeypatch.setattr(annotate_suggest, "untrained_features", untrained)
+        monkeypatch.setattr(annotate_catalogue, "untrained_features", untrained)
         monkeypatch.setattr(annotate_suggest, "kept_embeddings", self.kept)
 
     def kept(self, *rest: object) -> Embedded:
@@ -402,3 +406,39 @@ def test_precision_of_the_groups_is_estimated_from_answers_to_random_pairs_alone
     assert found["splits"] == ["train", "dev", "test"]
     assert (found["cautions"], found["asked"], found["answered"]) == ([], 120, 120)
     estimate_lines(found)
+
+
+def test_wrong_answers_of_the_shop_are_listed_for_a_second_look_and_none_is_changed(
+    registered: Registered,
+) -> None:
+    project, products = registered.project, registered.version.products
+    design = products.set_index("product_id")["group"]
+    ids = products.sort_values(["brand", "product_id"])
+    rows = [
+        (left, right)
+        for _, part in ids.groupby("brand")
+        for left, right in combinations(part["product_id"].head(24), 2)
+    ]
+    table = pd.DataFrame(rows, columns=["left", "right"], dtype=object)
+    same = (design[table["left"]].to_numpy() == design[table["right"]].to_numpy()).astype(int)
+    wrong = np.random.default_rng(0).permutation(len(table)) < 20
+    table["color_variants"] = np.where(wrong, 1 - same, same)
+    folder = kept_folder(project, str(project.root / "shop"), {}) / "snapshot"
+    write_table(folder / "pairs.parquet", table)
+    before = (folder / "pairs.parquet").read_bytes()
+    said: list[str] = []
+    found = doubted(project, "shop", 60, "train", said.append)
+    brand = products.set_index("product_id")["brand"]
+    flipped = set(ids_in(table[wrong & (brand[table["left"]] != registered.brands[2]).to_numpy()]))
+    assert len(flipped & set(ids_in(found))) >= 0.8 * len(flipped) > 5
+    assert registered.brands_of(found) <= set(registered.brands[:2])
+    assert registered.brands_of(doubted(project, "shop", 60, "test", said.append)) == {
+        registered.brands[2]
+    }
+    assert any("in cycles" in one for one in said)
+    assert (folder / "pairs.parquet").read_bytes() == before
+    made = ask_again(project, "shop", found, "train", "Ada")
+    asked = pairs_of(project, made)
+    assert ids_in(asked) == ids_in(found)
+    assert set(asked["why"]) == {"a second look"}  # people are not told what was said
+    doubts_table(found)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pandas as pd
 from rich.table import Table
 
 from flows.display.terminal import console
@@ -61,3 +62,11 @@ def estimate_lines(found: dict[str, Any]) -> None:
         show(f"  {name}: {words}")
     for line in found["cautions"]:
         show(line)
+
+
+def doubts_table(found: pd.DataFrame) -> None:
+    """Prints what `flows.annotate_doubts.doubted` returns."""
+    table = Table("pair", "says", "why it is doubted")
+    for left, right, answer, why in found[["left", "right", "answer", "why"]].to_numpy(str):
+        table.add_row(visible(f"{left} {right}"), answer, visible(why))
+    console().print(table)
