@@ -52,7 +52,7 @@ def status(project: Project, name: str) -> dict[str, Any]:
     }
     for who, count in said.groupby("by").size().items():
         people.setdefault(str(who), {"answers": 0, "left": None})["answers"] = int(count)
-    results = said.groupby("pair", sort=False)["answer"].agg(consensus)
+    results = consensus(said)
     conflicts = said[said["pair"].isin(results[results == CONFLICT].index)]
     measured = agreement(said.assign(person=said["by"])[["pair", "person", "answer"]])
     return vars(batch) | {

@@ -26,13 +26,20 @@ from ml.core.errors import UserError
         ("same same different different", "conflict"),
         ("same unsure", "unsure"),
         ("unsure unsure same", "unsure"),
-        ("", "unsure"),
     ],
 )
 def test_what_more_than_half_say_counts_and_a_draw_of_same_and_different_is_a_conflict(
     answers: str, together: str
 ) -> None:
-    assert consensus(answers.split()) == together
+    said = pd.DataFrame({"pair": 3, "answer": answers.split()})
+    assert consensus(said).to_dict() == {3: together}
+
+
+def test_pairs_keep_their_order_and_none_is_none() -> None:
+    said = pd.DataFrame({"pair": [9, 2, 9], "answer": ["same", "unsure", "different"]})
+    assert consensus(said).to_dict() == {9: "conflict", 2: "unsure"}
+    assert list(consensus(said)) == ["conflict", "unsure"]
+    assert len(consensus(said[:0])) == 0
 
 
 def test_all_pairs_of_a_design_that_contradicts_itself_are_in_doubt_and_no_others() -> None:

@@ -63,25 +63,19 @@ def agreed_of(answers: pd.DataFrame, corrected: pd.DataFrame | None = None) -> A
     """
     rows = answers.assign(key=pair_keys(answers))
     newest = rows.sort_values("decision").drop_duplicates(["key", "person"], keep="last")
-    made = []
-    for _, said in newest.groupby("key", sort=False):
-        answer = consensus(said["answer"])
-        names = said.loc[said["answer"].eq(answer) | (answer == CONFLICT), "by"]
-        origins = {ORIGIN[mode] for mode in said["mode"]}
-        first = said.iloc[0]
-        made.append(
-            {
-                "key": first["key"],
-                "left": first["left"],
-                "right": first["right"],
-                "answer": answer,
-                "same": answer == "same",
-                "annotator": ", ".join(names),
-                "origin": SAMPLED if SAMPLED in origins else SUGGESTED,
-            }
-        )
-    columns = ["key", "left", "right", "answer", "same", "annotator", "origin"]
-    table = pd.DataFrame(made, columns=columns).astype({"same": bool})
+    answer = consensus(newest, "key")
+    voted = newest["key"].map(answer)
+    named = newest[newest["answer"].eq(voted) | voted.eq(CONFLICT)]
+    names = named.sort_values("decision").groupby("key")["by"].agg(", ".join)
+    sampled = rows.loc[rows["mode"].map(ORIGIN).eq(SAMPLED), "key"]
+    first = newest.drop_duplicates("key").set_index("key").loc[answer.index]
+    table = first[["left", "right"]].assign(
+        answer=answer,
+        same=answer.eq("same"),
+        annotator=names.reindex(answer.index).fillna(""),
+        origin=np.where(answer.index.isin(sampled), SAMPLED, SUGGESTED),
+    )
+    table = table.rename_axis("key").reset_index()
     conflict, unsure = table["answer"].eq(CONFLICT), table["answer"].eq("unsure")
     decided = table[~conflict & ~unsure]
     if corrected is None:

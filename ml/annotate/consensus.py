@@ -1,7 +1,5 @@
 """What several answers to one pair say together, and which of such pairs contradict each other."""
 
-from collections import Counter
-from collections.abc import Iterable
 from typing import Literal, get_args
 
 import numpy as np
@@ -14,17 +12,27 @@ ANSWERS: tuple[Answer, ...] = get_args(Answer)
 CONFLICT = "conflict"
 
 
-def consensus(answers: Iterable[str]) -> str:
-    """Returns what the answers of several people to one pair say together.
+def consensus(said: pd.DataFrame, key: str = "pair") -> pd.Series:
+    """Returns what the answers of several people to each pair say together.
 
     It is the answer that more than half of them gave. Without such one, it is "conflict" if "same"
     and "different" are both among the answers, so that one more person settles it; else "unsure".
+
+    Args:
+        said: answer, and the column `key`, which names the pair.
+
+    Returns:
+        Text, by the values of `key` in the order in which they come first.
     """
-    counts = Counter(answers)
-    for answer, count in counts.items():
-        if 2 * count > counts.total():
-            return answer
-    return CONFLICT if counts["same"] and counts["different"] else "unsure"
+    order = pd.Index(said[key].unique(), name=key)
+    counts = said.groupby([key, "answer"]).size().unstack(fill_value=0)
+    counts = counts.reindex(index=order, columns=list(ANSWERS), fill_value=0)
+    most, total = counts.max(axis=1), counts.sum(axis=1)
+    split = (counts["same"] > 0) & (counts["different"] > 0)
+    found = np.where(split, CONFLICT, "unsure").astype(object)
+    sure = (2 * most > total).to_numpy()
+    found[sure] = np.array(ANSWERS, object)[counts.to_numpy().argmax(axis=1)[sure]]
+    return pd.Series(found, index=order, dtype=object)
 
 
 def contradictory(pairs: pd.DataFrame) -> pd.Series:
