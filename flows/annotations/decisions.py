@@ -191,6 +191,13 @@ def last_word(project: Project, batch: Batch, by: str) -> int | None:
         return connection.scalar(chosen)
 
 
+def answered_by(project: Project, pair: int, by: str) -> str | None:
+    """Returns the person's answer to a pair, if one stands."""
+    with reading(project) as connection:
+        last = _last(connection, pair, folded(by))
+    return last.answer if last is not None and last.answer != UNDONE else None
+
+
 def queue(project: Project, batch: Batch, by: str) -> tuple[list[Pair], int]:
     """Returns the pairs of a batch that a person is still to answer, and of how many in all.
 
