@@ -70,7 +70,7 @@ def show_batch(request: Request, name: str, who: Viewer) -> HTMLResponse:
     me = folded(who.name)
     for one in found["conflicts"]:
         one["mine"] = me in map(folded, one["answers"])
-    content = {"batch": found, "left": len(left), "count": count}
+    content: dict[str, Any] = {"batch": found, "left": len(left), "count": count}
     return page(request, who, "annotate_batch.html.j2", **content)
 
 

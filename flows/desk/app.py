@@ -16,7 +16,7 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from flows.desk import groups, pictures, release, why_together
+from flows.desk import annotate, groups, pictures, release, why_together
 from flows.desk.grouping_model import GroupingModels
 from flows.desk.guard import Guard, check_form, form
 from flows.desk.jobs import Jobs
@@ -61,7 +61,7 @@ def desk_app(project: Project, settings: Settings) -> FastAPI:
         same_site="strict",
     )
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=settings.hosts)
-    for module in (pictures, groups, why_together, release):
+    for module in (pictures, groups, why_together, release, annotate):
         app.include_router(module.router)
     app.state.jobs = Jobs()
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
