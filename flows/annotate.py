@@ -1,6 +1,7 @@
 """`variants annotate`: batches of pairs, what people say of them, and what becomes of it."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 from flows.annotations.agreed import Agreed, agreed, pair_keys
-from flows.annotations.batches import add_batch, batches, find_batch
+from flows.annotations.batches import Batch, add_batch, batches, find_batch
 from flows.annotations.decisions import add_decisions, dealt_to, pairs_of, queue, standing
 from flows.catalogue.places import store_of
 from flows.groups import find
 from flows.local.project import Project
 from flows.registry.people import folded, refusal_of_name, shown
 from ml.annotate.agreement import agreement
+from ml.annotate.assignment import assign
 from ml.annotate.consensus import CONFLICT, consensus
 from ml.annotate.label_studio import Said, said_in, task
 from ml.annotate.mode import Mode
@@ -29,6 +31,42 @@ from ml.snapshot.shop_checks import check_pairs
 PICTURES = "/data/local-files/?d="  # of Label Studio's own local storage
 PAIRS = ["left", "right", "color_variants", "annotator"]
 SHOWN = 10  # pairs that one message names
+
+
+def suggest(
+    project: Project,
+    catalogue: str,
+    budget: int,
+    mode: Mode,
+    seed: int,
+    annotators: list[str],
+    overlap: float,
+    by: str,
+    log: Callable[[str], None],
+) -> Batch:
+    """Keeps a batch of the pairs most worth a look; see `flows.annotate_suggest.suggested`.
+
+    Args:
+        budget: number of pairs.
+        annotators: whom the pairs are dealt to; empty: the batch is open to everybody.
+        overlap: share of the pairs that two annotators look at.
+        by: who asks.
+        log: called with what a person should know, and with progress.
+
+    Raises:
+        UserError: there is no such catalogue, nothing can be suggested, or an argument is wrong.
+    """
+    from flows.annotate_suggest import suggested  # it needs torch
+
+    people = _people(annotators)
+    version = find(store_of(project), catalogue)
+    dealt = assign(budget, people, overlap, seed)
+    pairs = suggested(project, catalogue, budget, mode, seed, log)
+    if not len(pairs):
+        raise UserError(f"there is no pair of '{catalogue}' left to look at in mode {mode}")
+    within = [one for one in dealt if one[0] < len(pairs)]
+    facts = _facts(version, mode, by) | {"seed": seed, "overlap": overlap}
+    return add_batch(project, facts, pairs, within)
 
 
 def status(project: Project, name: str) -> dict[str, Any]:
@@ -47,6 +85,8 @@ def status(project: Project, name: str) -> dict[str, Any]:
     batch = find_batch(project, name)
     said, pairs = standing(project, batch=batch), pairs_of(project, batch)
     dealt = dealt_to(project, batch)
+    names = dict(zip(said["person"], said["by"], strict=True)) | {folded(one): one for one in dealt}
+    said["by"] = said["person"].map(names)  # of two spellings of a name, one
     people: dict[str, dict[str, int | None]] = {
         str(who): {"answers": 0, "left": len(queue(project, batch, str(who))[0])} for who in dealt
     }
@@ -198,6 +238,15 @@ def _facts(version: Version, mode: Mode, by: str) -> dict[str, Any]:
         "mode": mode,
         "by": by,
     }
+
+
+def _people(names: list[str]) -> list[str]:
+    """Returns the names of annotators as they are shown, each person once."""
+    for one in names:
+        refusal = refusal_of_name(one)
+        if refusal:
+            raise UserError(f"--annotator {refusal}")
+    return list({folded(one): shown(one) for one in names}.values())
 
 
 def _checked(file: Path) -> pd.DataFrame:

@@ -26,6 +26,38 @@ Of = Annotated[
 PAIRS, LABEL_STUDIO = "pairs", "label-studio"
 
 
+@annotate.command(epilog=example("annotate suggest --budget 200 --mode train"))
+def suggest(
+    budget: Annotated[int, typer.Option(min=1, help="Number of pairs.")] = 200,
+    mode: Annotated[
+        str, typer.Option(help="train: pairs to learn from; test: fresh ones to compare models on.")
+    ] = "train",
+    catalogue: Of = "",
+    seed: Annotated[int, typer.Option(min=0, help="Of all draws.")] = 0,
+    annotator: Annotated[
+        list[str] | None,
+        typer.Option(help="Deal the pairs to this person; may be repeated. Default: to anybody."),
+    ] = None,
+    overlap: Annotated[
+        float, typer.Option(help="Share of the pairs that two annotators look at.")
+    ] = 0.0,
+    by: By = "",
+) -> None:
+    """Makes a batch of the pairs that are most worth a look.
+
+    In mode train these are pairs that the model is unsure of or that other features contradict, new
+    products, and random ones. In mode test no trained model has a say, so that the pairs stay a
+    fair test. See docs/how-to-annotate.md.
+    """
+    from flows.annotate import suggest as run
+    from ml.annotate.mode import check_mode
+
+    project, who = find_project(), signer(find_project(), by)
+    named, wanted = catalogue_of(catalogue), check_mode(mode)
+    made = run(project, named, budget, wanted, seed, annotator or [], overlap, who, print_aside)
+    print(f"the batch {made.name} waits at the page Annotate of `variants desk`")
+
+
 @annotate.command("list", epilog=example("annotate list"))
 def list_(as_json: AsJson = False) -> None:
     """Lists the batches, and how far each is."""

@@ -5,6 +5,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -12,11 +14,12 @@ import pandas as pd
 import pytest
 from catalogue import Shop
 from conftest import ROOT
+from postgres import needs_postgres, running_postgres
 
 from flows.annotate import export_label_studio, export_pairs, import_answers, listed, status
 from flows.annotations.agreed import agreed
 from flows.annotations.batches import Batch, add_batch, batches, find_batch
-from flows.annotations.database import FILE, VARIABLE
+from flows.annotations.database import FILE, VARIABLE, _engine
 from flows.annotations.decisions import (
     dealt_to,
     decide,
@@ -295,6 +298,19 @@ def test_a_retraining_learns_what_annotators_agree_on_and_corrections_count_more
     assert "the annotations of shop are not learnt from, unless --annotations" in lines[-1]
 
 
+def test_many_at_once_are_all_heard(grouped: Project) -> None:
+    products = block(grouped)
+    batch = batch_of(grouped, [(products[0], one) for one in products[1:9]])
+
+    def answers(who: str) -> None:
+        for number in ids(grouped, batch):
+            decide(grouped, number, who, "same")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(answers, [f"person {number}" for number in range(8)]))
+    assert len(standing(grouped)) == 64
+
+
 WRITER = """
 import sys
 from pathlib import Path
@@ -313,11 +329,23 @@ def writing(project: Project, who: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=needs_postgres)])
+def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    if request.param == "sqlite":
+        yield
+        return
+    with running_postgres("annotations") as address:
+        monkeypatch.setenv(VARIABLE, f"{address}/annotations")
+        yield
+        _engine(f"{address}/annotations").dispose()
+
+
+@pytest.mark.full
 def test_two_processes_write_at_once_and_a_kill_loses_nothing_that_was_said(
-    grouped: Project,
+    grouped: Project, database: None
 ) -> None:
     products = Shop(0).group().products["product_id"].tolist()
-    batch_of(grouped, [(products[0], one) for one in products[1:]])
+    batch = batch_of(grouped, [(products[0], one) for one in products[1:]])
     one, two = writing(grouped, "Ada"), writing(grouped, "Bo")
     assert one.stdout is not None
     for _ in range(20):
@@ -329,4 +357,30 @@ def test_two_processes_write_at_once_and_a_kill_loses_nothing_that_was_said(
     counts = standing(grouped, "shop").groupby("by").size()
     assert counts["Bo"] == len(products) - 1
     assert counts["Ada"] in (said + 1, said + 2)  # the last one may not have been told
-    decide(grouped, 1, "Ada", "unsure")  # and nobody waits for the dead one
+    first = ids(grouped, batch)[0]
+    decide(grouped, first, "Ada", "unsure")  # and nobody waits for the dead one
+    word = last_word(grouped, batch, "Ada")
+    assert word is not None
+    assert undo(grouped, word, "Ada").id == first
+    assert len(queue(grouped, batch, "Cy")[0]) == 0
+    assert listed(grouped)[0]["answered"] == len(products) - 1
+    assert status(grouped, batch.name)["people"]["Bo"]["answers"] == len(products) - 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nonsense",
+        "mysterious://ada:S3CRET-S3CRET@host/db",
+        "postgresql://ada:S3CRET-S3CRET@127.0.0.1:9/db",
+        "sqlite:////proc/nowhere/annotations.db",
+        "sqlite://",
+    ],
+)
+def test_a_database_that_cannot_be_used_is_told_without_its_password(
+    grouped: Project, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv(VARIABLE, url)
+    with pytest.raises(UserError, match=VARIABLE) as refusal:
+        batches(grouped)
+    assert "S3CRET" not in str(refusal.value)

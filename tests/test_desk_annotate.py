@@ -1,6 +1,8 @@
 """People annotate pairs at the desk, in a real browser and by its requests."""
 
+import html
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,15 +11,16 @@ import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browser import needs_chromium
-from desk_catalogue import HOSTILE_ID, grouped_catalogue
+from desk_catalogue import HOSTILE, HOSTILE_ID, grouped_catalogue
 from desk_server import desk_page, running_desk
 from fastapi.testclient import TestClient
 from playwright.sync_api import Browser, Page, expect
 
 from flows.annotate import export_pairs
+from flows.annotations.agreed import agreed_of
 from flows.annotations.batches import Batch, add_batch
 from flows.annotations.database import VARIABLE
-from flows.annotations.decisions import pairs_of, standing
+from flows.annotations.decisions import decide, last_word, pairs_of, standing
 from flows.desk.app import desk_app
 from flows.desk.roles import Roles
 from flows.desk.settings import Settings
@@ -47,7 +50,7 @@ def address(project: Project) -> Iterator[str]:
         yield found
 
 
-def batch_of(project: Project, count: int, *dealt: tuple[int, str]) -> Batch:
+def batch_of(project: Project, count: int, *dealt: tuple[int, str], left: str = "") -> Batch:
     """A new batch of pairs of one block; the hostile product is in the first one."""
     found = pd.read_parquet(next((project.room / "store").rglob("products.parquet")))
     mine = found.loc[found["product_id"] == HOSTILE_ID, "brand"].iloc[0]
@@ -56,6 +59,7 @@ def batch_of(project: Project, count: int, *dealt: tuple[int, str]) -> Batch:
     first, second = np.triu_indices(len(ids), 1)
     pairs = pd.DataFrame({"left": np.array(ids)[first], "right": np.array(ids)[second]})
     pairs = pairs[:count].assign(stratum="random", probability=0.1, why="drawn")
+    pairs["left"] = left or pairs["left"]
     facts = {"catalogue": "shop", "version": 1, "model": "models:/m/1", "mode": "train"}
     facts |= {"seed": 0, "overlap": 0.0, "by": "Ada"}
     return add_batch(project, facts, pairs, list(dealt))
@@ -75,6 +79,12 @@ def sent(client: TestClient, path: str, **fields: object) -> int:
     token = TOKEN.search(client.get("/who").text)
     assert token
     return client.post(path, data={"token": token.group(1), **fields}).status_code
+
+
+def press(page: Page, key: str) -> None:
+    """Presses a key when the page's script has come."""
+    page.wait_for_load_state()
+    page.keyboard.press(key)
 
 
 def no_fault(page: Page) -> None:
@@ -99,7 +109,7 @@ def test_a_pair_is_annotated_by_keys_taken_back_and_exported(
     no_fault(page)
     page.get_by_role("link", name=batch.name).click()
     expect(page.get_by_role("heading", name=batch.name)).to_be_visible()
-    page.keyboard.press("n")
+    press(page, "n")
     expect(page.get_by_text("0 of 3 done")).to_be_visible()
     for side in ("Left", "Right"):
         picture = page.get_by_role("img", name=f"{side} product")
@@ -109,23 +119,22 @@ def test_a_pair_is_annotated_by_keys_taken_back_and_exported(
     expect(page.get_by_text("Shirt 0")).to_be_hidden()  # what the shop says waits for a question
     no_fault(page)
     small = page.get_by_role("img", name="Left product").bounding_box()
-    page.keyboard.press("z")
+    press(page, "z")
     large = page.get_by_role("img", name="Left product").bounding_box()
     assert small and large and large["width"] > 1.1 * small["width"]
     page.get_by_label("Comment").fill("same sdu print")  # letters in a comment are no keys
     expect(page.get_by_text("0 of 3 done")).to_be_visible()
     page.get_by_role("button", name="Same").click()
     expect(page.get_by_text("1 of 3 done")).to_be_visible()
-    page.keyboard.press("d")
+    press(page, "d")
     expect(page.get_by_text("2 of 3 done")).to_be_visible()
     assert standing(project, batch=batch)["answer"].tolist() == ["same", "different"]
-    page.keyboard.press("b")
+    press(page, "b")
     expect(page.get_by_text("1 of 3 done")).to_be_visible()
     assert standing(project, batch=batch)["answer"].tolist() == ["same"]
-    page.keyboard.press("u")
-    expect(page.get_by_role("heading", name=batch.name)).to_be_visible()
-    page.keyboard.press("n")
-    page.keyboard.press("d")
+    press(page, "u")
+    expect(page.get_by_text("2 of 3 done")).to_be_visible()
+    press(page, "d")
     expect(page.get_by_text("Nothing of this batch is left for you. Thank you.")).to_be_visible()
     said = standing(project, batch=batch)
     assert said[["by", "answer", "why"]].to_numpy().tolist() == [
@@ -138,3 +147,109 @@ def test_a_pair_is_annotated_by_keys_taken_back_and_exported(
     table = pd.read_csv(tmp_path / "pairs.csv")
     assert table["color_variants"].tolist() == [1, 0]
     assert faults == []
+
+
+@needs_chromium
+@pytest.mark.full
+def test_a_conflict_is_settled_by_a_third_person_on_a_phone(
+    project: Project, address: str, browser: Browser
+) -> None:
+    batch = batch_of(project, 2, (0, "Ada"), (0, "Bo"), (1, "Ada"))
+    pair, _ = ids(project, batch)
+    decide(project, pair, "Ada", "same")
+    decide(project, pair, "Bo", "different", "another collar")
+    page = desk_page(browser, address, "Ada", width=390)
+    page.goto(f"{address}/annotate/{batch.name}")
+    expect(page.get_by_text("Ada says same, Bo says different; somebody else")).to_be_visible()
+    expect(page.get_by_text("100% of two answers")).to_be_hidden()
+    expect(page.get_by_text("0% of two answers to one pair are equal")).to_be_visible()
+    page = desk_page(browser, address, "Cy", width=390)
+    page.goto(f"{address}/annotate/{batch.name}")
+    expect(page.get_by_text("No pair of this batch was dealt to you.")).to_be_visible()
+    expect(page.get_by_text("Bo says different")).to_be_hidden()  # Cy judges alone
+    no_fault(page)
+    page.get_by_role("link", name="settle it").click()
+    expect(page.get_by_role("img", name="Left product")).to_be_visible()
+    no_fault(page)
+    press(page, "d")
+    expect(page.get_by_role("heading", name=batch.name)).to_be_visible()
+    expect(page.get_by_text("0 same, 1 different, 0 unsure, 0 in conflict")).to_be_visible()
+    found = agreed_of(standing(project, batch=batch))
+    assert found.pairs[["same", "annotator"]].to_numpy().tolist() == [[False, "Bo, Cy"]]
+
+
+def test_whoever_may_only_look_annotates_nothing(project: Project) -> None:
+    batch = batch_of(project, 1)
+    (pair,) = ids(project, batch)
+    eve, path = visitor(project, "Eve"), f"/annotate/{batch.name}"
+    assert eve.get(path).status_code == eve.get("/annotate").status_code == 200
+    assert eve.get(f"{path}/next").status_code == 403
+    assert sent(eve, path, pair=pair, answer="same") == 403
+    decide(project, pair, "Ada", "same")
+    word = last_word(project, batch, "Ada")
+    for name in ("Eve", "Bo"):  # Bo may annotate, but not take Ada's word back
+        assert sent(visitor(project, name), f"{path}/undo", decision=word) in (403, 422)
+    assert standing(project, batch=batch)["by"].tolist() == ["Ada"]
+
+
+def test_what_is_no_answer_of_this_batch_is_refused_in_words(project: Project) -> None:
+    batch, other = batch_of(project, 1), batch_of(project, 1)
+    (pair,), (strange,) = ids(project, batch), ids(project, other)
+    ada, path = visitor(project, "Ada"), f"/annotate/{batch.name}"
+    for fields, status in (
+        ({"pair": strange, "answer": "same"}, 404),
+        ({"pair": 10**9, "answer": "same"}, 422),
+        ({"pair": "9" * 40, "answer": "same"}, 400),
+        ({"pair": "٣", "answer": "same"}, 400),
+        ({"answer": "same"}, 400),
+        ({"pair": pair, "answer": "undone"}, 422),
+        ({"pair": pair, "answer": "same", "why": "x" * 501}, 422),
+    ):
+        assert sent(ada, path, **fields) == status, fields
+    assert sent(ada, "/annotate/none", pair=pair, answer="same") == 422
+    assert ada.get(f"{path}/next?pair={strange}").status_code == 404
+    assert ada.get(f"{path}/next?pair=x").status_code == 422
+    assert len(standing(project, batch=batch)) == 0
+
+
+def test_words_of_the_shop_and_of_people_are_text(project: Project) -> None:
+    batch = batch_of(project, 1)
+    (pair,) = ids(project, batch)
+    shown = visitor(project, "Ada").get(f"/annotate/{batch.name}/next?pair={pair}").text
+    assert html.escape(HOSTILE_ID, quote=False).split('"')[0] in shown
+    decide(project, pair, HOSTILE, "same", HOSTILE)
+    decide(project, pair, "Ada", "different")
+    client = visitor(project, "Ada")
+    for path in ("", "/next"):
+        text = client.get(f"/annotate/{batch.name}{path}?pair={pair}").text
+        assert "<script>document" not in text
+        assert "<img src=x" not in text
+
+
+def test_a_product_that_has_left_the_catalogue_can_still_be_looked_at(project: Project) -> None:
+    batch = batch_of(project, 1, left="gone")
+    shown = visitor(project, "Ada").get(f"/annotate/{batch.name}/next")
+    assert shown.status_code == 200
+    assert "no longer in the catalogue" in shown.text
+
+
+@needs_chromium
+@pytest.mark.full
+def test_500_decisions_an_hour_leave_the_time_to_the_person(
+    project: Project, address: str, browser: Browser, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Fifty decisions by keys; the time is told, and the machine's is no promise of this test."""
+    batch = batch_of(project, 50)
+    page = desk_page(browser, address, "Ada")
+    page.goto(f"{address}/annotate/{batch.name}/next")
+    seconds = []
+    for done in range(50):
+        expect(page.get_by_text(f"{done} of 50 done")).to_be_visible()
+        page.wait_for_load_state()  # both pictures are there
+        begun = time.monotonic()
+        page.keyboard.press("sdu"[done % 3])
+        page.wait_for_url(re.compile("next|" + batch.name + "$"), wait_until="load")
+        seconds.append(time.monotonic() - begun)
+    assert len(standing(project, batch=batch)) == 50
+    with capsys.disabled():
+        print(f"\nfrom key to next pair: median {np.median(seconds):.2f} s, {max(seconds):.2f} s")

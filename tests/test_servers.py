@@ -3,24 +3,21 @@
 The servers, the accounts and a release run once for this file.
 """
 
-import os
 import secrets
-import shutil
 import subprocess
-import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg2
 import pytest
 from conftest import CANDIDATES, PRODUCTION, Clone, loosen_gate
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
-from servers import free_port, mlflow_served, of_its_own, prefect_served
+from postgres import needs_postgres, running_postgres
+from servers import mlflow_served, of_its_own, prefect_served
 
 from flows.local.servers import running
 
@@ -28,20 +25,7 @@ if TYPE_CHECKING:
     from mlflow.server.auth.client import AuthServiceClient
 
 
-def program(name: str) -> str | None:
-    """The path of a program of PostgreSQL, or None; Debian does not put them on PATH."""
-    kept = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    return shutil.which(name) or (str(kept[-1]) if kept else None)
-
-
-pytestmark = [
-    pytest.mark.full,
-    pytest.mark.skipif(
-        program("initdb") is None,
-        reason="there is no PostgreSQL here (Debian: apt install postgresql)",
-    ),
-]
-
+pytestmark = [pytest.mark.full, needs_postgres]
 ADMIN = "admin"
 PATIENCE = 1800.0  # seconds: MLflow hashes the password again for each of some hundred requests
 
@@ -84,52 +68,8 @@ class Team:
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[str]:
     """The address of a PostgreSQL server with a database for each of the servers."""
-    # The user postgres may not enter the folders of pytest.
-    folder = Path(tempfile.mkdtemp(prefix="variants-postgres-"))
-    port = free_port()
-    initdb, server = program("initdb"), program("postgres")
-    assert initdb and server
-    user: dict[str, Any] = {}
-    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-        shutil.chown(folder, "postgres")
-        user = {"user": "postgres"}
-    data = folder / "data"
-    subprocess.run(
-        [initdb, "-D", data, "-U", "variants", "-A", "trust", "-E", "UTF8", "--no-sync"],
-        check=True,
-        cwd=folder,
-        **user,
-    )
-    command = [server, "-D", str(data), "-p", str(port), "-k", str(folder)]
-    for setting in ("listen_addresses=127.0.0.1", "fsync=off", "max_connections=200"):
-        command += ["-c", setting]
-    address = f"postgresql://variants@127.0.0.1:{port}"
-    process = subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **user
-    )
-    try:
-        wait_for(address)
-        with closing(psycopg2.connect(f"{address}/postgres")) as connection:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                for name in ("mlflow", "accounts", "prefect"):
-                    cursor.execute(f"create database {name}")
+    with running_postgres("mlflow", "accounts", "prefect") as address:
         yield address
-    finally:
-        process.terminate()
-        process.wait(timeout=60)
-        shutil.rmtree(folder)
-
-
-def wait_for(address: str) -> None:
-    """Waits until PostgreSQL accepts connections."""
-    for _ in range(300):
-        try:
-            psycopg2.connect(f"{address}/postgres").close()
-            return
-        except psycopg2.OperationalError:
-            time.sleep(0.2)
-    raise AssertionError(f"PostgreSQL does not answer at {address}")
 
 
 @pytest.fixture(scope="module")

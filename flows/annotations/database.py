@@ -25,6 +25,7 @@ from sqlalchemy import (
     UniqueConstraint,
     create_engine,
     event,
+    make_url,
     text,
 )
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
@@ -34,6 +35,7 @@ from ml.core.errors import UserError
 
 VARIABLE = "VARIANTS_ANNOTATIONS"
 FILE = "annotations.db"
+DRIVER = "postgresql+psycopg2"  # of the extra `servers`; SQLAlchemy's default is another one
 PATIENCE = 30  # seconds that a writer waits for another one
 ONE_WRITER = 4_711_022  # number of PostgreSQL's lock that a transaction holds while it writes
 
@@ -122,7 +124,7 @@ def _url(project: Project) -> str:
 def _explained() -> Iterator[None]:
     try:
         yield
-    except (SQLAlchemyError, ImportError) as error:
+    except (SQLAlchemyError, ImportError, OSError) as error:
         words = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise UserError(
             f"the database of annotations cannot be used: {words}: check {VARIABLE}, or leave it "
@@ -133,12 +135,17 @@ def _explained() -> Iterator[None]:
 @cache  # an engine holds the connections of this process
 def _engine(url: str) -> Engine:
     try:
-        engine = create_engine(url, pool_pre_ping=True)
+        named = make_url(url)
+        if named.drivername == "postgresql":
+            named = named.set(drivername=DRIVER)
+        engine = create_engine(named, pool_pre_ping=True)
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
         raise UserError(
             f"{VARIABLE} is no URL of a database: write sqlite:////FOLDER/{FILE} or "
             "postgresql://USER:PASSWORD@HOST/DATABASE"
         ) from error
+    if engine.dialect.name == "sqlite" and not engine.url.database:
+        raise UserError(f"{VARIABLE} names no file: write sqlite:////FOLDER/{FILE}")
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine)
     else:

@@ -76,9 +76,17 @@ def show_batch(request: Request, name: str, who: Viewer) -> HTMLResponse:
 
 @router.get("/{name}/next")
 def show_next(
-    request: Request, name: str, who: Annotator, known: Known, pair: int | None = None
+    request: Request,
+    name: str,
+    who: Annotator,
+    known: Known,
+    pair: int | None = None,
+    settle: bool = False,
 ) -> Response:
-    """Shows the pair that a person is to answer next, or a certain one of the batch."""
+    """Shows the pair that a person is to answer next, or a certain one of the batch.
+
+    Whoever settles a conflict comes back to the batch afterwards.
+    """
     project = request.app.state.project
     batch = find_batch(project, name)
     left, count = queue(project, batch, who.name)
@@ -90,7 +98,7 @@ def show_next(
     content: dict[str, Any] = {
         "batch": batch,
         "pair": asked,
-        "chosen": pair is not None,
+        "settle": settle,
         "left": len(left),
         "count": count,
         "sides": [_side(batch, products, one) for one in (asked.left, asked.right)],
@@ -109,12 +117,12 @@ def show_next(
 
 @router.post("/{name}")
 def keep_answer(request: Request, name: str, who: Annotator) -> RedirectResponse:
-    """Keeps an answer, and leads to the next pair, or back to the batch if one was chosen."""
+    """Keeps an answer, and leads to the next pair, or back to the batch's conflicts."""
     project, said = request.app.state.project, form(request)
     batch = find_batch(project, name)
     pair = _of(batch, find_pair(project, _number(said, "pair")))
     decide(project, pair.id, who.name, said.get("answer", ""), said.get("why", ""))
-    return RedirectResponse(_path(batch) if said.get("chosen") else f"{_path(batch)}/next", 303)
+    return RedirectResponse(_path(batch) if said.get("settle") else f"{_path(batch)}/next", 303)
 
 
 @router.post("/{name}/undo")
