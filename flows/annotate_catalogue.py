@@ -145,7 +145,7 @@ def _answers_of_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
 
 def _answers_of_annotators(project: Project, catalogue: str) -> list[pd.DataFrame]:
     said = decided(project, catalogue)
-    answer = said.groupby("pair")["answer"].agg(consensus).replace({CONFLICT: "waiting"})
+    answer = consensus(said).replace({CONFLICT: "waiting"})
     asked = [pairs_of(project, one) for one in batches(project) if one.catalogue == catalogue]
     return [
         pairs[["left", "right"]].assign(answer=pairs["id"].map(answer).fillna("waiting"))

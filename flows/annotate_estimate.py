@@ -71,7 +71,7 @@ def _answered(project: Project, batch: Batch) -> pd.DataFrame:
     pairs = pairs_of(project, batch)
     pairs = pairs[pairs["stratum"].str.startswith(RANDOM)]
     said = standing(project, batch=batch)
-    answer = said.groupby("pair")["answer"].agg(consensus)
+    answer = consensus(said)
     found = pairs["id"].map(answer[answer != CONFLICT]).astype(object)
     return pairs.assign(answer=found.where(found.notna(), None)).reset_index(drop=True)
 
