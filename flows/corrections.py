@@ -16,7 +16,7 @@ from flows.catalogue.corrections import (
     read_locks,
 )
 from flows.catalogue.places import store_of
-from flows.groups import find
+from flows.groups import find, find_number
 from flows.local.project import Project
 from flows.registry.people import refusal_of_name, shown
 from ml.catalogue.constraints import Constraints, constraints
@@ -30,7 +30,7 @@ from ml.catalogue.corrections import (
 from ml.catalogue.locks import check_locks, standing_locks
 from ml.catalogue.merge_split import Pair
 from ml.catalogue.nearest_ids import nearest_ids
-from ml.catalogue.versions import catalogues
+from ml.catalogue.versions import catalogues, load_table
 from ml.core.errors import UserError
 from ml.data.blocks import block_numbers
 from ml.data.schema import BLOCK
@@ -180,7 +180,8 @@ def _add(
     project: Project, catalogue: str, table: pd.DataFrame, name: str, by: str, keep: bool = True
 ) -> dict[str, Any]:
     store = store_of(project)
-    products = find(store, catalogue).products
+    number, columns = find_number(store, catalogue), ("product_id", *BLOCK)
+    products = load_table(store, catalogue, number, "products", columns)
     rows = check_corrections(table, name, by)
     rows["by"] = [_person(one, name) for one in rows["by"]]
     _refuse_unknown(rows, products["product_id"], catalogue)

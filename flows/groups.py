@@ -7,6 +7,7 @@ from flows.local.project import Project
 from ml.catalogue.changes import changes
 from ml.catalogue.store import Store
 from ml.catalogue.versions import (
+    NAME,
     Version,
     catalogues,
     facts_of,
@@ -73,11 +74,21 @@ def find(store: Store, catalogue: str, number: int = 0) -> Version:
     Raises:
         UserError: there is no such catalogue or version.
     """
-    known = catalogues(store)
-    if catalogue not in known:
-        there = ", ".join(known) or "none yet"
+    newest = find_number(store, catalogue)
+    return load(store, catalogue, number or newest)
+
+
+def find_number(store: Store, catalogue: str) -> int:
+    """Returns the number of a catalogue's newest version.
+
+    Raises:
+        UserError: there is no such catalogue.
+    """
+    found = newest_number(store, catalogue) if NAME.fullmatch(catalogue) else None
+    if found is None:
+        there = ", ".join(catalogues(store)) or "none yet"
         raise UserError(
             f"no catalogue {visible(catalogue)!r:.100} is grouped; there are: {there}. `variants "
             "group --source FOLDER --catalogue NAME` makes a first version"
         )
-    return load(store, catalogue, number or newest_number(store, catalogue) or 0)
+    return found

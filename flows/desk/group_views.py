@@ -9,10 +9,13 @@ import numpy as np
 import pandas as pd
 
 from flows.desk.newest_groups import NewestGroups, Said
+from ml.catalogue.closeness import Closeness
 from ml.catalogue.corrections import states
 from ml.catalogue.occlusion import GRID
+from ml.data.schema import BLOCK
 
 THUMBNAILS = 6  # of a group in the list
+COLOURED = 200  # products of a group that are looked at
 MATCHES, DIFFERENCES = 5, 3  # parts that are marked, at most
 LEAST = 0.002  # by which the similarity must change: less is the noise of a crop that moves
 BANDS = {"publish": "to publish", "review": "to review", "leave": "alone"}
@@ -35,43 +38,72 @@ def percent(value: object) -> str:
     return f"{share:.0f} %"
 
 
-def product(groups: NewestGroups, row: int) -> dict[str, Any]:
-    """Returns one product, by its row."""
-    one = groups.list.products.iloc[row]
-    return {
-        "row": row,
-        "id": one["product_id"],
-        "title": _text(one["title"]) or one["product_id"],
-        "picture": _text(one["sha256"]),
-        "colour": _text(one["colour"]),
-        "looks": _text(one["looks"]),
-        "problem": _text(one["problem"]),
-        "score": percent(one["score"]),
-        "representative": bool(one["representative"]),
-        "group": one["group"],
-    }
+def products(groups: NewestGroups, rows: Sequence[int]) -> list[dict[str, Any]]:
+    """Returns some products, by their rows."""
+    found = groups.list.products.iloc[np.asarray(rows, int)]
+    return [
+        {
+            "row": row,
+            "id": one["product_id"],
+            "title": _text(one["title"]) or one["product_id"],
+            "block": " · ".join(str(one[name]) for name in BLOCK),
+            "picture": _text(one["sha256"]),
+            "colour": _text(one["colour"]),
+            "looks": _text(one["looks"]),
+            "problem": _text(one["problem"]),
+            "band": BANDS.get(one["band"], one["band"]),
+            "score": percent(one["score"]),
+            "group": one["group"],
+        }
+        for row, one in zip(rows, found.to_dict("records"), strict=True)
+    ]
 
 
-def summary(groups: NewestGroups, place: int, most: int = THUMBNAILS) -> dict[str, Any]:
-    """Returns a group, by its place, with its first products."""
-    found, start = groups.list, int(groups.list.starts[place])
-    size = int(found.sizes[place])
-    products = [product(groups, start + at) for at in range(min(size, most))]
-    first = found.products.iloc[start]
-    colours = found.products["colour"].iloc[start : start + size].dropna()
-    return {
-        "id": found.ids[place],
-        "title": products[0]["title"],
-        "block": " · ".join(str(first[one]) for one in ("brand", "gender", "article_type")),
-        "band": BANDS.get(first["band"], first["band"]),
-        "size": size,
-        "score": percent(found.score[place]),
-        "lowest": percent(found.lowest[place]),
-        "colours": ", ".join(dict.fromkeys(colours.astype(str))),
-        "contradicted": bool(found.contradicted[place]),
-        "products": products,
-        "more": size - len(products),
-    }
+def summaries(
+    groups: NewestGroups, places: Sequence[int], most: int = THUMBNAILS
+) -> list[dict[str, Any]]:
+    """Returns some groups, by their places, each with its first products."""
+    found = groups.list
+    ends = [(int(found.starts[one]), int(found.starts[one + 1])) for one in places]
+    rows = [row for start, end in ends for row in range(start, min(end, start + COLOURED))]
+    named = dict(zip(rows, products(groups, rows), strict=True))
+    made = []
+    for place, (start, end) in zip(places, ends, strict=True):
+        here = [named[row] for row in range(start, min(end, start + COLOURED))]
+        colours = dict.fromkeys(one["colour"] for one in here if one["colour"])
+        made.append(
+            {
+                "id": found.ids[place],
+                "title": here[0]["title"],
+                "block": here[0]["block"],
+                "band": here[0]["band"],
+                "size": end - start,
+                "score": percent(found.score[place]),
+                "lowest": percent(found.lowest[place]),
+                "colours": ", ".join(colours),
+                "contradicted": bool(found.contradicted[place]),
+                "products": here[:most],
+                "more": max(0, end - start - most),
+            }
+        )
+    return made
+
+
+def outsiders(
+    groups: NewestGroups, closeness: Closeness, members: np.ndarray, most: int
+) -> list[dict[str, Any]]:
+    """Returns the products of other groups that are nearest to a group.
+
+    Args:
+        members: int (any,), rows of the group.
+    """
+    near = closeness.outsiders(members, most)
+    shown = products(groups, [one.row for one in near])
+    nearest = products(groups, [one.member for one in near])
+    return [
+        one | {"probability": percent(found.probability), "member": member}
+        for one, member, found in zip(shown, nearest, near, strict=True)
+    ]
 
 
 def state_of(groups: NewestGroups, said: Said, products: Sequence[str]) -> str:

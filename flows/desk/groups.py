@@ -6,16 +6,17 @@ from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
 import numpy as np
+import pandas as pd
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from flows.corrections import lock, say_all
 from flows.desk.group_views import (
     corrections,
-    percent,
-    product,
+    outsiders,
+    products,
     state_of,
-    summary,
+    summaries,
     waiting,
 )
 from flows.desk.grouping_model import GroupingModels
@@ -112,8 +113,8 @@ def groups(
         "groups.html.j2",
         facts=newest.facts,
         groups=[
-            summary(newest, one) | {"locked": one in held, "waits": one in waiting_for}
-            for one in here
+            one | {"locked": place in held, "waits": place in waiting_for}
+            for place, one in zip(here, summaries(newest, here), strict=True)
         ],
         count=len(places),
         at=at,
@@ -121,8 +122,8 @@ def groups(
         link=lambda number: f"?{urlencode(asked | {'at': number})}",
         asked={"q": q, "brand": brand, "article_type": article_type, "band": band, "size": size}
         | {"order": order, "looks": looks, "locked": locked, "waits": waits},
-        brands=newest.list.values("brand")[:CHOICES],
-        article_types=newest.list.values("article_type")[:CHOICES],
+        brands=newest.list.brands[:CHOICES],
+        article_types=newest.list.article_types[:CHOICES],
         waiting=len(set(waiting_for.tolist()) - {-1}),
         job=jobs.running,
     )
@@ -161,7 +162,7 @@ def group(request: Request, catalogue: str, group: str, who: Viewer, found: Foun
     if place is None:
         return _elsewhere(request, found, newest, group)
     said = found.said(catalogue)
-    shown = summary(newest, place, MEMBERS)
+    shown = summaries(newest, [place], MEMBERS)[0]
     ids = newest.list.members(place)["product_id"].tolist()
     words = corrections(newest, said, ids)
     locks = said.locks[said.locks["product_id"].isin(ids)]
@@ -206,7 +207,6 @@ def preview(
     except UserError as error:
         refusal = str(error)
     pairs = change.pairs if change else []
-    rows = newest.list.rows
     return page(
         request,
         who,
@@ -215,10 +215,7 @@ def preview(
         group=group,
         change=change,
         refusal=visible(refusal),
-        pairs=[
-            (*(_product(newest, rows, one) for one in (left, right)), same)
-            for left, right, same in pairs[:SHOWN]
-        ],
+        pairs=_shown_pairs(newest, pairs[:SHOWN]),
         state=state_of(newest, said, change.products) if change else "",
         next=NEXT,
     )
@@ -325,18 +322,23 @@ def _near(
     if closeness is None:
         return None, ""
     members = np.arange(newest.list.starts[place], newest.list.starts[place + 1])
+    return outsiders(newest, closeness, members, OUTSIDERS), ""
+
+
+def _shown_pairs(
+    newest: NewestGroups, pairs: Sequence[Pair]
+) -> list[tuple[dict[str, Any], dict[str, Any], bool]]:
+    """Returns corrections with what is shown of their products."""
+    ids = [one for left, right, _ in pairs for one in (left, right)]
+    rows = newest.list.rows.get_indexer(pd.Index(ids, dtype=object)).tolist()
+    found = products(newest, [max(row, 0) for row in rows]) if len(newest.list.rows) else []
+    for place, row in enumerate(rows):
+        if row < 0:  # a word about a product that is gone is taken back
+            gone = {"id": ids[place], "title": ids[place], "problem": "gone"}
+            found[place] = found[place] | gone | dict.fromkeys(("picture", "colour", "looks"))
     return [
-        product(newest, one.row)
-        | {"probability": percent(one.probability), "member": product(newest, one.member)}
-        for one in closeness.outsiders(members, OUTSIDERS)
-    ], ""
-
-
-def _product(newest: NewestGroups, rows: Any, product_id: str) -> dict[str, Any]:
-    row = int(rows.get_indexer([product_id])[0])
-    if row < 0:  # a word about a product that is gone is taken back
-        return {"id": product_id, "title": product_id, "picture": None, "problem": "gone"}
-    return product(newest, row)
+        (found[2 * place], found[2 * place + 1], same) for place, (_, _, same) in enumerate(pairs)
+    ]
 
 
 def _elsewhere(

@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse
 from PIL import Image
 
 from flows.catalogue.shop import kept_picture
-from flows.desk.group_views import marks, percent, product
+from flows.desk.group_views import marks, outsiders, percent, products
 from flows.desk.grouping_model import GroupingModels
 from flows.desk.newest_groups import Catalogues, NewestGroups, catalogues_of
 from flows.desk.page import page
@@ -55,7 +55,7 @@ def why(
         who,
         "why.html.j2",
         facts=newest.facts,
-        products=[product(newest, first), product(newest, second)],
+        products=products(newest, [first, second]),
         chance=chance,
         outsider=outsider,
         unknown=visible(unknown),
@@ -76,13 +76,8 @@ def _outsider(closeness: Closeness, newest: NewestGroups, row: int) -> dict[str,
     """Returns the product of another group that is nearest to a product's group."""
     place = int(newest.list.group_of[row])
     members = np.arange(newest.list.starts[place], newest.list.starts[place + 1])
-    near = closeness.outsiders(members, 1)
-    if not near:
-        return None
-    return product(newest, near[0].row) | {
-        "probability": percent(near[0].probability),
-        "member": product(newest, near[0].member),
-    }
+    found = outsiders(newest, closeness, members, 1)
+    return found[0] if found else None
 
 
 def _picture(found: Catalogues, newest: NewestGroups, row: int) -> np.ndarray:

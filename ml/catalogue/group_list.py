@@ -56,6 +56,7 @@ class GroupList:
         ids: object (groups,), sorted.
         starts: int (groups + 1,), the first product of each group, and their number.
         block: int (products,), the block of each product.
+        brands, article_types: sorted.
         lowest, score: float (groups,), the lowest score of its products and their mean; NaN: none.
     """
 
@@ -81,6 +82,10 @@ class GroupList:
         self.groups = pd.Index(self.ids)
         self.block = block_numbers(self.products)
         self.group_of = np.repeat(np.arange(len(self.ids)), self.sizes)
+        self.brands, self.article_types = (
+            sorted(self.products[name].dropna().astype(str).unique().tolist())
+            for name in ("brand", "article_type")
+        )
         self._texts = _texts(self.products)
         self._orders = {
             "uncertain": np.argsort(np.nan_to_num(self.lowest, nan=np.inf), kind="stable"),
@@ -128,10 +133,6 @@ class GroupList:
             keep &= self._any(pc.match_substring(self._texts, word).to_numpy(False))
         order = self._orders[wanted.order]
         return np.asarray(order[keep[order]])
-
-    def values(self, column: str) -> list[str]:
-        """Returns the sorted values of a column."""
-        return sorted(self.products[column].dropna().astype(str).unique().tolist())
 
     def _any(self, of_products: np.ndarray) -> np.ndarray:
         if not len(self.ids):
