@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import CANDIDATES, Clone, set_params
 
 from ml.synthetic import generate_shop
@@ -27,19 +28,25 @@ class Checkout:
 
 @pytest.fixture(scope="module")
 def checkout(make_clone: Callable[[], Clone], shop: Path) -> Checkout:
-    """The checkout after one retraining. Read only: copy its clone to change it."""
+    """The checkout with a snapshot. Read only: copy its clone to change it."""
     clone = make_clone()
-    snapshot = clone.run("snapshot", str(shop)).stdout.split()[-1]
-    clone.run("retrain")
-    return Checkout(clone, snapshot)
+    return Checkout(clone, clone.run("snapshot", str(shop)).stdout.split()[-1])
 
 
-def test_a_snapshot_in_the_users_checkout_is_committed_and_retrain_uses_it(
-    checkout: Checkout, shop: Path
+def test_a_snapshot_in_the_users_checkout_is_committed(checkout: Checkout) -> None:
+    assert checkout.clone.git("status", "--porcelain") == ""
+    assert "data: snapshot" in checkout.clone.git("log", "-1", "--format=%s")
+    pointer = yaml.safe_load((checkout.clone.root / "data/snapshot.dvc").read_text())
+    assert pointer["outs"][0]["md5"] == checkout.snapshot
+
+
+@pytest.mark.full
+def test_retrain_uses_the_snapshot_in_the_users_checkout(
+    checkout: Checkout, shop: Path, tmp_path: Path
 ) -> None:
-    clone = checkout.clone
+    clone = checkout.clone.copy(tmp_path / "project")
+    clone.run("retrain")
     assert clone.git("status", "--porcelain") == ""
-    assert "data: snapshot" in clone.git("log", "-1", "--format=%s")
     (clone.root / "data/snapshot/catalog.parquet").chmod(0o644)  # as a user may do
     assert clone.client.get_model_version(CANDIDATES, "1").tags["snapshot"] == checkout.snapshot
     from_the_source = clone.run("retrain", "--source", str(shop)).stdout
