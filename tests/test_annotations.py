@@ -76,6 +76,22 @@ def test_block_pairs_stay_within_one_brand_gender_and_article_type() -> None:
     assert block == {frozenset("ab"), frozenset("cd")}
 
 
+def test_pairs_that_nobody_has_looked_at_are_no_block_pairs() -> None:
+    rows = [("a", "b", 1, None), ("c", "d", 0, None), ("e", "f", 1, "sampled"),
+            ("f", "g", 0, "sampled"), ("d", "h", 0, "sampled")]  # fmt: skip
+    products, _ = shop([])
+    pairs = pd.DataFrame(rows, columns=["left", "right", "color_variants", "origin"])
+    found = build_annotations(products, pairs)
+    block_pairs = found.block_pairs
+    named = names_of(products, found.indices, block_pairs.left, block_pairs.right)
+    # Of a to d all were compared; e and g differ since f, a variant of e, differs from g.
+    asked = {"ab", "ac", "ad", "bc", "bd", "cd", "ef", "fg", "dh", "eg"}
+    assert named == {frozenset(one) for one in asked}
+    assert block_pairs.label.sum() == 2
+    before = build_annotations(products, pairs.drop(columns="origin"))
+    assert len(before.block_pairs) == 8 * 7 / 2
+
+
 def test_pairs_of_products_outside_the_table_are_left_out() -> None:
     products, pairs = shop([("a", "b", 1, "high"), ("a", "nobody", 1, "high")])
     assert build_annotations(products, pairs).usable == 1

@@ -3,7 +3,8 @@
 A *usable* pair is not marked `low`. A *design* is a connected component of the positive usable
 pairs. *Hard pairs* are the usable pairs; *block pairs* are all pairs of products that occur in a
 usable pair and share a block (brand, gender, article_type), positive if of one design, without the
-pairs marked `low`.
+pairs marked `low`, and without those that nobody has looked at: people who annotate a shop compare
+all products of a block that they name, while pairs with an origin were picked one by one.
 """
 
 from collections.abc import Iterable, Sequence
@@ -94,6 +95,12 @@ def build_annotations(products: pd.DataFrame, pairs: pd.DataFrame) -> Annotation
     design = components(len(indices), left[label], right[label])
     block = block_numbers(products.iloc[indices])
     first, second = pairs_within(block, zip(*ends(doubtful), strict=True))
+    if "origin" in usable:
+        compared = np.zeros(len(indices), bool)
+        compared[np.stack([left, right])[:, usable["origin"].isna().to_numpy()]] = True
+        known = compared[first] & compared[second]
+        known |= _decided(design, left[~label], right[~label], first, second)
+        first, second = first[known], second[known]
     return Annotations(
         indices=indices,
         design=design,
@@ -102,6 +109,19 @@ def build_annotations(products: pd.DataFrame, pairs: pd.DataFrame) -> Annotation
         block_pairs=PairSet(first, second, design[first] == design[second]),
         usable=len(usable),
     )
+
+
+def _decided(
+    design: np.ndarray, left: np.ndarray, right: np.ndarray, first: np.ndarray, second: np.ndarray
+) -> np.ndarray:
+    """Returns which pairs (first, second) follow from designs, and from pairs that differ."""
+
+    def keys(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        return np.minimum(one, other) * len(design) + np.maximum(one, other)
+
+    differ = keys(design[left], design[right])
+    ends = design[first], design[second]
+    return (ends[0] == ends[1]) | np.isin(keys(*ends), differ)
 
 
 def without_selected(pairs: pd.DataFrame) -> pd.DataFrame:
