@@ -66,6 +66,7 @@ def suggest(
         raise UserError(f"there is no pair of '{catalogue}' left to look at in mode {mode}")
     within = [one for one in dealt if one[0] < len(pairs)]
     facts = _facts(version, mode, by) | {"seed": seed, "overlap": overlap}
+    facts["frame"] = json.dumps(pairs.attrs["frame"])
     return add_batch(project, facts, pairs, within)
 
 

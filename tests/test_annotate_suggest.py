@@ -1,6 +1,5 @@
 """What is suggested: no pair twice, none of the other mode, each as likely as is stated."""
 
-import json
 import tracemalloc
 from dataclasses import replace
 from itertools import combinations
@@ -12,10 +11,10 @@ import pytest
 from catalogue import Shop, grouper
 
 from flows import annotate_catalogue, annotate_suggest
+from flows.annotate import suggest
 from flows.annotate_doubts import ask_again, doubted
 from flows.annotate_estimate import estimated
 from flows.annotate_suggest import suggested
-from flows.annotations.batches import add_batch
 from flows.annotations.decisions import add_decisions, pairs_of
 from flows.catalogue.embeddings import Embedded
 from flows.catalogue.shop import kept_folder
@@ -32,6 +31,7 @@ from ml.annotate.known_answers import (
     KnownAnswers,
     known_answers,
 )
+from ml.annotate.mode import MODES
 from ml.annotate.pair_scan import View, scan_pairs
 from ml.annotate.random_strata import RANDOM, allocate
 from ml.annotate.selection import Reservoir, Strongest
@@ -377,13 +377,10 @@ def test_precision_of_the_groups_is_estimated_from_answers_to_random_pairs_alone
 ) -> None:
     project, names = registered.project, {}
     design = registered.version.products.set_index("product_id")["group"]
-    facts = {"catalogue": "shop", "version": 1, "model": "models:/m/1", "overlap": 0.0, "seed": 0}
     with pytest.raises(UserError, match="random pairs"):
         estimated(project, "shop")
-    for mode in ("train", "test"):
-        batch = suggested(project, "shop", 80, mode, 0)
-        frame = json.dumps(batch.attrs["frame"])
-        made = add_batch(project, facts | {"mode": mode, "by": "Ada", "frame": frame}, batch, [])
+    for mode in MODES:
+        made = suggest(project, "shop", 80, mode, 0, [], 0.0, "Ada", lambda line: None)
         names[mode] = made.name
         pairs = pairs_of(project, made)
         assert estimated(project, "shop")["metrics"]["pair_precision"]["value"] is None
