@@ -31,7 +31,7 @@ from flows.registry.versions import (
     version_by_alias,
 )
 from ml.core.credentials import without_credentials
-from ml.promote.policy import Policy
+from ml.promote.policy import ModelNames, Policy
 
 SHOWN = 10  # versions of each model, newest first
 PENDING = 3  # candidates newer than the one that serves, newest first, whose next step is named
@@ -83,7 +83,6 @@ def status(project: Project) -> dict[str, Any]:
     names = policy.models
     notice(project, client, names)  # it may write
     client = StillClient(client)
-    trail = trail_problems(check_trail(project, client, names))
     champion = version_by_alias(client, names.production, CHAMPION)
     challenger = version_by_alias(client, names.candidates, CHALLENGER)
     production, candidates = (newest(client, name) for name in (names.production, names.candidates))
@@ -96,15 +95,25 @@ def status(project: Project) -> dict[str, Any]:
         "pending": [stands(client, policy, one, champion) for one in later(candidates, champion)],
         "production": [_described(one) for one in production],
         "candidates": [_described(one) for one in candidates],
-        "problems": [
-            asdict(one) for one in (*trail, *problems(client, names, production, candidates))
-        ],
+        "problems": changed_by_hand(project, client, names, production, candidates),
         "worktrees": worktrees(project),
         "dead": [one.name for one in dead_runs(project)],
         "corrected": corrected(project),
         "orphans": [one.pid for one in orphans(project)],
         "only_here": asdict(here) if here else None,
     }
+
+
+def changed_by_hand(
+    project: Project,
+    client: MlflowClient,
+    names: ModelNames,
+    production: list[ModelVersion],
+    candidates: list[ModelVersion],
+) -> list[dict[str, Any]]:
+    """Returns what people have done to the registry by hand; see "problems" of `status`."""
+    trail = trail_problems(check_trail(project, client, names))
+    return [asdict(one) for one in (*trail, *problems(client, names, production, candidates))]
 
 
 def serving(
@@ -183,8 +192,8 @@ def stands(
 
 def newest(client: MlflowClient, name: str) -> list[ModelVersion]:
     """Returns the newest versions of a registered model, at most 10, newest first."""
-    found = client.search_model_versions(f"name = '{name}'")
-    return sorted(found, key=lambda one: -int(one.version))[:SHOWN]
+    order = ["version_number DESC"]
+    return list(client.search_model_versions(f"name = '{name}'", SHOWN, order))
 
 
 def _described(version: ModelVersion) -> dict[str, Any]:

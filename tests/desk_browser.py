@@ -41,11 +41,14 @@ def signed_in(browser: Browser, address: str, name: str, width: int = 1180) -> P
 
 
 class Visitor:
-    """Somebody at the desk, without a browser."""
+    """Somebody at the desk, without a browser: by a name, or by the headers of a proxy."""
 
-    def __init__(self, app: FastAPI, name: str) -> None:
-        self.client = TestClient(app, base_url="http://127.0.0.1", follow_redirects=False)
-        self.post("/who", name=name)
+    def __init__(self, app: FastAPI, name: str = "", **headers: str) -> None:
+        sent = {key.replace("_", "-"): value for key, value in headers.items()}
+        address = "http://127.0.0.1"
+        self.client = TestClient(app, address, headers=sent, follow_redirects=False)
+        if name:
+            self.post("/who", name=name)
 
     def get(self, path: str) -> Any:
         """The answer to a request for a page."""

@@ -10,7 +10,7 @@ from mlflow.tracking import MlflowClient
 from PIL import Image
 
 from flows.registry.audit_trail import IMPACT, WORDS, note_event
-from flows.registry.verified_files import FILES, digest_on_record
+from flows.registry.verified_files import DECISION, FILES, digest_of, hashes_of
 from ml.data.annotations import PairSet
 from ml.evaluate.metric_words import Interval
 from ml.pages.html import product_card
@@ -31,6 +31,7 @@ def keep_decision(
     candidate: ModelVersion,
     champion: str,
     products: pd.DataFrame,
+    design: np.ndarray,
     pictures: list[Path],
     folder: Path,
 ) -> Decision:
@@ -38,27 +39,30 @@ def keep_decision(
 
     Args:
         champion: URI of the champion.
-        products: product_id, brand, gender, article_type; groups of two become groups of four.
+        products: product_id, brand, gender, article_type.
+        design: int (products,); groups of half a design become groups of whole ones.
         pictures: file of the picture of each product.
         folder: for files on their way.
     """
-    before, after = (np.arange(len(products)) // size for size in (2, 4))
-    impact = measure_impact(products, before, after)
+    half = pd.Series(design).groupby(design).cumcount().to_numpy() % 2
+    impact = measure_impact(products, 2 * design + half, design)
     facts = {"champion": champion, "challenger": f"models:/{CANDIDATES}/{candidate.version}"}
     stated = {"catalogue": CATALOGUE, "left_out": 0, "limit": 0.3, "mode": "report"}
     write_impact(
         impact, products, facts | stated, folder, lambda place: pictures[place].read_bytes()
     )
-    pairs = len(products) - 1
-    label = np.arange(pairs) % 2 == 0
-    scores = Scores(np.full(pairs, 0.55), 0.5), Scores(np.linspace(0.2, 0.8, pairs), 0.5)
+    left, right = np.triu_indices(len(products), 1)
+    ends = PairSet(left, right, design[left] == design[right])
+    champion_says = np.where(ends.label & (half[left] == half[right]), 0.7, 0.3)
+    misled = (left + right) % 7 == 0
+    challenger_says = np.where(ends.label, 0.7, np.where(misled, 0.6, 0.3))
+    scores = Scores(champion_says, 0.5), Scores(challenger_says, 0.5)
 
     def card(place: int) -> dict[str, object]:
         picture = np.asarray(Image.open(pictures[place]).convert("RGB"))
         return product_card(products.iloc[place], picture)
 
-    ends = PairSet(np.arange(pairs), np.arange(pairs) + 1, label)
-    write_mistakes(mistake_changes(label, *scores), ends, *scores, card, folder)
+    write_mistakes(mistake_changes(ends.label, *scores), ends, *scores, card, folder)
     decision = Decision(
         mode="enforce",
         checks=(
@@ -75,16 +79,16 @@ def keep_decision(
         policy={"impact": {"mode": "report", "largest_share": 0.3, "sample": 2000}},
         impact=summary(impact, CATALOGUE, 0),
     )
-    run = str(candidate.run_id)
+    run, hashes = str(candidate.run_id), hashes_of(client, candidate)
     client.log_artifacts(run, str(folder), "gate")
-    client.log_dict(run, decision.to_json() | {FILES: {}}, "gate/decision.json")
+    client.log_dict(run, decision.to_json() | {FILES: hashes}, DECISION)
     changes = {name: {"counts": COUNTS} for name in ("products", "pairs")}
     client.log_dict(run, changes, "snapshot_diff/diff.json")
     client.log_text(
         run, "<h1>the report</h1><script>document.title = 'ran'</script>", "report.html"
     )
     told = {"verdict": "passed", "champion": champion, WORDS: in_words(decision)}
-    told |= {FILES: digest_on_record(client, candidate) or ""}
+    told |= {FILES: digest_of(hashes)}
     assert decision.impact
     note_event(
         client, candidate, "decision", "gate", **told, **{IMPACT: moved_words(decision.impact)}

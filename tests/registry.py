@@ -54,12 +54,16 @@ def add_candidate(client: MlflowClient, model: Path, **tags: str) -> ModelVersio
         model: the folder of its model.
         tags: replace those of `JUDGED`.
     """
-    tags = JUDGED | tags
+    tags, served = JUDGED | tags, client.tracking_uri.startswith("http")
     runs = client.get_experiment_by_name("made up")
-    place = (model.parent.parent / "runs").as_uri()
+    place = None if served else (model.parent.parent / "runs").as_uri()
     experiment = runs.experiment_id if runs else client.create_experiment("made up", place)
-    run = client.create_run(experiment).info.run_id
-    version = client.create_model_version(CANDIDATES, str(model), run, tags=tags)
+    info, source = client.create_run(experiment).info, str(model)
+    run = info.run_id
+    if served:  # a server takes no folder of this machine
+        client.log_artifacts(run, source, "model")
+        source = f"{info.artifact_uri}/model"
+    version = client.create_model_version(CANDIDATES, source, run, tags=tags)
     facts = {"verdict": tags["gate"], "champion": tags["gate_champion"]}
     hashes = hashes_of(client, version)
     facts[FILES] = digest_of(hashes)

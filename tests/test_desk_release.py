@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import CANDIDATES, PRODUCTION
@@ -58,11 +59,13 @@ def test_the_page_says_what_serves_what_waits_and_why_and_shows_what_would_chang
 ) -> None:
     columns = {"brand": "b", "gender": "men", "article_type": "Shirt", "title": HOSTILE}
     products = pd.DataFrame([{"product_id": f"p{n}", **columns} for n in range(8)])
-    picture = tmp_path / "one.jpg"
+    design, picture = np.repeat([0, 1], 4), tmp_path / "one.jpg"
     picture.write_bytes(drawn(1, (30, 40, 160)))
     candidate = registry.version(CANDIDATES, 3)
     (tmp_path / "gate").mkdir()
-    keep_decision(registry.client, candidate, SECOND, products, [picture] * 8, tmp_path / "gate")
+    keep_decision(
+        registry.client, candidate, SECOND, products, design, [picture] * 8, tmp_path / "gate"
+    )
     text = Visitor(app, "Vera").get("/release").text
     page = flat(text)
     for words in (
@@ -70,7 +73,8 @@ def test_the_page_says_what_serves_what_waits_and_why_and_shows_what_would_chang
         "Rita promoted it",
         "better by 0.040 in block_ap, proven; no segment worse; 50.0 % of 8 products would move",
         "2 products move",
-        "new mistakes in 7 pairs",
+        "4 new mistakes in 28 pairs",
+        "8 mistakes of the champion are mended",
         "products: 120 added, 3 removed, 5 changed",
         "needs the role “releaser”",
     ):
@@ -107,6 +111,16 @@ def test_an_approval_is_that_of_the_command_and_a_stale_form_changes_nothing(
     rolf.post("/release/reject", comment="blurs stripes", **his)
     assert noted(registry)[1:] == [("rejection", "Rolf", "blurs stripes")]
     assert "Rolf rejected it: blurs stripes" in rita.get("/release").text
+
+
+def test_behind_a_proxy_the_account_is_the_one_that_signed_in(registry: Registry) -> None:
+    app = desk_app(registry.project, Settings(roles=ROLES, user_header="X-User"))
+    rita = Visitor(app, X_User="Rita")
+    rita.post(
+        "/release/approve", comment="", **fields(rita.get("/release").text, "/release/approve")
+    )
+    (event,) = (one for one in events(registry.client, NAMES) if one["what"] == "approval")
+    assert (event["by"], event["account"]) == ("Rita", "Rita")
 
 
 def test_who_may_only_look_changes_nothing(registry: Registry, app: FastAPI) -> None:

@@ -403,6 +403,23 @@ def test_the_impact_of_a_promotion_is_on_a_page_in_the_decision_and_in_the_histo
     assert f"{moves} move" in released.said["rolled back"]
 
 
+def test_the_decision_keeps_which_annotated_pairs_only_one_model_gets_right(
+    released: Life, tmp_path: Path
+) -> None:
+    fetch(released, f"runs:/{released.version(CANDIDATES, 2).run_id}/gate", tmp_path)
+    found = json.loads((tmp_path / "gate/mistakes.json").read_text())
+    assert found["pairs"] >= found["new"] + found["mended"] + found["kept"]
+    shown = found["new_pairs"] + found["mended_pairs"]
+    assert len(shown) == min(12, found["new"]) + min(12, found["mended"])
+    assert all(one["left"]["picture"].startswith("data:image/jpeg") for one in shown)
+    for one in found["new_pairs"]:
+        assert (one["challenger_margin"] >= 0) != one["variants"] == (one["champion_margin"] >= 0)
+    events = json.loads(released.clone.run("history", "--json").stdout)
+    words = [one["words"] for one in events if one["what"] == "decision"]
+    assert words[0].startswith("no champion to compare with")
+    assert "would move" in words[1]
+
+
 def test_the_history_says_who_did_what_and_why_in_order(released: Life) -> None:
     events = json.loads(released.clone.run("history", "--json").stdout)
     assert [event["at"] for event in events] == sorted(event["at"] for event in events)

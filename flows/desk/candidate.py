@@ -18,7 +18,7 @@ from ml.promote.decision import Check, Decision
 from ml.promote.impact_page import CARDED
 from ml.promote.impact_page import CARDS as IMPACT_CARDS
 from ml.promote.mistake_changes import FILE as MISTAKES
-from ml.promote.words import in_words, number, sentences
+from ml.promote.words import in_words, number
 
 PAGES = {  # last part of the address → file of the run, and its words
     "report": ("report.html", "the report: metrics, groups, mistakes"),
@@ -53,7 +53,6 @@ def shown_candidate(
         "decided": known.get("at", ""),
         "verdict": known.get("verdict", ""),
         "words": known.get(WORDS) or (in_words(decision) if decision else known.get(IMPACT, "")),
-        "failed": sentences(decision) if decision else [],
         "checks": [_check(one) for one in decision.checks] if decision else [],
         "stands": stands(client, counts.policy, candidate, champion),
         "approval": standing,

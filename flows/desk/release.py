@@ -48,7 +48,7 @@ from flows.registry.versions import (
     uri_of,
     version_by_alias,
 )
-from flows.status import later, newest, serving, stands, status
+from flows.status import changed_by_hand, later, newest, serving, stands
 from ml.core.errors import UserError
 from ml.promote.policy import Policy
 from ml.promote.words import share_words
@@ -84,8 +84,10 @@ class Registry:
         self.policy: Policy = policy_of(self.project)
         self.names = self.policy.models
         client = connect(self.project)
-        self.problem = notice(self.project, client, self.names)  # it may write
         self.client: MlflowClient = StillClient(client)
+        self.problem = notice(self.project, self.client, self.names)
+        if self.problem:  # it may have been noted just now
+            self.client = StillClient(client)
         self.champion = version_by_alias(self.client, self.names.production, CHAMPION)
         self.trail = events(self.client, self.names)
 
@@ -150,7 +152,9 @@ def history(request: Request, who: Viewer) -> HTMLResponse:
 @router.get("/problems")
 def problems(request: Request, who: Viewer) -> HTMLResponse:
     """Shows what people have done to the registry by hand; it looks at each version's files."""
-    found = status(request.app.state.project)["problems"]
+    now = Registry(request)
+    versions = (newest(now.client, one) for one in (now.names.production, now.names.candidates))
+    found = changed_by_hand(now.project, now.client, now.names, *versions)
     return page(request, who, "release_problems.html.j2", problems=found)
 
 
@@ -194,8 +198,10 @@ def _note(request: Request, who: Person, verdict: Literal["approval", "rejection
     there = f"/release?{urlencode({'candidate': number})}"
     if sent.get("state") != now.state(uri_of(now.candidate(number))):
         return back(request, there, STALE, True)
+    signed_in_as = who.name if request.app.state.settings.user_header else ""
+    why = _comment(sent, "comment")
     try:
-        noted = note_verdict(now.project, number, verdict, who.name, _comment(sent, "comment"))
+        noted = note_verdict(now.project, number, verdict, who.name, why, signed_in_as)
     except UserError as error:
         return back(request, there, f"Nothing was changed: {error}", True)
     does = "approves" if verdict == "approval" else "rejects"

@@ -33,7 +33,12 @@ class ApprovalForm(RunInput):
 
 
 def note_verdict(
-    project: Project, version: str, verdict: Literal["approval", "rejection"], by: str, comment: str
+    project: Project,
+    version: str,
+    verdict: Literal["approval", "rejection"],
+    by: str,
+    comment: str,
+    signed_in_as: str = "",
 ) -> dict[str, Any]:
     """Notes in the audit trail that a person approves or rejects a candidate.
 
@@ -41,6 +46,8 @@ def note_verdict(
         version: number of the candidate, or @challenger.
         by: name of the person; empty: git's user name in this clone.
         comment: the person's reason.
+        signed_in_as: the account that a proxy knows the person by; empty: the one that MLflow's
+            server knows this process by, if it has accounts.
 
     Returns:
         {"model": URI of the candidate, "by": name of the person, "standing": verdict of the
@@ -57,7 +64,8 @@ def note_verdict(
     if verdict == "approval" and refusal:
         where = where_decided(client, candidate)
         raise UserError(f"{uri_of(candidate)} cannot be approved: {refusal}; {where}")
-    name, known_as = person(project, by), account(project)
+    name = person(project, by)
+    known_as = {"account": signed_in_as} if signed_in_as else account(project)
     with permitted(project):
         note_event(client, candidate, verdict, name, comment=comment, **known_as)
         describe(client, policy.models, candidate)

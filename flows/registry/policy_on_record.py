@@ -5,11 +5,13 @@ What lies uncommitted in somebody's checkout, or on a branch of their own, waive
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 import yaml
 from mlflow.entities.model_registry import ModelVersion
 
-from flows.local.git import succeeds
+from flows.local.git import git, succeeds
 from flows.local.project import Project
 from flows.registry.versions import POLICY
 from ml.core.errors import UserError
@@ -75,11 +77,23 @@ def policy_on_record(
     if COMMIT.fullmatch(commit):  # a tag that somebody can edit
         places.append((commit, f"commit {commit[:12]}"))
     for name, where in [*places, ("HEAD", "HEAD")]:
-        if succeeds(project.root, "cat-file", "-e", f"{name}:{POLICY.as_posix()}"):
-            found = project.git("rev-parse", f"{name}^{{commit}}")
-            text = project.git("cat-file", "blob", f"{found}:{POLICY.as_posix()}")
-            return PolicyOnRecord(read_policy(text, f"{POLICY} of {where}"), found, where)
+        try:
+            found = name if COMMIT.fullmatch(name) else project.git("rev-parse", "--verify", name)
+            text = _committed(project.root, found)
+        except UserError:
+            continue  # this clone has no such commit, or no policy is in it
+        return PolicyOnRecord(read_policy(text, f"{POLICY} of {where}"), found, where)
     raise UserError(f"{POLICY} is in no commit of this clone: commit it, since only that counts")
+
+
+@lru_cache(maxsize=64)
+def _committed(root: Path, commit: str) -> str:
+    """Returns the text of the policy in a commit, which never changes.
+
+    Raises:
+        UserError: there is no such commit, or no policy in it.
+    """
+    return git(root, "cat-file", "blob", f"{commit}:{POLICY.as_posix()}")
 
 
 def differs_here(project: Project, counts: PolicyOnRecord) -> str:
