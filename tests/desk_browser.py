@@ -1,5 +1,6 @@
 """The desk in a test: visitors without a browser, and what its pages must hold in a real one."""
 
+import html
 import re
 from typing import Any
 
@@ -10,6 +11,11 @@ from starlette.testclient import TestClient
 
 TOKEN = re.compile(r'name="token" value="([^"]+)"')
 GRAVE = ("serious", "critical")  # impacts of axe-core that no page may have
+
+
+def flat(page: str) -> str:
+    """The words of a page's HTML."""
+    return html.unescape(" ".join(re.sub(r"<[^>]*>", " ", page).split()))
 
 
 def faults(page: Page) -> list[str]:

@@ -9,19 +9,21 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import CANDIDATES, PRODUCTION
-from desk_browser import Visitor
+from desk_browser import Visitor, flat
 from desk_catalogue import drawn
 from desk_release import keep_decision
 from fastapi import FastAPI
 from registry import NAMES, SECOND, Registry
 
-from flows.desk import jobs
+from flows.desk import candidate, jobs
 from flows.desk.app import desk_app
 from flows.desk.release import SANDBOX
 from flows.desk.roles import Roles
 from flows.desk.settings import Settings
+from flows.gate import approval
 from flows.local.process import CommandError
 from flows.registry.audit_trail import events, note_event
+from ml.core.errors import UserError
 
 pytest_plugins = ["registry"]
 HOSTILE = "<script>alert(1)</script>"
@@ -42,11 +44,6 @@ def fields(text: str, action: str) -> dict[str, str]:
     return found
 
 
-def flat(page: str) -> str:
-    """The words of a page."""
-    return " ".join(re.sub(r"<[^>]*>", " ", page).split())
-
-
 def noted(registry: Registry) -> list[tuple[str, str, str]]:
     """Kind, person and comment of each event after the gate's last decision."""
     found = events(registry.client, NAMES)
@@ -61,10 +58,10 @@ def test_the_page_says_what_serves_what_waits_and_why_and_shows_what_would_chang
     products = pd.DataFrame([{"product_id": f"p{n}", **columns} for n in range(8)])
     design, picture = np.repeat([0, 1], 4), tmp_path / "one.jpg"
     picture.write_bytes(drawn(1, (30, 40, 160)))
-    candidate = registry.version(CANDIDATES, 3)
+    version = registry.version(CANDIDATES, 3)
     (tmp_path / "gate").mkdir()
     keep_decision(
-        registry.client, candidate, SECOND, products, design, [picture] * 8, tmp_path / "gate"
+        registry.client, version, SECOND, products, design, [picture] * 8, tmp_path / "gate"
     )
     text = Visitor(app, "Vera").get("/release").text
     page = flat(text)
@@ -134,6 +131,21 @@ def test_who_may_only_look_changes_nothing(registry: Registry, app: FastAPI) -> 
     assert events(registry.client, NAMES) == before
 
 
+def test_the_page_is_shown_although_nobody_can_approve_for_lack_of_a_policy(
+    registry: Registry, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*arguments: object) -> None:
+        raise UserError("mlflow/promotion.yaml is in no commit")
+
+    for module in (candidate, approval):
+        monkeypatch.setattr(module, "policy_on_record", gone)
+    rita = Visitor(app, "Rita")
+    text = rita.get("/release").text
+    assert "To mend: mlflow/promotion.yaml is in no commit" in text
+    rita.post("/release/approve", **fields(text, "/release/approve"))
+    assert "Nothing was changed: mlflow/promotion.yaml is in no commit" in rita.get("/release").text
+
+
 def test_a_promotion_and_a_rollback_say_before_what_they_do(
     registry: Registry, app: FastAPI
 ) -> None:
@@ -177,9 +189,7 @@ def test_one_command_runs_at_a_time_signed_by_who_started_it_and_its_words_are_s
     assert "so nothing was started" in rolf.get("/release/rollback").text
     goes_on.set()
     page = rita.get("/release/jobs/1").text
-    assert flat(page).endswith(
-        "&lt;script&gt;alert(1)&lt;/script&gt; cannot be promoted To the release page"
-    )
+    assert flat(page).endswith(f"{HOSTILE} cannot be promoted To the release page")
     assert HOSTILE not in page
     rolf.post("/release/rollback", reason="--to=9", **back)
     rolf.get("/release/jobs/2")

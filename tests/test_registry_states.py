@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import CANDIDATES, PRODUCTION, Keep
+from desk_browser import Visitor, flat
 from prefect.logging import disable_run_logger
 from registry import (
     FIRST,
@@ -23,6 +24,8 @@ from registry import (
     restored,
 )
 
+from flows.desk.app import desk_app
+from flows.desk.settings import Settings
 from flows.evaluate import find_judged
 from flows.gate.approval import note_verdict
 from flows.gate.standing import approval_of
@@ -244,7 +247,7 @@ STATES = {
 
 
 def goes_on(registry: Registry, state: State) -> None:
-    """Holds that status names a state and its mend, and that the next candidate is promoted."""
+    """Holds that status and the desk name a state, and that the next candidate is promoted."""
     project, client = registry.project, registry.client
     state.does(registry)
     found = json.loads(json.dumps(status(project)))["problems"]
@@ -253,6 +256,10 @@ def goes_on(registry: Registry, state: State) -> None:
     assert named or not words, found
     assert not named or state.mend in named[0]["mend"], found
     history(project)
+    rita = Visitor(desk_app(project, Settings()), "Rita")
+    assert rita.get("/release").status_code == 200
+    assert words in flat(rita.get("/release/problems").text)
+    assert rita.get("/release/rollback").status_code == 200
     assert champion_to_beat(client, NAMES).uri == state.beats
 
     newest, policy = registry.new(), policy_of(project)

@@ -12,8 +12,9 @@ from flows.registry.audit_trail import IMPACT, WORDS, decision_on_record
 from flows.registry.links import run_link, version_link
 from flows.registry.policy_on_record import policy_on_record
 from flows.registry.run_files import DecidedFiles
-from flows.registry.versions import run_of, uri_of
+from flows.registry.versions import policy_of, run_of, uri_of
 from flows.status import stands
+from ml.core.errors import UserError
 from ml.promote.decision import Check, Decision
 from ml.promote.impact_page import CARDED
 from ml.promote.impact_page import CARDS as IMPACT_CARDS
@@ -33,19 +34,19 @@ def shown_candidate(
     candidate: ModelVersion,
     champion: ModelVersion | None,
 ) -> dict[str, Any]:
-    """Returns what the template release_candidate.html.j2 asks for.
-
-    Raises:
-        UserError: the committed policy that counts for the candidate is not valid.
-    """
-    decided = decision_on_record(client, candidate)
-    counts = policy_on_record(project, candidate, decided)
+    """Returns what the template release_candidate.html.j2 asks for."""
+    decided, problem = decision_on_record(client, candidate), ""
+    try:
+        policy = policy_on_record(project, candidate, decided).policy
+    except UserError as error:  # so nobody can approve it; but the page shows what there is
+        policy, problem = policy_of(project), str(error)
     files = files_of(client, candidate, decided)
     decision = _decision(files)
-    standing = approval_of(client, counts.policy, candidate)
+    standing = approval_of(client, policy, candidate)
     known = decided or {}
     return {
         "number": str(candidate.version),
+        "problem": problem,
         "uri": uri_of(candidate),
         "author": candidate.tags.get("author", ""),
         "made": candidate.creation_timestamp,
@@ -54,10 +55,10 @@ def shown_candidate(
         "verdict": known.get("verdict", ""),
         "words": known.get(WORDS) or (in_words(decision) if decision else known.get(IMPACT, "")),
         "checks": [_check(one) for one in decision.checks] if decision else [],
-        "stands": stands(client, counts.policy, candidate, champion),
+        "stands": stands(client, policy, candidate, champion),
         "approval": standing,
-        "approvers": counts.policy.approval.approvers,
-        "author_alone": counts.policy.approval.author_alone,
+        "approvers": policy.approval.approvers,
+        "author_alone": policy.approval.author_alone,
         "impact": _impact(files),
         "mistakes": files.json(f"gate/{MISTAKES}") if files else None,
         "changes": files.json("snapshot_diff/diff.json") if files else None,
