@@ -11,6 +11,7 @@ from flows.annotations.batches import batches
 from flows.annotations.decisions import pairs_of
 from flows.annotations.decisions import standing as decided
 from flows.catalogue.corrections import read_corrections
+from flows.catalogue.embeddings import kept_embeddings
 from flows.catalogue.places import store_of
 from flows.catalogue.shop import kept_folder
 from flows.catalogue.untrained_features import untrained_features
@@ -109,13 +110,28 @@ def _untrained_view(products: pd.DataFrame, features: np.ndarray, seen: np.ndarr
     if seen.any():
         whitened[seen] = half_whitened(features[seen])
     return View(
-        relative_reader(products, whitened, BLOCK_PRIOR, {}),
+        _relative_reader(products, whitened, BLOCK_PRIOR, {}),
         threshold_of(max(1, int(seen.sum()))),
         seen,
     )
 
 
-def relative_reader(
+def view_of_model(project: Project, found: ReadCatalogue, folder: Path) -> View:
+    """Returns how the model of the version sees the products: against the means that it kept."""
+    facts = found.version.facts
+    kept = kept_embeddings(project, found.store, facts["model"], found.products, folder)
+    means = {
+        tuple(row[one] for one in BLOCK): BlockMean(
+            np.asarray(row["total"], np.float32), int(row["products"])
+        )
+        for row in found.version.means.to_dict("records")
+    }
+    relative = _relative_reader(found.products, kept.embeddings, kept.grouper.block_prior, means)
+    seen = np.array([one is None for one in kept.problems])
+    return View(relative, float(facts["threshold"]), seen)
+
+
+def _relative_reader(
     products: pd.DataFrame, embeddings: Rows, prior: float, means: dict[Any, BlockMean]
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Returns what reads embeddings of products of one block, relative to it."""

@@ -1,7 +1,6 @@
 """`variants annotate suggest`: the pairs of a catalogue that are most worth an answer."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,18 +9,15 @@ from flows.annotate_catalogue import (
     ReadCatalogue,
     already_said,
     read_catalogue,
-    relative_reader,
     snapshot_of,
+    view_of_model,
 )
-from flows.catalogue.embeddings import kept_embeddings
 from flows.local.project import Project
 from flows.local.scratch import scratch
 from flows.registry.versions import policy_of
 from ml.annotate.candidates import Grouped
 from ml.annotate.known_answers import known_answers
-from ml.annotate.pair_scan import View
 from ml.annotate.suggestion import suggest_test, suggest_train
-from ml.catalogue.block_grouping import BlockMean
 from ml.core.errors import UserError
 from ml.core.files import read_table
 from ml.data.annotations import build_annotations, without_selected
@@ -63,6 +59,11 @@ def suggested(
     known = known_answers(products["product_id"], said)
     test = found.split == "test"
     if mode == "test":
+        if test.any() and found.untrained.seen[test].mean() < LEAST_SEEN:
+            raise UserError(
+                "fewer than half of the pictures of the test split are on this machine, so that "
+                f"pairs would be no sample of {catalogue}: `variants group` brings them"
+            )
         grouped = _grouped(found, test & found.untrained.seen)
         batch = suggest_test(grouped, found.untrained, known, budget, seed)
         log(_fresh(project, found, batch))
@@ -73,7 +74,7 @@ def suggested(
                 "untrained features: `variants group` brings them"
             )
         with scratch(project, "suggest") as folder:
-            views = [_view_of_model(project, found, folder)]
+            views = [view_of_model(project, found, folder)]
             views += [found.untrained] if found.untrained.seen.any() else []
             batch = suggest_train(_grouped(found, ~test), tuple(views), known, budget, seed)
     if len(batch) < budget:
@@ -98,21 +99,6 @@ def _grouped(found: ReadCatalogue, asked: np.ndarray) -> Grouped:
         products["band"].eq("publish").to_numpy(),
         newest.to_numpy(),
     )
-
-
-def _view_of_model(project: Project, found: ReadCatalogue, folder: Path) -> View:
-    """Returns how the model of the version sees the products: against the means that it kept."""
-    facts = found.version.facts
-    kept = kept_embeddings(project, found.store, facts["model"], found.products, folder)
-    means = {
-        tuple(row[one] for one in BLOCK): BlockMean(
-            np.asarray(row["total"], np.float32), int(row["products"])
-        )
-        for row in found.version.means.to_dict("records")
-    }
-    relative = relative_reader(found.products, kept.embeddings, kept.grouper.block_prior, means)
-    seen = np.array([one is None for one in kept.problems])
-    return View(relative, float(facts["threshold"]), seen)
 
 
 def _fresh(project: Project, found: ReadCatalogue, batch: pd.DataFrame) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from catalogue import Shop, grouper
 
-from flows import annotate_catalogue, annotate_suggest
+from flows import annotate_catalogue
 from flows.annotate import suggest
 from flows.annotate_doubts import ask_again, doubted
 from flows.annotate_estimate import estimated
@@ -309,7 +309,7 @@ class Registered:
         seen = np.ones(len(vectors), bool)
         untrained = lambda *rest: (self.vectors, seen)  # noqa: E731
         monkeypatch.setattr(annotate_catalogue, "untrained_features", untrained)
-        monkeypatch.setattr(annotate_suggest, "kept_embeddings", self.kept)
+        monkeypatch.setattr(annotate_catalogue, "kept_embeddings", self.kept)
 
     def kept(self, *rest: object) -> Embedded:
         problems = np.full(len(self.vectors), None, dtype=object)
@@ -344,7 +344,7 @@ def test_no_trained_model_has_a_say_in_test_pairs(
     def refused(*rest: object) -> Embedded:
         raise AssertionError("the model was asked")
 
-    monkeypatch.setattr(annotate_suggest, "kept_embeddings", refused)
+    monkeypatch.setattr(annotate_catalogue, "kept_embeddings", refused)
     products = registered.version.products
     turned = products.assign(group=products["group"].to_numpy()[::-1], band="leave")
     facts = registered.version.facts | {"number": 2}
