@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from browser import needs_chromium
 from conftest import CANDIDATES, PRODUCTION
-from desk_browser import Visitor, flat
+from desk_browser import Visitor, faults, flat, overflow, signed_in
 from desk_catalogue import drawn
 from desk_release import keep_decision
+from desk_server import running_desk
 from fastapi import FastAPI
+from playwright.sync_api import Browser, expect
 from registry import NAMES, SECOND, Registry
 
 from flows.desk import candidate, jobs
@@ -25,7 +28,7 @@ from flows.local.process import CommandError
 from flows.registry.audit_trail import events, note_event
 from ml.core.errors import UserError
 
-pytest_plugins = ["registry"]
+pytest_plugins = ["browser", "registry"]
 HOSTILE = "<script>alert(1)</script>"
 ROLES = Roles(people={"Rita": ["releaser"], "Rolf": ["releaser"]}, others=["viewer"])
 
@@ -92,7 +95,9 @@ def test_an_approval_is_that_of_the_command_and_a_stale_form_changes_nothing(
     registry: Registry, app: FastAPI
 ) -> None:
     rita, rolf = Visitor(app, "Rita"), Visitor(app, "Rolf")
-    mine, his = (fields(one.get("/release").text, "/release/approve") for one in (rita, rolf))
+    pages = [one.get("/release").text for one in (rita, rolf)]
+    mine, his = (fields(text, "/release/approve") for text in pages)
+    assert "nothing serves by it alone. With yours: approved by Rolf." in flat(pages[1])
     sent = rita.post("/release/approve", comment=HOSTILE, **mine)
     assert (sent.status_code, sent.headers["location"]) == (303, "/release?candidate=3")
     text = rita.get("/release").text
@@ -200,3 +205,37 @@ def test_one_command_runs_at_a_time_signed_by_who_started_it_and_its_words_are_s
     assert rita.get("/release/jobs/9").status_code == 404
     for number in ("--help", "3/../1", "", "٣"):
         assert rita.post("/release/promote", candidate=number, state="").status_code == 422
+
+
+@needs_chromium
+def test_keys_open_the_forms_and_a_command_s_words_come_while_it_runs(
+    registry: Registry, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on = threading.Event()
+
+    def command(
+        arguments: list[str], folder: Path, log: Callable[[str], None], more: object
+    ) -> None:
+        log("it has begun")
+        assert goes_on.wait(60)
+        log(f"{SECOND} is the champion again")
+
+    monkeypatch.setattr(jobs, "stream", command)
+    with running_desk(registry.project, Settings(roles=ROLES)) as address:
+        page = signed_in(browser, address, "Rita", 390)
+        page.goto(f"{address}/release")
+        page.wait_for_load_state()
+        assert (faults(page), overflow(page)) == ([], 0)
+        page.keyboard.press("a")
+        page.keyboard.press("Tab")
+        page.keyboard.type("its groups look right")
+        page.get_by_role("button", name="Approve candidate 3").click()
+        expect(page.get_by_role("status")).to_contain_text("approved by Rita")
+        assert noted(registry) == [("approval", "Rita", "its groups look right")]
+        page.goto(f"{address}/release/rollback")
+        page.get_by_label("Why").fill("groups shoes by sole")
+        page.get_by_role("button", name="Roll back to version 1").click(no_wait_after=True)
+        expect(page.get_by_role("log")).to_contain_text("it has begun")
+        expect(page.locator(".message")).to_have_count(0)
+        goes_on.set()
+        expect(page.locator(".message")).to_contain_text("is the champion again")

@@ -5,7 +5,7 @@ from typing import Any
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
-from flows.gate.standing import approval_of
+from flows.gate.standing import approval_of, approval_with
 from flows.local.project import Project
 from flows.local.servers import running_mlflow
 from flows.registry.audit_trail import IMPACT, WORDS, decision_on_record
@@ -33,8 +33,14 @@ def shown_candidate(
     client: MlflowClient,
     candidate: ModelVersion,
     champion: ModelVersion | None,
+    by: str,
+    known_as: dict[str, str],
 ) -> dict[str, Any]:
-    """Returns what the template release_candidate.html.j2 asks for."""
+    """Returns what the template release_candidate.html.j2 asks for.
+
+    Args:
+        by, known_as: who looks, and may approve; see `flows.gate.standing.approval_with`.
+    """
     decided, problem = decision_on_record(client, candidate), ""
     try:
         policy = policy_on_record(project, candidate, decided).policy
@@ -57,6 +63,7 @@ def shown_candidate(
         "checks": [_check(one) for one in decision.checks] if decision else [],
         "stands": stands(client, policy, candidate, champion),
         "approval": standing,
+        "approval_with": approval_with(client, policy, candidate, by, known_as).words,
         "approvers": policy.approval.approvers,
         "author_alone": policy.approval.author_alone,
         "impact": _impact(files),

@@ -35,6 +35,7 @@ from flows.registry.audit_trail import (
     impact_between,
 )
 from flows.registry.outside_move import notice
+from flows.registry.people import account
 from flows.registry.policy_on_record import policy_on_record
 from flows.registry.production import number_of, promoted
 from flows.registry.rollback_target import never_promoted, rollback_target
@@ -121,7 +122,10 @@ def release(request: Request, who: Viewer, candidate: int = 0) -> HTMLResponse:
     ]
     chosen = str(candidate) if candidate else _first(waiting)
     version = now.candidate(chosen) if chosen else None
-    shown = shown_candidate(now.project, now.client, version, now.champion) if version else None
+    shown = None
+    if version:
+        signs = who.name, _known_as(request, who)
+        shown = shown_candidate(now.project, now.client, version, now.champion, *signs)
     problems = [now.problem] if now.problem else []
     problems += trail_problems(check_trail(now.project, now.client, now.names))
     return page(
@@ -198,10 +202,9 @@ def _note(request: Request, who: Person, verdict: Literal["approval", "rejection
     there = f"/release?{urlencode({'candidate': number})}"
     if sent.get("state") != now.state(uri_of(now.candidate(number))):
         return back(request, there, STALE, True)
-    signed_in_as = who.name if request.app.state.settings.user_header else ""
-    why = _comment(sent, "comment")
+    why, known_as = _comment(sent, "comment"), _known_as(request, who)
     try:
-        noted = note_verdict(now.project, number, verdict, who.name, why, signed_in_as)
+        noted = note_verdict(now.project, number, verdict, who.name, why, known_as)
     except UserError as error:
         return back(request, there, f"Nothing was changed: {error}", True)
     does = "approves" if verdict == "approval" else "rejects"
@@ -314,6 +317,13 @@ def _started(
     except UserError as error:
         return back(request, there, str(error), True)
     return back(request, f"/release/jobs/{job.number}", "")
+
+
+def _known_as(request: Request, who: Person) -> dict[str, str]:
+    """Returns the account of a person: the one of the proxy, else the one of this process."""
+    if request.app.state.settings.user_header:
+        return {"account": who.name}
+    return account(request.app.state.project)
 
 
 def _jobs(request: Request) -> Jobs:

@@ -38,7 +38,7 @@ def note_verdict(
     verdict: Literal["approval", "rejection"],
     by: str,
     comment: str,
-    signed_in_as: str = "",
+    known_as: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """Notes in the audit trail that a person approves or rejects a candidate.
 
@@ -46,8 +46,8 @@ def note_verdict(
         version: number of the candidate, or @challenger.
         by: name of the person; empty: git's user name in this clone.
         comment: the person's reason.
-        signed_in_as: the account that a proxy knows the person by; empty: the one that MLflow's
-            server knows this process by, if it has accounts.
+        known_as: facts about the person, if a proxy knows the account; see
+            `flows.registry.people.account`, which tells them otherwise.
 
     Returns:
         {"model": URI of the candidate, "by": name of the person, "standing": verdict of the
@@ -65,7 +65,7 @@ def note_verdict(
         where = where_decided(client, candidate)
         raise UserError(f"{uri_of(candidate)} cannot be approved: {refusal}; {where}")
     name = person(project, by)
-    known_as = {"account": signed_in_as} if signed_in_as else account(project)
+    known_as = account(project) if known_as is None else known_as
     with permitted(project):
         note_event(client, candidate, verdict, name, comment=comment, **known_as)
         describe(client, policy.models, candidate)

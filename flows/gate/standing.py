@@ -93,10 +93,32 @@ def standing(
 
 def approval_of(client: MlflowClient, policy: Policy, candidate: ModelVersion) -> Standing:
     """Returns the current state of the approval of a candidate."""
-    trail = [
-        event for event in events(client, policy.models) if event["version"] == uri_of(candidate)
-    ]
-    return standing(policy.approval, candidate.tags.get("author", ""), trail, datetime.now(UTC))
+    return _now(policy, candidate, _about(client, policy, candidate))
+
+
+def approval_with(
+    client: MlflowClient, policy: Policy, candidate: ModelVersion, by: str, known_as: dict[str, str]
+) -> Standing:
+    """Returns the state that the approval of a candidate would have if a person approved it now.
+
+    Args:
+        by: the person's name.
+        known_as: facts about the person; see `flows.registry.people.account`.
+    """
+    trail = _about(client, policy, candidate)
+    at = datetime.now(UTC).isoformat()
+    approval = {"at": at, "what": "approval", "version": uri_of(candidate), "by": by} | known_as
+    return _now(policy, candidate, [*trail, approval])
+
+
+def _about(client: MlflowClient, policy: Policy, candidate: ModelVersion) -> list[dict[str, str]]:
+    known = events(client, policy.models)
+    return [event for event in known if event["version"] == uri_of(candidate)]
+
+
+def _now(policy: Policy, candidate: ModelVersion, trail: list[dict[str, str]]) -> Standing:
+    author = candidate.tags.get("author", "")
+    return standing(policy.approval, author, trail, datetime.now(UTC))
 
 
 def _time(event: dict[str, str]) -> datetime:

@@ -7,6 +7,7 @@ document.addEventListener("keydown", (event) => {
   );
   if (!wanted) return;
   event.preventDefault();
+  if (wanted.matches("summary")) wanted.focus(); // so that Tab leads into what it opens
   wanted.click();
 });
 // A form is sent once, however often its button is pressed.
