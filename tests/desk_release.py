@@ -47,7 +47,7 @@ def keep_decision(
     half = pd.Series(design).groupby(design).cumcount().to_numpy() % 2
     impact = measure_impact(products, 2 * design + half, design)
     facts = {"champion": champion, "challenger": f"models:/{CANDIDATES}/{candidate.version}"}
-    stated = {"catalogue": CATALOGUE, "left_out": 0, "limit": 0.3, "mode": "report"}
+    stated = {"catalogue": CATALOGUE, "left_out": 0, "limit": 0.3, "mode": "report", "at_once": 12}
     write_impact(
         impact, products, facts | stated, folder, lambda place: pictures[place].read_bytes()
     )

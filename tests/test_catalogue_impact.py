@@ -1,11 +1,13 @@
 """Which catalogue both models group before a promotion, and that the store keeps what they need."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from catalogue import Shop
 from conftest import ROOT, project_of
 from mlflow.entities.model_registry import ModelVersion
 from prefect.logging import disable_run_logger
@@ -14,12 +16,13 @@ from flows import retrain
 from flows.catalogue.embeddings import Embedded
 from flows.catalogue.places import store_of
 from flows.gate import impact as gate_impact
-from flows.gate.impact import catalogue_to_group, impact_of, plain_groups
+from flows.gate.impact import catalogue_to_group, impact_of, moved_at_once, plain_groups
 from flows.local.project import Project
 from ml.catalogue.block_grouping import Grouper
 from ml.catalogue.versions import Version, save
 from ml.core.files import write_table
 from ml.core.paths import PREPARED, SNAPSHOT
+from ml.promote.impact import measure_impact
 from ml.promote.policy import ImpactPolicy, load_policy
 
 POLICY = ImpactPolicy(mode="report", largest_share=0.3, sample=100)
@@ -120,10 +123,35 @@ def test_both_models_group_the_same_sample_and_the_page_shows_what_differs(
     assert found is not None
     assert asked == [("models:/a/1", 6), ("models:/b/2", 6)]
     assert (found.products, found.moved, found.kept) == (6, 2, 0)  # aabbcc → aaabbb
+    assert found.at_once is None  # nothing was grouped yet
     assert (pages / "impact.html").is_file()
     few = POLICY.model_copy(update={"sample": 5})
     assert impact_of(project, few, root, one, other, pages, lines.append) is None
     assert "raise gate.impact.sample" in lines[-1]
+
+
+@pytest.mark.parametrize(("margin", "moves"), [(0.0, "as anew"), (0.1, "fewer"), (1.0, "none")])
+def test_the_next_grouping_moves_what_the_memory_does_not_hold(
+    project: Project, margin: float, moves: str
+) -> None:
+    (project.root / "params.yaml").write_text(f"catalogue: {{margin: {margin}, refresh: 1.5}}\n")
+    how = Grouper("champion", "average", 0.35, np.inf, None, np.inf)
+    shop = Shop(0)
+    version = shop.group(how=how)
+    version = replace(version, facts=version.facts | {"catalogue": "shop"})
+    table = version.products.drop(columns=["group", "opened", "score", "band"])
+    noise = np.random.default_rng(1).normal(size=(len(table), 16))
+    seen = np.stack([shop.vectors[one] for one in table["sha256"]]) + 0.12 * noise
+    vectors: Any = (seen / np.linalg.norm(seen, axis=1, keepdims=True)).astype(np.float16)
+    other = how._replace(files="challenger")
+    found = Embedded(vectors, np.full(len(table), None, dtype=object), 0, other)
+    anew = measure_impact(
+        table, version.products["group"].to_numpy(), plain_groups(table, found)
+    ).counts.moved
+    moved = moved_at_once(project, store_of(project), version, table, found)
+    assert anew > 0
+    wanted = {"as anew": moved == anew, "fewer": 0 <= moved < anew, "none": moved == 0}
+    assert wanted[moves], (moved, anew)
 
 
 @pytest.mark.parametrize("mode", ["report", "enforce"])

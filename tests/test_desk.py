@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from flows.desk.app import KEY, desk_app
+from flows.desk.page import TEMPLATES, environment
 from flows.desk.roles import Roles, read_roles
 from flows.desk.settings import Settings
 from flows.local.project import Project
@@ -127,6 +129,15 @@ def test_pages_run_no_script_but_the_desk_s_own(tmp_path: Path) -> None:
         assert "unsafe" not in policy
         assert not re.search(r"<script(?![^>]*src=)|<style|style=|\son\w+=", answer.text), path
         assert answer.headers["cache-control"] == "no-store"
+
+
+def test_every_page_escapes_what_it_shows_and_fails_where_a_name_is_missing() -> None:
+    made = environment.from_string("{{ told }}")
+    assert made.render(told="<b>") == "&lt;b&gt;"
+    with pytest.raises(jinja2.UndefinedError):
+        made.render()
+    for file in TEMPLATES.glob("*.j2"):
+        assert not re.search(r"\|\s*safe\b|autoescape", file.read_text(encoding="utf-8")), file
 
 
 def test_behind_a_proxy_its_header_alone_says_who_asks(tmp_path: Path) -> None:

@@ -151,13 +151,16 @@ def test_shares_that_are_not_nothing_never_read_as_nothing() -> None:
     assert impact_words(summary(impact, "the catalogue shop", 0)).startswith(
         "50.0 % of 4 products would move: 0 groups kept, 1 merged, 0 split"
     )
+    assert impact_words(summary(impact, "the catalogue shop", 0, 1)).startswith(
+        "50.0 % of 4 products would move, 25.0 % at the next grouping: 0 groups kept"
+    )
 
 
 def test_the_page_holds_the_largest_changes_and_the_json_the_counts(tmp_path: Path) -> None:
     before, after = (np.arange(120) // size for size in (2, 4))
     impact = measure_impact(shop(120), before, after)
     facts = {"champion": "a/1", "challenger": "b/2", "catalogue": "<shop>", "left_out": 3}
-    facts |= {"limit": 0.3, "mode": "report"}
+    facts |= {"limit": 0.3, "mode": "report", "at_once": 12}
     write_impact(impact, shop(120), facts, tmp_path, lambda place: None)
     found = json.loads((tmp_path / "impact.json").read_text())
     assert (found["moved"], found["share"], found["merged"]) == (60, 0.5, 30)
@@ -171,5 +174,6 @@ def test_the_page_holds_the_largest_changes_and_the_json_the_counts(tmp_path: Pa
     page = (tmp_path / "impact.html").read_text()
     assert page.count('class="sides"') == SHOWN == 24
     assert "24 of 30 changes are shown" in page
+    assert "The next grouping would move 12 products\n(10.0 %)" in page
     assert "&lt;shop&gt;" in page
     assert "<shop>" not in page

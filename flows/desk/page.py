@@ -14,7 +14,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 MESSAGE, PROBLEM = "message", "problem"  # of the session, shown once
 LONGEST = 1_500  # characters of a message: it travels in a cookie
 
-_environment = jinja2.Environment(
+environment = jinja2.Environment(
     loader=jinja2.FileSystemLoader(TEMPLATES),
     autoescape=True,
     trim_blocks=True,
@@ -37,7 +37,7 @@ def page(
         template: name of a file, which extends base.html.j2.
         content: every name that the template asks for; jinja2.UndefinedError if one is missing.
     """
-    text = _environment.get_template(template).render(shared(request, person) | content)
+    text = environment.get_template(template).render(shared(request, person) | content)
     return HTMLResponse(text, status)
 
 
@@ -48,7 +48,7 @@ def streamed(
 
     So a template may loop over what comes in time, such as the lines of a running command.
     """
-    parts = _environment.get_template(template).generate(shared(request, person) | content)
+    parts = environment.get_template(template).generate(shared(request, person) | content)
     return StreamingResponse(parts, media_type="text/html")
 
 

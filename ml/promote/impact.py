@@ -100,18 +100,27 @@ class ImpactSummary(Counts):
         left_out: number of products of the catalogue that were not, for lack of their picture or
             because the sample is smaller.
         violations: number of corrections that only the challenger would violate.
+        at_once: number of products that the next grouping would move, with its memory and the
+            corrections; None if the products were never grouped.
     """
 
     catalogue: str = ""
     left_out: int = 0
     violations: int = 0
+    at_once: int | None = None
 
 
-def summary(impact: Impact, catalogue: str, left_out: int) -> ImpactSummary:
+def summary(
+    impact: Impact, catalogue: str, left_out: int, at_once: int | None = None
+) -> ImpactSummary:
     """Returns what the gate's decision keeps; the arguments are those of `ImpactSummary`."""
     counts = asdict(impact.counts)
     return ImpactSummary(
-        **counts, catalogue=catalogue, left_out=left_out, violations=len(impact.violations)
+        **counts,
+        catalogue=catalogue,
+        left_out=left_out,
+        violations=len(impact.violations),
+        at_once=at_once,
     )
 
 

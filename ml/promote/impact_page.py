@@ -36,7 +36,8 @@ def write_impact(
         products: those that `impact` counts: product_id, brand, gender, article_type, and title if
             the shop has titles.
         facts: what stands before the counts: "champion", "challenger" (URIs), "catalogue" (words),
-            "left_out" (number of products), "limit" (largest share that may move) and "mode".
+            "left_out" (number of products), "limit" (largest share that may move), "mode" and
+            "at_once" (see `ml.promote.impact.ImpactSummary`).
         picture: returns the content of the picture's file of the product at a position.
     """
     ids = products["product_id"].astype(str).tolist()

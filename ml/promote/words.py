@@ -30,10 +30,18 @@ def moved_words(impact: ImpactSummary) -> str:
     return f"{share_words(impact.share)} of {impact.products:,} products"
 
 
+def would_move(impact: ImpactSummary) -> str:
+    """Says which share of the products would move, and how much of it the next grouping would."""
+    words = f"{moved_words(impact)} would move"
+    if impact.at_once is None or not impact.products:
+        return words
+    return f"{words}, {share_words(impact.at_once / impact.products)} at the next grouping"
+
+
 def impact_words(impact: ImpactSummary) -> str:
     """Says what a promotion would change, in a sentence without its full stop."""
     words = (
-        f"{moved_words(impact)} would move: "
+        f"{would_move(impact)}: "
         f"{impact.kept:,} groups kept, {impact.merged:,} merged, {impact.split:,} split; "
         f"{impact.joined:,} products join a group, {impact.left:,} leave theirs"
     )
@@ -63,7 +71,7 @@ def in_words(decision: Decision) -> str:
     if segments and all(check.passed for check in segments):
         parts.append("no segment worse")
     if decision.impact:
-        parts.append(f"{moved_words(decision.impact)} would move")
+        parts.append(would_move(decision.impact))
     return "; ".join(filter(None, parts))
 
 
