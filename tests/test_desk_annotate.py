@@ -178,6 +178,27 @@ def test_a_conflict_is_settled_by_a_third_person_on_a_phone(
     assert found.pairs[["same", "annotator"]].to_numpy().tolist() == [[False, "Bo, Cy"]]
 
 
+def test_a_batch_is_made_at_the_desk_by_the_command_itself(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = list[list[str]]()
+    monkeypatch.setattr(
+        "flows.desk.jobs.stream", lambda command, *rest: started.append(command[3:])
+    )
+    client = visitor(project, "Ada")
+    fields = {"catalogue": "shop", "budget": "9", "mode": "test", "overlap": "0.2"}
+    assert sent(client, "/annotate", **fields, annotators="Bo, --help,,") == 303
+    assert "A batch of pairs of shop" in client.get("/annotate/jobs/1").text
+    options = ("catalogue=shop", "budget=9", "mode=test", "overlap=0.2", "by=Ada")
+    named = ("annotator=Bo", "annotator=--help")  # a name is never an option
+    expected = ["annotate", "suggest", *(f"--{one}" for one in (*options, *named))]
+    assert started == [expected]
+    assert sent(visitor(project, "Eve"), "/annotate", **fields) == 403
+    assert "Make a batch" in client.get("/annotate").text
+    assert "Make a batch" not in visitor(project, "Eve").get("/annotate").text
+    assert client.get("/annotate/jobs/7").status_code == 404
+
+
 def test_whoever_may_only_look_annotates_nothing(project: Project) -> None:
     batch = batch_of(project, 1)
     (pair,) = ids(project, batch)
@@ -245,10 +266,10 @@ def test_500_decisions_an_hour_leave_the_time_to_the_person(
     seconds = []
     for done in range(50):
         expect(page.get_by_text(f"{done} of 50 done")).to_be_visible()
-        page.wait_for_load_state()  # both pictures are there
+        page.wait_for_load_state()
         begun = time.monotonic()
-        page.keyboard.press("sdu"[done % 3])
-        page.wait_for_url(re.compile("next|" + batch.name + "$"), wait_until="load")
+        with page.expect_navigation():  # until both pictures are there
+            page.keyboard.press("sdu"[done % 3])
         seconds.append(time.monotonic() - begun)
     assert len(standing(project, batch=batch)) == 50
     with capsys.disabled():

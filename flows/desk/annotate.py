@@ -22,11 +22,12 @@ from flows.annotations.decisions import (
 )
 from flows.desk.guard import form
 from flows.desk.newest_groups import Catalogues, catalogues_of
-from flows.desk.page import back, page
+from flows.desk.page import back, page, streamed
 from flows.desk.people import Person, needs
 from flows.registry.people import folded
 from ml.annotate.consensus import ANSWERS
 from ml.catalogue.group_list import GroupList
+from ml.core.errors import UserError
 from ml.data.schema import BLOCK
 
 MATES = 12  # other products of the block that give the eye a scale
@@ -51,10 +52,41 @@ class Side:
 
 
 @router.get("")
-def show_batches(request: Request, who: Viewer) -> HTMLResponse:
-    """Lists the batches."""
-    project = request.app.state.project
-    return page(request, who, "annotate_batches.html.j2", batches=listed(project)[::-1])
+def show_batches(request: Request, who: Viewer, known: Known) -> HTMLResponse:
+    """Lists the batches, and lets annotators make another one."""
+    content: dict[str, Any] = {
+        "batches": listed(request.app.state.project)[::-1],
+        "catalogues": known.names(),
+        "job": request.app.state.jobs.running,
+    }
+    return page(request, who, "annotate_batches.html.j2", **content)
+
+
+@router.post("")
+def make_batch(request: Request, who: Annotator) -> RedirectResponse:
+    """Runs `variants annotate suggest`."""
+    said, project = form(request), request.app.state.project
+    names = [one.strip() for one in said.get("annotators", "").split(",") if one.strip()]
+    arguments = [f"--{one}={said.get(one, '')}" for one in ("catalogue", "budget", "mode")]
+    arguments += [f"--overlap={said.get('overlap') or 0}", f"--by={who.name}"]
+    arguments += [f"--annotator={one}" for one in names]
+    words = f"A batch of pairs of {said.get('catalogue', '')}"
+    try:
+        job = request.app.state.jobs.start(
+            project, words, who.name, ["annotate", "suggest", *arguments]
+        )
+    except UserError as error:
+        return back(request, "/annotate", str(error), True)
+    return RedirectResponse(f"/annotate/jobs/{job.number}", 303)
+
+
+@router.get("/jobs/{number}")
+def show_job(request: Request, number: int, who: Viewer) -> Response:
+    """Shows what the making of a batch says, line by line, until it has ended."""
+    job = request.app.state.jobs.get(number)
+    if job is None:
+        raise HTTPException(404, "this desk does not remember that batch being made")
+    return streamed(request, who, "annotate_job.html.j2", job=job)
 
 
 @router.get("/{name}")
