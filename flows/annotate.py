@@ -10,7 +10,7 @@ import pandas as pd
 
 from flows.annotations.agreed import Agreed, agreed, pair_keys
 from flows.annotations.batches import Batch, add_batch, batches, find_batch
-from flows.annotations.decisions import add_decisions, dealt_to, pairs_of, queue, standing
+from flows.annotations.decisions import add_decisions, counts, dealt_to, pairs_of, queue, standing
 from flows.catalogue.places import store_of
 from flows.groups import find
 from flows.local.project import Project
@@ -84,32 +84,28 @@ def status(project: Project, name: str) -> dict[str, Any]:
         UserError: there is no such batch.
     """
     batch = find_batch(project, name)
-    said, pairs = standing(project, batch=batch), pairs_of(project, batch)
+    said = standing(project, batch=batch)
     dealt = dealt_to(project, batch)
     names = dict(zip(said["person"], said["by"], strict=True)) | {folded(one): one for one in dealt}
     said["by"] = said["person"].map(names)  # of two spellings of a name, one
     people: dict[str, dict[str, int | None]] = {
-        str(who): {"answers": 0, "left": len(queue(project, batch, str(who))[0])} for who in dealt
+        str(who): {"answers": 0, "left": queue(project, batch, str(who)).left} for who in dealt
     }
     for who, count in said.groupby("by").size().items():
         people.setdefault(str(who), {"answers": 0, "left": None})["answers"] = int(count)
     results = consensus(said)
-    conflicts = said[said["pair"].isin(results[results == CONFLICT].index)]
+    conflicts: dict[int, dict[str, Any]] = {}
+    for row in said[said["pair"].map(results).eq(CONFLICT)].to_dict("records"):
+        ends = {one: row[one] for one in ("pair", "left", "right")}
+        one = conflicts.setdefault(row["pair"], ends | {"answers": {}})
+        one["answers"][row["by"]] = row["answer"]
     measured = agreement(said.assign(person=said["by"])[["pair", "person", "answer"]])
     return vars(batch) | {
-        "pairs": len(pairs),
+        "pairs": counts(project).get(name, {"pairs": 0})["pairs"],
         "answered": len(results),
         "people": people,
         **{one: int((results == one).sum()) for one in ("same", "different", "unsure")},
-        "conflicts": [
-            {
-                "pair": int(rows["pair"].iloc[0]),
-                "left": rows["left"].iloc[0],
-                "right": rows["right"].iloc[0],
-                "answers": dict(zip(rows["by"], rows["answer"], strict=True)),
-            }
-            for _, rows in conflicts.groupby("pair", sort=False)
-        ],
+        "conflicts": list(conflicts.values()),
         "agreement": vars(measured) | {"cohen": [vars(one) for one in measured.cohen]},
         "words": measured.words(),
     }
@@ -117,13 +113,9 @@ def status(project: Project, name: str) -> dict[str, Any]:
 
 def listed(project: Project) -> list[dict[str, Any]]:
     """Returns the facts of every batch with the number of its pairs, and of those answered."""
-    said = standing(project)
-    answered = said.groupby("batch")["pair"].nunique()
-    return [
-        vars(one)
-        | {"pairs": len(pairs_of(project, one)), "answered": int(answered.get(one.name, 0))}
-        for one in batches(project)
-    ]
+    known = batches(project)
+    rows = counts(project) if known else {}
+    return [vars(one) | rows.get(one.name, {"pairs": 0, "answered": 0}) for one in known]
 
 
 def export_pairs(

@@ -107,7 +107,7 @@ def test_what_is_taken_back_counts_no_more_and_stays_in_the_history(grouped: Pro
         undo(grouped, word, "Ada")  # as by a second press of the key
     assert last_word(grouped, batch, "Ada") is None
     assert len(standing(grouped)) == 0
-    assert first in [one.id for one in queue(grouped, batch, "Ada")[0]]
+    assert first in [one.id for one in queue(grouped, batch, "Ada").pairs]
     decide(grouped, first, "Ada", "different")
     assert standing(grouped)["answer"].tolist() == ["different"]
     with closing(sqlite3.connect(grouped.room / FILE)) as database:
@@ -119,22 +119,22 @@ def test_each_person_is_asked_about_the_pairs_that_were_dealt_to_them(grouped: P
     products = block(grouped)
     batch = batch_of(grouped, [(products[0], one) for one in products[1:9]], "Ada", "Bo")
     assert dealt_to(grouped, batch) == {"Ada": 6, "Bo": 6}
-    left, count = queue(grouped, batch, "ADA")
-    assert len(left) == count == 6
-    decide(grouped, left[0].id, "Ada", "same")
-    assert len(queue(grouped, batch, "Ada")[0]) == 5
-    assert len(queue(grouped, batch, "Bo")[0]) == 6  # also if it was Bo's too
-    assert queue(grouped, batch, "Cy") == ([], 0)
+    pairs, left, count = queue(grouped, batch, "ADA")
+    assert (len(pairs), left, count) == (2, 6, 6)
+    decide(grouped, pairs[0].id, "Ada", "same")
+    assert queue(grouped, batch, "Ada").left == 5
+    assert queue(grouped, batch, "Bo").left == 6  # also if it was Bo's too
+    assert queue(grouped, batch, "Cy") == ([], 0, 0)
 
 
 def test_in_an_open_batch_nobody_is_asked_what_another_has_answered(grouped: Project) -> None:
     products = block(grouped)
     batch = batch_of(grouped, [(products[0], one) for one in products[1:9]])
-    ada, bo = (queue(grouped, batch, who)[0] for who in ("Ada", "Bo"))
+    ada, bo = (queue(grouped, batch, who, 99).pairs for who in ("Ada", "Bo"))
     assert ada[0] != bo[0]
     assert sorted(one.id for one in ada) == sorted(one.id for one in bo)
     decide(grouped, ada[0].id, "Ada", "same")
-    assert ada[0].id not in [one.id for one in queue(grouped, batch, "Bo")[0]]
+    assert ada[0].id not in [one.id for one in queue(grouped, batch, "Bo", 99).pairs]
 
 
 def test_what_is_no_answer_is_refused_in_words(grouped: Project) -> None:
@@ -362,7 +362,7 @@ def test_two_processes_write_at_once_and_a_kill_loses_nothing_that_was_said(
     word = last_word(grouped, batch, "Ada")
     assert word is not None
     assert undo(grouped, word, "Ada").id == first
-    assert len(queue(grouped, batch, "Cy")[0]) == 0
+    assert queue(grouped, batch, "Cy").left == 0
     assert listed(grouped)[0]["answered"] == len(products) - 1
     assert status(grouped, batch.name)["people"]["Bo"]["answers"] == len(products) - 1
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from sqlalchemy import Connection, Select, exists, func, insert, select
@@ -61,6 +61,20 @@ class Pair:
     right: str
     stratum: str
     why: str
+
+
+class Queue(NamedTuple):
+    """What a person is still to answer of a batch.
+
+    Attributes:
+        pairs: the next ones.
+        left: number of all of them.
+        asked: of how many that this person is or was to answer.
+    """
+
+    pairs: list[Pair]
+    left: int
+    asked: int
 
 
 PAIR = [PAIRS.c[one] for one in ("id", "batch", "position", "left", "right", "stratum", "why")]
@@ -180,7 +194,7 @@ def last_word(project: Project, batch: Batch, by: str) -> int | None:
         select(DECISIONS.c.id)
         .select_from(DECISIONS.join(PAIRS, DECISIONS.c.pair == PAIRS.c.id))
         .where(
-            DECISIONS.c.id.in_(_newest(folded(by))),
+            DECISIONS.c.id.in_(_newest().where(DECISIONS.c.person == folded(by))),
             DECISIONS.c.answer != UNDONE,
             PAIRS.c.batch == batch.id,
         )
@@ -198,33 +212,56 @@ def answered_by(project: Project, pair: int, by: str) -> str | None:
     return last.answer if last is not None and last.answer != UNDONE else None
 
 
-def queue(project: Project, batch: Batch, by: str) -> tuple[list[Pair], int]:
-    """Returns the pairs of a batch that a person is still to answer, and of how many in all.
+def queue(project: Project, batch: Batch, by: str, limit: int = 2) -> Queue:
+    """Returns the pairs of a batch that a person is still to answer.
 
     In a batch that was dealt to people, these are the person's own. In one that is open to
     everybody, they are the pairs that nobody has answered; each person begins elsewhere, so that
     two seldom look at one pair at once.
+
+    Args:
+        limit: number of pairs that are returned, at most.
     """
-    person = folded(by)
-    pairs = select(*PAIR).where(PAIRS.c.batch == batch.id).order_by(PAIRS.c.position)
-    within = select(PAIRS.c.id).where(PAIRS.c.batch == batch.id)
+    person, within = folded(by), PAIRS.c.batch == batch.id
+    own = select(ASSIGNMENTS.c.pair).where(ASSIGNMENTS.c.person == person)
+    of_batch = select(PAIRS.c.id).where(within)
     with reading(project) as connection:
-        dealt = connection.scalar(select(exists().where(ASSIGNMENTS.c.pair.in_(within))))
-        if dealt:
-            own = select(ASSIGNMENTS.c.pair).where(ASSIGNMENTS.c.person == person)
-            pairs = pairs.where(PAIRS.c.id.in_(own))
+        dealt = connection.scalar(select(exists().where(ASSIGNMENTS.c.pair.in_(of_batch))))
+        asked = (within, PAIRS.c.id.in_(own)) if dealt else (within,)
+        newest = _newest().where(DECISIONS.c.pair.in_(of_batch))
+        newest = newest.where(DECISIONS.c.person == person) if dealt else newest
         answered = select(DECISIONS.c.pair).where(
-            DECISIONS.c.pair.in_(within),
-            DECISIONS.c.id.in_(_newest(person if dealt else None)),
-            DECISIONS.c.answer != UNDONE,
+            DECISIONS.c.id.in_(newest), DECISIONS.c.answer != UNDONE
         )
-        done = set(connection.scalars(answered))
-        found = [Pair(**row._mapping) for row in connection.execute(pairs)]
-    left = [one for one in found if one.id not in done]
-    if not dealt and left:
-        begin = sum(person.encode()) % len(found)
-        left.sort(key=lambda one: (one.position - begin) % len(found))
-    return left, len(found)
+        waits = (*asked, PAIRS.c.id.not_in(answered))
+        count = connection.scalar(select(func.count()).where(*asked)) or 0
+        left = connection.scalar(select(func.count()).where(*waits)) or 0
+        begin = 0 if dealt else sum(person.encode()) % max(count, 1)
+        order = (PAIRS.c.position < begin, PAIRS.c.position)
+        rows = connection.execute(select(*PAIR).where(*waits).order_by(*order).limit(limit))
+        return Queue([Pair(**row._mapping) for row in rows], left, count)
+
+
+def counts(project: Project) -> dict[str, dict[str, int]]:
+    """Returns for each batch, by its name, how many pairs it has, and how many are answered.
+
+    Returns:
+        {name: {"pairs", "answered": by one person or more}}, of batches with pairs.
+    """
+    standing = select(DECISIONS.c.pair).where(
+        DECISIONS.c.id.in_(_newest()), DECISIONS.c.answer != UNDONE
+    )
+    answered = standing.distinct().subquery()
+    chosen = (
+        select(BATCHES.c.name.label("batch"), func.count().label("pairs"))
+        .add_columns(func.count(answered.c.pair).label("answered"))
+        .select_from(PAIRS.join(BATCHES).outerjoin(answered, answered.c.pair == PAIRS.c.id))
+        .group_by(BATCHES.c.id, BATCHES.c.name)
+        .order_by(BATCHES.c.id)
+    )
+    with reading(project) as connection:
+        rows = connection.execute(chosen).all()
+    return {name: {"pairs": pairs, "answered": answered} for name, pairs, answered in rows}
 
 
 def dealt_to(project: Project, batch: Batch) -> dict[str, int]:
@@ -240,10 +277,9 @@ def dealt_to(project: Project, batch: Batch) -> dict[str, int]:
         return {str(name): int(count) for name, count in connection.execute(chosen)}
 
 
-def _newest(person: str | None = None) -> Select[Any]:
+def _newest() -> Select[Any]:
     """Selects the ids of the newest word of each person about each pair."""
-    chosen = select(func.max(DECISIONS.c.id)).group_by(DECISIONS.c.pair, DECISIONS.c.person)
-    return chosen if person is None else chosen.where(DECISIONS.c.person == person)
+    return select(func.max(DECISIONS.c.id)).group_by(DECISIONS.c.pair, DECISIONS.c.person)
 
 
 def _last(connection: Connection, pair: int, person: str) -> Any:

@@ -30,6 +30,7 @@ from ml.catalogue.group_list import GroupList
 from ml.core.errors import UserError
 from ml.data.schema import BLOCK
 
+SHOWN = 50  # conflicts on the page of a batch
 MATES = 12  # other products of the block that give the eye a scale
 
 router = APIRouter(prefix="/annotate")
@@ -98,11 +99,18 @@ def show_batch(request: Request, name: str, who: Viewer) -> HTMLResponse:
     """
     project = request.app.state.project
     found = status(project, name)
-    left, count = queue(project, find_batch(project, name), who.name)
+    waits = queue(project, find_batch(project, name), who.name)
     me = folded(who.name)
+    more = len(found["conflicts"][SHOWN:])
+    found["conflicts"] = found["conflicts"][:SHOWN]
     for one in found["conflicts"]:
         one["mine"] = me in map(folded, one["answers"])
-    content: dict[str, Any] = {"batch": found, "left": len(left), "count": count}
+    content: dict[str, Any] = {
+        "batch": found,
+        "left": waits.left,
+        "more": more,
+        "count": waits.asked,
+    }
     return page(request, who, "annotate_batch.html.j2", **content)
 
 
@@ -121,18 +129,18 @@ def show_next(
     """
     project = request.app.state.project
     batch = find_batch(project, name)
-    left, count = queue(project, batch, who.name)
-    if pair is None and not left:
+    waits = queue(project, batch, who.name)
+    if pair is None and not waits.left:
         return back(request, _path(batch), "Nothing of this batch is left for you. Thank you.")
-    asked = left[0] if pair is None else _of(batch, find_pair(project, pair))
-    others = [one for one in left if one.id != asked.id][:1]
+    asked = waits.pairs[0] if pair is None else _of(batch, find_pair(project, pair))
+    others = [one for one in waits.pairs if one.id != asked.id][:1]
     products = known.newest(batch.catalogue).list
     content: dict[str, Any] = {
         "batch": batch,
         "pair": asked,
         "settle": settle,
-        "left": len(left),
-        "count": count,
+        "left": waits.left,
+        "count": waits.asked,
         "sides": [_side(batch, products, one) for one in (asked.left, asked.right)],
         "mates": [_picture(batch, one) + "?small" for one in _mates(products, asked)],
         "ahead": [
