@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import Annotated, Any
 
+import numpy as np
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -107,6 +108,7 @@ def serve_groups(project: Project, catalogue: str, port: int, say: Callable[[str
                 f"{version.facts['model']} is not the model any more that made version "
                 f"{version.number} of {catalogue}: run `variants group` again"
             )
+        kept.embeddings[np.zeros(0, int)]  # reads them from the store before anybody waits for it
         with embedder(project, folder / MODEL) as model:
             assigner = Assigner(version, kept.embeddings, kept.grouper)
             app = assignment_app(assigner, model, Limits())

@@ -169,7 +169,7 @@ def test_a_cookie_that_the_desk_did_not_sign_names_nobody(tmp_path: Path) -> Non
     ("content", "word"),
     [
         ("people: {Ada: [boss]}", "people.Ada"),
-        ("poeple: {}", "poeple"),
+        ("persons: {}", "persons"),
         ("people: [", "no YAML"),
         ("people: {Ada: [viewer], ADA: [releaser]}", "twice"),
     ],
