@@ -98,7 +98,8 @@ def flow_run(pages: Pages, browser: Browser, shop: Path) -> str:
     wait(lambda: len(pages.api("/flow_runs/filter")) == 1, "the flow run")  # type: ignore[arg-type]
     run: dict[str, object] = pages.api("/flow_runs/filter")[0]  # type: ignore[index]
     nothing = {"profile": "", "overrides": {}, "allow_dirty": False, "columns": {}}
-    assert run["parameters"] == {"source": str(shop), "corrections": ""} | nothing
+    said = {"corrections": "", "annotations": ""}
+    assert run["parameters"] == {"source": str(shop)} | said | nothing
     ended = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
     wait(lambda: pages.api("/flow_runs/filter")[0]["state_type"] in ended, "the retraining")  # type: ignore[index]
     opened.close()
