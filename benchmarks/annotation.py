@@ -21,7 +21,8 @@ import typer
 
 from benchmarks.annotation_replay import Photos, replay
 from benchmarks.checkout import ROOT, commit
-from flows.annotate_catalogue import read_catalogue, view_of_model
+from flows.annotate_catalogue import ReadCatalogue, read_catalogue, view_of_model
+from flows.catalogue.untrained_features import untrained_features
 from flows.local.project import Project
 from ml.annotate.candidates import Grouped
 from ml.annotate.estimate import estimate, strata_of
@@ -34,11 +35,13 @@ from ml.annotate.suggestion import suggest_test, suggest_train
 from ml.core.command import run_app
 from ml.core.files import write_json
 from ml.core.progress import progress
-from ml.data.blocks import block_numbers
+from ml.data.blocks import block_numbers, relative_to_block
 from ml.evaluate.complete_blocks import CompleteBlocks, build_complete_blocks
+from ml.untrained.predictor import BLOCK_PRIOR
+from ml.untrained.whitening import half_whitened
 
 OUT = Path(__file__).with_suffix(".json")
-BUDGET, SEEDS = 200, 200  # of the estimate
+BUDGETS, SEEDS = (200, 600), 200  # of the estimate
 FLIPPED, LOOKED_AT, NOISE_SEEDS = 0.05, 0.1, 20
 RESTS = ("pair_precision", "pair_recall", "published_pair_precision")
 
@@ -71,15 +74,18 @@ def main(
     measured = {
         "commit": commit("benchmarks/annotation.json"),
         "catalogue": {"products": len(found.products), "version": found.version.number},
-        "estimate": measure_estimate(photos, complete),
+        "estimate": [measure_estimate(photos, complete, budget) for budget in BUDGETS],
         "fresh": measure_fresh(photos, complete),
         "doubts": measure_doubts(photos),
-        "replay": replay(photos, complete),
+        "replay": {
+            name: replay(photos, complete, features)
+            for name, features in _features(place, found).items()
+        },
     }
     write_json(out, measured)
 
 
-def measure_estimate(photos: Photos, complete: CompleteBlocks) -> dict[str, Any]:
+def measure_estimate(photos: Photos, complete: CompleteBlocks, budget: int) -> dict[str, Any]:
     """Estimates precision and recall of the groups of the complete blocks from many batches."""
     grouped, views, truth = _complete(photos, complete)
     left, right = complete.pairs.left, complete.pairs.right
@@ -98,7 +104,7 @@ def measure_estimate(photos: Photos, complete: CompleteBlocks) -> dict[str, Any]
     held, width = dict.fromkeys(RESTS, 0), dict.fromkeys(RESTS, 0.0)
     with progress("estimate", SEEDS, "batches") as advance:
         for seed in range(SEEDS):
-            batch = suggest_train(grouped, views, nothing, BUDGET, seed)
+            batch = suggest_train(grouped, views, nothing, budget, seed)
             ends = [index.get_indexer(pd.Index(batch[side])) for side in ("left", "right")]
             codes = truth.of(*ends)
             words = np.array([*CODES])[np.argsort([*CODES.values()])]
@@ -124,7 +130,7 @@ def measure_estimate(photos: Photos, complete: CompleteBlocks) -> dict[str, Any]
             "true": float(true[name]),
             "mean": float(np.mean(values[name])),
             "deviation": float(np.std(values[name], ddof=1)),
-            "coverage": held[name] / SEEDS,
+            "coverage": float(held[name] / SEEDS),
             "width": width[name],
             "all_suggested": float(np.mean(plain[name])),
         }
@@ -132,7 +138,7 @@ def measure_estimate(photos: Photos, complete: CompleteBlocks) -> dict[str, Any]
     ]
     for row in rows:
         print(row, flush=True)
-    return complete.facts() | {"budget": BUDGET, "seeds": SEEDS, "rows": rows}
+    return complete.facts() | {"budget": budget, "seeds": SEEDS, "rows": rows}
 
 
 def measure_fresh(photos: Photos, complete: CompleteBlocks) -> dict[str, float]:
@@ -141,7 +147,7 @@ def measure_fresh(photos: Photos, complete: CompleteBlocks) -> dict[str, float]:
     nothing = KnownAnswers(len(grouped.ids), *(np.zeros(0, int) for _ in range(3)))
     index, shares = pd.Index(grouped.ids), []
     for seed in range(20):
-        batch = suggest_test(grouped, views[1], nothing, BUDGET, seed)
+        batch = suggest_test(grouped, views[1], nothing, BUDGETS[0], seed)
         ends = [index.get_indexer(pd.Index(batch[side])) for side in ("left", "right")]
         shares.append(float((truth.of(*ends) == CODES["same"]).mean()))
     found = {"strata": float(np.mean(shares)), "plain": float(complete.pairs.label.mean())}
@@ -197,6 +203,20 @@ def measure_doubts(photos: Photos) -> dict[str, Any]:
         print(row, flush=True)
     return {"pairs": len(same), "flipped": FLIPPED, "looked_at": LOOKED_AT,
             "seeds": NOISE_SEEDS, "rows": rows}  # fmt: skip
+
+
+def _features(place: Project, found: ReadCatalogue) -> dict[str, np.ndarray]:
+    """Returns features of the untrained encoder, by principal components, relative to the block."""
+    features = untrained_features(place, found.store, found.version, found.products, print)[0]
+    moved = features - features.mean(axis=0)
+    axes = np.linalg.eigh((moved.T @ moved).astype(np.float64))[1]
+    block = block_numbers(found.products)
+    plain = (moved @ axes).astype(np.float32)
+    plain /= np.maximum(np.linalg.norm(plain, axis=1, keepdims=True), 1e-9)
+    return {
+        "plain": relative_to_block(plain, block, BLOCK_PRIOR),
+        "half whitened": relative_to_block(half_whitened(features), block, BLOCK_PRIOR),
+    }
 
 
 def _complete(

@@ -91,9 +91,12 @@ class StandIn:
         return learnt
 
 
-def replay(photos: Photos, complete: CompleteBlocks) -> dict[str, Any]:
-    """Measures both ways to choose pairs; prints and returns a row for each number of pairs."""
-    features = photos.untrained.relative(np.arange(len(photos.products)))
+def replay(photos: Photos, complete: CompleteBlocks, features: np.ndarray) -> dict[str, Any]:
+    """Measures both ways to choose pairs; prints and returns a row for each number of pairs.
+
+    Args:
+        features: float32 (products, components), by increasing variance, each of length 1.
+    """
     measured = {name: _measure(photos, name) for name in ("dev", "test")}
     pool = _Pool(photos, complete)
     draws: dict[tuple[str, int], list[dict[str, np.ndarray]]] = {}

@@ -33,6 +33,12 @@ def drawn(
              (OUTSIDE, 40_000, 40)],
             [40, 60, 50, 50],
         ),
+        # as the real photos: several strata outside, of which nearly all have no variant at all
+        (
+            [(PUBLISHED, 20, 20), (REVIEW, 271, 146), (OUTSIDE, 154, 16), (OUTSIDE, 196, 8),
+             (OUTSIDE, 252, 3), (OUTSIDE, 668, 3), (OUTSIDE, 1594, 1)],
+            [15, 30, 8, 7, 7, 9, 19],
+        ),
         # all that is published is right, and nothing is missed: an answer never differs
         ([(PUBLISHED, 300, 300), (REVIEW, 500, 500), (OUTSIDE, 20_000, 0)], [20, 20, 40]),
         # a bad model of a small catalogue
