@@ -164,7 +164,9 @@ def _answers_of_annotators(project: Project, catalogue: str) -> list[pd.DataFram
     answer = consensus(said).replace({CONFLICT: "waiting"})
     asked = [pairs_of(project, one) for one in batches(project) if one.catalogue == catalogue]
     return [
-        pairs[["left", "right"]].assign(answer=pairs["id"].map(answer).fillna("waiting"))
+        pairs[["left", "right"]].assign(
+            answer=pairs["id"].map(answer).astype(object).fillna("waiting")
+        )
         for pairs in asked
     ]
 

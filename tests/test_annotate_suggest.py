@@ -1,5 +1,6 @@
 """What is suggested: no pair twice, none of the other mode, each as likely as is stated."""
 
+import json
 import tracemalloc
 from dataclasses import replace
 from itertools import combinations
@@ -9,15 +10,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from catalogue import Shop, grouper
+from conftest import ROOT
+from typer.testing import CliRunner
 
-from flows import annotate_catalogue
+from flows import annotate_catalogue, cli_annotate
 from flows.annotate import suggest
 from flows.annotate_doubts import ask_again, doubted
 from flows.annotate_estimate import estimated
 from flows.annotate_suggest import suggested
 from flows.annotations.decisions import add_decisions, pairs_of
 from flows.catalogue.embeddings import Embedded
-from flows.catalogue.shop import kept_folder
+from flows.catalogue.shop import kept_folder, kept_shop
+from flows.catalogue.untrained_features import untrained_features
 from flows.display.annotations import doubts_table, estimate_lines
 from flows.local.project import Project
 from ml.annotate import pair_scan
@@ -439,3 +443,53 @@ def test_wrong_answers_of_the_shop_are_listed_for_a_second_look_and_none_is_chan
     assert ids_in(asked) == ids_in(found)
     assert set(asked["why"]) == {"a second look"}  # people are not told what was said
     doubts_table(found)
+
+
+def test_the_commands_print_what_programs_read(
+    registered: Registered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = registered.project
+    suggest(project, "shop", 40, "train", 0, [], 0.0, "Ada", lambda line: None)
+    monkeypatch.setattr(cli_annotate, "find_project", lambda: project)
+    found = CliRunner().invoke(cli_annotate.annotate, ["estimate", "shop", "--json"])
+    assert json.loads(found.stdout)["asked"] == 20
+    found = CliRunner().invoke(cli_annotate.annotate, ["estimate", "shop"])
+    assert "not known yet" in found.stdout
+    assert "suggest test pairs as well" in found.stdout
+    with pytest.raises(UserError, match="no pair of shop is annotated"):
+        doubted(project, "shop", 10, "train", lambda line: None)
+
+
+def test_pictures_that_are_not_here_leave_train_pairs_and_refuse_test_pairs(
+    registered: Registered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = np.zeros(len(registered.vectors), bool)
+    monkeypatch.setattr(
+        annotate_catalogue, "untrained_features", lambda *rest: (registered.vectors, nowhere)
+    )
+    said: list[str] = []
+    found = suggested(registered.project, "shop", 40, "train", 0, said.append)
+    assert len(found) == 40
+    assert "disagreement" not in set(found["stratum"])
+    assert any("not on this machine" in one for one in said)
+    with pytest.raises(UserError, match="no sample of shop"):
+        suggested(registered.project, "shop", 40, "test", 0)
+
+
+@pytest.mark.full
+def test_untrained_features_are_embedded_once_and_kept(
+    tmp_path: Path, growing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Project(ROOT)
+    monkeypatch.setattr(Project, "room", tmp_path / "room")
+    store, source = Store(str(tmp_path / "store")), str(growing)
+    with kept_shop(project, source, {}) as products:
+        products = products.drop(columns="image")
+    version = Version({"source": source, "columns": {}}, *(products for _ in range(4)))
+    said: list[str] = []
+    features, seen = untrained_features(project, store, version, products, said.append)
+    assert seen.all()
+    assert np.linalg.norm(features, axis=1) == pytest.approx(1, abs=1e-2)
+    monkeypatch.setattr("flows.catalogue.untrained_features.run_module", None)
+    again, _ = untrained_features(project, store, version, products, said.append)
+    assert (again == features).all()
