@@ -45,7 +45,7 @@ class Fault:
 
 def check_trail(project: Project, client: MlflowClient, names: ModelNames) -> list[Fault]:
     """Returns every fault of the audit trail that nobody has accepted, and remembers the trail."""
-    client = StillClient(client)
+    client = client if isinstance(client, StillClient) else StillClient(client)
     known = remember(project, client, names)
     found = _copies(client, names)
     for name in dict.fromkeys((names.production, names.candidates)):
