@@ -98,6 +98,7 @@ def main(
         found["desk_four_at_once"] = {
             name: _measured(address, urls, 4) for name, urls in pages.items()
         }
+        print(json.dumps(found, indent=2), flush=True)
         found["desk_memory_mb"] = round(psutil.Process(process.pid).memory_info().rss / 1e6)
     with _mlflow(root, groups) as address:
         found["mlflow"] = {
@@ -352,11 +353,11 @@ def _mlflow(root: Path, count: int) -> Iterator[str]:
     with closing(sqlite3.connect(file)) as connection, connection:
         for table in ("registered_models", "model_versions"):
             columns = [row[1] for row in connection.execute(f"pragma table_info({table})")]
-            copied = ", ".join("?" if one == "name" else f'"{one}"' for one in columns)
-            where = "where name = 'group'"
+            row = connection.execute(f"select * from {table}").fetchone()
+            at, marks = columns.index("name"), ", ".join("?" * len(columns))
             connection.executemany(
-                f"insert into {table} select {copied} from {table} {where}",
-                [(one,) for one in names],
+                f"insert into {table} values ({marks})",
+                ([*row[:at], name, *row[at + 1 :]] for name in names),
             )
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(port)]
     command += ["--backend-store-uri", f"sqlite:///{file}", "--host", "127.0.0.1"]
