@@ -58,7 +58,7 @@ def show_batches(request: Request, who: Viewer, known: Known) -> HTMLResponse:
     content: dict[str, Any] = {
         "batches": listed(request.app.state.project)[::-1],
         "catalogues": known.names(),
-        "job": request.app.state.jobs.running,
+        "job": request.app.state.jobs.running("annotate"),
     }
     return page(request, who, "annotate_batches.html.j2", **content)
 
@@ -74,7 +74,7 @@ def make_batch(request: Request, who: Annotator) -> RedirectResponse:
     words = f"A batch of pairs of {said.get('catalogue', '')}"
     try:
         job = request.app.state.jobs.start(
-            project, words, who.name, ["annotate", "suggest", *arguments]
+            project, "annotate", words, who.name, ["annotate", "suggest", *arguments]
         )
     except UserError as error:
         return back(request, "/annotate", str(error), True)

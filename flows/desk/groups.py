@@ -125,7 +125,7 @@ def groups(
         brands=newest.list.brands[:CHOICES],
         article_types=newest.list.article_types[:CHOICES],
         waiting=len(set(waiting_for.tolist()) - {-1}),
-        job=jobs.running,
+        job=jobs.running("group"),
     )
 
 
@@ -138,7 +138,7 @@ def group_again(request: Request, catalogue: str, who: Corrector, found: Found) 
     arguments += [f"--columns={columns}"] if columns else []
     words = f"Grouping of {catalogue}"
     try:
-        job = jobs.start(found.project, words, who.name, ["group", *arguments])
+        job = jobs.start(found.project, "group", words, who.name, ["group", *arguments])
     except UserError as error:
         return back(request, f"/groups/{catalogue}", str(error), True)
     return RedirectResponse(f"/groups/{catalogue}/jobs/{job.number}", 303)

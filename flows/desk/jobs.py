@@ -1,14 +1,19 @@
-"""Commands of `variants` that the desk runs for people, one at a time, and what they say."""
+"""Commands of `variants` that the desk runs for people, one of each kind at a time.
+
+A grouping takes minutes, and a rollback must not wait for it; so they are of different kinds.
+"""
 
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from flows.local.process import CommandError, stream
 from flows.local.project import Project
 from ml.core.errors import UserError
 
+Kind = Literal["release", "annotate", "group"]
 KEPT = 20  # jobs whose words can still be read, the newest ones
 PREFECT = " | "  # stands in each line of Prefect's log
 ERROR = "error: "  # before a command's last words if it failed
@@ -20,6 +25,7 @@ class Job:
 
     Attributes:
         number: 1-based, in the order of the desk's jobs.
+        kind: no two of one kind run at once.
         words: what it does, such as "Promotion of candidate 7".
         by: who started it.
         lines: what it has said so far.
@@ -27,6 +33,7 @@ class Job:
     """
 
     number: int
+    kind: Kind
     words: str
     by: str
     lines: list[str] = field(default_factory=list)
@@ -78,30 +85,33 @@ class Jobs:
         """Returns a job, or None if there is none of this number, or no longer."""
         return self._jobs.get(number)
 
-    @property
-    def running(self) -> Job | None:
-        """The job that runs, if any."""
-        return next((one for one in list(self._jobs.values()) if not one.ended), None)
+    def running(self, kind: Kind) -> Job | None:
+        """Returns the job of a kind that runs, if any."""
+        known = list(self._jobs.values())
+        return next((one for one in known if one.kind == kind and not one.ended), None)
 
-    def start(self, project: Project, words: str, by: str, arguments: Sequence[str]) -> Job:
+    def start(
+        self, project: Project, kind: Kind, words: str, by: str, arguments: Sequence[str]
+    ) -> Job:
         """Starts `variants ARGUMENTS` in a process of its own.
 
         The desk's process waits for it before it ends, so that nothing is left half done.
 
         Raises:
-            UserError: another job runs.
+            UserError: another job of this kind runs.
         """
         with self._lock:
-            other = self.running
+            other = self.running(kind)
             if other:
                 raise UserError(
                     f"{other.words} by {other.by} runs at this moment, so nothing was started: "
                     "look at what comes of it first"
                 )
-            job = Job(max(self._jobs, default=0) + 1, words, by)
+            job = Job(max(self._jobs, default=0) + 1, kind, words, by)
             self._jobs[job.number] = job
             for number in sorted(self._jobs)[:-KEPT]:
-                del self._jobs[number]
+                if self._jobs[number].ended:
+                    del self._jobs[number]
         threading.Thread(target=_run, args=(project, job, list(arguments))).start()
         return job
 

@@ -19,7 +19,7 @@ from mlflow.tracking import MlflowClient
 
 from flows.desk.candidate import PAGES, files_of, shown_candidate
 from flows.desk.guard import form
-from flows.desk.jobs import Job, Jobs
+from flows.desk.jobs import Jobs
 from flows.desk.page import back, page, streamed
 from flows.desk.people import Person, needs
 from flows.display.event_words import about, details, minute, serves
@@ -139,7 +139,7 @@ def release(request: Request, who: Viewer, candidate: int = 0) -> HTMLResponse:
         candidate=shown,
         state=now.state(uri_of(version)) if version else "",
         acts="releaser" in who.roles,
-        job=_jobs(request).running,
+        job=_jobs(request).running("release"),
         events=_timeline(now.trail[::-1][:NEWEST]),
         hidden_events=max(0, len(now.trail) - NEWEST),
         share=share_words,
@@ -312,8 +312,9 @@ def show_job(request: Request, who: Viewer, number: int) -> Response:
 def _started(
     request: Request, who: Person, there: str, words: str, arguments: list[str]
 ) -> Response:
+    project: Project = request.app.state.project
     try:
-        job: Job = _jobs(request).start(request.app.state.project, words, who.name, arguments)
+        job = _jobs(request).start(project, "release", words, who.name, arguments)
     except UserError as error:
         return back(request, there, str(error), True)
     return back(request, f"/release/jobs/{job.number}", "")
