@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import typer
 
+from benchmarks.annotation_page import write_page
 from benchmarks.annotation_replay import Photos, replay
 from benchmarks.checkout import ROOT, commit
 from flows.annotate_catalogue import ReadCatalogue, read_catalogue, view_of_model
@@ -83,6 +84,8 @@ def main(
         },
     }
     write_json(out, measured)
+    if out == OUT:
+        write_page(measured)
 
 
 def measure_estimate(photos: Photos, complete: CompleteBlocks, budget: int) -> dict[str, Any]:
