@@ -75,15 +75,18 @@ def diff(
 @groups.command(epilog=example("groups store --trim"))
 def store(
     trim: Annotated[
-        bool, typer.Option("--trim", help="Remove embeddings and thumbnails that nothing needs.")
+        bool,
+        typer.Option(
+            "--trim", help="Remove embeddings, thumbnails and copies of shops that nothing needs."
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Shows the store of embeddings and versions, and trims it.
 
     Needed are the embeddings of the champion, of the challenger, and of the model of each
-    catalogue's newest version, and the thumbnails of its pictures. Others are made again when they
-    are asked for.
+    catalogue's newest version, the thumbnails of its pictures, and the copies of shops that have
+    one of these. Others are made again when they are asked for.
     """
     from flows.display.groupings import store_table
     from flows.store import stored
@@ -91,8 +94,11 @@ def store(
 
     project = find_project()
     if trim:
-        gone, pictures = run(project)
-        print(f"removed: embeddings of {', '.join(gone) or 'no model'}; {pictures:,} thumbnails")
+        gone, pictures, copies = run(project)
+        print(
+            f"removed: embeddings of {', '.join(gone) or 'no model'}; {pictures:,} thumbnails; "
+            f"{copies:,} copies of shops"
+        )
         return
     found = stored(project)
     if as_json:

@@ -6,6 +6,7 @@ from flows.catalogue.embeddings import FOLDER, folder_of
 from flows.catalogue.looks import FOLDER as LOOKS
 from flows.catalogue.looks import looks_of
 from flows.catalogue.places import store_of
+from flows.catalogue.shop import trim_shops
 from flows.local.project import Project
 from flows.registry.tracking import connect
 from flows.registry.verified_files import digest_on_record
@@ -47,15 +48,16 @@ def stored(project: Project) -> dict[str, Any]:
     return {"store": store.url, "models": models, "looks": looks, "catalogues": known}
 
 
-def trim(project: Project) -> tuple[list[str], int]:
+def trim(project: Project) -> tuple[list[str], int, int]:
     """Removes what nothing needs.
 
     Needed are the embeddings of the champion, of the challenger, and of the model of each
-    catalogue's newest version, and the thumbnails and colours of its pictures. Others are made
-    again when they are asked for. Versions of groups all stay.
+    catalogue's newest version, the thumbnails and colours of its pictures, and the copies of shops
+    on this machine that have one of them. Others are made again when they are asked for. Versions
+    of groups all stay.
 
     Returns:
-        The folders of embeddings that went, and how many pictures' thumbnails.
+        The folders of embeddings that went, how many pictures' thumbnails, and how many copies.
     """
     store = store_of(project)
     needed = _needed(project, store)
@@ -67,7 +69,7 @@ def trim(project: Project) -> tuple[list[str], int]:
         for one in newest_facts(store)
         for digest in load(store, one["catalogue"], one["number"]).products["sha256"].dropna()
     ]
-    return gone, looks_of(store).trim(shown)
+    return gone, looks_of(store).trim(shown), trim_shops(project, set(shown))
 
 
 def _needed(project: Project, store: Store) -> dict[str, list[str]]:

@@ -705,7 +705,7 @@ def test_the_store_is_shown_and_trimmed_of_what_nothing_needs(
     pictures = pd.read_csv(remembered.shop / "catalog.csv")["image"].nunique()
     assert found["looks"]["pictures"] == pictures
     said = life.clone.run("groups", "store", "--trim").stdout
-    assert said == "removed: embeddings of other; 0 thumbnails\n"
+    assert said == "removed: embeddings of other; 0 thumbnails; 0 copies of shops\n"
     assert [one.name for one in other.parent.iterdir()] == [kept.name]
 
 

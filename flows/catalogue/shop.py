@@ -2,15 +2,18 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pandas as pd
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from flows.local.project import Project
 from flows.local.temporary_import import borrowed, products_of
+from ml.core.files import remove
 from ml.snapshot.stage import Memory, import_shop
+
+PICTURES = "snapshot/images"  # of a copy
 
 
 @contextmanager
@@ -52,9 +55,40 @@ def kept_folder(project: Project, source: str, columns: dict[str, str]) -> Path:
 
 
 def kept_picture(project: Project, source: str, columns: dict[str, str], sha256: str) -> Path:
-    """Returns where the shop's copy has a picture, if it has it.
+    """Returns where a copy of a shop has a picture, if one has it: this shop's, else another's.
+
+    Products that the last shop did not bring, as with `--new-only`, are in the copy of an earlier
+    one.
 
     Args:
         sha256: of a product of this shop; never a text from outside.
     """
-    return kept_folder(project, source, columns) / "snapshot/images" / sha256
+    own = kept_folder(project, source, columns) / PICTURES / sha256
+    others = (one / PICTURES / sha256 for one in kept_folders(project))
+    return next((one for one in (own, *others) if one.is_file()), own)
+
+
+def kept_folders(project: Project) -> list[Path]:
+    """Returns the folders of all copies of shops."""
+    return sorted((project.room / "catalogues").glob("*/"))
+
+
+def trim_shops(project: Project, needed: set[str]) -> int:
+    """Removes the copies of shops that have none of some pictures.
+
+    A copy that a grouping uses at this moment stays.
+
+    Args:
+        needed: SHA-256 of pictures.
+
+    Returns:
+        How many copies went.
+    """
+    gone = 0
+    for folder in kept_folders(project):
+        with suppress(Timeout), FileLock(folder / "lock", timeout=0):
+            here = {one.name for one in (folder / PICTURES).glob("*")}
+            if not here & needed:
+                remove(folder)
+                gone += 1
+    return gone
