@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import requests
 from browser import needs_chromium
 from conftest import CANDIDATES, PRODUCTION
 from desk_browser import Visitor, faults, flat, overflow, signed_in
@@ -15,10 +16,11 @@ from desk_catalogue import drawn
 from desk_release import keep_decision
 from desk_server import running_desk
 from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from playwright.sync_api import Browser, expect
 from registry import NAMES, SECOND, Registry
 
-from flows.desk import candidate, jobs
+from flows.desk import candidate, jobs, release
 from flows.desk.app import desk_app
 from flows.desk.release import SANDBOX
 from flows.desk.roles import Roles
@@ -149,6 +151,37 @@ def test_the_page_is_shown_although_nobody_can_approve_for_lack_of_a_policy(
     assert "To mend: mlflow/promotion.yaml is in no commit" in text
     rita.post("/release/approve", **fields(text, "/release/approve"))
     assert "Nothing was changed: mlflow/promotion.yaml is in no commit" in rita.get("/release").text
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (requests.ConnectionError("refused"), 503, "does not answer any more"),
+        (RuntimeError("secret"), 500, "the desk failed at this request; its log says why"),
+    ],
+)
+def test_an_outage_or_a_fault_is_a_page_of_words_with_all_headers(
+    registry: Registry,
+    app: FastAPI,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    status: int,
+    words: str,
+) -> None:
+    def fails(*arguments: object) -> None:
+        raise error
+
+    rita = Visitor(app, "Rita")
+    rita.client = TestClient(
+        app, str(rita.client.base_url), cookies=rita.client.cookies, raise_server_exceptions=False
+    )
+    whole = rita.get("/release").headers
+    monkeypatch.setattr(release, "events", fails)
+    answer = rita.get("/release")
+    assert (answer.status_code, words in answer.text) == (status, True)
+    assert "secret" not in answer.text
+    missing = whole.keys() - answer.headers.keys() - {"set-cookie", "vary"}  # of the session
+    assert not missing
 
 
 def test_a_promotion_and_a_rollback_say_before_what_they_do(

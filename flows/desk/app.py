@@ -18,12 +18,13 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from flows.desk import annotate, groups, pictures, release, why_together
 from flows.desk.grouping_model import GroupingModels
-from flows.desk.guard import Guard, check_form, form
+from flows.desk.guard import HEADERS, NOT_KEPT, Guard, check_form, form
 from flows.desk.jobs import Jobs
 from flows.desk.newest_groups import Catalogues
 from flows.desk.page import back, page
 from flows.desk.people import NAME, Person, needs, person
 from flows.desk.settings import Settings
+from flows.local.outages import outage
 from flows.local.project import Project
 from flows.registry.people import refusal_of_name, shown
 from ml.core.errors import UserError, visible
@@ -83,8 +84,13 @@ def desk_app(project: Project, settings: Settings) -> FastAPI:
 
     @app.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> Response:
-        logging.getLogger(__name__).exception("a page failed")
-        return _problem(request, 500, "the desk failed at this request; its log says why")
+        words = outage(error)
+        if words is None:
+            logging.getLogger(__name__).exception("a page failed")
+        failure = words or "the desk failed at this request; its log says why"
+        response = _problem(request, 503 if words else 500, failure)
+        response.headers.update(HEADERS | NOT_KEPT)  # the guard does not see this response
+        return response
 
     @app.get("/who")
     def ask_name(request: Request, next: str = "/") -> HTMLResponse:

@@ -24,6 +24,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+NOT_KEPT = {"Cache-Control": "no-store"}
 
 
 class Guard:
@@ -43,9 +44,8 @@ class Guard:
     ) -> Response:
         """Answers a request, or refuses it."""
         response = self._refusal(request) or await answer(request)
-        for name, value in HEADERS.items():
+        for name, value in (HEADERS | NOT_KEPT).items():
             response.headers.setdefault(name, value)
-        response.headers.setdefault("Cache-Control", "no-store")
         return response
 
     def _refusal(self, request: Request) -> Response | None:
