@@ -11,18 +11,22 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 from ml.core.files import replacing
 
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs/images"
-TESTS = ("tests/test_desk_release_browser.py",)
+TESTS = ("tests/test_desk_release_browser.py", "tests/test_desk_annotate.py")
 LARGEST = 150_000  # bytes of a picture
+MARGIN = 24  # pixels that stay below what is shown
 
 
 def jpeg(picture: Image.Image) -> bytes:
-    """Encodes a picture as well as `LARGEST` lets it."""
+    """Encodes a picture without what is empty below, as well as `LARGEST` lets it."""
+    empty = Image.new("RGB", picture.size, picture.getpixel((0, picture.height - 1)))
+    *_, below = ImageChops.difference(picture, empty).getbbox() or (picture.height,)
+    picture = picture.crop((0, 0, picture.width, min(picture.height, below + MARGIN)))
     for quality in range(88, 20, -4):
         content = io.BytesIO()
         picture.save(content, "JPEG", quality=quality, optimize=True)

@@ -1,7 +1,9 @@
 """The desk in a test: visitors without a browser, and what its pages must hold in a real one."""
 
 import html
+import os
 import re
+from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
@@ -10,6 +12,7 @@ from playwright.sync_api import Browser, Page
 from starlette.testclient import TestClient
 
 TOKEN = re.compile(r'name="token" value="([^"]+)"')
+PHONE = 390  # pixels
 GRAVE = ("serious", "critical")  # impacts of axe-core that no page may have
 
 
@@ -33,6 +36,25 @@ def overflow(page: Page) -> int:
     """By how many pixels a page scrolls sideways."""
     script = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     return int(page.evaluate(script))
+
+
+def sound(page: Page, name: str) -> None:
+    """Asserts that a page has no serious fault in light and dark, and is as wide as its window.
+
+    If the variable PICTURES names a folder, the page's pictures go there, for the docs.
+    """
+    wide = page.viewport_size
+    assert wide
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert faults(page) == [], f"{name}, {scheme}"
+    page.emulate_media(color_scheme="light")
+    for width, kind in ((wide["width"], ""), (PHONE, "-phone")):
+        page.set_viewport_size({"width": width, "height": 1500})
+        assert overflow(page) <= 0, f"{name} scrolls sideways at {width} pixels"
+        if os.environ.get("PICTURES"):
+            page.screenshot(path=Path(os.environ["PICTURES"]) / f"{name}{kind}.png")
+    page.set_viewport_size(wide)
 
 
 def signed_in(browser: Browser, address: str, name: str, width: int = 1180) -> Page:

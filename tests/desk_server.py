@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from threading import Thread
 
 import uvicorn
-from playwright.sync_api import Browser, Page
 
 from flows.desk.app import desk_app
 from flows.desk.settings import Settings
@@ -26,13 +25,3 @@ def running_desk(project: Project, settings: Settings) -> Iterator[str]:
         finally:
             server.should_exit = True
             thread.join(30)
-
-
-def desk_page(browser: Browser, address: str, name: str, width: int = 1400) -> Page:
-    """Opens the desk in a browser of its own, whose user has said a name."""
-    page = browser.new_context(viewport={"width": width, "height": 900}).new_page()
-    page.set_default_timeout(60_000)
-    page.goto(f"{address}/who")
-    page.get_by_label("Your name").fill(name)
-    page.get_by_role("button", name="Go on").click()
-    return page

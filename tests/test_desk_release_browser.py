@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from browser import needs_chromium
 from conftest import CANDIDATES, PRODUCTION, VARIANTS, Clone, set_params
-from desk_browser import faults, overflow, signed_in
+from desk_browser import signed_in, sound
 from desk_release import keep_decision
 from mlflow.tracking import MlflowClient
 from playwright.sync_api import Browser, Page, expect
@@ -30,7 +30,6 @@ from ml.data.annotations import build_annotations
 pytestmark = [pytest.mark.full, needs_chromium]
 pytest_plugins = ["browser"]
 ROLES = "people: {Rita: [releaser], Rolf: [releaser]}\nothers: [viewer]\n"
-PHONE = 390  # pixels
 
 
 @dataclass
@@ -107,25 +106,6 @@ def fill(client: MlflowClient, clone: Clone, shop: Path, folder: Path) -> None:
     pictures = [shop / name for name in products["image"]]
     (folder / "gate").mkdir()
     keep_decision(client, candidate, FIRST, products, large.to_numpy(), pictures, folder / "gate")
-
-
-def sound(page: Page, name: str) -> None:
-    """Asserts that a page has no serious fault in light and dark, and is as wide as its window.
-
-    If the variable PICTURES names a folder, the page's pictures go there, for the docs.
-    """
-    wide = page.viewport_size
-    assert wide
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        assert faults(page) == [], f"{name}, {scheme}"
-    page.emulate_media(color_scheme="light")
-    for width, kind in ((wide["width"], ""), (PHONE, "-phone")):
-        page.set_viewport_size({"width": width, "height": 1500})
-        assert overflow(page) <= 0, f"{name} scrolls sideways at {width} pixels"
-        if os.environ.get("PICTURES"):
-            page.screenshot(path=Path(os.environ["PICTURES"]) / f"{name}{kind}.png")
-    page.set_viewport_size(wide)
 
 
 def decide(page: Page, verb: str, comment: str) -> None:
