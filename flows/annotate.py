@@ -12,6 +12,7 @@ from flows.annotations.agreed import Agreed, agreed, pair_keys
 from flows.annotations.batches import Batch, add_batch, batches, find_batch
 from flows.annotations.decisions import add_decisions, counts, dealt_to, pairs_of, queue, standing
 from flows.catalogue.places import store_of
+from flows.catalogue.shop import kept_folder
 from flows.groups import find
 from flows.local.project import Project
 from flows.registry.people import folded, refusal_of_name, shown
@@ -23,7 +24,7 @@ from ml.annotate.mode import Mode
 from ml.catalogue.corrections import in_utc, unknown_products
 from ml.catalogue.versions import Version
 from ml.core.errors import UserError, visible
-from ml.core.files import write_json
+from ml.core.files import read_table, write_json
 from ml.core.spreadsheet import write_csv
 from ml.snapshot.pair_file import read_file, read_pair_file
 from ml.snapshot.shop_checks import check_pairs
@@ -159,11 +160,19 @@ def export_label_studio(project: Project, name: str, out: Path, pictures: str = 
             are URLs stay.
 
     Raises:
-        UserError: there is no such batch, or its products have no pictures.
+        UserError: there is no such batch, its products have no pictures, or the shop's copy is not
+            on this machine.
     """
     batch = find_batch(project, name)
-    products = find(store_of(project), batch.catalogue, batch.version).products
-    images = products.set_index("product_id")["image"]
+    facts = find(store_of(project), batch.catalogue).facts
+    folder = kept_folder(project, facts["source"], facts["columns"])
+    catalog = folder / "snapshot/catalog.parquet"
+    if not catalog.is_file():
+        raise UserError(
+            f"the shop of '{batch.catalogue}' has no copy on this machine, which names its "
+            "pictures: run `variants group` here"
+        )
+    images = read_table(catalog).set_index("product_id")["image"]
 
     def url(product: str) -> str:
         image = images.get(product)

@@ -30,11 +30,13 @@ from flows.annotations.decisions import (
     undo,
 )
 from flows.catalogue.places import store_of
+from flows.catalogue.shop import kept_folder
 from flows.lessons import lessons
 from flows.local.project import Project
 from ml.annotate.assignment import assign
 from ml.catalogue.versions import Version, save
 from ml.core.errors import UserError
+from ml.core.files import write_table
 
 
 @pytest.fixture(autouse=True)
@@ -47,10 +49,13 @@ def grouped(empty_project: Project) -> Project:
     """A project with one version of the catalogue "shop": p0000 to p0059 in 4 blocks."""
     made = Shop(0).group()
     facts = {"catalogue": "shop", "source": "/shops/shop", "model": "models:/m/1", "predecessor": 0}
-    products = made.products.assign(image=[f"images/{one}.jpg" for one in made.products.index])
-    tables = (made.means, made.changes, made.retired)
-    save(store_of(empty_project), Version(made.facts | facts, products, *tables))
+    tables = (made.products, made.means, made.changes, made.retired)
+    save(store_of(empty_project), Version(made.facts | facts | {"columns": {}}, *tables))
     return empty_project
+
+
+def made_products() -> pd.DataFrame:
+    return Shop(0).group().products
 
 
 def block(project: Project, brand: str = "b1") -> list[str]:
@@ -230,6 +235,11 @@ def test_label_studio_gets_tasks_and_gives_answers_back(grouped: Project, tmp_pa
     a, b, *_ = block(grouped)
     batch = batch_of(grouped, [(a, b)])
     file = tmp_path / "tasks.json"
+    with pytest.raises(UserError, match="no copy on this machine"):
+        export_label_studio(grouped, batch.name, file)
+    catalog = made_products()[["product_id"]].assign(image="images/x.jpg")
+    folder = kept_folder(grouped, "/shops/shop", {})
+    write_table(folder / "snapshot/catalog.parquet", catalog)
     assert export_label_studio(grouped, batch.name, file, "https://x.example/") == 1
     tasks = json.loads(file.read_text())
     assert tasks[0]["data"]["left"].startswith("https://x.example/images/")
