@@ -252,6 +252,8 @@ def _pages(products: pd.DataFrame, asked: int) -> dict[str, list[str]]:
         "start": ["/"] * (asked + WARM),
         "release": ["/release"] * (asked + WARM),
         "annotate": ["/annotate"] * (asked + WARM),
+        "annotate, a batch": [f"/annotate/{NAME}-train-1"] * (asked + WARM),
+        "annotate, the next pair": [f"/annotate/{NAME}-train-1/next"] * (asked + WARM),
         "groups, a page of the list": [f"{shop}?at={one}" for one in at],
         "groups, largest first": [f"{shop}?order=large&at={one}" for one in at],
         "groups of a brand": [f"{shop}?brand={one}" for one in chosen["brand"]],

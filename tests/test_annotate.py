@@ -12,7 +12,9 @@ from ml.annotate.agreement import agreement
 from ml.annotate.assignment import assign
 from ml.annotate.consensus import consensus, contradictory
 from ml.annotate.label_studio import TEMPLATE, Said, said_in, task
+from ml.annotate.mode import ORIGIN
 from ml.core.errors import UserError
+from ml.data.annotations import without_selected
 
 
 @pytest.mark.parametrize(
@@ -171,3 +173,9 @@ def test_the_template_asks_for_what_the_import_reads() -> None:
         assert needed in text
     for answer in ("same", "different", "unsure"):
         assert f'<Choice value="{answer}"' in text
+
+
+def test_no_comparison_uses_a_pair_that_a_model_chose_and_each_uses_a_fresh_one() -> None:
+    origins = ["correction", ORIGIN["train"], ORIGIN["test"], None]
+    pairs = pd.DataFrame({"left": list("abcd"), "right": list("efgh"), "origin": origins})
+    assert without_selected(pairs)["left"].tolist() == ["c", "d"]

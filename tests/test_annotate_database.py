@@ -15,7 +15,9 @@ import pytest
 from catalogue import Shop
 from conftest import ROOT
 from postgres import needs_postgres, running_postgres
+from typer.testing import CliRunner
 
+from flows import cli_annotate
 from flows.annotate import export_label_studio, export_pairs, import_answers, listed, status
 from flows.annotations.agreed import agreed
 from flows.annotations.batches import Batch, add_batch, batches, find_batch
@@ -319,6 +321,38 @@ def test_many_at_once_are_all_heard(grouped: Project) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(answers, [f"person {number}" for number in range(8)]))
     assert len(standing(grouped)) == 64
+
+
+def test_the_commands_say_what_there_is_and_what_to_do(
+    grouped: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(grouped.root)
+
+    def said(*arguments: str, code: int = 0) -> str:
+        found = CliRunner().invoke(cli_annotate.annotate, arguments)
+        if isinstance(found.exception, UserError):
+            return str(found.exception)
+        assert found.exit_code == code, found.output
+        return " ".join(found.output.split())
+
+    assert "no batch yet: `variants annotate suggest" in said("list")
+    assert "there are: none yet" in said("status", "shop-train-1")
+    out = tmp_path / "pairs.csv"
+    assert "nobody has decided a pair of 'shop' yet" in said("export", "--out", str(out))
+    a, b, c, *_ = block(grouped)
+    out.write_text(f"left,right,color_variants\n{a},{b},1\n{b},{c},0\n")
+    told = said("import", str(out), "--by", "Ada")
+    assert told == "2 answers, 2 of them new; new pairs are in the batch shop-train-1"
+    assert "'exam' is no mode: take train or test" in said("import", str(out), "--mode", "exam")
+    assert "'exam' is no mode" in said("suggest", "--mode", "exam")
+    assert "2 of 2" in said("list")
+    assert "2 of 2 pairs answered; 1 same, 1 different" in said("status", "shop-train-1")
+    assert said("export", "--out", str(out)) == f"2 pairs: {out}".replace("\n", "")
+    tasks = ("export", "--out", str(out), "--format", "label-studio")
+    assert "name a batch" in said(*tasks, code=2)
+    assert "take pairs or label-studio" in said(
+        "export", "--out", str(out), "--format", "x", code=2
+    )
 
 
 WRITER = """
