@@ -286,10 +286,11 @@ def _measured(address: str, urls: Sequence[str], at_once: int) -> dict[str, Any]
     codes = sorted({one[1] for one in found})
     p50, p95 = np.quantile(took, [0.5, 0.95]).round(1).tolist()
     size = round(float(np.median([one[2] for one in found])) / 1000, 1)
+    print(f"{p50:7.1f} {p95:7.1f} ms  {urls[-1][:70]}", file=sys.stderr, flush=True)
     return {"p50_ms": p50, "p95_ms": p95, "kb": size} | ({} if codes == [200] else {"codes": codes})
 
 
-_client = httpx.Client(timeout=120)
+_client = httpx.Client(timeout=120, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 def _get(address: str, url: str, person: str) -> httpx.Response:

@@ -187,8 +187,10 @@ def _add(
     _refuse_unknown(rows, products["product_id"], catalogue)
     with correcting(project, store, catalogue):
         both = pd.concat([read_corrections(store, catalogue), rows], ignore_index=True)
-        held = _held(both, read_locks(store, catalogue), products)
-        _refuse_apart(held, rows, products)
+        locks = read_locks(store, catalogue)
+        named = pd.unique(pd.concat([both["left"], both["right"], locks["product_id"]]))
+        about = products[products["product_id"].isin(named)]
+        _refuse_apart(_held(both, locks, about), rows, about)
         if keep:
             append(store, catalogue, CORRECTIONS, rows)
     return {"catalogue": catalogue, "rows": len(rows), "standing": len(standing(both))}

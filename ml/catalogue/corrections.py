@@ -135,4 +135,5 @@ def said_by(row: pd.Series) -> str:
 def unknown_products(table: pd.DataFrame, known: Sequence[str]) -> list[str]:
     """Returns the products that corrections name and a catalogue has not, in order, each once."""
     named = pd.unique(table[["left", "right"]].to_numpy(object).ravel())
-    return [str(one) for one in named[~pd.Index(named).isin(known)]]
+    there = set(known)
+    return [str(one) for one in named if one not in there]

@@ -15,6 +15,7 @@ COLUMNS = (  # of a version's products
     *("product_id", "group", "score", "band", "problem", "representative", "sha256"),
     *("brand", "gender", "article_type", "title", "base_colour"),
 )
+SEARCHED = ("product_id", "title", "colour", "looks")  # of each product
 CHUNK = 20_000  # products whose colours are named at once: each is compared with 36 references
 Order = Literal["uncertain", "large", "id"]
 
@@ -24,7 +25,8 @@ class Wanted:
     """Which groups are looked for; empty texts ask for nothing.
 
     Attributes:
-        words: each must be in an id, title or colour of the group's products, or in its own id.
+        words: each must be in an id, title or colour of the group's products, or in its own id,
+            brand or article type.
         brand, article_type, band: of the group.
         least: number of its products, at least.
         contradicted: whether a product must say one colour and look another.
@@ -86,7 +88,7 @@ class GroupList:
             sorted(self.products[name].dropna().astype(str).unique().tolist())
             for name in ("brand", "article_type")
         )
-        self._texts = _texts(self.products)
+        self._texts = _texts(self.products, self.ids, self.starts)
         self._orders = {
             "uncertain": np.argsort(np.nan_to_num(self.lowest, nan=np.inf), kind="stable"),
             "large": np.argsort(-self.sizes, kind="stable"),
@@ -129,8 +131,8 @@ class GroupList:
                 # The products of a group are of one block and one band.
                 first = self.products[column].iloc[self.starts[:-1]]
                 keep &= (first == value).to_numpy(bool)
-        for word in wanted.words.lower().split():
-            keep &= self._any(pc.match_substring(self._texts, word).to_numpy(False))
+        for word in dict.fromkeys(wanted.words.lower().split()):
+            keep &= pc.match_substring(self._texts, word).to_numpy(False)
         order = self._orders[wanted.order]
         return np.asarray(order[keep[order]])
 
@@ -150,11 +152,17 @@ def _named(products: pd.DataFrame, colours: np.ndarray) -> dict[str, np.ndarray]
     return {name: named[name].to_numpy(object) for name in ("colour", "looks")}
 
 
-def _texts(products: pd.DataFrame) -> pa.Array:
-    """Returns what is searched of each product, in small letters."""
-    columns = ("group", "product_id", "title", "brand", "article_type", "colour", "looks")
-    texts = [pa.array(products[name].astype(object), pa.large_string()) for name in columns]
-    joined = pc.binary_join_element_wise(
-        *texts, pa.scalar("\n", pa.large_string()), null_handling="replace", null_replacement=""
-    )
-    return pc.utf8_lower(joined)
+def _texts(products: pd.DataFrame, ids: np.ndarray, starts: np.ndarray) -> pa.Array:
+    """Returns what is searched of each group, in small letters."""
+    line = pa.scalar("\n", pa.large_string())
+
+    def joined(*columns: object) -> pa.Array:
+        texts = [pa.array(one, pa.large_string(), from_pandas=True) for one in columns]
+        return pc.binary_join_element_wise(
+            *texts, line, null_handling="replace", null_replacement=""
+        )
+
+    each = joined(*(products[one].astype(object) for one in SEARCHED))
+    members = pc.binary_join(pa.LargeListArray.from_arrays(pa.array(starts), each), line)
+    first = products.iloc[starts[:-1]]
+    return pc.utf8_lower(joined(ids, first["brand"], first["article_type"], members))
