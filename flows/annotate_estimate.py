@@ -44,7 +44,8 @@ def estimated(project: Project, catalogue: str) -> dict[str, Any]:
             "suggest` makes a batch that holds some"
         )
     number = max(one.version for one in drawn)
-    newest = {one.mode: one for one in drawn if one.version == number}
+    last = {one.mode: one for one in drawn if one.version == number}
+    newest = {mode: last[mode] for mode in SPLITS if mode in last}
     products = find(store, catalogue, number).products.set_index("product_id")
     strata, known, rows = [], np.zeros((len(PLACES), 3), int), []
     for batch in newest.values():

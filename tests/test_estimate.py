@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.annotation_page import MEASURED, PAGE, tables
 from ml.annotate.estimate import Stratum, estimate, strata_of
+from ml.core.files import read_json
 
 PUBLISHED, REVIEW, OUTSIDE = (np.arange(3) == one for one in range(3))
 ROUNDS = 200
@@ -122,3 +124,7 @@ def test_strata_are_read_from_the_rows_of_a_batch_and_one_without_a_row_is_not_f
     assert untrained.counts.tolist() == [[0, 0, 0], [0, 0, 1], [1, 0, 0]]
     assert (outside.size, outside.answered) == (700, 0)
     assert estimate([published, untrained, outside], NOTHING)["pair_recall"]["value"] is None
+
+
+def test_the_page_of_results_holds_what_was_measured() -> None:
+    assert tables(read_json(MEASURED)) in PAGE.read_text(encoding="utf-8")

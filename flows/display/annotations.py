@@ -53,7 +53,7 @@ def estimate_lines(found: dict[str, Any]) -> None:
     show(
         f"{found['catalogue']}, version {found['version']}: {found['answered']:,} of "
         f"{found['asked']:,} random pairs answered ({', '.join(found['batches'])}), of "
-        f"{' and '.join(found['splits'])} products"
+        f"products of {', '.join(found['splits'])}"
     )
     for name, one in found["metrics"].items():
         words = "not known yet: too few answers"

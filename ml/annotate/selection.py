@@ -19,6 +19,13 @@ class Drawn:
     def __len__(self) -> int:
         return len(self.left)
 
+    @staticmethod
+    def joined(parts: "list[Drawn]") -> "Drawn":
+        """Returns the pairs of several parts, in order."""
+        none = np.zeros(0, int)
+        sides = ([none, *(one.left for one in parts)], [none, *(one.right for one in parts)])
+        return Drawn(*(np.concatenate(one) for one in sides))
+
     def at(self, places: np.ndarray | slice) -> "Drawn":
         """Returns some of the pairs."""
         return Drawn(self.left[places], self.right[places])
@@ -57,7 +64,7 @@ class Reservoir:
         keys = np.concatenate([self._keys, self.random.uniform(0, limit, count)])
         kept = np.argsort(keys, kind="stable")[: self.size]
         self._keys = keys[kept]
-        self._pairs = _joined(self._pairs, left[places], right[places]).at(kept)
+        self._pairs = Drawn.joined([self._pairs, Drawn(left[places], right[places])]).at(kept)
 
     def drawn(self, count: int) -> Drawn:
         """Returns the first pairs of the sample, in random order."""
@@ -86,12 +93,8 @@ class Strongest:
         found = np.concatenate([self._strength, strength[places]])
         kept = np.argsort(-found, kind="stable")[: self.size]
         self._strength = found[kept]
-        self._pairs = _joined(self._pairs, left[places], right[places]).at(kept)
+        self._pairs = Drawn.joined([self._pairs, Drawn(left[places], right[places])]).at(kept)
 
     def pairs(self) -> Drawn:
         """Returns the pairs, the strongest first."""
         return self._pairs
-
-
-def _joined(pairs: Drawn, left: np.ndarray, right: np.ndarray) -> Drawn:
-    return Drawn(np.concatenate([pairs.left, left]), np.concatenate([pairs.right, right]))

@@ -35,7 +35,7 @@ class TellingPairs:
         """Offers pairs of one block.
 
         Args:
-            unknown: bool (pairs,), whether nobody has answered or is asked already.
+            unknown: bool (pairs,), whether nobody has answered, and nobody is asked already.
         """
         left, right, ratio = pairs.left, pairs.right, pairs.ratio[0]
         certainty = np.where(unknown, np.abs(ratio - 1), np.inf)
@@ -55,17 +55,14 @@ class TellingPairs:
         self, taken: set[tuple[str, str]], budget: int, random: np.random.Generator
     ) -> list[pd.DataFrame]:
         """Returns pairs of each pool; what one lacks, the pool of the nearest pairs gives."""
-        new = [one.pairs() for one in self.of_block.values()]
-        none = np.zeros(0, int)
         pools = {
             "disagreement": (self.disagreement.pairs(), "model and untrained features disagree"),
             "new": (
-                Drawn(*(np.concatenate([none, *(getattr(one, side) for one in new)])
-                        for side in ("left", "right"))),
+                Drawn.joined([one.pairs() for one in self.of_block.values()]),
                 "of a block that nobody has annotated, or of a product that is new",
             ),
             "near": (self.near.pairs(), "near the threshold of the model"),
-        }  # fmt: skip
+        }
         found, left = [], budget
         for number, (name, (pool, why)) in enumerate(pools.items()):
             ids = self.grouped.ids.to_numpy(object)
