@@ -35,6 +35,10 @@ from ml.data.annotations import build_annotations
 pytest_plugins = ["browser"]
 ROLES = Roles(people={"Eve": ["viewer"]}, others=["annotator"])
 
+# How many of the pair's two pictures a browser has asked the server for to show the page.
+FETCHED = """[...document.querySelectorAll(".two img")].filter((one) =>
+  performance.getEntriesByName(one.src).some((entry) => entry.transferSize > 0)).length"""
+
 
 @pytest.fixture(autouse=True)
 def own_database(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -316,7 +320,7 @@ def test_500_decisions_an_hour_leave_the_time_to_the_person(
     batch = batch_of(project, 50)
     page = signed_in(browser, address, "Ada")
     page.goto(f"{address}/annotate/{batch.name}/next")
-    seconds = []
+    seconds, fetched = list[float](), 0
     for done in range(50):
         expect(page.get_by_text(f"{done} of 50 done")).to_be_visible()
         page.wait_for_load_state()
@@ -324,6 +328,8 @@ def test_500_decisions_an_hour_leave_the_time_to_the_person(
         with page.expect_navigation():  # until both pictures are there
             page.keyboard.press("sdu"[done % 3])
         seconds.append(time.monotonic() - begun)
+        fetched += page.evaluate(FETCHED)
     assert len(standing(project, batch=batch)) == 50
+    assert fetched == 0  # each pair's pictures had come while the pair before it was looked at
     with capsys.disabled():
         print(f"\nfrom key to next pair: median {np.median(seconds):.2f} s, {max(seconds):.2f} s")
