@@ -33,7 +33,8 @@ def doubted(project: Project, catalogue: str, budget: int, mode: Mode, log: Log)
 
     Returns:
         left, right, answer, quality (probability of this answer), stratum ("doubt"), probability
-        (NaN: they are no sample) and why; those in a cycle first, then by quality.
+        (NaN: they are no sample) and why, by quality. A pair in a cycle (A = B, B = C, A ≠ C) says
+        so; which of the three is wrong is what quality tells.
 
     Raises:
         UserError: there is no such catalogue, or there are too few pairs to judge.
@@ -63,14 +64,12 @@ def doubted(project: Project, catalogue: str, budget: int, mode: Mode, log: Log)
         for pair, quality in zip(pairs, judged.quality, strict=True)
     ]
     rows = said.assign(quality=judged.quality, stratum="doubt", probability=np.nan, why=why)
-    rows["cycle"] = [frozenset(pair[:2]) in chains for pair in pairs]
+    in_cycles = sum(frozenset(pair[:2]) in chains for pair in pairs)
     log(
-        f"{int(judged.wrong.sum())} of {len(said)} answers are probably wrong; "
-        f"{int(rows['cycle'].sum())} are in cycles"
+        f"{int(judged.wrong.sum())} of {len(said)} answers are probably wrong; {in_cycles} are in "
+        "cycles"
     )
-    order = ["cycle", "quality"]
-    rows = rows.sort_values(order, ascending=[False, True], kind="stable").head(budget)
-    return rows.drop(columns="cycle").reset_index(drop=True)
+    return rows.sort_values("quality", kind="stable").head(budget).reset_index(drop=True)
 
 
 def ask_again(project: Project, catalogue: str, doubts: pd.DataFrame, mode: Mode, by: str) -> Batch:

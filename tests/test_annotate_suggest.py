@@ -436,7 +436,9 @@ def test_wrong_answers_of_the_shop_are_listed_for_a_second_look_and_none_is_chan
     assert registered.brands_of(doubted(project, "shop", 60, "test", said.append)) == {
         registered.brands[2]
     }
+    assert found["quality"].is_monotonic_increasing
     assert any("in cycles" in one for one in said)
+    assert found["why"].str.contains("≠").any()
     assert (folder / "pairs.parquet").read_bytes() == before
     made = ask_again(project, "shop", found, "train", "Ada")
     asked = pairs_of(project, made)
