@@ -17,7 +17,10 @@ from ml.core.files import replacing
 
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs/images"
-TESTS = ("tests/test_desk_release_browser.py", "tests/test_desk_annotate.py")
+TESTS = tuple(
+    f"tests/{name}.py"
+    for name in ("test_desk_release_browser", "test_desk_annotate", "test_desk_groups_browser")
+)
 LARGEST = 150_000  # bytes of a picture
 MARGIN = 24  # pixels that stay below what is shown
 

@@ -237,7 +237,7 @@ def test_ids_and_titles_are_text_on_every_page(client: TestClient, products: pd.
             f"/groups/shop/{group}",
             f"/groups/shop/{group}/change?what=split&product={quote(one['product_id'])}",
             f"/groups/shop/{group}/change?what=merge&other={quote(HOSTILE)}",
-            f"/why/shop?left={quote(one['product_id'])}&right={quote(mates['product_id'].iloc[0])}",
+            f"/groups/shop/why?left={quote(one['product_id'])}&right={quote(mates['product_id'].iloc[0])}",
             f"/groups/shop?q={quote(HOSTILE)}&brand={quote(HOSTILE)}&band={quote('<b>')}",
         ]
         for page in pages:

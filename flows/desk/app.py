@@ -62,7 +62,7 @@ def desk_app(project: Project, settings: Settings) -> FastAPI:
         same_site="strict",
     )
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=settings.hosts)
-    for module in (pictures, groups, why_together, release, annotate):
+    for module in (pictures, why_together, groups, release, annotate):
         app.include_router(module.router)
     app.state.jobs = Jobs()
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

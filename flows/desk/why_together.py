@@ -23,7 +23,7 @@ WAIT = 25.0  # seconds that a page waits for the model: its process starts in ab
 router = APIRouter()
 
 
-@router.get("/why/{catalogue}")
+@router.get("/groups/{catalogue}/why")
 def why(
     request: Request,
     catalogue: str,
