@@ -210,7 +210,8 @@ def _held(said: pd.DataFrame, locks: pd.DataFrame, products: pd.DataFrame) -> Co
 
 def _refuse_unknown(rows: pd.DataFrame, known: pd.Series, catalogue: str) -> None:
     """Raises UserError if corrections name products that the newest version has not."""
-    unknown = unknown_products(rows, known.tolist())
+    named = pd.concat([rows["left"], rows["right"]])
+    unknown = unknown_products(rows, known[known.isin(named)].tolist())
     if unknown:
         near = {one: nearest_ids(one, known.tolist()) for one in unknown[:SHOWN]}
         named = "; ".join(
