@@ -18,7 +18,7 @@ from flows.local.project import Project
 from flows.registry.people import folded, refusal_of_name, shown
 from ml.annotate.agreement import agreement
 from ml.annotate.assignment import assign
-from ml.annotate.consensus import CONFLICT, consensus
+from ml.annotate.consensus import CONFLICT, consensus, contradictory
 from ml.annotate.label_studio import Said, said_in, task
 from ml.annotate.mode import Mode
 from ml.catalogue.corrections import in_utc, unknown_products
@@ -133,7 +133,8 @@ def export_pairs(
         What they agree on and what is left out, and how many pairs of the shop were replaced.
 
     Raises:
-        UserError: there are no annotations, or the shop's file cannot be read.
+        UserError: there are no annotations, or the shop's file cannot be read, or a chain of its
+            pairs and the annotators' contradicts a pair.
     """
     found = agreed(project, catalogue)
     if not len(found.pairs):
@@ -147,6 +148,7 @@ def export_pairs(
         ours = pair_keys(theirs).isin(pair_keys(table))
         replaced = int(ours.sum())
         table = pd.concat([theirs[~ours], table], ignore_index=True)
+        _refuse_contradictions(table, with_.name)
     write_csv(out, table)
     return found, replaced
 
@@ -321,6 +323,22 @@ def _refuse_twice(table: pd.DataFrame, name: str) -> None:
         raise UserError(
             f"{name}: one person says two things about {visible(left)} and {visible(right)}: keep "
             "the right row"
+        )
+
+
+def _refuse_contradictions(pairs: pd.DataFrame, name: str) -> None:
+    """Raises UserError if a shop's pairs and the annotators' cannot all hold."""
+    label = pairs["color_variants"]
+    usable = pairs[label.notna() & (pairs.get("confidence", label) != "low")]
+    same = usable["color_variants"].eq(1)
+    doubtful = usable[contradictory(usable.assign(same=same)) & ~same]
+    if len(doubtful):
+        named = [f"{one} and {other}" for one, other in doubtful[["left", "right"]].to_numpy()]
+        more = ", …" if len(named) > SHOWN else ""
+        raise UserError(
+            f"{name} and the annotators contradict each other: chains of variants join "
+            f"{visible(', '.join(named[:SHOWN]))}{more}, which are said to be different: correct a "
+            "link of each chain; `variants annotate doubts` lists likely ones"
         )
 
 

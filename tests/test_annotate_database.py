@@ -221,6 +221,11 @@ def test_pairs_are_exported_with_the_shops_own_and_come_back(
     shop.write_text(f"left,right,color_variants,note\n{b},{a},0,x\n{a},{c},0,y\n")
     found, replaced = export_pairs(grouped, "shop", out, shop)
     assert (len(found.pairs), replaced) == (2, 1)
+    shop.write_text(f"left,right,color_variants\n{a},{d},0\n{b},{c},1\n")
+    with pytest.raises(
+        UserError, match=rf"contradict each other: chains .* join {a} and {d}, which"
+    ):
+        export_pairs(grouped, "shop", out, shop)
     table = pd.read_csv(out, dtype=str, keep_default_na=False)
     assert table.loc[0, ["left", "right", "color_variants", "note"]].tolist() == [a, c, "0", "y"]
     assert table["annotator"].tolist() == ["", "'=Ada", "'=Ada"]  # a spreadsheet runs nothing
