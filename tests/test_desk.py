@@ -129,6 +129,10 @@ def test_pages_run_no_script_but_the_desk_s_own(tmp_path: Path) -> None:
         assert "unsafe" not in policy
         assert not re.search(r"<script(?![^>]*src=)|<style|style=|\son\w+=", answer.text), path
         assert answer.headers["cache-control"] == "no-store"
+    style = client.get("/static/desk.css")
+    again = client.get("/static/desk.css", headers={"If-None-Match": style.headers["etag"]})
+    assert (style.status_code, again.status_code) == (200, 304)
+    assert style.headers["cache-control"] == "no-cache"
 
 
 def test_every_page_escapes_what_it_shows_and_fails_where_a_name_is_missing() -> None:

@@ -25,6 +25,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 NOT_KEPT = {"Cache-Control": "no-store"}
+ASKED_AGAIN = {"Cache-Control": "no-cache"}  # kept, if the server says that it is still the same
 
 
 class Guard:
@@ -44,7 +45,8 @@ class Guard:
     ) -> Response:
         """Answers a request, or refuses it."""
         response = self._refusal(request) or await answer(request)
-        for name, value in (HEADERS | NOT_KEPT).items():
+        kept = ASKED_AGAIN if request.url.path.startswith("/static/") else NOT_KEPT
+        for name, value in (HEADERS | kept).items():
             response.headers.setdefault(name, value)
         return response
 
