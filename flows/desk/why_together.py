@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 import numpy as np
+import pandas as pd
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse
 from PIL import Image
@@ -34,7 +35,7 @@ def why(
 ) -> HTMLResponse:
     """Shows two products side by side, with the parts that match and those that differ."""
     newest = found.newest(catalogue)
-    rows = newest.list.rows.get_indexer([left, right])
+    rows = newest.list.rows.get_indexer(pd.Index([left, right], dtype=object))
     if (rows < 0).any():
         raise HTTPException(404, f"version {newest.number} has no product of this id")
     first, second = rows.tolist()

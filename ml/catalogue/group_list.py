@@ -80,8 +80,9 @@ class GroupList:
         self.lowest = np.minimum.reduceat(scores, first) if len(first) else scores
         self.score = np.add.reduceat(scores, first) / self.sizes if len(first) else scores
         self.contradicted = self._any(self.products["looks"].notna().to_numpy())
-        self.rows = pd.Index(self.products["product_id"])
-        self.groups = pd.Index(self.ids)
+        # Of one type with what is looked up: else every look-up converts all ids, in 40 ms.
+        self.rows = pd.Index(self.products["product_id"].to_numpy(object), dtype=object)
+        self.groups = pd.Index(self.ids, dtype=object)
         self.block = block_numbers(self.products)
         self.group_of = np.repeat(np.arange(len(self.ids)), self.sizes)
         self.brands, self.article_types = (
@@ -101,7 +102,7 @@ class GroupList:
 
     def place(self, group: str) -> int | None:
         """Returns the place of a group in `ids`; None: there is no such one."""
-        found = int(self.groups.get_indexer([group])[0])
+        found = int(self.groups.get_indexer(pd.Index([group], dtype=object))[0])
         return None if found < 0 else found
 
     def groups_of(self, product_ids: list[str]) -> np.ndarray:
