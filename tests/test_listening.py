@@ -1,9 +1,33 @@
 """The servers of this project answer at once."""
 
 import asyncio
+import signal
 import socket
+import subprocess
+import sys
+
+import pytest
 
 from flows.local.listening import listening
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_server_ends_at_a_signal_also_where_a_shell_has_it_ignored(
+    number: signal.Signals,
+) -> None:
+    program = (
+        "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); from fastapi import FastAPI; "
+        "import uvicorn; from flows.local.listening import Server, listening; one = listening(0); "
+        "print('ready', flush=True); Server(uvicorn.Config(FastAPI())).run(sockets=[one])"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout and server.stderr
+        assert server.stdout.readline() == "ready\n"
+        next(line for line in server.stderr if "startup complete" in line)
+        server.send_signal(number)
+        assert server.wait(20) == 0
 
 
 def test_no_answer_waits_for_the_client_to_acknowledge_its_first_part() -> None:

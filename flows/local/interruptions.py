@@ -72,6 +72,15 @@ def supervise(advice: str) -> None:
     raise SystemExit(code if code >= 0 else 128 - code)
 
 
+def ending_servers() -> list[signal.Signals]:
+    """Returns the signals that end a server: SIGHUP stays ignored where it is, as nohup asks for.
+
+    A shell starts what it runs beside itself with SIGINT ignored; a server heeds it all the same.
+    """
+    ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    return [one for one in SIGNALS if one != signal.SIGHUP or not ignored]
+
+
 def kill_below(process: int) -> list[psutil.Process]:
     """Kills with SIGKILL everything that a process has started, in whatever session.
 

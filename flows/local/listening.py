@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import uvicorn
 
-from flows.local.interruptions import SIGNALS
+from flows.local.interruptions import ending_servers
 from ml.core.errors import UserError
 
 
@@ -17,8 +17,7 @@ class Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Ends the server at a signal, and does not send the signal again."""
-        heeded = [one for one in SIGNALS if signal.getsignal(one) != signal.SIG_IGN]  # nohup's stay
-        before = {one: signal.signal(one, self.handle_exit) for one in heeded}
+        before = {one: signal.signal(one, self.handle_exit) for one in ending_servers()}
         try:
             yield
         finally:

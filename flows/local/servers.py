@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 from filelock import FileLock
 
-from flows.local.interruptions import SIGNALS
+from flows.local.interruptions import ending_servers
 from flows.local.process import stream
 from flows.local.project import Project
 from ml.core.credentials import without_credentials
@@ -185,12 +185,10 @@ def free_port() -> int:
 def heed_end() -> None:
     """Lets a process manager's or a closed terminal's signal raise KeyboardInterrupt, like Ctrl-C.
 
-    So servers that are being started are stopped as well. SIGHUP stays ignored where it is, as
-    nohup asks for.
+    So servers that are being started are stopped as well.
     """
-    for one in SIGNALS:
-        if one != signal.SIGHUP or signal.getsignal(one) != signal.SIG_IGN:
-            signal.signal(one, signal.default_int_handler)
+    for one in ending_servers():
+        signal.signal(one, signal.default_int_handler)
 
 
 def stop(processes: list[subprocess.Popen[bytes]]) -> None:
