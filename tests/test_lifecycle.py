@@ -775,7 +775,9 @@ def test_evaluate_gives_the_metrics_of_the_run_on_the_same_split_beside_every_ba
         assert result["baselines"]["gray"][name]["value"] == pytest.approx(value)
 
 
-@pytest.mark.parametrize("model", ["gray", "imagenet", "run"])
+@pytest.mark.parametrize(
+    "model", ["gray", *(pytest.param(one, marks=pytest.mark.full) for one in ("imagenet", "run"))]
+)
 def test_evaluate_takes_baselines_and_run_ids_too(life: Life, model: str) -> None:
     name = life.version(CANDIDATES).run_id if model == "run" else model
     result = json.loads(
