@@ -29,6 +29,7 @@ from flows.cli_options import (
     Version,
     example,
     print_aside,
+    print_found,
     signer,
 )
 from flows.local.environment import set_up
@@ -255,7 +256,7 @@ def gc(
     ]
     found = collect_garbage(find_project(), cloud, names, yes, print_aside)
     result = [one.to_json() | {"removed": yes} for one in found]
-    print(json.dumps(result, indent=2)) if as_json else unneeded_table(result)
+    print_found(result, as_json, unneeded_table)
 
 
 @app.command(rich_help_panel=TRAIN, epilog=example("retrain --source FOLDER --set train.epochs=3"))
@@ -352,7 +353,7 @@ def evaluate(
     if split not in (None, "train", "dev", "test"):
         raise UserError(f"--split must be train, dev or test, not '{split}'")
     result = run(find_project(), model, source, split, print_aside, parse_columns(columns))
-    print(json.dumps(result, indent=2)) if as_json else metrics_table(result)
+    print_found(result, as_json, metrics_table)
 
 
 @app.command(rich_help_panel=RELEASE, epilog=example("reproduce models:/color-variants/3"))
@@ -588,7 +589,7 @@ def status(as_json: AsJson = False) -> None:
     from flows.status import status as look
 
     result = look(find_project())
-    print(json.dumps(result, indent=2)) if as_json else print_status(result)
+    print_found(result, as_json, print_status)
 
 
 @app.command(rich_help_panel=LOOK, epilog=example("history models:/color-variants/3"))
@@ -635,7 +636,7 @@ def history(
         raise typer.Exit(0 if whole else 1)
     if not (restore or accept):
         result = look(project, model)
-        print(json.dumps(result, indent=2)) if as_json else history_table(result)
+        print_found(result, as_json, history_table)
 
 
 @app.command(rich_help_panel=OPERATE, epilog=example("push"))

@@ -1,13 +1,12 @@
 """The commands of `variants annotate`: pairs for people to look at, and what they say of them."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from flows.cli_options import AsJson, By, example, print_aside, signer
+from flows.cli_options import AsJson, By, example, print_aside, print_found, signer
 from flows.local.project import find_project
 
 annotate = typer.Typer(
@@ -65,12 +64,8 @@ def list_(as_json: AsJson = False) -> None:
     from flows.display.annotations import listed_table
 
     found = listed(find_project())
-    if as_json:
-        print(json.dumps(found, indent=2))
-    elif found:
-        listed_table(found)
-    else:
-        print("no batch yet: `variants annotate suggest --catalogue NAME --budget 200` makes one")
+    nothing = "no batch yet: `variants annotate suggest --catalogue NAME --budget 200` makes one"
+    print_found(found, as_json, listed_table, nothing)
 
 
 @annotate.command(epilog=example("annotate status my-shop-train-1"))
@@ -80,7 +75,7 @@ def status(batch: Batch, as_json: AsJson = False) -> None:
     from flows.display.annotations import status_table
 
     found = look(find_project(), batch)
-    print(json.dumps(found, indent=2)) if as_json else status_table(found)
+    print_found(found, as_json, status_table)
 
 
 @annotate.command(epilog=example("annotate estimate my-shop"))
@@ -99,7 +94,7 @@ def estimate(
     from flows.display.annotations import estimate_lines
 
     found = estimated(find_project(), catalogue_of(catalogue))
-    print(json.dumps(found, indent=2)) if as_json else estimate_lines(found)
+    print_found(found, as_json, estimate_lines)
 
 
 @annotate.command(epilog=example("annotate doubts my-shop --budget 50 --ask"))

@@ -1,13 +1,12 @@
 """The commands of `variants groups` by which people correct the groups of a catalogue."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from flows.cli_groups import groups
-from flows.cli_options import AsJson, By, example, signer
+from flows.cli_options import AsJson, By, example, print_found, signer
 from flows.local.project import Project, find_project
 
 Left = Annotated[str, typer.Argument(help="Id of a product.")]
@@ -75,7 +74,7 @@ def corrections(catalogue: Of = "", as_json: AsJson = False) -> None:
 
     project = find_project()
     found = corrections_of(project, _of(project, catalogue))
-    print(json.dumps(found, indent=2)) if as_json else corrections_table(found)
+    print_found(found, as_json, corrections_table)
 
 
 def _say(left: str, right: str, is_same: bool, catalogue: str, by: str, why: str) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli_options import AsJson, example
+from flows.cli_options import AsJson, example, print_found
 from flows.local.project import find_project
 from ml.core.errors import visible
 
@@ -33,12 +33,8 @@ def list_(as_json: AsJson = False) -> None:
     from flows.groups import listed
 
     found = listed(find_project())
-    if as_json:
-        print(json.dumps(found, indent=2))
-    elif found:
-        listed_table(found)
-    else:
-        print("no catalogue is grouped yet: `variants group --source FOLDER` makes a first version")
+    nothing = "no catalogue is grouped yet: `variants group --source FOLDER` makes a first version"
+    print_found(found, as_json, listed_table, nothing)
 
 
 @groups.command(epilog=example("groups show my-shop --version 3"))
@@ -48,10 +44,7 @@ def show(catalogue: Catalogue, version: Number = 0, as_json: AsJson = False) -> 
     from flows.groups import shown
 
     found = shown(find_project(), catalogue, version)
-    if as_json:
-        print(json.dumps(found, indent=2))
-    else:
-        version_table(found)
+    print_found(found, as_json, version_table)
 
 
 @groups.command(epilog=example("groups diff my-shop 3 5"))
@@ -66,10 +59,7 @@ def diff(
     from flows.groups import difference
 
     found = difference(find_project(), catalogue, before, after)
-    if as_json:
-        print(json.dumps(found, indent=2))
-    else:
-        changes_table(found)
+    print_found(found, as_json, changes_table)
 
 
 @groups.command(epilog=example("groups store --trim"))
@@ -101,10 +91,7 @@ def store(
         )
         return
     found = stored(project)
-    if as_json:
-        print(json.dumps(found, indent=2))
-    else:
-        store_table(found)
+    print_found(found, as_json, store_table)
 
 
 @groups.command(epilog=example("groups export my-shop google --out feed.tsv"))

@@ -1,7 +1,9 @@
 """Options that several commands of `variants` take, and the panels of its help."""
 
+import json
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
@@ -38,6 +40,16 @@ Version = Annotated[
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print JSON for programs, not a table for people.")
 ]
+
+
+def print_found(found: Any, as_json: bool, table: Callable[[Any], None], nothing: str = "") -> None:
+    """Prints what was found: as JSON, as a table, or in words if there is nothing."""
+    if as_json:
+        print(json.dumps(found, indent=2))
+    elif found or not nothing:
+        table(found)
+    else:
+        print(nothing)
 
 
 def print_aside(line: str) -> None:

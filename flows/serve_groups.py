@@ -15,7 +15,7 @@ from flows.catalogue.embedder import Embedder, embedder
 from flows.catalogue.embeddings import MODEL, kept_embeddings
 from flows.catalogue.places import store_of
 from flows.groups import find
-from flows.local.listening import Server, listening
+from flows.local.listening import Server, length_refusal, listening
 from flows.local.project import Project
 from flows.local.scratch import scratch
 from ml.catalogue.assignment import Assigner
@@ -54,11 +54,10 @@ def assignment_app(assigner: Assigner, model: Embedder, limits: Limits) -> FastA
 
     @app.middleware("http")
     async def refuse_large(request: Request, answer: Callable[[Request], Any]) -> Any:
-        length = request.headers.get("content-length", "")
         most = 4 * (limits.picture_bytes // 3 + 1) + 10_000
-        fits = length.isdigit() and int(length) <= most
-        if request.method == "POST" and not fits:
-            return _refusal(413, f"send a body of a stated length, at most {most:,} bytes")
+        words = length_refusal(request.headers, most)
+        if request.method == "POST" and words:
+            return _refusal(413, words)
         return await answer(request)
 
     @app.exception_handler(RequestValidationError)

@@ -64,8 +64,10 @@ def kept_picture(project: Project, source: str, columns: dict[str, str], sha256:
         sha256: of a product of this shop; never a text from outside.
     """
     own = kept_folder(project, source, columns) / PICTURES / sha256
+    if own.is_file():
+        return own
     others = (one / PICTURES / sha256 for one in kept_folders(project))
-    return next((one for one in (own, *others) if one.is_file()), own)
+    return next((one for one in others if one.is_file()), own)
 
 
 def kept_folders(project: Project) -> list[Path]:

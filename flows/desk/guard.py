@@ -12,6 +12,7 @@ from limits.strategies import FixedWindowRateLimiter
 
 from flows.desk.people import NAME
 from flows.desk.settings import Settings
+from flows.local.listening import length_refusal
 
 TOKEN = "token"
 READS = ("GET", "HEAD")
@@ -52,9 +53,8 @@ class Guard:
 
     def _refusal(self, request: Request) -> Response | None:
         if request.method not in READS:
-            length, most = request.headers.get("content-length", ""), self.settings.body_bytes
-            if not length.isdigit() or int(length) > most:
-                words = f"send a body of a stated length, at most {most:,} bytes"
+            words = length_refusal(request.headers, self.settings.body_bytes)
+            if words:
                 return PlainTextResponse(words, 413)
         address = request.client.host if request.client else ""
         who = request.headers.get(self.settings.user_header or "-") or request.session.get(NAME)

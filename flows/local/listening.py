@@ -2,7 +2,7 @@
 
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import uvicorn
@@ -23,6 +23,18 @@ class Server(uvicorn.Server):
         finally:
             for one, handler in before.items():
                 signal.signal(one, handler)
+
+
+def length_refusal(headers: Mapping[str, str], most: int) -> str | None:
+    """Returns in words why a body is refused before it is read, or None.
+
+    Args:
+        headers: of the request.
+        most: bytes.
+    """
+    length = headers.get("content-length", "")
+    fits = length.isdigit() and int(length) <= most
+    return None if fits else f"send a body of a stated length, at most {most:,} bytes"
 
 
 def listening(port: int) -> socket.socket:

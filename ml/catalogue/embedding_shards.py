@@ -52,9 +52,7 @@ def write_shards(
             "article_type": part["article_type"].astype(str).tolist(),
             "content": pa.array([_content(one) for one in part["image"]], pa.binary()),
         }
-        written = pa.BufferOutputStream()
-        pq.write_table(pa.table(columns), written, compression="none")  # pictures are compressed
-        shards.write(name, written.getvalue().to_pybytes())
+        shards.write_table(name, pa.table(columns), compression="none")  # pictures are compressed
         yield name
 
 
@@ -73,7 +71,7 @@ def embed_shard(url: str, name: str, into: str) -> int:
         RuntimeError: the model failed.
     """
     shards, kept = Store(url), PictureStore(Store(into))
-    table = pq.ParquetFile(pa.BufferReader(shards.read(name))).read()
+    table = shards.read_table(name)
     with TemporaryDirectory(prefix="embed-") as scratch:
         folder = Path(scratch)
         with tarfile.open(fileobj=io.BytesIO(shards.read(MODEL))) as tar:

@@ -61,10 +61,8 @@ class PictureStore:
         """
         if not table.num_rows:
             return
-        content = pa.BufferOutputStream()
-        pq.write_table(table, content, compression="zstd", row_group_size=GROUP)
         digest = hashlib.sha256("\n".join(_texts(table)).encode()).hexdigest()
-        self.store.write(f"{digest[:32]}.parquet", content.getvalue().to_pybytes())
+        self.store.write_table(f"{digest[:32]}.parquet", table, row_group_size=GROUP)
 
     def read(
         self, keys: Sequence[str], columns: Sequence[str]

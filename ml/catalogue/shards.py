@@ -9,7 +9,6 @@ from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ml.catalogue.block_grouping import Block, BlockMean, GroupedBlock, Grouper, group_block
 from ml.catalogue.store import Store
@@ -46,7 +45,7 @@ def write_shard(store: Store, name: str, shard: list[tuple[int, Block]]) -> None
             "different": _partners(block.different, count),
         }
         tables.append(pa.table(columns | _of_block(number, count, block.mean)))
-    _write(store, f"in/{name}", tables)
+    store.write_table(f"in/{name}", pa.concat_tables(tables))
 
 
 def group_shard(url: str, name: str, grouper: Grouper) -> str:
@@ -72,7 +71,7 @@ def group_shard(url: str, name: str, grouper: Grouper) -> str:
         found = group_block(block, grouper)
         columns = {"label": found.label, "score": found.score, "band": found.band}
         tables.append(pa.table(columns | _of_block(number, len(table), found.mean)))
-    _write(store, f"out/{name}", tables)
+    store.write_table(f"out/{name}", pa.concat_tables(tables))
     return name
 
 
@@ -95,7 +94,7 @@ def _of_block(number: int, count: int, mean: BlockMean | None) -> dict[str, pa.A
 
 
 def _blocks(store: Store, name: str) -> Iterator[tuple[int, BlockMean | None, pa.Table]]:
-    whole = pq.ParquetFile(pa.BufferReader(store.read(name))).read()
+    whole = store.read_table(name)
     numbers = whole["block"].to_numpy()
     bounds = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(numbers)]
     for start, end in pairwise(bounds):
@@ -115,9 +114,3 @@ def _partners(pairs: np.ndarray, count: int) -> pa.Array:
 def _pairs(partners: pa.ChunkedArray) -> np.ndarray:
     found = [(left, right) for left, rights in enumerate(partners.to_pylist()) for right in rights]
     return np.array(found, dtype=int).reshape(-1, 2)
-
-
-def _write(store: Store, name: str, tables: list[pa.Table]) -> None:
-    content = pa.BufferOutputStream()
-    pq.write_table(pa.concat_tables(tables), content, compression="zstd")
-    store.write(name, content.getvalue().to_pybytes())

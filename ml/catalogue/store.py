@@ -1,8 +1,12 @@
 """The store: a folder or fsspec URL for what outlives a command; files are whole or absent."""
 
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
 from ml.core.files import remove, replacing
@@ -64,6 +68,25 @@ class Store:
                 beside.write_bytes(content)
         else:
             self.fs.pipe_file(self.path(name), content)
+
+    def read_table(self, name: str, columns: Collection[str] | None = None) -> pa.Table:
+        """Reads a Parquet file.
+
+        Args:
+            columns: those of them that it has are read; None: all.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+        file = pq.ParquetFile(pa.BufferReader(self.read(name)))
+        there = file.schema_arrow.names
+        return file.read(there if columns is None else [one for one in there if one in columns])
+
+    def write_table(self, name: str, table: pa.Table, **options: Any) -> None:
+        """Replaces a Parquet file; options are those of `pyarrow.parquet.write_table`."""
+        content = pa.BufferOutputStream()
+        pq.write_table(table, content, **({"compression": "zstd"} | options))
+        self.write(name, content.getvalue().to_pybytes())
 
     def remove(self, name: str) -> None:
         """Removes a file or a whole folder, if it exists."""

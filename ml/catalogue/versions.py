@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ml.catalogue.store import Store
 from ml.core.errors import UserError, visible
@@ -122,11 +121,8 @@ def load_table(
         table: of `TABLES`.
         columns: those of them that it has are read; None: all.
     """
-    content = store.read(_file(catalogue, number, f"{table}.parquet"))
-    file = pq.ParquetFile(pa.BufferReader(content))
-    there = file.schema_arrow.names
-    wanted = there if columns is None else [name for name in there if name in columns]
-    return file.read(wanted).to_pandas()
+    name = _file(catalogue, number, f"{table}.parquet")
+    return store.read_table(name, columns).to_pandas()
 
 
 def newest(store: Store, catalogue: str) -> Version | None:
@@ -147,10 +143,9 @@ def save(store: Store, version: Version) -> None:
             f"somebody else has grouped the catalogue {catalogue!r} meanwhile: do it again"
         )
     for name in TABLES:
-        content = pa.BufferOutputStream()
         table = pa.Table.from_pandas(getattr(version, name), preserve_index=False)
-        pq.write_table(table.replace_schema_metadata(None), content, compression="zstd")
-        store.write(_file(catalogue, number, f"{name}.parquet"), content.getvalue().to_pybytes())
+        file = _file(catalogue, number, f"{name}.parquet")
+        store.write_table(file, table.replace_schema_metadata(None))
     text = json.dumps(version.facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     store.write(_file(catalogue, number, FACTS), text.encode())
 
