@@ -19,7 +19,7 @@ from flows.registry.people import folded, refusal_of_name, shown
 from ml.annotate.agreement import agreement
 from ml.annotate.assignment import assign
 from ml.annotate.consensus import CONFLICT, consensus, contradictory
-from ml.annotate.label_studio import Said, said_in, task
+from ml.annotate.label_studio import Said, accounts_in, said_in, task
 from ml.annotate.mode import Mode
 from ml.catalogue.corrections import in_utc, unknown_products
 from ml.catalogue.versions import Version
@@ -189,7 +189,7 @@ def export_label_studio(project: Project, name: str, out: Path, pictures: str = 
 
 
 def import_answers(
-    project: Project, catalogue: str, file: Path, mode: Mode, by: str
+    project: Project, catalogue: str, file: Path, mode: Mode, by: str, accounts: Path | None = None
 ) -> dict[str, Any]:
     """Takes over answers: a table of annotated pairs, or Label Studio's JSON; all rows or none.
 
@@ -199,6 +199,7 @@ def import_answers(
         file: CSV or Parquet of docs/data-format.md, or JSON.
         mode: of the pairs that are in no batch yet.
         by: whose answers they are where the file does not say.
+        accounts: Label Studio's list of accounts, which names those of an export.
 
     Returns:
         {"answers": number in the file, "new": how many of them are, "batch": name of the batch that
@@ -208,7 +209,7 @@ def import_answers(
         UserError: a row is wrong, contradicts another row of the same person, or names a product
             that the newest groups have not.
     """
-    said = _read_answers(file, by)
+    said = _read_answers(file, by, accounts)
     version = find(store_of(project), catalogue)
     table = pd.DataFrame(said)
     if table.empty:
@@ -267,14 +268,13 @@ def _checked(file: Path) -> pd.DataFrame:
     return check_pairs(table, file.name).astype(object).replace({np.nan: None})
 
 
-def _read_answers(file: Path, by: str) -> list[Said]:
+def _read_answers(file: Path, by: str, accounts: Path | None) -> list[Said]:
     """Reads the answers of a file; their persons are names that can be one's."""
     if file.suffix == ".json":
-        try:
-            content = json.loads(read_file(file))
-        except ValueError as error:
-            raise UserError(f"{file.name} is no JSON: {error}") from error
-        said = list(said_in(content, file.name))
+        named = accounts_in(_read_json(accounts), accounts.name) if accounts else {}
+        said = list(said_in(_read_json(file), file.name, named))
+    elif accounts:
+        raise UserError("--accounts names the people of Label Studio's JSON only")
     else:
         said = [one for row in _checked(file).to_dict("records") for one in _said(row, by)]
     for one in said:
@@ -287,6 +287,13 @@ def _read_answers(file: Path, by: str) -> list[Said]:
         one._replace(person=shown(one.person), when=one.when and in_utc(one.when, file.name))
         for one in said
     ]
+
+
+def _read_json(file: Path) -> Any:
+    try:
+        return json.loads(read_file(file))
+    except ValueError as error:
+        raise UserError(f"{file.name} is no JSON: {error}") from error
 
 
 def _said(row: dict[Any, Any], by: str) -> list[Said]:

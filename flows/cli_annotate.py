@@ -173,6 +173,9 @@ def import_(
         str, typer.Option(help="Of pairs that are in no batch yet: train or test.")
     ] = "train",
     by: By = "",
+    accounts: Annotated[
+        Path | None, typer.Option(help="What Label Studio's /api/users answers: names of accounts.")
+    ] = None,
 ) -> None:
     """Takes over answers from a file: all of its rows, or none if one of them is wrong.
 
@@ -182,7 +185,7 @@ def import_(
     from ml.annotate.mode import check_mode
 
     project, who = find_project(), signer(find_project(), by)
-    found = import_answers(project, catalogue_of(catalogue), file, check_mode(mode), who)
+    found = import_answers(project, catalogue_of(catalogue), file, check_mode(mode), who, accounts)
     made = f"; new pairs are in the batch {found['batch']}" if found["batch"] else ""
     print(f"{found['answers']} answers, {found['new']} of them new{made}")
 

@@ -11,7 +11,7 @@ from sklearn.metrics import cohen_kappa_score
 from ml.annotate.agreement import agreement
 from ml.annotate.assignment import assign
 from ml.annotate.consensus import consensus, contradictory
-from ml.annotate.label_studio import TEMPLATE, Said, said_in, task
+from ml.annotate.label_studio import TEMPLATE, Said, accounts_in, said_in, task
 from ml.annotate.mode import ORIGIN
 from ml.core.errors import UserError
 from ml.data.annotations import without_selected
@@ -145,6 +145,16 @@ def test_answers_come_back_from_label_studio() -> None:
     content = exported(["different"])
     content[0]["annotations"][0]["result"].append(why)  # type: ignore[index]
     assert next(said_in(content, "")).why == "other collar"
+
+
+def test_accounts_of_an_export_bear_the_names_that_label_studio_lists() -> None:
+    users = [{"id": 7, "email": "ada@example.org", "first_name": ""}, {"id": 8, "email": "b@x.org"}]
+    named = accounts_in(users, "users.json")
+    assert next(said_in(exported(["same"]), "", named)).person == "ada@example.org"
+    assert next(said_in(exported(["same"], 9), "", named)).person == "account 9"
+    for wrong in ({"count": 2, "results": users}, [7], None):
+        with pytest.raises(UserError, match=r"users\.json: .* /api/users"):
+            accounts_in(wrong, "users.json")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 The labelling interface that goes with it is `templates/label_studio.xml`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,12 +45,33 @@ def task(left: str, right: str, pictures: tuple[str, str]) -> dict[str, Any]:
     return {"data": data}
 
 
-def said_in(content: Any, name: str) -> Iterator[Said]:
+def accounts_in(content: Any, name: str) -> dict[int, str]:
+    """Returns the names of accounts by their numbers, which is how exports name them.
+
+    Args:
+        content: what Label Studio's /api/users answers, parsed.
+        name: of the file, for messages.
+
+    Raises:
+        UserError: it is no such list.
+    """
+    try:
+        accounts = TypeAdapter(list[_Account]).validate_python(content)
+    except ValidationError as error:
+        raise UserError(
+            f"{name}: {error.errors()[0]['msg']}: this is no list of accounts; save what Label "
+            "Studio's page /api/users answers to somebody who is signed in"
+        ) from error
+    return {one.id: _name(one) for one in accounts if one.id is not None}
+
+
+def said_in(content: Any, name: str, accounts: Mapping[int, str] = {}) -> Iterator[Said]:
     """Yields the answers of Label Studio's JSON export; skipped tasks say nothing.
 
     Args:
         content: the parsed file.
         name: of the file, for messages.
+        accounts: see `accounts_in`; an account that is not among them is called by its number.
 
     Raises:
         UserError: the file is no such export, its tasks name no products, or an answer is none of
@@ -71,7 +92,7 @@ def said_in(content: Any, name: str) -> Iterator[Said]:
     for place, one in enumerate(tasks, 1):
         for annotation in one.annotations:
             if not annotation.was_cancelled:
-                yield _said(one.data, annotation, f"{name}, task {one.id or place}")
+                yield _said(one.data, annotation, accounts, f"{name}, task {one.id or place}")
 
 
 class _Value(BaseModel):
@@ -109,7 +130,7 @@ class _Task(BaseModel):
     annotations: list[_Annotation]
 
 
-def _said(data: _Data, annotation: _Annotation, where: str) -> Said:
+def _said(data: _Data, annotation: _Annotation, accounts: Mapping[int, str], where: str) -> Said:
     found = {"answer": "", "why": ""}
     for one in annotation.result:
         if one.from_name in found:
@@ -120,7 +141,8 @@ def _said(data: _Data, annotation: _Annotation, where: str) -> Said:
             f"{where}: '{found['answer']}' is no answer: use the template whose choices are "
             f"{', '.join(ANSWERS)} (docs/how-to-annotate.md)"
         )
-    by = _name(annotation.completed_by)
+    by = annotation.completed_by
+    by = accounts[by] if isinstance(by, int) and by in accounts else _name(by)
     return Said(data.left_id, data.right_id, by, **found, when=annotation.created_at)
 
 
