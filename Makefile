@@ -11,7 +11,7 @@ PYTEST := $(BIN)/python -m pytest
 PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 FAST := -m "not full and not slow"
 .PHONY: help demo test test-fast test-full coverage reliability results lint format hooks \
-	constraints install browser clean uninstall
+	constraints schema install browser clean uninstall
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ constraints: ## Write constraints.txt anew from pyproject.toml (5 minutes)
 	"$$folder/bin/python" -m pip freeze --exclude-editable > "$$folder/versions" && \
 	{ echo "# Every version. Written by \`make constraints\` from pyproject.toml."; \
 	  LC_ALL=C sort -f "$$folder/versions"; } > constraints.txt
+
+schema: $(INSTALLED) ## Write params.schema.json anew from the classes of the params
+	$(BIN)/python -m flows.local.params_schema
 
 install: $(INSTALLED) ## Create .venv, once and after every change of dependencies
 

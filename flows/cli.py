@@ -300,8 +300,11 @@ def retrain(
     killed run goes on from its last checkpoint when you give the same command again.
     """
     refuse_credentials(source)  # Prefect would store it
-    overrides = dict(map(_param, set_ or []))
-    _with_prefect(find_project())
+    from flows.local.params_schema import refuse_overrides
+
+    overrides, project = dict(map(_param, set_ or [])), find_project()
+    refuse_overrides(project.root, profile, overrides)  # before a server is started for it
+    _with_prefect(project)
     from flows.retrain import retrain as flow
 
     result = flow(

@@ -29,6 +29,7 @@ from flows.local.environment import set_up
 from flows.local.markdown import block, code, plain
 from flows.local.needed_objects import note_needs, outputs_in
 from flows.local.overrides import apply_overrides
+from flows.local.params_schema import refuse_wrong_params
 from flows.local.pipeline import Stage, load_stages, run_stage
 from flows.local.project import Project, find_project
 from flows.local.recipe import recipe
@@ -144,6 +145,7 @@ def retrain(
     with retraining(project, client, allow_dirty, partial(show_refusal, project)) as made:
         worktree = made.worktree
         apply_overrides(worktree.root, overrides)
+        refuse_wrong_params(worktree.root, read_params(worktree.root / PARAMS))
         said = corrections, annotations
         taken = take_snapshot(
             project, worktree, absolute(source), columns, *said, return_state=True

@@ -7,6 +7,7 @@ import yaml
 
 from ml.core.errors import UserError
 from ml.core.params import read_params
+from ml.core.paths import PARAMS
 
 
 def apply_overrides(root: Path, overrides: dict[str, Any]) -> None:
@@ -19,9 +20,13 @@ def apply_overrides(root: Path, overrides: dict[str, Any]) -> None:
     Raises:
         UserError: params.yaml has no such param, or cannot be read.
     """
-    if not overrides:
-        return
-    params = read_params(root / "params.yaml")
+    if overrides:
+        params = overridden(read_params(root / PARAMS), overrides)
+        (root / PARAMS).write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+
+
+def overridden(params: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    """Changes params in place and returns them; the arguments are those of `apply_overrides`."""
     for name, value in overrides.items():
         *path, last = name.split(".")
         place: Any = params
@@ -32,4 +37,4 @@ def apply_overrides(root: Path, overrides: dict[str, Any]) -> None:
                 f"params.yaml has no param '{name}'; a param is named like train.epochs"
             )
         place[last] = value
-    (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+    return params
