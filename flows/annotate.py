@@ -167,14 +167,17 @@ def export_label_studio(project: Project, name: str, out: Path, pictures: str = 
     """
     batch = find_batch(project, name)
     facts = find(store_of(project), batch.catalogue).facts
-    folder = kept_folder(project, facts["source"], facts["columns"])
-    catalog = folder / "snapshot/catalog.parquet"
-    if not catalog.is_file():
+    shops = [shop for shop in (facts.get("delta"), facts) if shop]  # what is newer counts
+    folders = [kept_folder(project, shop["source"], shop["columns"]) for shop in shops]
+    files = [one / "snapshot/catalog.parquet" for one in folders]
+    catalogs = [read_table(file)[["product_id", "image"]] for file in files if file.is_file()]
+    if not catalogs:
         raise UserError(
             f"the shop of '{batch.catalogue}' has no copy on this machine, which names its "
             "pictures: run `variants group` here"
         )
-    images = read_table(catalog).set_index("product_id")["image"]
+    catalog = pd.concat(catalogs).drop_duplicates("product_id")
+    images = catalog.set_index("product_id")["image"]
 
     def url(product: str) -> str:
         image = images.get(product)

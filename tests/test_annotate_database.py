@@ -1,5 +1,6 @@
 """The database of annotations: nothing said is lost, and what people agree on comes out of it."""
 
+import dataclasses
 import json
 import signal
 import sqlite3
@@ -36,7 +37,7 @@ from flows.catalogue.shop import kept_folder
 from flows.lessons import lessons
 from flows.local.project import Project
 from ml.annotate.assignment import assign
-from ml.catalogue.versions import Version, save
+from ml.catalogue.versions import Version, load, save
 from ml.core.errors import UserError
 from ml.core.files import write_table
 
@@ -236,6 +237,27 @@ def test_pairs_are_exported_with_the_shops_own_and_come_back(
     said = standing(grouped, "shop").set_index(["left", "right", "by"])["answer"]
     assert said[a, b, "Bo"] == "same"
     assert said[a, c, "Dee"] == "unsure"
+
+
+def test_label_studio_gets_the_pictures_of_a_night_of_new_products_too(
+    grouped: Project, tmp_path: Path
+) -> None:
+    a, b, *_ = block(grouped)
+    batch = batch_of(grouped, [(a, b)])
+    delta = {"source": "/shops/delta", "columns": {"id": "product_id"}}
+    version = load(store_of(grouped), "shop", 1)
+    facts = version.facts | {"number": 2, "delta": delta}
+    save(store_of(grouped), dataclasses.replace(version, facts=facts))
+    whole, part = (
+        kept_folder(grouped, "/shops/shop", {}),
+        kept_folder(grouped, "/shops/delta", {"id": "product_id"}),
+    )
+    for folder, product, image in ((whole, a, "old.jpg"), (part, b, "new.jpg")):
+        catalog = pd.DataFrame({"product_id": [product], "image": image})
+        write_table(folder / "snapshot/catalog.parquet", catalog)
+    export_label_studio(grouped, batch.name, tmp_path / "tasks.json", "")
+    data = json.loads((tmp_path / "tasks.json").read_text())[0]["data"]
+    assert {data["left"], data["right"]} == {"old.jpg", "new.jpg"}
 
 
 def test_label_studio_gets_tasks_and_gives_answers_back(grouped: Project, tmp_path: Path) -> None:

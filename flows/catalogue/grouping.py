@@ -14,6 +14,7 @@ from flows.catalogue.dask_cluster import group_on
 from flows.catalogue.embeddings import Embedded, embedded
 from flows.local.project import Project
 from flows.local.scratch import scratch
+from flows.local.snapshots import absolute
 from ml.catalogue.counts import counts_of
 from ml.catalogue.memory import MemoryParams, Regrouped, regroup
 from ml.catalogue.overruled import overruled_model
@@ -162,6 +163,10 @@ def _facts(
     result: Regrouped,
 ) -> dict[str, Any]:
     predecessor = before.facts["id"] if before else ""
+    shop: dict[str, Any] = {"source": without_credentials(asked.source), "columns": asked.columns}
+    delta = None
+    if asked.new_only and before:  # of the whole catalogue the shop stays what it was
+        shop, delta = {name: before.facts[name] for name in shop}, shop
     content = result.products[["product_id", "sha256", "group"]].fillna("").to_numpy().tolist()
     named = json.dumps([predecessor, found.grouper.files, content], ensure_ascii=True)
     return {
@@ -174,8 +179,8 @@ def _facts(
         "margin": params.margin,
         "refresh": params.refresh,
         "anew": asked.anew,
-        "source": without_credentials(asked.source),
-        "columns": asked.columns,
+        **shop,
+        "delta": delta,
         "corrections": corrections,
         "embedded": found.new,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -189,8 +194,8 @@ def _differs(before: Version, facts: dict[str, Any], result: Regrouped) -> bool:
     """Returns whether anything but time and words has changed since the version before."""
     same_facts = all(
         before.facts.get(name) == facts[name]
-        for name in ("model_files", "clustering", "threshold", "corrections")
-    )
+        for name in ("model_files", "clustering", "threshold", "corrections", "columns")
+    ) and absolute(before.facts["source"]) == absolute(facts["source"])
     old, new = before.products, result.products
     return not (
         same_facts

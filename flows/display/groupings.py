@@ -43,13 +43,14 @@ def version_table(version: dict[str, Any]) -> None:
         version: what `flows.groups.shown` returns.
     """
     counts, screen = version["counts"], console()
+    delta = version.get("delta")
     after = f" after version {version['predecessor']}" if version["predecessor"] else ""
     lines = [
         f"version {version['number']} of the catalogue {version['catalogue']}{after}",
         f"made {version['created'].replace('T', ' ')[:16]} UTC by {version['by']}",
         f"by {version['model']}, {version['clustering']} clustering at {version['threshold']:.4f}, "
         f"margin {version['margin']}",
-        f"of {version['source']}",
+        f"of {version['source']}" + (f", with what {delta['source']} brought" if delta else ""),
         f"{counts['groups']:,} groups hold {counts['grouped']:,} of {counts['products']:,} "
         f"products; {counts['published']:,} to publish; {counts['unreadable']:,} pictures cannot "
         "be read",

@@ -26,7 +26,9 @@ class Version:
     Attributes:
         facts: "number" (from 1), "id" (of this version, unique in the catalogue's life),
             "catalogue", "predecessor" (number or None), "model", "model_files" (digest), "source",
-            "columns", "clustering", "threshold", "margin", "corrections" (digest or None),
+            "columns" (the shop's, to read it again), "delta" (source and columns of the shop of
+            new products only that this version took in, or None),
+            "clustering", "threshold", "margin", "corrections" (digest or None),
             "overruled" (how many of them and of the locked groups the model alone would have
             decided otherwise), "of_said" (of how many),
             "created" (UTC, ISO 8601), "by", "counts".

@@ -1,0 +1,69 @@
+"""Night after night a catalogue keeps what it is of, whatever a night brings."""
+
+from pathlib import Path
+
+import pytest
+from catalogue import groups
+from fastapi.testclient import TestClient
+from nightly import SOURCE, Nightly
+
+from flows.annotate_catalogue import snapshot_of
+from flows.catalogue.shop import kept_folder
+from flows.corrections import say
+from flows.desk.app import desk_app
+from flows.desk.roles import Roles
+from flows.desk.settings import Settings
+from flows.lessons import lessons
+from flows.local.project import Project
+
+DELTA = "/shops/delta"
+
+
+@pytest.fixture
+def nightly(empty_project: Project, monkeypatch: pytest.MonkeyPatch) -> Nightly:
+    return Nightly(empty_project, monkeypatch)
+
+
+def test_after_a_night_of_new_products_only_the_catalogue_is_still_of_its_shop(
+    nightly: Nightly, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns = {"sku": "product_id"}
+    first = nightly.group(columns=columns).version
+    a, b, *_ = nightly.members(first)
+    say(nightly.project, "shop", a, b, True, "Ada", "")
+    new = nightly.shop.add(3)
+    night = nightly.group(new, DELTA, columns={"id": "product_id"}, new_only=True).version
+    assert night.facts["counts"]["products"] == 63
+    assert night.facts["source"] == SOURCE
+    assert night.facts["columns"] == columns
+    assert night.facts["delta"] == {"source": DELTA, "columns": {"id": "product_id"}}
+    assert lessons(nightly.project, SOURCE, "", "", tmp_path, print) is not None
+    assert snapshot_of(nightly.project, night).parent == kept_folder(
+        nightly.project, SOURCE, columns
+    )
+    ran: list[list[str]] = []
+    monkeypatch.setattr("flows.desk.jobs.stream", lambda command, *rest: ran.append(command))
+    settings = Settings(
+        Roles(people={"Ada": ["annotator"]}), user_header="x-user", hosts=["testserver"]
+    )
+    client = TestClient(desk_app(nightly.project, settings), headers={"x-user": "Ada"})
+    page = client.get("/groups/shop").text
+    token = page.split('name="token" value="')[1].split('"')[0]
+    client.post("/groups/shop/group", data={"token": token})
+    assert ran[0][-4:-2] == [f"--source={SOURCE}", "--catalogue=shop"]
+    assert ran[0][-1] == "--columns=sku=product_id"
+    again = nightly.group(columns=columns).version
+    assert groups(again).equals(groups(night))
+
+
+def test_a_shop_that_moves_takes_its_catalogue_along(nightly: Nightly, tmp_path: Path) -> None:
+    first = nightly.group().version
+    a, b, *_ = nightly.members(first)
+    say(nightly.project, "shop", a, b, False, "Ada", "")
+    nightly.group()
+    moved = nightly.group(source="/shops/new")
+    assert moved.made
+    assert not len(moved.version.changes)
+    assert lessons(nightly.project, "/shops/new", "", "", tmp_path, print) is not None
+    assert not nightly.group(source="/shops/new/").made
+    assert nightly.group(source="/shops/new", columns={"sku": "product_id"}).made
