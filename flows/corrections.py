@@ -184,10 +184,12 @@ def _add(
     products = load_table(store, catalogue, number, "products", columns)
     rows = check_corrections(table, name, by)
     rows["by"] = [_person(one, name) for one in rows["by"]]
-    _refuse_unknown(rows, products["product_id"], catalogue)
     with correcting(project, store, catalogue):
-        both = pd.concat([read_corrections(store, catalogue), rows], ignore_index=True)
-        locks = read_locks(store, catalogue)
+        before, locks = read_corrections(store, catalogue), read_locks(store, catalogue)
+        # Words about a product that has left can be taken back, as they still hold others together.
+        said = (before["left"], before["right"], locks["product_id"])
+        _refuse_unknown(rows, pd.concat([products["product_id"], *said]), catalogue)
+        both = pd.concat([before, rows], ignore_index=True)
         named = pd.unique(pd.concat([both["left"], both["right"], locks["product_id"]]))
         about = products[products["product_id"].isin(named)]
         _refuse_apart(_held(both, locks, about), rows, about)

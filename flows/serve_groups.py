@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from flows.catalogue.corrections import read_locks
 from flows.catalogue.embedder import Embedder, embedder
 from flows.catalogue.embeddings import MODEL, kept_embeddings
 from flows.catalogue.places import store_of
@@ -19,9 +20,11 @@ from flows.local.listening import Server, length_refusal, listening
 from flows.local.project import Project
 from flows.local.scratch import scratch
 from ml.catalogue.assignment import Assigner
+from ml.catalogue.locks import standing_locks
 from ml.core.errors import UserError
 from ml.data.schema import UNKNOWN
 from ml.serve.limits import Limits
+from ml.snapshot.folding import fold
 
 Text = Annotated[str, Field(max_length=500)]
 
@@ -66,16 +69,22 @@ def assignment_app(assigner: Assigner, model: Embedder, limits: Limits) -> FastA
         return _refusal(422, "; ".join(faults)[:500])
 
     @app.get("/health")
-    def health() -> dict[str, Any]:
+    def health() -> Any:
         """Says that it answers, and by which version of the groups."""
-        return about
+        return (
+            about if model.alive() else _refusal(503, "the model's process has ended: restart me")
+        )
 
     @app.post("/assign")
     def assign(asked: Question) -> Any:
         """Returns the group that the product would join, and the nearest products."""
-        block = (asked.brand or UNKNOWN, asked.gender or UNKNOWN, asked.article_type or UNKNOWN)
+        brand, gender, article_type = (  # as an import spells them
+            fold(one or "") or UNKNOWN for one in (asked.brand, asked.gender, asked.article_type)
+        )
         try:
-            found = assigner.assign(model.embed(asked.image, block[2]), block)
+            found = assigner.assign(
+                model.embed(asked.image, article_type), (brand, gender, article_type)
+            )
         except UserError as error:
             return _refusal(422, str(error))
         except RuntimeError:
@@ -97,11 +106,11 @@ def serve_groups(project: Project, catalogue: str, port: int, say: Callable[[str
     Raises:
         UserError: there is no such catalogue, its model cannot be used, or the port is taken.
     """
-    version = find(store_of(project), catalogue)
+    store = store_of(project)
+    version = find(store, catalogue)
+    locks = standing_locks(read_locks(store, catalogue))["product_id"].tolist()
     with scratch(project, "assign") as folder, listening(port) as listener:
-        kept = kept_embeddings(
-            project, store_of(project), version.facts["model"], version.products, folder
-        )
+        kept = kept_embeddings(project, store, version.facts["model"], version.products, folder)
         if kept.grouper.files != version.facts["model_files"]:
             raise UserError(
                 f"{version.facts['model']} is not the model any more that made version "
@@ -109,7 +118,7 @@ def serve_groups(project: Project, catalogue: str, port: int, say: Callable[[str
             )
         kept.embeddings[np.zeros(0, int)]  # reads them from the store before anybody waits for it
         with embedder(project, folder / MODEL) as model:
-            assigner = Assigner(version, kept.embeddings, kept.grouper)
+            assigner = Assigner(version, kept.embeddings, kept.grouper, locks)
             app = assignment_app(assigner, model, Limits())
             say(f"http://127.0.0.1:{listener.getsockname()[1]}/assign")
             config = uvicorn.Config(app, log_level="warning", access_log=False)

@@ -323,7 +323,7 @@ def test_corrections_hold_through_another_model_and_back(
 
     monkeypatch.setattr("flows.catalogue.grouping.embedded", embedded)
     table = pd.DataFrame(models["models:/m/1"].rows).drop(columns="problem").assign(image="x")
-    table = table.astype(object)
+    table = table.astype(object).assign(group="theirs", shop_group="theirs too", band=1)
 
     def group(uri: str) -> tuple[Version, list[str]]:
         lines = list[str]()
@@ -351,6 +351,33 @@ def test_corrections_hold_through_another_model_and_back(
     version, lines = group("models:/m/1")
     assert "are of products that the catalogue no longer has" in lines[-1]
     assert version.facts["of_said"] < len(standing(said))
+    name = version.products["group"].value_counts().idxmax()
+    locked = set(lock(empty_project, "shop", name, "Ada", "")["members"])
+    for uri in ("models:/m/1", "models:/m/2", "models:/m/1"):
+        version, _ = group(uri)
+        held = version.products["product_id"].isin(locked)
+        assert set(version.products["group"][held]) == {name}
+        assert not (version.products["group"][~held] == name).any()
+    assert set(version.products["shop_shop_group"]) == {"theirs"}  # columns named like ours stay
+    assert set(version.products["shop_group"]) == {"theirs too"}
+
+
+def test_every_word_of_a_chain_through_a_product_that_is_gone_can_be_turned(
+    grouped: Project,
+) -> None:
+    shop = Shop(0)
+    before = shop.group()
+    a, gone, b = block_of(grouped)[:3]
+    say(grouped, "shop", a, gone, True, "Ada", "")
+    say(grouped, "shop", gone, b, True, "Ada", "")
+    shop.rows = [row for row in shop.rows if row["product_id"] != gone]
+    keep(grouped, shop.group(before))
+    with pytest.raises(UserError, match="say the right word"):
+        say(grouped, "shop", a, b, False, "Bo", "")
+    say(grouped, "shop", a, gone, False, "Bo", "")
+    say(grouped, "shop", a, b, False, "Bo", "")
+    with pytest.raises(UserError, match="have no product 'never-there'"):
+        say(grouped, "shop", a, "never-there", True, "Bo", "")
 
 
 def test_words_about_products_without_a_readable_picture_hold_too(grouped: Project) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from ml.core.errors import UserError
 from ml.exports.exports import EXPORTS, write_export
-from ml.exports.shopify import with_shopify_ids
+from ml.exports.shopify import _different, with_shopify_ids
 
 HOSTILE = ["=1+1", "+49", "-7", "@SUM(A1)", "\t=1", 'a"b', "a,b", "a;b", "x" * 51, " y ", "é&<b>"]
 TEXT = "</script><script>alert(1)</script>"
@@ -206,6 +206,22 @@ def test_shopify_gets_parents_and_then_listings_as_its_mutations_take_them(tmp_p
         assert [value["value"] for value in values] == one["optionsAndValues"][0]["values"]
     assert listings[1]["optionsAndValues"] == [{"name": "Color", "values": ["Blue", "Blue 2"]}]
     assert left_out["product_id"].tolist() == ["103", "no-such-product"]  # 103 is product "101"
+
+
+def test_each_child_of_a_listing_has_a_value_of_its_own(tmp_path: Path) -> None:
+    colours = ["Blue", "blue", "Blue 2", "", "Unknown", "x" * 400, "x" * 400, *["Blue"] * 3]
+    found = _different(colours)
+    assert found[:5] == ["Blue", "blue 2", "Blue 2 2", "Unknown", "Unknown 2"]
+    assert len({one.casefold() for one in found}) == len(colours)
+    assert max(map(len, found)) <= 255
+
+
+def test_titles_in_a_file_of_ids_may_hold_any_line_separator(tmp_path: Path) -> None:
+    one = {"id": "gid://shopify/Product/7", "handle": "101", "title": "a\u2028b\x85c"}
+    text = json.dumps(one, ensure_ascii=False) + "\r\n"
+    (tmp_path / "ids.jsonl").write_text(text, encoding="utf-8")
+    found = with_shopify_ids(table(), tmp_path / "ids.jsonl").set_index("product_id")
+    assert found.loc["101", "shopify_id"] == one["id"]
 
 
 @pytest.mark.parametrize("line", ["{", "[]", "7", '{"id": "x"}', '{"id": "x", "handle": "y"}'])

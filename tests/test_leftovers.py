@@ -3,14 +3,19 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 
 from flows.local.project import Project
 from flows.local.scratch import scratch
-from ml.core.files import replacing
+from ml.core.errors import UserError
+from ml.core.files import replacing, write_json, write_table
 from ml.core.leftovers import mark, remove_leftovers
+from ml.core.spreadsheet import write_csv
 
 KILLED = """
 import os, signal, sys
@@ -37,6 +42,18 @@ def test_a_killed_writer_leaves_a_part_and_the_next_writer_removes_it(tmp_path: 
     with replacing(folder) as beside:
         beside.mkdir()
     assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize("write", [write_json, write_table, write_csv])
+def test_no_file_takes_the_place_of_a_folder(
+    tmp_path: Path, write: Callable[[Path, Any], None]
+) -> None:
+    (tmp_path / "theirs/below").mkdir(parents=True)
+    (tmp_path / "theirs/below/kept.txt").write_text("years of work")
+    with pytest.raises(UserError, match="theirs' is a folder, which stays as it is: name a file"):
+        write(tmp_path / "theirs", {} if write is write_json else pd.DataFrame({"a": [1]}))
+    assert (tmp_path / "theirs/below/kept.txt").read_text() == "years of work"
+    assert [one.name for one in tmp_path.iterdir()] == ["theirs"]
 
 
 def test_what_others_still_write_and_what_people_wrote_stays(tmp_path: Path, dead: str) -> None:

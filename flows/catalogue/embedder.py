@@ -21,6 +21,10 @@ class Embedder:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process, self.turn = process, Lock()
 
+    def alive(self) -> bool:
+        """Returns whether the model's process still runs; nobody starts it again."""
+        return self.process.poll() is None
+
     def embed(self, image: str, article_type: str) -> np.ndarray:
         """Embeds a picture.
 

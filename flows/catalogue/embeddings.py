@@ -18,8 +18,9 @@ from flows.registry.versions import find_version
 from ml.catalogue.block_grouping import Grouper
 from ml.catalogue.picture_store import PictureStore
 from ml.catalogue.store import Store
+from ml.core.disk_space import reserve
 from ml.core.errors import UserError
-from ml.core.files import read_json, reserve, write_table
+from ml.core.files import read_json, write_table
 from ml.data.images import placeholders
 from ml.grouping.calibration import Calibration
 

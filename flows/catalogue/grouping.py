@@ -143,7 +143,7 @@ def refuse_other_shop(asked: Asked, products: pd.DataFrame, before: Version | No
 
 def _whole(asked: Asked, products: pd.DataFrame, before: Version | None) -> pd.DataFrame:
     """Returns the table of all products, whose columns cannot be taken for those of a version."""
-    clash = {name: f"shop_{name}" for name in OURS if name in products}
+    clash = {name: _free(f"shop_{name}", products) for name in OURS if name in products}
     table = products.rename(columns=clash)
     if not asked.new_only or before is None:
         return table
@@ -151,6 +151,10 @@ def _whole(asked: Asked, products: pd.DataFrame, before: Version | None) -> pd.D
     stay = stay.drop(columns=list(OURS)).assign(image=None)
     both = pd.concat([stay, table], ignore_index=True)
     return both.sort_values("product_id", kind="stable", ignore_index=True)
+
+
+def _free(name: str, products: pd.DataFrame) -> str:
+    return name if name not in products else _free(f"shop_{name}", products)
 
 
 def _facts(

@@ -1,5 +1,6 @@
 """Assigns one new product to a group of a catalogue, without grouping anything anew."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -46,6 +47,7 @@ class _Block(NamedTuple):
         vectors: float32 (products, size), relative to the block, each of length 1.
         label: int (products,), from 0.
         size: int (groups,), products of each group.
+        joinable: bool (groups,), whether a product may join.
     """
 
     mean: BlockMean
@@ -54,6 +56,7 @@ class _Block(NamedTuple):
     groups: np.ndarray
     label: np.ndarray
     size: np.ndarray
+    joinable: np.ndarray
 
 
 class Assigner:
@@ -61,10 +64,19 @@ class Assigner:
 
     Args:
         embeddings: of the version's products, not relative to blocks.
+        locked: ids of products of locked groups, which nothing joins.
     """
 
-    def __init__(self, version: Version, embeddings: Rows, grouper: Grouper) -> None:
+    def __init__(
+        self,
+        version: Version,
+        embeddings: Rows,
+        grouper: Grouper,
+        locked: Collection[str] = (),
+    ) -> None:
         self.version, self.embeddings, self.grouper = version, embeddings, grouper
+        products = version.products
+        self.locked = set(products.loc[products["product_id"].isin(locked), "group"])
         readable = np.flatnonzero(version.products["problem"].isna())
         blocks = version.products.iloc[readable].groupby(BLOCK, sort=False).indices
         self.rows = {name: readable[places] for name, places in blocks.items()}
@@ -96,6 +108,7 @@ class Assigner:
         cosine = known.vectors @ one
         probability = self._probability(cosine, len(rows) + 1)
         distance = _linkage(1 - cosine, known.label, known.size, self.grouper.clustering)
+        distance = np.where(known.joinable, distance, np.inf)
         best = int(distance.argmin())
         joins = bool(distance[best] <= self.grouper.threshold)
         mean = probability[known.label == best].mean() if joins else np.nan
@@ -119,7 +132,7 @@ class Assigner:
         embeddings = np.asarray(self.embeddings[rows], np.float32)
         mean = self.means.get(block) or BlockMean(embeddings.sum(axis=0), len(embeddings))
         members = self.version.products.iloc[rows]
-        label, _ = pd.factorize(members["group"])
+        label, names = pd.factorize(members["group"])
         opened = _Block(
             mean,
             relative_to(embeddings, mean, self.grouper.block_prior),
@@ -127,6 +140,7 @@ class Assigner:
             members["group"].to_numpy(dtype=object),
             np.asarray(label, int),
             np.bincount(label),
+            ~names.isin(self.locked),
         )
         self.known[block] = opened
         return opened

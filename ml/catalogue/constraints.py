@@ -123,4 +123,4 @@ def overruled(labels: np.ndarray, held: Constraints) -> int:
         not (labels[members] == labels[members[0]]).all() or size[labels[members[0]]] > len(members)
         for members in held.locked.values()
     )
-    return pairs + broken
+    return pairs + int(broken)

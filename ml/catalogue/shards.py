@@ -20,13 +20,14 @@ PARTNERS = pa.list_(pa.int64())
 
 def pack(blocks: Iterable[tuple[int, Block]]) -> Iterator[list[tuple[int, Block]]]:
     """Collects numbered blocks to shards, in their order."""
-    shard: list[tuple[int, Block]] = []
+    shard, products, pairs = list[tuple[int, Block]](), 0, 0
     for number, block in blocks:
         shard.append((number, block))
-        sizes = [len(one.embeddings) for _, one in shard]
-        if sum(sizes) >= PRODUCTS or sum(size**2 for size in sizes) >= PAIRS:
+        products += len(block.embeddings)
+        pairs += len(block.embeddings) ** 2
+        if products >= PRODUCTS or pairs >= PAIRS:
             yield shard
-            shard = []
+            shard, products, pairs = [], 0, 0
     if shard:
         yield shard
 

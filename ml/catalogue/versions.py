@@ -144,11 +144,11 @@ def save(store: Store, version: Version) -> None:
         raise UserError(
             f"somebody else has grouped the catalogue {catalogue!r} meanwhile: do it again"
         )
+    text = json.dumps(version.facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     for name in TABLES:
         table = pa.Table.from_pandas(getattr(version, name), preserve_index=False)
         file = _file(catalogue, number, f"{name}.parquet")
         store.write_table(file, table.replace_schema_metadata(None))
-    text = json.dumps(version.facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     store.write(_file(catalogue, number, FACTS), text.encode())
 
 

@@ -1,7 +1,6 @@
 """Writes files that are whole or absent: beside their place first, then renamed."""
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ml.core.errors import UserError
 from ml.core.leftovers import mark, remove_leftovers
 
 
@@ -25,6 +25,9 @@ def replacing(path: Path) -> Iterator[Path]:
     Yields:
         A path beside `path`. The caller writes a file or folder there. If the block ends without an
         error, this replaces `path`; otherwise it is removed and `path` stays as it was.
+
+    Raises:
+        UserError: a folder would be replaced by a file, which nobody can have meant.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers_once(path.parent.resolve())
@@ -34,6 +37,8 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield beside
         if path.is_dir() and not path.is_symlink():
+            if not beside.is_dir():
+                raise UserError(f"'{path}' is a folder, which stays as it is: name a file")
             path.replace(aside)  # whoever is killed while it is removed has the new one in place
         beside.replace(path)
     finally:
@@ -44,19 +49,6 @@ def replacing(path: Path) -> Iterator[Path]:
 @cache  # a folder may get many files, and would be searched for each of them
 def _remove_leftovers_once(folder: Path) -> None:
     remove_leftovers(folder)
-
-
-def reserve(path: Path) -> None:
-    """Allocates the disk space of a sparse file.
-
-    On a full disk a write to the file's memory map would kill the process.
-
-    Raises:
-        OSError: the disk has too little space.
-    """
-    if hasattr(os, "posix_fallocate"):
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def remove(path: Path) -> None:

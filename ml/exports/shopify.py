@@ -8,7 +8,9 @@ the products. Rules: https://shopify.dev/docs/api/admin-graphql/latest/mutations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +80,8 @@ def with_shopify_ids(groups: pd.DataFrame, file: Path) -> pd.DataFrame:
         UserError: a line of the file is no such product.
     """
     ids: dict[str, str] = {}
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+    lines = StringIO(file.read_text(encoding="utf-8"), newline="\n")  # titles may hold U+2028
+    for number, line in enumerate(lines, 1):
         try:
             one = json.loads(line)
             handle, gid = str(one["handle"]), str(one["id"])
@@ -112,13 +115,13 @@ def _listing(title: str, group: pd.DataFrame) -> dict[str, Any]:
 
 def _different(colours: list[str]) -> list[str]:
     """Numbers colours that come twice, since each child needs a value of its own."""
-    made: list[str] = []
+    made, taken, numbers = list[str](), set[str](), Counter[str]()
     for colour in colours:
-        base = (colour or "Unknown")[: LONGEST - 10]
-        number, value = 1, base
-        while value.casefold() in {one.casefold() for one in made}:
-            number += 1
-            value = f"{base} {number}"
+        base = value = (colour or "Unknown")[: LONGEST - 10]
+        while value.casefold() in taken:
+            numbers[base.casefold()] += 1
+            value = f"{base} {numbers[base.casefold()] + 1}"
+        taken.add(value.casefold())
         made.append(value)
     return made
 

@@ -9,7 +9,8 @@ import pandas as pd
 from numpy.lib.format import open_memmap
 
 from ml.core.device import exact
-from ml.core.files import read_table, replacing, reserve, write_json, write_table
+from ml.core.disk_space import reserve
+from ml.core.files import read_table, replacing, write_json, write_table
 from ml.core.params import load_params
 from ml.core.paths import PARAMS, PREPARED, SNAPSHOT, VALIDATED
 from ml.core.progress import progress
