@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from flows import cli_annotate
 from flows.annotate import export_label_studio, export_pairs, import_answers, listed, status
+from flows.annotate_doubts import ask_again
 from flows.annotations.agreed import agreed
 from flows.annotations.batches import Batch, add_batch, batches, find_batch
 from flows.annotations.database import FILE, VARIABLE, _engine
@@ -37,9 +38,12 @@ from flows.catalogue.shop import kept_folder
 from flows.lessons import lessons
 from flows.local.project import Project
 from ml.annotate.assignment import assign
+from ml.annotate.mode import Mode, check_mode
 from ml.catalogue.versions import Version, load, save
 from ml.core.errors import UserError
 from ml.core.files import write_table
+from ml.data.annotations import build_annotations, without_selected
+from ml.snapshot.corrected_pairs import read_corrected, with_corrections
 
 
 @pytest.fixture(autouse=True)
@@ -455,3 +459,55 @@ def test_a_database_that_cannot_be_used_is_told_without_its_password(
     with pytest.raises(UserError, match=VARIABLE) as refusal:
         batches(grouped)
     assert "S3CRET" not in str(refusal.value)
+
+
+def imported(project: Project, folder: Path, pairs: pd.DataFrame, mode: Mode) -> None:
+    pairs.to_csv(folder / "said.csv", index=False)
+    import_answers(project, "shop", folder / "said.csv", mode, "Ada")
+
+
+def test_whoever_looks_again_at_the_shops_pairs_takes_none_from_comparisons(
+    grouped: Project, tmp_path: Path
+) -> None:
+    a, b, c, d, e, f, *_ = block(grouped)
+    ends = pd.DataFrame([(a, b), (c, d), (e, f), (a, c)], columns=["left", "right"])
+    pairs, catalog = ends.assign(color_variants=[1, 1, 1, 0]), made_products()
+    said = ends.assign(color_variants=[1, 0, 1, 0])  # one is changed, the others are confirmed
+
+    def compared(table: pd.DataFrame | None) -> int:
+        assert table is not None
+        return len(build_annotations(catalog, without_selected(table)).block_pairs)
+
+    assert compared(pairs) == 15
+    for by in ("import train", "doubt", "train", "import test", "test"):
+        if by.startswith("import"):
+            imported(grouped, tmp_path, said, check_mode(by.split()[1]))
+        else:
+            again = ends.assign(stratum="doubt", probability=None)
+            batch = (
+                ask_again(grouped, "shop", again, "test", "Bo")
+                if by == "doubt"
+                else batch_of(grouped, list(map(tuple, ends.to_numpy(str).tolist())), mode=by)
+            )
+            for pair, same in zip(ids(grouped, batch), said["color_variants"], strict=True):
+                decide(grouped, pair, "Ada", "same" if same else "different")
+        file = lessons(grouped, "/shops/shop", "", "", tmp_path, print)
+        assert file is not None
+        both = with_corrections(pairs, read_corrected(file), catalog, print)
+        assert compared(both) == 15, by
+        assert both is not None
+        assert both["origin"].isna().all(), by
+        found = both.set_index(["left", "right"])["color_variants"]
+        assert found.to_dict() == said.set_index(["left", "right"])["color_variants"].to_dict()
+
+
+def test_only_what_was_drawn_is_a_fresh_test_pair(grouped: Project, tmp_path: Path) -> None:
+    a, b, c, d, e, f, *_ = block(grouped)
+    drawn = batch_of(grouped, [(a, b)], mode="test")
+    chosen = pd.DataFrame({"left": [c], "right": [d], "stratum": "doubt", "probability": None})
+    for batch in (drawn, ask_again(grouped, "shop", chosen, "test", "Ada")):
+        decide(grouped, ids(grouped, batch)[0], "Ada", "same")
+    imported(
+        grouped, tmp_path, pd.DataFrame({"left": [e], "right": f, "color_variants": 1}), "test"
+    )
+    assert agreed(grouped, "shop").pairs["origin"].tolist() == ["sampled", "suggested", "suggested"]

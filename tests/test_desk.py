@@ -7,11 +7,12 @@ from typing import Any
 
 import jinja2
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, HTTPException, Request
 from starlette.testclient import TestClient
 
 from flows.desk.app import KEY, desk_app
 from flows.desk.page import TEMPLATES, environment
+from flows.desk.people import named
 from flows.desk.roles import Roles, read_roles
 from flows.desk.settings import Settings
 from flows.local.project import Project
@@ -153,6 +154,29 @@ def test_behind_a_proxy_its_header_alone_says_who_asks(tmp_path: Path) -> None:
     client = visitor(app, **{"X-User": "Eve"})
     named = client.post("/who", data={"token": token(client), "name": "Ada", "next": "/"})
     assert named.status_code == 403
+
+
+def test_names_of_every_script_come_through_a_proxy_and_stay_apart(tmp_path: Path) -> None:
+    names = ["José", "Łukasz", "Юлия", "王", "玉", "علي", "Ελένη"]
+    roles = Roles(people={one: ["releaser"] for one in names[::2]}, others=["viewer"])
+    app = desk(tmp_path, roles=roles, user_header="X-User")
+    client = visitor(app)
+
+    def asked(value: bytes) -> Any:
+        return client.get("/", headers=[(b"x-user", value)])
+
+    for number, name in enumerate(names):
+        may = "viewer" if number % 2 else "releaser, viewer"
+        assert f"{name} ({may})" in asked(name.encode()).text
+    for wrong in ([b"Jos\xe9"], [b"Ada", b"Eve"], [b"Ada", b"Ada"]):
+        sent = [(b"x-user", one) for one in wrong]
+        with pytest.raises(HTTPException, match="must come once, in UTF-8"):
+            named(Request({"type": "http", "headers": sent, "app": app}))
+    rare = visitor(desk(tmp_path, user_header="X-User", rate="3/minute"))
+    statuses = [
+        rare.get("/", headers=[(b"x-user", one.encode())]).status_code for one in "王王王玉"
+    ]
+    assert statuses == [200] * 4  # one does not use up what another may ask
 
 
 def test_a_cookie_that_the_desk_did_not_sign_names_nobody(tmp_path: Path) -> None:

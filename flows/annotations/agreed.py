@@ -55,7 +55,8 @@ def agreed_of(answers: pd.DataFrame, corrected: pd.DataFrame | None = None) -> A
     """Returns what people agree on.
 
     A pair that is in several batches, also mirrored, is one pair, and the newest word of a person
-    about it counts. It is a fresh test pair if it was drawn as one.
+    about it counts. It is a fresh test pair if it was drawn as one, with a known probability: a
+    pair of a file, or one that is looked at again, was chosen, and nobody knows by what.
 
     Args:
         answers: of `flows.annotations.decisions.standing`.
@@ -67,7 +68,8 @@ def agreed_of(answers: pd.DataFrame, corrected: pd.DataFrame | None = None) -> A
     voted = newest["key"].map(answer)
     named = newest[newest["answer"].eq(voted) | voted.eq(CONFLICT)]
     names = named.sort_values("decision").groupby("key")["by"].agg(", ".join)
-    sampled = rows.loc[rows["mode"].map(ORIGIN).eq(SAMPLED), "key"]
+    drawn = rows["mode"].map(ORIGIN).eq(SAMPLED) & rows["probability"].notna()
+    sampled = rows.loc[drawn, "key"]
     first = newest.drop_duplicates("key").set_index("key").loc[answer.index]
     table = first[["left", "right"]].assign(
         answer=answer,

@@ -10,7 +10,7 @@ from limits import RateLimitItem
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
-from flows.desk.people import NAME
+from flows.desk.people import named
 from flows.desk.settings import Settings
 from flows.local.listening import length_refusal
 
@@ -56,8 +56,11 @@ class Guard:
             words = length_refusal(request.headers, self.settings.body_bytes)
             if words:
                 return PlainTextResponse(words, 413)
+        try:
+            who = named(request)
+        except HTTPException:  # whoever it is; the page says why
+            who = ""
         address = request.client.host if request.client else ""
-        who = request.headers.get(self.settings.user_header or "-") or request.session.get(NAME)
         if not self.limiter.hit(self.rate, who or address):
             words = f"too many requests: at most {self.settings.rate}; wait a moment"
             return PlainTextResponse(words, 429)

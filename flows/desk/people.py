@@ -26,6 +26,24 @@ class Person:
     roles: frozenset[Role]
 
 
+def named(request: Request) -> str:
+    """Returns the name that the proxy's header gives, else the session's cookie; "" if none does.
+
+    Raises:
+        HTTPException: 401: the header came twice, or is no UTF-8, so that nobody knows who asks.
+    """
+    settings: Settings = request.app.state.settings
+    if not settings.user_header:
+        return str(request.session.get(NAME, ""))
+    sent = request.headers.getlist(settings.user_header)
+    try:
+        (name,) = sent or [""]
+        return name.encode("latin-1").decode()  # as which Starlette reads bytes
+    except ValueError as error:
+        words = f"the header {settings.user_header} must come once, in UTF-8"
+        raise HTTPException(401, f"{words}: correct the proxy in front of this desk") from error
+
+
 def person(request: Request) -> Person:
     """Returns who asks; a dependency of routes.
 
@@ -34,21 +52,19 @@ def person(request: Request) -> Person:
             cannot be a person's (401).
     """
     settings: Settings = request.app.state.settings
+    name = named(request)
     if settings.user_header:
-        name = request.headers.get(settings.user_header, "")
         if not shown(name):
             words = f"the proxy in front of this desk must send the header {settings.user_header}"
             raise HTTPException(401, words)
         refusal = refusal_of_name(name)
         if refusal:
             raise HTTPException(401, f"the header {settings.user_header} {refusal}")
-    else:
-        name = request.session.get(NAME, "")
-        if not name and request.method in ("GET", "HEAD"):
+    elif not name:
+        if request.method in ("GET", "HEAD"):
             here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
             raise HTTPException(303, headers={"Location": f"/who?next={quote(here)}"})
-        if not name:
-            raise HTTPException(401, "say who you are first: open the desk's first page")
+        raise HTTPException(401, "say who you are first: open the desk's first page")
     return Person(shown(name), settings.roles.of(name))
 
 

@@ -7,7 +7,6 @@ do annotated pairs that a model suggested, whose origin is "suggested".
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from ml.data.annotations import CORRECTION
@@ -28,9 +27,11 @@ def read_corrected(file: Path) -> pd.DataFrame:
 def with_corrections(
     pairs: pd.DataFrame | None, corrections: pd.DataFrame, catalog: pd.DataFrame, log: Log
 ) -> pd.DataFrame | None:
-    """Adds what people said to annotated pairs; it replaces the pair of the same two products.
+    """Adds what people said to annotated pairs; it replaces what the shop's pairs say otherwise.
 
-    What is said of products that the catalogue lacks, or that are of two blocks, is left out.
+    A pair of the shop that people confirm stays as it is, and one that annotators change keeps its
+    origin: no model chose that it is compared on. What is said of products that the catalogue
+    lacks, or that are of two blocks, is left out.
 
     Args:
         pairs: of the shop, as `ml.snapshot.shop.Shop` has them; None: it has none.
@@ -57,13 +58,33 @@ def with_corrections(
         return added.reset_index(drop=True) if len(added) else None
     if "confidence" in pairs:
         added = added.assign(confidence="high")
-    said = {frozenset(pair) for pair in added[["left", "right"]].to_numpy().tolist()}
-    ours = pairs[["left", "right"]].to_numpy().tolist()
-    replaced = np.array([frozenset(pair) in said for pair in ours], bool)
+    ours, theirs = _keys(pairs), _keys(added)
+    said = ours.map(dict(zip(theirs, added["color_variants"], strict=True)))
+    stays = said.eq(pairs["color_variants"]).fillna(False).to_numpy(bool)
+    if "confidence" in pairs:
+        stays &= pairs["confidence"].ne("low").fillna(True).to_numpy(bool)
+    replaced = said.notna().to_numpy() & ~stays
+    confirmed = theirs.isin(ours[stays])
+    if confirmed.any():
+        words += f"; {confirmed.sum()} of them confirm the shop's pairs, which stay"
     if replaced.any():
         words += f"; {replaced.sum()} of them replace what the shop's pairs say"
     log(words)
-    both = pd.concat([pairs[~replaced], added], ignore_index=True)
+    origin = pairs["origin"] if "origin" in pairs else pd.Series(None, pairs.index, dtype=object)
+    was = dict(zip(ours[replaced], origin[replaced], strict=True))
+    added = added.assign(
+        origin=[
+            was.get(key, new) if new != CORRECTION else new
+            for key, new in zip(theirs, added["origin"], strict=True)
+        ]
+    )
+    both = pd.concat([pairs[~replaced], added[~confirmed]], ignore_index=True)
     texts = both.columns.difference(["color_variants"])
     both[texts] = both[texts].astype(object).where(both[texts].notna(), None)
     return both
+
+
+def _keys(pairs: pd.DataFrame) -> pd.Series:
+    """Returns a key of each pair (left, right): the same for a mirrored pair."""
+    ends = pairs[["left", "right"]].to_numpy().tolist()
+    return pd.Series([frozenset(one) for one in ends], index=pairs.index, dtype=object)
