@@ -68,15 +68,21 @@ schema: $(INSTALLED) ## Write params.schema.json anew from the classes of the pa
 
 install: $(INSTALLED) ## Create .venv, once and after every change of dependencies
 
-clean: ## Remove the environment and everything that runs have left (models included)
+# What people said (corrections, locks, answers) is in .variants too, and nothing makes it anew.
+LEFT := the environment, all models, groups, corrections and answers of annotators
+ASK = @[ -n "$(YES)" ] || { printf 'Remove %s from %s? [y/N] ' '$(WHAT)' "$$PWD"; read -r answer; \
+	[ "$$answer" = y ]; } || { echo "nothing was removed"; exit 1; }
+
+clean: WHAT = $(LEFT)
+clean: ## Remove .venv and all that runs and people left, models too; asks first (YES=1: not)
+	$(ASK)
 	rm -rf .venv .variants artifacts data/snapshot .dvc/cache .dvc/tmp
 
 # Without them the registry that is made next counts from 1 again, and `model-v1` is its own.
+uninstall: WHAT = $(LEFT), and the branches and tags of runs
 uninstall: ## As clean, and the runs' branches retrain/* and tags model-vN; asks first (YES=1: not)
-	@[ -n "$(YES)" ] || { printf 'Remove the environment, all models and the branches and tags of \
-	runs from %s? [y/N] ' "$$PWD"; read -r answer; [ "$$answer" = y ]; } || \
-	{ echo "nothing was removed"; exit 1; }
-	@$(MAKE) --no-print-directory clean
+	$(ASK)
+	@$(MAKE) --no-print-directory clean YES=1
 	@git worktree prune
 	@git for-each-ref --format='%(HEAD)delete %(refname)' refs/heads/retrain refs/tags | \
 	  sed -nE 's,^ (delete refs/(heads/retrain/.*|tags/model-v[0-9]+))$$,\1,p' | git update-ref --stdin

@@ -13,7 +13,9 @@ from flows.annotations.batches import Batch, add_batch, batches, find_batch
 from flows.annotations.decisions import add_decisions, counts, dealt_to, pairs_of, queue, standing
 from flows.catalogue.places import store_of
 from flows.catalogue.shop import kept_folder
+from flows.corrections import only_catalogue
 from flows.groups import find
+from flows.local.access import refuse_file
 from flows.local.project import Project
 from flows.registry.people import folded, refusal_of_name, shown
 from ml.annotate.agreement import agreement
@@ -48,6 +50,7 @@ def suggest(
     """Keeps a batch of the pairs most worth a look; see `flows.annotate_suggest.suggested`.
 
     Args:
+        catalogue: its name; empty: the only one.
         budget: number of pairs.
         annotators: whom the pairs are dealt to; empty: the batch is open to everybody.
         overlap: share of the pairs that two annotators look at.
@@ -59,9 +62,9 @@ def suggest(
     """
     from flows.annotate_suggest import suggested  # it needs torch
 
-    people = _people(annotators)
+    dealt = assign(budget, _people(annotators), overlap, seed)
+    catalogue = catalogue or only_catalogue(project)
     version = find(store_of(project), catalogue)
-    dealt = assign(budget, people, overlap, seed)
     pairs = suggested(project, catalogue, budget, mode, seed, log)
     if not len(pairs):
         raise UserError(f"there is no pair of '{catalogue}' left to look at in mode {mode}")
@@ -136,6 +139,7 @@ def export_pairs(
         UserError: there are no annotations, or the shop's file cannot be read, or a chain of its
             pairs and the annotators' contradicts a pair.
     """
+    refuse_file(out)
     found = agreed(project, catalogue)
     if not len(found.pairs):
         raise UserError(
@@ -165,6 +169,7 @@ def export_label_studio(project: Project, name: str, out: Path, pictures: str = 
         UserError: there is no such batch, its products have no pictures, or the shop's copy is not
             on this machine.
     """
+    refuse_file(out)
     batch = find_batch(project, name)
     facts = find(store_of(project), batch.catalogue).facts
     shops = [shop for shop in (facts.get("delta"), facts) if shop]  # what is newer counts

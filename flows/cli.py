@@ -136,8 +136,10 @@ def import_(
     out: Annotated[Path, typer.Option(help="Where the shop goes; must be empty or not exist.")],
 ) -> None:
     """Writes a shop from public data of a known layout."""
+    from flows.local.access import refuse_closed
     from ml.snapshot.layouts.writing import import_layout
 
+    refuse_closed(out)
     result = import_layout(layout, source, out, print_aside)
     urls = f" and {result.urls} URLs of pictures" if result.urls else ""
     print(f"{result.products} products with {result.pictures} pictures{urls} are in {out}")
@@ -151,11 +153,15 @@ def import_(
 
 
 class TakeByDefault(TyperGroup):
-    """A group whose command `take` runs when the first argument names no command."""
+    """A group whose command `take` runs when the first argument is a shop."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Puts `take` before arguments that name no command; see the base class."""
         if args and args[0] not in (*self.commands, "--help"):
+            name, words = args[0], [one for one in args if not one.startswith("-")]
+            shop = "://" in name or Path(name).exists()
+            if words[:1] == [name] and len(words) > 1 and not shop:
+                ctx.fail(f"'{visible(name)}' is neither {', '.join(self.commands)} nor a shop")
             args = ["take", *args]
         return super().parse_args(ctx, args)
 
@@ -302,7 +308,8 @@ def retrain(
     refuse_credentials(source)  # Prefect would store it
     from flows.local.params_schema import refuse_overrides
 
-    overrides, project = dict(map(_param, set_ or [])), find_project()
+    overrides, named = dict(map(_param, set_ or [])), parse_columns(columns)
+    project = find_project()
     refuse_overrides(project.root, profile, overrides)  # before a server is started for it
     _with_prefect(project)
     from flows.retrain import retrain as flow
@@ -312,7 +319,7 @@ def retrain(
         profile=profile,
         overrides=overrides,
         allow_dirty=allow_dirty,
-        columns=parse_columns(columns),
+        columns=named,
         corrections=corrections,
         annotations=annotations,
     )
@@ -509,15 +516,21 @@ def group(
     evidence exceeds a margin; changes.csv says what changed and why. `variants groups` shows
     earlier versions.
     """
+    from flows.local.access import refuse_closed
+    from flows.local.untrained import refuse_memory
+
     refuse_credentials(source)
+    named, folder = parse_columns(columns), out.resolve()
+    refuse_memory(model, regroup, new_only)
+    refuse_closed(folder)  # all before a server is started for it
     _with_prefect(find_project())
     from flows.group import group as flow
 
     result = flow(
         source=source,
-        out=str(out.resolve()),
+        out=str(folder),
         model=model,
-        columns=parse_columns(columns),
+        columns=named,
         catalogue=catalogue,
         by=by,
         regroup=regroup,
@@ -623,12 +636,16 @@ def history(
     It holds the gate's decisions, approvals, rejections, promotions, rollbacks and reproductions,
     and moves of the champion outside of the record. None of them is ever overwritten. Each event
     names the hashes of those before it, and this clone remembers all that it has read: so
-    `--verify` finds what was changed on MLflow's page; the exit code is 1 then.
+    `--verify` finds what was changed on MLflow's page; the exit code is 1 then. Beside `--restore`
+    or `--accept` it looks after the mending.
     """
     from flows.display.tables import history_table
     from flows.history import history as look
     from flows.history import mend, verified
 
+    if (as_json or model) and (verify or restore or accept):
+        what = "--json" if as_json else f"'{visible(model)}'"
+        raise UserError(f"{what} lists events: leave out --verify, --restore, --accept")
     project = find_project()
     if restore or accept:
         who = signer(project, by) if accept else by
@@ -770,14 +787,14 @@ def serve(
     refuse_credentials(source or "")
     project = find_project()
     _with_prefect(project)
+    from flows.serve import refuse_silent, schedule_of, serve_flows
+
+    schedule = schedule_of(cron, timezone) if cron is not None else None
     if "PREFECT_API_URL" not in os.environ:
         raise UserError(
             "there is no Prefect server to serve on: start `variants ui` in another shell, or set "
             "PREFECT_API_URL"
         )
-    from flows.serve import refuse_silent, schedule_of, serve_flows
-
-    schedule = schedule_of(cron, timezone) if cron is not None else None
     refuse_silent(os.environ["PREFECT_API_URL"])
     serve_flows(project, schedule, source)
 

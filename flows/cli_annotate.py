@@ -38,7 +38,8 @@ def suggest(
         typer.Option(help="Deal the pairs to this person; may be repeated. Default: to anybody."),
     ] = None,
     overlap: Annotated[
-        float, typer.Option(help="Share of the pairs that two annotators look at.")
+        float,
+        typer.Option(min=0, max=1, help="Share of the pairs that two annotators look at."),
     ] = 0.0,
     by: By = "",
 ) -> None:
@@ -51,9 +52,9 @@ def suggest(
     from flows.annotate import suggest as run
     from ml.annotate.mode import check_mode
 
-    project, who = find_project(), signer(find_project(), by)
-    named, wanted = catalogue_of(catalogue), check_mode(mode)
-    made = run(project, named, budget, wanted, seed, annotator or [], overlap, who, print_aside)
+    wanted, project = check_mode(mode), find_project()
+    who, people = signer(project, by), annotator or []
+    made = run(project, catalogue, budget, wanted, seed, people, overlap, who, print_aside)
     print(f"the batch {made.name} waits at the page Annotate of `variants desk`")
 
 
@@ -81,7 +82,7 @@ def status(batch: Batch, as_json: AsJson = False) -> None:
 @annotate.command(epilog=example("annotate estimate my-shop"))
 def estimate(
     catalogue: Annotated[
-        str, typer.Argument(help="Name of the catalogue; default: only one.")
+        str, typer.Argument(help="Name of the catalogue; default: the only one.")
     ] = "",
     as_json: AsJson = False,
 ) -> None:
@@ -100,7 +101,7 @@ def estimate(
 @annotate.command(epilog=example("annotate doubts my-shop --budget 50 --ask"))
 def doubts(
     catalogue: Annotated[
-        str, typer.Argument(help="Name of the catalogue; default: only one.")
+        str, typer.Argument(help="Name of the catalogue; default: the only one.")
     ] = "",
     budget: Annotated[int, typer.Option(min=1, help="Number of pairs to look at again.")] = 50,
     mode: Annotated[str, typer.Option(help="train, or test: pairs of test brands.")] = "train",
@@ -117,10 +118,11 @@ def doubts(
     from flows.display.annotations import doubts_table
     from ml.annotate.mode import check_mode
 
-    project, named = find_project(), catalogue_of(catalogue)
-    found = doubted(project, named, budget, check_mode(mode), print_aside)
+    wanted, project = check_mode(mode), find_project()
+    named = catalogue_of(catalogue)
+    found = doubted(project, named, budget, wanted, print_aside)
     if ask:
-        made = ask_again(project, named, found, check_mode(mode), signer(project, by))
+        made = ask_again(project, named, found, wanted, signer(project, by))
         print(f"{len(found)} pairs are asked about again, in the batch {made.name}")
     elif as_json:
         print(found.to_json(orient="records", indent=2))
@@ -153,10 +155,14 @@ def export(
     if format == LABEL_STUDIO:
         if not batch:
             raise typer.BadParameter("name a batch", param_hint="--batch")
+        if with_:
+            raise typer.BadParameter(f"it is for {PAIRS} alone", param_hint="--with")
         print(f"{export_label_studio(project, batch, out, pictures)} tasks of {batch}: {out}")
         return
     if format != PAIRS:
         raise typer.BadParameter(f"take {PAIRS} or {LABEL_STUDIO}", param_hint="--format")
+    if batch:
+        raise typer.BadParameter(f"it is for {LABEL_STUDIO} alone", param_hint="--batch")
     found, replaced = export_pairs(project, catalogue_of(catalogue), out, with_)
     if replaced:
         print(f"{replaced} pairs of {with_} are as annotators say now", file=sys.stderr)
@@ -184,8 +190,9 @@ def import_(
     from flows.annotate import import_answers
     from ml.annotate.mode import check_mode
 
-    project, who = find_project(), signer(find_project(), by)
-    found = import_answers(project, catalogue_of(catalogue), file, check_mode(mode), who, accounts)
+    wanted, project = check_mode(mode), find_project()
+    who = signer(project, by)
+    found = import_answers(project, catalogue_of(catalogue), file, wanted, who, accounts)
     made = f"; new pairs are in the batch {found['batch']}" if found["batch"] else ""
     print(f"{found['answers']} answers, {found['new']} of them new{made}")
 

@@ -16,6 +16,8 @@ Of = Annotated[
     str, typer.Option("--catalogue", help="Name of the catalogue; default: the only one.")
 ]
 Why = Annotated[str, typer.Option(help="Why; kept with the correction.")]
+WhyLocked = Annotated[str, typer.Option(help="Why; kept with the lock.")]
+WhyUnlocked = Annotated[str, typer.Option(help="Why; kept with the end of the lock.")]
 NEXT = "the next `variants group` keeps it"
 
 
@@ -54,14 +56,14 @@ def correct(
     print(f"{found['rows']} corrections of {found['catalogue']} are kept; {NEXT}")
 
 
-@groups.command(epilog=example("groups lock 5f2k9q --by Ada --why checked"))
-def lock(group: Group, catalogue: Of = "", by: By = "", why: Why = "") -> None:
+@groups.command(epilog=example("groups lock g24tcjddqj2dnidten57 --by Ada --why checked"))
+def lock(group: Group, catalogue: Of = "", by: By = "", why: WhyLocked = "") -> None:
     """Locks a group: nothing joins it and nothing leaves it until it is unlocked."""
     _lock(group, True, catalogue, by, why)
 
 
-@groups.command(epilog=example("groups unlock 5f2k9q --by Ada"))
-def unlock(group: Group, catalogue: Of = "", by: By = "", why: Why = "") -> None:
+@groups.command(epilog=example("groups unlock g24tcjddqj2dnidten57 --by Ada"))
+def unlock(group: Group, catalogue: Of = "", by: By = "", why: WhyUnlocked = "") -> None:
     """Unlocks a group: models decide about its products again."""
     _lock(group, False, catalogue, by, why)
 

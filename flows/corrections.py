@@ -77,6 +77,9 @@ def say_all(
     ]
     if not rows:
         raise UserError("this is said already: nothing needs to be added")
+    for row in rows:
+        if row["left"] == row["right"]:
+            raise UserError(f"'{row['left']}' is paired with itself: name two products")
     return _add(project, catalogue, pd.DataFrame(rows, dtype=object), "your correction", by, keep)
 
 
@@ -263,7 +266,8 @@ def only_catalogue(project: Project) -> str:
         UserError: there is none, or there are several.
     """
     names = catalogues(store_of(project))
-    if len(names) != 1:
-        there = f"name one of {', '.join(names)} with --catalogue" if names else "none is grouped"
-        raise UserError(f"{there}: `variants group --source FOLDER` groups a catalogue")
+    if not names:
+        raise UserError("no catalogue is grouped yet: `variants group --source FOLDER` groups one")
+    if len(names) > 1:
+        raise UserError(f"there are several catalogues: name one of {', '.join(names)}")
     return names[0]

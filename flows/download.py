@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from flows.local.access import refuse_closed
 from flows.local.project import Project
 from flows.registry.outside_move import named_or_champion
 from flows.registry.tracking import connect
@@ -25,10 +26,11 @@ def download(project: Project, model: str, out: Path) -> Path:
         UserError: there is no such model; the folder is not empty; the champion is not the one on
             record; or a file of the model is not as the gate judged it.
     """
+    refuse_closed(out)
+    if out.exists() and any(out.iterdir()):
+        raise UserError(f"{out} is not empty: name a new folder with --out")
     client, policy = connect(project), policy_of(project)
     version = named_or_champion(project, client, policy, model)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out} is not empty: name a new folder with --out")
     with replacing(out) as beside:
         beside.mkdir()
         verified_copy(client, version, beside)

@@ -20,7 +20,7 @@ from flows.local.markdown import code, plain
 from flows.local.project import Project, find_project
 from flows.local.source import Source
 from flows.local.temporary_import import borrowed
-from flows.local.untrained import UNTRAINED, caution, group_untrained
+from flows.local.untrained import UNTRAINED, caution, group_untrained, refuse_memory
 from flows.registry.model_files import refuse_unusable
 from flows.registry.outside_move import named_or_champion
 from flows.registry.people import person
@@ -77,6 +77,7 @@ def group(
     set_up()
     project, folder = find_project(), (Path.cwd() / out).resolve()
     refuse_closed(folder)
+    refuse_memory(model, regroup, new_only)
     if model == UNTRAINED:
         found = _first_groups(project, source, columns, folder)
     else:

@@ -9,6 +9,9 @@ from flows.registry.people import person
 from flows.registry.tracking import connect, permitted
 from flows.registry.trail_check import accept, check_trail, restore, trail_problems
 from flows.registry.versions import policy_of
+from ml.core.errors import UserError
+
+SHOWN = 10  # versions of a model that a refusal names
 
 
 def history(project: Project, version: str = "") -> list[dict[str, Any]]:
@@ -17,14 +20,36 @@ def history(project: Project, version: str = "") -> list[dict[str, Any]]:
     Args:
         version: URI of a candidate or production version, such as models:/color-variants/3; only
             its events are returned. Empty: all events.
+
+    Raises:
+        UserError: there are events, but none about this version.
     """
     client, names = connect(project), policy_of(project).models
     notice(project, client, names)
-    return [
-        event
-        for event in events(client, names)
-        if not version or version in (event["version"], event.get("candidate"))
-    ]
+    trail = events(client, names)
+    found = [one for one in trail if not version or version in _about(one)]
+    if trail and not found:
+        raise UserError(
+            f"no event is about '{version}': events are about {_versions(trail)}; write "
+            "models:/NAME/VERSION"
+        )
+    return found
+
+
+def _about(event: dict[str, str]) -> list[str]:
+    return [event[name] for name in ("version", "candidate") if name in event]
+
+
+def _versions(trail: list[dict[str, str]]) -> str:
+    """Names the registered models that events are about, and the newest versions of each."""
+    numbers: dict[str, set[int]] = {}
+    for uri in {one for event in trail for one in _about(event)}:
+        name, _, number = uri.removeprefix("models:/").partition("/")
+        numbers.setdefault(name, set()).update([int(number)] if number.isdecimal() else [])
+    return " and ".join(
+        f"'{name}'" + (f" (versions {', '.join(map(str, sorted(of)[-SHOWN:]))})" if of else "")
+        for name, of in sorted(numbers.items())
+    )
 
 
 def verified(project: Project) -> tuple[bool, str]:

@@ -68,11 +68,6 @@ def push_all(project: Project, log: Callable[[str], None]) -> PushReport:
         UserError: there is no remote, or it cannot be used.
     """
     root = project.root
-    if not default_remote(root):
-        raise UserError(
-            "there is no DVC remote to push to: add one with `dvc remote add --default NAME URL`, "
-            "such as a folder of another disk or s3://BUCKET/dvc (docs/how-to-grow.md)"
-        )
     lacking(root, [NOBODYS])  # an outage is told before anything is collected
     client, report = connect(project), PushReport()
     owners: dict[frozenset[str], list[str]] = {}  # a promoted version needs what its candidate does

@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from flows.local.access import refuse_closed
 from flows.local.dvc_config import FILES, cache_of
 from flows.local.git import git, succeeds
 from flows.local.pointer import POINTER, read_pointer
@@ -34,8 +35,9 @@ def diff(project: Project, before: str, after: str, out: Path) -> dict[str, Any]
         The content of diff.json.
 
     Raises:
-        UserError: a name is none of these, or its snapshot cannot be read.
+        UserError: a name is none of these, its snapshot cannot be read, or `out` is no folder.
     """
+    refuse_closed(out)
     with ExitStack() as stack:
         first = stack.enter_context(_side(project, before))
         second = stack.enter_context(_side(project, after))

@@ -21,7 +21,7 @@ from flows.local.clones import (
     remote_records,
     write_remote_record,
 )
-from flows.local.dvc_config import FILES, cache_of, default_remote, place_in_cache
+from flows.local.dvc_config import FILES, cache_of, place_in_cache
 from flows.local.needed_objects import needs_of_git, with_contents
 from flows.local.project import Project
 from flows.local.worktree import life, worktrees
@@ -77,9 +77,9 @@ def collect_garbage(
     Raises:
         UserError: a run is alive, or it is not certain what is needed.
     """
-    client = connect(project)
     forgotten = set(forget)
     _check_forgotten(project, cloud, forgotten)
+    client = connect(project)
     with emptying_cache(project.root):
         own = needs_of_git(project.root) | _needs_of_registry(project.root, client, forgotten)
         _refuse_live_run(project)
@@ -102,8 +102,10 @@ def _check_forgotten(project: Project, cloud: bool, forgotten: set[str]) -> None
     for name in forgotten:
         if name not in gone and not name.startswith("models:/"):
             raise UserError(
-                f"'{name}' is no clone that is gone: "
-                + (f"forget one of {', '.join(sorted(gone))}" if gone else "all are there")
+                f"'{name}' is no clone that is gone: forget one of {', '.join(sorted(gone))}"
+                if gone
+                else f"no clone '{name}' is known to be gone; all known clones are there, so there "
+                "is nothing to forget"
             )
 
 
@@ -122,8 +124,6 @@ def _look_at_cache(project: Project, own: set[str], forgotten: set[str]) -> Unne
 
 
 def _look_at_remote(project: Project, own: set[str], forgotten: set[str]) -> Unneeded:
-    if not default_remote(project.root):
-        raise UserError("there is no DVC remote: leave out --cloud, or add one (`dvc remote add`)")
     records = remote_records(project.root)
     needed, clones = _needs_of_all(project, own, records, forgotten)
     whole, unknown = with_contents(project.root, needed)

@@ -378,3 +378,13 @@ def test_bytecode_that_somebody_puts_beside_the_code_is_not_loaded(registry: Reg
     with pytest.raises(UserError, match="is not empty"):
         download_model(registry.project, f"models:/{CANDIDATES}/3", folder)
     shutil.rmtree(folder)
+
+
+def test_the_history_of_a_version_that_no_event_is_about_names_those_that_events_are_about(
+    registry: Registry,
+) -> None:
+    assert history(registry.project, FIRST)
+    for named in (f"models:/{PRODUCTION}/99", "models:/colour-variants/1", f"{PRODUCTION}/1"):
+        with pytest.raises(UserError, match=rf"'{PRODUCTION}' \(versions 1, 2\)") as refusal:
+            history(registry.project, named)
+        assert f"no event is about '{named}'" in str(refusal.value)

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 from conftest import VARIANTS, Clone
 from servers import free_port, prefect_server, wait
+from typer.testing import CliRunner
 
+from flows.cli import app
+from flows.local.project import Project
 from flows.serve import FLOWS, refuse_silent, schedule_of
 from ml.core.errors import UserError
 
@@ -38,6 +41,20 @@ def test_a_schedule_that_cannot_be_is_refused_in_a_line(
         schedule_of(cron, timezone)
     assert word in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [(["--cron", "61 3 * * 1"], "--cron"), (["--cron", "0 3 * * 1", "--timezone", "M"], "IANA")],
+)
+def test_a_wrong_schedule_is_refused_before_a_missing_server(
+    empty_project: Project, monkeypatch: pytest.MonkeyPatch, options: list[str], word: str
+) -> None:
+    monkeypatch.chdir(empty_project.root)
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    monkeypatch.setattr("flows.cli._with_prefect", lambda project: None)
+    assert word in str(CliRunner().invoke(app, ["serve", *options]).exception)
+    assert "no Prefect server" in str(CliRunner().invoke(app, ["serve"]).exception)
 
 
 def test_a_schedule_keeps_its_time_zone() -> None:

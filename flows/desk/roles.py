@@ -45,8 +45,10 @@ def read_roles(file: Path) -> Roles:
     try:
         found = yaml.safe_load(file.read_text(encoding="utf-8"))
         roles = Roles.model_validate({} if found is None else found)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"the file of roles '{file}' cannot be read: {error}") from error
+    except OSError as error:
+        raise UserError(f"the file of roles '{file}' cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"the file of roles '{file}' is no text in UTF-8") from error
     except yaml.YAMLError as error:
         raise UserError(f"the file of roles '{file}' is no YAML: {error}") from error
     except ValidationError as error:

@@ -20,13 +20,28 @@ def closed(place: str, why: str) -> str:
     )
 
 
-def refuse_closed(folder: Path) -> None:
-    """Refuses a folder that this account may neither write nor make, before long work begins.
+def refuse_file(file: Path) -> None:
+    """Refuses a place where a file cannot be written, before long work begins.
 
     Raises:
-        UserError: the folder, or the one that it would be made in, is closed to this account.
+        UserError: a folder is there; or its folder is refused, see `refuse_closed`.
+    """
+    if file.is_dir():
+        raise UserError(f"'{file}' is a folder: name a file with --out")
+    refuse_closed(file.parent)
+
+
+def refuse_closed(folder: Path) -> None:
+    """Refuses a folder that cannot be written or made, before long work begins.
+
+    Raises:
+        UserError: the folder, or the one that it would be made in, is closed to this account, or is
+            no folder.
     """
     there = existing(folder)
+    blocking = next((one for one in (folder, *folder.parents) if os.path.lexists(one)), there)
+    if not blocking.is_dir():
+        raise UserError(f"'{blocking}' is a file: name a folder with --out")
     if not os.access(there, os.W_OK):
         raise UserError(closed(str(there), "it cannot be written"))
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from flows.local.dvc_config import cache_of, default_remote
+from flows.local.dvc_config import cache_of, default_remote, existing_remote
 from flows.local.project import Project
 from ml.core.credentials import without_credentials
 from ml.core.errors import UserError
@@ -138,6 +138,7 @@ def remote_of(root: Path) -> Iterator[Any]:
     Raises:
         UserError: there is none, or it cannot be used inside the block.
     """
+    name = existing_remote(root)
     # Imported here so that no command starts later for it.
     from dvc.repo import Repo
 
@@ -148,7 +149,7 @@ def remote_of(root: Path) -> Iterator[Any]:
         raise
     except Exception as error:  # of many kinds, in DVC and in the clients of its remotes
         raise UserError(
-            f"DVC's remote '{default_remote(root)}' cannot be used: {error}: see `dvc remote list` "
+            f"DVC's remote '{name}' cannot be used: {error}: see `dvc remote list` "
             "and whether the server runs and the credentials are right"
         ) from error
 

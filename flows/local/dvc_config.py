@@ -83,6 +83,21 @@ def default_remote(root: Path) -> str | None:
     return str(name) if name else None
 
 
+def existing_remote(root: Path) -> str:
+    """Returns the name of the clone's default remote.
+
+    Raises:
+        UserError: there is none.
+    """
+    name = default_remote(root)
+    if not name:
+        raise UserError(
+            "there is no DVC remote: add one with `dvc remote add --default NAME URL`, such as a "
+            "folder of another disk or s3://BUCKET/dvc (docs/how-to-grow.md)"
+        )
+    return name
+
+
 @contextmanager
 def _edited(root: Path) -> Iterator[dict[str, Any]]:
     """The settings of a clone's local level; they are written when the block ends."""

@@ -1,5 +1,7 @@
 """Overrides: params that are changed for a single retraining."""
 
+from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +35,17 @@ def overridden(params: dict[str, Any], overrides: dict[str, Any]) -> dict[str, A
         for part in path:
             place = place.get(part) if isinstance(place, dict) else None
         if not isinstance(place, dict) or last not in place:
-            raise UserError(
-                f"params.yaml has no param '{name}'; a param is named like train.epochs"
-            )
+            near = get_close_matches(name, list(_names(params)), 1)
+            hint = f"did you mean {near[0]}?" if near else "a param is named like train.epochs"
+            raise UserError(f"params.yaml has no param '{name}'; {hint}")
         place[last] = value
     return params
+
+
+def _names(params: dict[str, Any], before: str = "") -> Iterator[str]:
+    """Yields the name of each param: its sections and itself, joined by dots."""
+    for name, value in params.items():
+        if isinstance(value, dict):
+            yield from _names(value, f"{before}{name}.")
+        else:
+            yield f"{before}{name}"

@@ -7,6 +7,7 @@ import pandas as pd
 from flows.local.pipeline import run_module
 from flows.local.project import Project
 from flows.local.scratch import scratch
+from ml.core.errors import UserError
 from ml.core.files import read_table, write_table
 from ml.data.schema import CATALOG_COLUMNS
 from ml.untrained.first_groups import worth
@@ -17,6 +18,21 @@ UNTRAINED = "untrained"  # instead of a model's URI
 def caution() -> str:
     """Returns in words what the untrained encoder is and what its groups are worth."""
     return f"an untrained encoder, which is no registered model: {worth()}"
+
+
+def refuse_memory(model: str, regroup: bool, new_only: bool) -> None:
+    """Refuses options about remembered groups where none are remembered.
+
+    Raises:
+        UserError: first groups are asked for with such an option.
+    """
+    asked = {"--regroup": regroup, "--new-only": new_only}
+    named = [option for option, given in asked.items() if given]
+    if model == UNTRAINED and named:
+        raise UserError(
+            f"{' and '.join(named)} {'need' if len(named) > 1 else 'needs'} remembered groups; "
+            f"those of --model {UNTRAINED} are not remembered"
+        )
 
 
 def group_untrained(

@@ -26,6 +26,16 @@ EXPORTS: dict[str, Writer] = {
 PUBLISH = ("publish",)
 
 
+def check_format(name: str) -> None:
+    """Refuses the name of no format.
+
+    Raises:
+        UserError: there is no such format.
+    """
+    if name not in EXPORTS:
+        raise UserError(f"there is no export {visible(name)}; there are: {', '.join(EXPORTS)}")
+
+
 def write_export(
     name: str, groups: pd.DataFrame, path: Path, bands: tuple[str, ...] = PUBLISH
 ) -> tuple[int, pd.DataFrame]:
@@ -43,8 +53,7 @@ def write_export(
     Raises:
         UserError: there is no such format, or no group to write.
     """
-    if name not in EXPORTS:
-        raise UserError(f"there is no export {visible(name)}; there are: {', '.join(EXPORTS)}")
+    check_format(name)
     rows = rows_of(groups, bands)
     if rows.empty:
         more = "; --band review adds those to review" if bands == PUBLISH else ""

@@ -127,8 +127,11 @@ def open_shop(source: str, columns: dict[str, str] | None = None, log: Log = pri
         exists = fs.isdir(root) or any(
             fs.exists(f"{root}/catalog.{ending}") for ending in ("csv", "parquet")
         )
+        is_file = not exists and fs.isfile(root)
     except (ImportError, ValueError, OSError) as error:
         raise UserError(f"the shop '{source}' cannot be reached: {error}") from error
+    if is_file:
+        raise UserError(f"there is no shop at '{source}': that is a file; name its folder")
     if not exists:
         raise UserError(
             f"there is no shop at '{source}': give a folder or URL that holds catalog.csv "
