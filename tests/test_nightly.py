@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from catalogue import groups
 from fastapi.testclient import TestClient
@@ -15,6 +16,10 @@ from flows.desk.roles import Roles
 from flows.desk.settings import Settings
 from flows.lessons import lessons
 from flows.local.project import Project
+from ml.catalogue.group_list import GroupList
+from ml.catalogue.versions import Version
+from ml.exports.exports import PUBLISH
+from ml.exports.rows import rows_of
 
 DELTA = "/shops/delta"
 
@@ -67,3 +72,41 @@ def test_a_shop_that_moves_takes_its_catalogue_along(nightly: Nightly, tmp_path:
     assert lessons(nightly.project, "/shops/new", "", "", tmp_path, print) is not None
     assert not nightly.group(source="/shops/new/").made
     assert nightly.group(source="/shops/new", columns={"sku": "product_id"}).made
+
+
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_broken_picture_takes_no_product_out_of_the_feeds(
+    nightly: Nightly, size: int, place: int
+) -> None:
+    products = nightly.group().version.products
+    sizes = products.groupby("group")["group"].transform("size")
+    there = products[(sizes == size) & (products["band"] == "publish")]
+    group = there["group"].iloc[0]
+    names = there.loc[there["group"] == group, "product_id"].tolist()
+
+    def sent(version: Version) -> set[tuple[str, str]]:
+        rows = rows_of(version.products, PUBLISH)
+        return set(zip(rows["product_id"], rows["group"], strict=True))
+
+    def check(version: Version) -> None:
+        assert {(name, group) for name in names} <= sent(version)
+        table = version.products[version.products["group"] == group]
+        assert table.loc[table["representative"], "problem"].isna().tolist() == [True]
+        shown = GroupList(version.products, np.full((len(version.products), 3), np.nan))
+        at = shown.place(group)
+        assert at is not None
+        assert not np.isnan([shown.score[at], shown.lowest[at]]).any()
+
+    before = nightly.group().version
+    nightly.row(names[place])["problem"] = "the file is an HTML page"
+    after = nightly.group().version
+    assert sent(before) <= sent(after)
+    check(after)
+    far = nightly.shop.add(1)[0]  # and it stays broken while its block changes
+    block = {name: nightly.row(names[0])[name] for name in ("brand", "gender", "article_type")}
+    nightly.row(far).update(block)
+    nightly.shop.vectors[f"picture of {far}"] = np.eye(16)[0]
+    check(nightly.group().version)
+    nightly.row(names[place])["problem"] = None
+    check(nightly.group().version)

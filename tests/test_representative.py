@@ -51,3 +51,9 @@ def test_it_stays_while_members_and_pictures_do_whatever_the_model_says() -> Non
     assert chosen(other, unit(0, 40, 10, 0, 40, 10), before) == "bf"
     fewer = before.drop(index=0)
     assert chosen(fewer, unit(40, 10, 0, 40, 10), before) == "be"
+
+
+def test_it_makes_way_when_its_own_picture_breaks_and_others_are_left() -> None:
+    before = products("xxxyyy")
+    before["representative"] = representatives(before, unit(0, 10, 40, 0, 10, 40))
+    assert chosen(products("xxxyyy", problem="bdef"), unit(0, 0, 40, 0, 0, 0), before) == "ae"

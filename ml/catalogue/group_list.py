@@ -77,8 +77,13 @@ class GroupList:
         self.sizes = np.diff(self.starts)
         scores = self.products["score"].to_numpy(float)
         first = self.starts[:-1]
-        self.lowest = np.minimum.reduceat(scores, first) if len(first) else scores
-        self.score = np.add.reduceat(scores, first) / self.sizes if len(first) else scores
+        known = ~np.isnan(scores)  # a product whose picture broke has none
+        self.lowest = np.fmin.reduceat(scores, first) if len(first) else scores
+        self.score = scores
+        if len(first):
+            count = np.add.reduceat(known.astype(float), first)
+            total = np.add.reduceat(np.where(known, scores, 0), first)
+            self.score = total / np.where(count > 0, count, np.nan)
         self.contradicted = self._any(self.products["looks"].notna().to_numpy())
         # Of one type with what is looked up: else every look-up converts all ids, in 40 ms.
         self.rows = pd.Index(self.products["product_id"].to_numpy(object), dtype=object)

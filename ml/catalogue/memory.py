@@ -97,7 +97,7 @@ def regroup(
 
     Returns:
         The catalogue with group, opened, score, band and problem. A product whose picture cannot be
-        read stays in its group, or is alone.
+        read stays in its group, whose band it has, or is alone.
     """
     products = products.reset_index(drop=True)
     block = block_numbers(products)
@@ -108,6 +108,8 @@ def regroup(
         task.take(number, found)
     label = _attach(task.label, earlier.group, task.readable, task.looked_at)
     label = _by_first(as_said(label, task.readable, said) if said else label)
+    if before:
+        _keep_bands(task, label, before)
     number = before.number + 1 if before else 1
     ids, opened = _ids(products, label, earlier, str(before.facts["id"]) if before else "", number)
     table = products.assign(group=ids, opened=opened, score=task.score, band=task.band)
@@ -257,6 +259,32 @@ def _attach(
     attached = label.copy()
     attached[lost] = np.where(np.isnan(found), earlier[lost], found)
     return attached
+
+
+def _keep_bands(task: _Task, label: np.ndarray, before: Version) -> None:
+    """Gives products without a picture the band of their group.
+
+    Where fewer than two can be read, nobody has judged the group: it keeps band and scores if it
+    has all members that are still in the catalogue, with the pictures they had, and no other.
+    """
+    earlier, size = task.earlier, np.bincount(label)
+    readable = np.bincount(label, task.readable)
+    judged, good = readable >= 2, np.flatnonzero(task.readable)
+    band = np.full(len(size), None, dtype=object)
+    band[label[good]] = task.band[good]
+    lost = ~task.readable & judged[label]
+    task.band[lost] = band[label[lost]]
+    was = np.where(earlier.repictured & task.readable, -1, earlier.group)
+    known = was >= 0
+    first = np.full(len(size), -1)
+    first[label[known]] = was[known]
+    same = np.bincount(label, known & (was == first[label])) == size
+    whole = (
+        size == np.bincount(earlier.group[earlier.group >= 0], minlength=len(earlier.ids))[first]
+    )
+    kept = np.flatnonzero((same & whole & ~judged & (size > 1))[label])
+    rows = before.products.iloc[earlier.row[kept]]
+    task.score[kept], task.band[kept] = rows["score"].to_numpy(), rows["band"].to_numpy()
 
 
 def as_said(label: np.ndarray, readable: np.ndarray, said: Said) -> np.ndarray:

@@ -15,7 +15,7 @@ def representatives(
 
     It is the product that is on average most similar to the others whose pictures can be read; of
     equal ones, that of the smallest id. A group with the products and pictures that it had before
-    keeps its representative, whatever the model.
+    keeps its representative, whatever the model, unless only the picture of others can be read.
 
     Args:
         products: product_id (each once), group, sha256, and problem: None for a readable picture.
@@ -30,9 +30,13 @@ def representatives(
     if before is not None and "representative" in before:
         same = products["group"].map(_content(products)).to_numpy()
         was = products["group"].map(_content(before)).to_numpy()
-        stood = set(before.loc[before["representative"].astype(bool), "product_id"])
-        kept = same == was
-        chosen = kept & products["product_id"].isin(stood).to_numpy()
+        stood = products["product_id"].isin(
+            before.loc[before["representative"].astype(bool), "product_id"]
+        )
+        unread = products["problem"].notna()
+        lost = stood & unread & products["group"].isin(products.loc[~unread, "group"])
+        kept = (same == was) & ~products["group"].isin(products.loc[lost, "group"]).to_numpy()
+        chosen = kept & stood.to_numpy()
     rest = products.assign(place=np.arange(len(products)))[~kept]
     rest = rest.assign(unreadable=rest["problem"].notna()).sort_values(
         ["group", "unreadable", "product_id"]

@@ -15,7 +15,8 @@ def rows_of(groups: pd.DataFrame, bands: tuple[str, ...]) -> pd.DataFrame:
     Args:
         groups: product_id, group, band, representative (bool), and any others.
     """
-    rows = groups[groups["band"].isin(bands)]
+    # A product whose picture broke may have no band of its own: it goes where its group does.
+    rows = groups[groups["group"].isin(groups.loc[groups["band"].isin(bands), "group"])]
     return _several(rows).sort_values(
         ["group", "representative", "product_id"], ascending=[True, False, True], kind="stable"
     )
