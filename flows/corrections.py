@@ -1,6 +1,6 @@
 """Corrections of a catalogue's groups: what a person says, checked before it is kept."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -62,12 +62,15 @@ def say_all(
     by: str,
     why: str,
     keep: bool = True,
+    check: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Notes several words at once, such as those that merge or split groups: all or none.
 
     Args:
         pairs: see `ml.catalogue.merge_split`; none: nothing needs to be said.
         keep: False checks whether they can be kept, and keeps nothing.
+        check: called when nobody else can add a word any more; it raises UserError if what the
+            words were said about has changed.
 
     Returns and raises as `say`.
     """
@@ -80,7 +83,8 @@ def say_all(
     for row in rows:
         if row["left"] == row["right"]:
             raise UserError(f"'{row['left']}' is paired with itself: name two products")
-    return _add(project, catalogue, pd.DataFrame(rows, dtype=object), "your correction", by, keep)
+    table = pd.DataFrame(rows, dtype=object)
+    return _add(project, catalogue, table, "your correction", by, keep, check)
 
 
 def correct(project: Project, catalogue: str, file: Path, by: str) -> dict[str, Any]:
@@ -97,13 +101,20 @@ def correct(project: Project, catalogue: str, file: Path, by: str) -> dict[str, 
 
 
 def lock(
-    project: Project, catalogue: str, group: str, by: str, why: str, holds: bool = True
+    project: Project,
+    catalogue: str,
+    group: str,
+    by: str,
+    why: str,
+    holds: bool = True,
+    check: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Locks or unlocks a group: a locked group keeps exactly the members that it has now.
 
     Args:
         group: its id in the newest version.
         holds: True locks, False unlocks.
+        check: as of `say_all`.
 
     Returns:
         {"catalogue", "group", "members": ids of its products, "locked": `holds`}.
@@ -115,6 +126,7 @@ def lock(
     store = store_of(project)
     products = find(store, catalogue).products
     with correcting(project, store, catalogue):
+        check()
         before = read_locks(store, catalogue)
         mine = standing_locks(before)
         mine = mine[mine["group"] == group]
@@ -180,7 +192,13 @@ def corrections_of(project: Project, catalogue: str) -> dict[str, Any]:
 
 
 def _add(
-    project: Project, catalogue: str, table: pd.DataFrame, name: str, by: str, keep: bool = True
+    project: Project,
+    catalogue: str,
+    table: pd.DataFrame,
+    name: str,
+    by: str,
+    keep: bool = True,
+    check: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     store = store_of(project)
     number, columns = find_number(store, catalogue), ("product_id", *BLOCK)
@@ -188,6 +206,7 @@ def _add(
     rows = check_corrections(table, name, by)
     rows["by"] = [_person(one, name) for one in rows["by"]]
     with correcting(project, store, catalogue):
+        check()
         before, locks = read_corrections(store, catalogue), read_locks(store, catalogue)
         # Words about a product that has left can be taken back, as they still hold others together.
         said = (before["left"], before["right"], locks["product_id"])

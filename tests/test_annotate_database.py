@@ -112,11 +112,11 @@ def test_what_is_taken_back_counts_no_more_and_stays_in_the_history(grouped: Pro
     decide(grouped, first, "Ada", "same")
     word = last_word(grouped, batch, "Ada")
     assert word is not None
-    with pytest.raises(UserError, match="does not stand any more"):
-        undo(grouped, word, "Bo")  # of another person
-    assert undo(grouped, word, "Ada").id == first
-    with pytest.raises(UserError, match="does not stand any more"):
-        undo(grouped, word, "Ada")  # as by a second press of the key
+    with pytest.raises(UserError, match="not your last answer"):
+        undo(grouped, word, "Bo", batch)  # of another person
+    assert undo(grouped, word, "Ada", batch).id == first
+    with pytest.raises(UserError, match="not your last answer"):
+        undo(grouped, word, "Ada", batch)  # as by a second press of the key
     assert last_word(grouped, batch, "Ada") is None
     assert len(standing(grouped)) == 0
     assert first in [one.id for one in queue(grouped, batch, "Ada").pairs]
@@ -436,7 +436,7 @@ def test_two_processes_write_at_once_and_a_kill_loses_nothing_that_was_said(
     decide(grouped, first, "Ada", "unsure")  # and nobody waits for the dead one
     word = last_word(grouped, batch, "Ada")
     assert word is not None
-    assert undo(grouped, word, "Ada").id == first
+    assert undo(grouped, word, "Ada", batch).id == first
     assert queue(grouped, batch, "Cy").left == 0
     assert listed(grouped)[0]["answered"] == len(products) - 1
     assert status(grouped, batch.name)["people"]["Bo"]["answers"] == len(products) - 1

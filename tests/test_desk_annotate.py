@@ -213,6 +213,30 @@ def test_whoever_may_only_look_annotates_nothing(project: Project) -> None:
     assert standing(project, batch=batch)["by"].tolist() == ["Ada"]
 
 
+def test_taking_back_takes_back_the_last_answer_of_this_batch_or_nothing(project: Project) -> None:
+    batch, other = batch_of(project, 3), batch_of(project, 1)
+    ada, words = visitor(project, "Ada"), list[int]()
+    for pair in ids(project, batch):
+        decide(project, pair, "Ada", "same")
+        words.append(last_word(project, batch, "Ada") or 0)
+    decide(project, ids(project, other)[0], "Ada", "same")
+    theirs = last_word(project, other, "Ada")
+
+    def said() -> list[int]:
+        return standing(project)["decision"].tolist()
+
+    before, path = said(), f"/annotate/{batch.name}/undo"
+    for sent in (words[0], words[1], theirs, 0, 10**18 - 1):  # as by an older tab, or of others
+        answer = ada.post(path, decision=str(sent))
+        assert answer.status_code == 422
+        assert "this is not your last answer" in answer.text
+    assert ada.post(path).status_code == 400
+    assert said() == before
+    for word in words[::-1]:
+        assert ada.post(path, decision=str(word)).status_code == 303
+    assert set(before) - set(said()) == set(words)
+
+
 def test_what_is_no_answer_of_this_batch_is_refused_in_words(project: Project) -> None:
     batch, other = batch_of(project, 1), batch_of(project, 1)
     (pair,), (strange,) = ids(project, batch), ids(project, other)

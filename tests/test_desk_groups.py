@@ -2,7 +2,10 @@
 
 import html
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
@@ -12,9 +15,9 @@ import pytest
 from desk_catalogue import HOSTILE, HOSTILE_ID, LIAR, group_again, grouped_catalogue
 from fastapi.testclient import TestClient
 
-from flows.catalogue.corrections import read_corrections, read_locks
+from flows.catalogue.corrections import correcting, read_corrections, read_locks
 from flows.catalogue.places import store_of
-from flows.corrections import say
+from flows.corrections import lock, say
 from flows.desk.app import desk_app
 from flows.desk.roles import Roles
 from flows.desk.settings import Settings
@@ -168,6 +171,76 @@ def test_of_two_people_the_second_sees_what_the_first_did(
     for _, block in rest.groupby("brand"):  # what is said of others does not stop anybody
         say(empty_project, "shop", *block["product_id"].tolist()[:2], False, "Bo", "")
     assert "Corrections added" in client.post(f"/groups/shop/{group}/change", data=seen).text
+
+
+def test_of_two_forms_that_are_sent_at_once_one_is_refused(
+    client: TestClient,
+    products: pd.DataFrame,
+    empty_project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    group, ids = largest(products)
+    bo = TestClient(client.app, headers={"x-user": "Bo"})
+    sent = []
+    for one, query in ((client, f"what=split&product={quote(ids[0])}"), (bo, "what=lock")):
+        sent.append((one, fields(one.get(f"/groups/shop/{group}/change?{query}").text)))
+    both = threading.Barrier(2)
+
+    @contextmanager
+    def late(*arguments: Any) -> Iterator[None]:
+        both.wait(20)  # each has come here before either adds a word
+        with correcting(*arguments):
+            yield
+
+    monkeypatch.setattr("flows.corrections.correcting", late)
+    with ThreadPoolExecutor(2) as pool:
+        pages = pool.map(
+            lambda one: one[0].post(f"/groups/shop/{group}/change", data=one[1]).text, sent
+        )
+    assert sum("nothing was added" in one for one in pages) == 1
+    store = store_of(empty_project)
+    assert bool(len(read_corrections(store, "shop"))) != bool(len(read_locks(store, "shop")))
+
+
+def test_a_form_without_a_field_or_with_another_group_s_does_only_what_was_shown(
+    client: TestClient, products: pd.DataFrame, empty_project: Project
+) -> None:
+    group, ids = largest(products)
+    mates = products[products["brand"] == products.loc[products["group"] == group, "brand"].iloc[0]]
+    others = mates.loc[mates["group"] != group, "group"].unique().tolist()
+    store, url = store_of(empty_project), f"/groups/shop/{group}/change"
+    strange: dict[str, Any] = {
+        "other": others[1],
+        "stay_are_one": [],
+        "product": [ids[1]],
+        "state": "0" * 16,
+        "go_are_one": "on",
+    }
+    split = f"what=split&product={quote(ids[0])}&product={quote(ids[2])}&stay_are_one=on"
+    for query, matters in (
+        (split, ("product", "stay_are_one", "go_are_one")),
+        (f"what=merge&other={others[0]}", ("other",)),
+        ("what=lock", ()),
+        ("what=unlock", ()),
+    ):
+        if query == "what=unlock":
+            lock(empty_project, "shop", group, "Bo", "")
+        seen = fields(client.get(f"{url}?{query}").text)
+        before = read_corrections(store, "shop"), read_locks(store, "shop")
+        sent = [{k: v for k, v in seen.items() if k != one} for one in ("what", "state", *matters)]
+        sent += [seen | {one: strange[one]} for one in ("state", *matters)]
+        sent += [seen | {"what": one} for one in ("split", "merge", "lock", "unlock", "burn")]
+        for one in sent:
+            if one == seen or one == seen | {"what": seen["what"][0]}:
+                continue
+            assert client.post(url, data=one).status_code < 500, one
+            after = read_corrections(store, "shop"), read_locks(store, "shop")
+            assert [len(table) for table in after] == [len(table) for table in before], one
+    assert "no longer locked" in client.post(url, data=seen | {"other": others[0]}).text
+    seen = fields(client.get(f"{url}?what=lock").text)
+    del seen["other"]
+    assert "is locked." in client.post(url, data=seen).text
+    assert standing_locks(read_locks(store, "shop"))["group"].unique().tolist() == [group]
 
 
 def test_a_group_is_locked_and_unlocked_and_words_against_it_are_refused(

@@ -1,9 +1,12 @@
 """The desk's release page does what the commands do, by their rules, and says what will happen."""
 
+import contextlib
 import re
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -115,6 +118,24 @@ def test_an_approval_is_that_of_the_command_and_a_stale_form_changes_nothing(
     rolf.post("/release/reject", comment="blurs stripes", **his)
     assert noted(registry)[1:] == [("rejection", "Rolf", "blurs stripes")]
     assert "Rolf rejected it: blurs stripes" in rita.get("/release").text
+
+
+def test_of_two_decisions_at_once_the_second_sees_the_first(
+    registry: Registry, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = threading.Barrier(2)
+
+    def slow(*arguments: Any) -> dict[str, Any]:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(0.5)  # of two at once, both would come here
+        return approval.note_verdict(*arguments)
+
+    monkeypatch.setattr(release, "note_verdict", slow)
+    people = [Visitor(app, "Rita"), Visitor(app, "Rolf")]
+    sent = [fields(one.get("/release").text, "/release/approve") for one in people]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda one, fields: one.post("/release/approve", **fields), people, sent))
+    assert len(noted(registry)) == 1
 
 
 def test_behind_a_proxy_the_account_is_the_one_that_signed_in(registry: Registry) -> None:

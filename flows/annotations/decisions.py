@@ -117,18 +117,18 @@ def add_decisions(project: Project, said: list[dict[str, Any]]) -> int:
     return added
 
 
-def undo(project: Project, decision: int, by: str) -> Pair:
-    """Takes a person's word back, and returns its pair.
+def undo(project: Project, decision: int, by: str, batch: Batch) -> Pair:
+    """Takes a person's last word in a batch back, and returns its pair.
 
     Raises:
-        UserError: it is not the newest word of this person about its pair, or is taken back
-            already.
+        UserError: it is not the person's last word there, or is taken back already.
     """
     with writing(project) as connection:
-        row = connection.execute(select(DECISIONS).where(DECISIONS.c.id == decision)).first()
-        last = _last(connection, row.pair, folded(by)) if row else None
-        if not row or not last or last.id != decision or last.answer == UNDONE:
-            raise UserError("this word of yours does not stand any more: look at the pair again")
+        if connection.scalar(_last_word(batch, by)) != decision:
+            raise UserError(
+                f"this is not your last answer in {batch.name} any more: look at the pair again"
+            )
+        row = connection.execute(select(DECISIONS).where(DECISIONS.c.id == decision)).one()
         values = {"pair": row.pair, "person": folded(by), "by": by, "answer": UNDONE, "why": ""}
         when = datetime.now(UTC).isoformat(timespec="seconds")
         connection.execute(insert(DECISIONS).values(values | {"when": when}))
@@ -190,19 +190,8 @@ def standing(project: Project, catalogue: str = "", batch: Batch | None = None) 
 
 def last_word(project: Project, batch: Batch, by: str) -> int | None:
     """Returns the id of a person's newest decision in a batch that stands, or None."""
-    chosen = (
-        select(DECISIONS.c.id)
-        .select_from(DECISIONS.join(PAIRS, DECISIONS.c.pair == PAIRS.c.id))
-        .where(
-            DECISIONS.c.id.in_(_newest().where(DECISIONS.c.person == folded(by))),
-            DECISIONS.c.answer != UNDONE,
-            PAIRS.c.batch == batch.id,
-        )
-        .order_by(DECISIONS.c.id.desc())
-        .limit(1)
-    )
     with reading(project) as connection:
-        return connection.scalar(chosen)
+        return connection.scalar(_last_word(batch, by))
 
 
 def answered_by(project: Project, pair: int, by: str) -> str | None:
@@ -280,6 +269,21 @@ def dealt_to(project: Project, batch: Batch) -> dict[str, int]:
 def _newest() -> Select[Any]:
     """Selects the ids of the newest word of each person about each pair."""
     return select(func.max(DECISIONS.c.id)).group_by(DECISIONS.c.pair, DECISIONS.c.person)
+
+
+def _last_word(batch: Batch, by: str) -> Select[Any]:
+    """Selects what `last_word` returns."""
+    return (
+        select(DECISIONS.c.id)
+        .select_from(DECISIONS.join(PAIRS, DECISIONS.c.pair == PAIRS.c.id))
+        .where(
+            DECISIONS.c.id.in_(_newest().where(DECISIONS.c.person == folded(by))),
+            DECISIONS.c.answer != UNDONE,
+            PAIRS.c.batch == batch.id,
+        )
+        .order_by(DECISIONS.c.id.desc())
+        .limit(1)
+    )
 
 
 def _last(connection: Connection, pair: int, person: str) -> Any:

@@ -170,7 +170,7 @@ def take_back(request: Request, name: str, who: Annotator) -> RedirectResponse:
     """Takes the person's last answer back, and shows its pair again."""
     project = request.app.state.project
     batch = find_batch(project, name)
-    pair = undo(project, _number(form(request), "decision"), who.name)
+    pair = undo(project, _number(form(request), "decision"), who.name, batch)
     return RedirectResponse(f"{_path(batch)}/next?pair={pair.id}", 303)
 
 

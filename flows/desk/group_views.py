@@ -106,16 +106,19 @@ def outsiders(
     ]
 
 
-def state_of(groups: NewestGroups, said: Said, products: Sequence[str]) -> str:
+def state_of(
+    groups: NewestGroups, said: Said, products: Sequence[str], asked: Sequence[object]
+) -> str:
     """Returns a digest of all that a form about some products was made for.
 
     It changes with the version and with each correction or lock that names one of them, so that of
-    two people the second sees what the first did.
+    two people the second sees what the first did; and with what is asked for, so that nothing is
+    done but what was shown.
     """
     words = said.corrections
     words = words[words["left"].isin(products) | words["right"].isin(products)]
     locks = said.locks[said.locks["product_id"].isin(products)]
-    named = [groups.number, words.to_csv(index=False), locks.to_csv(index=False)]
+    named = [groups.number, words.to_csv(index=False), locks.to_csv(index=False), asked]
     return hashlib.sha256(json.dumps(named).encode()).hexdigest()[:16]
 
 

@@ -216,7 +216,7 @@ def preview(
         change=change,
         refusal=visible(refusal),
         pairs=_shown_pairs(newest, pairs[:SHOWN]),
-        state=state_of(newest, said, change.products) if change else "",
+        state=_state(newest, said, change) if change else "",
         next=NEXT,
     )
 
@@ -230,18 +230,21 @@ def correct(request: Request, catalogue: str, group: str, who: Corrector, found:
     fields = [(name, one) for name in names for one in values(request, name)]
     try:
         change = _change(newest, said, group, fields)
-        if sent.get("state") != state_of(newest, said, change.products):
-            words = (
-                "nothing was added: somebody has said something about these products, or grouped "
-                "them, since you looked; this is how it stands now"
-            )
-            return back(request, url, words, True)
-        why = sent.get("why", "")
+
+        def check() -> None:
+            now = _state(found.newest(catalogue), found.said(catalogue), change)
+            if sent.get("state") != now:
+                raise UserError(
+                    "nothing was added: somebody has said something about these products, or "
+                    "grouped them, since you looked; this is how it stands now"
+                )
+
+        why, project = sent.get("why", ""), found.project
         if change.what in ("lock", "unlock"):
-            held = change.what == "lock"
-            lock(found.project, catalogue, dict(fields)["other"] or group, who.name, why, held)
+            held, other = change.what == "lock", dict(change.fields)["other"]
+            lock(project, catalogue, other, who.name, why, held, check)
             return back(request, url, f"The group is {'' if held else 'no longer '}locked.")
-        kept = say_all(found.project, catalogue, change.pairs, who.name, why)
+        kept = say_all(project, catalogue, change.pairs, who.name, why, check=check)
     except UserError as error:
         return back(request, url, str(error), True)
     return back(request, url, f"Corrections added: {kept['rows']}, {NEXT}.")
@@ -296,6 +299,10 @@ def _change(
             "stay, are of one design"
         )
     return Change(what, products, pairs, title, kept)
+
+
+def _state(newest: NewestGroups, said: Said, change: Change) -> str:
+    return state_of(newest, said, change.products, [change.what, *change.pairs])
 
 
 def _other(newest: NewestGroups, named: str, place: int) -> int:

@@ -7,6 +7,7 @@ nobody decides about what somebody else has changed meanwhile.
 
 import hashlib
 import json
+import threading
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
@@ -64,6 +65,7 @@ SANDBOX = (
     "style-src 'unsafe-inline'; img-src data:; form-action 'none'; frame-ancestors 'none'; "
     "base-uri 'none'"
 )
+DECIDING = threading.Lock()  # of two people at the desk, the second sees what the first did
 STALE = (
     "Nothing was changed: somebody has acted since your page was made. See below what is new, and "
     "decide again."
@@ -197,16 +199,18 @@ def reject(request: Request, who: Releaser) -> Response:
 
 
 def _note(request: Request, who: Person, verdict: Literal["approval", "rejection"]) -> Response:
-    sent, now = form(request), Registry(request)
+    sent = form(request)
     number = _number(sent, "candidate")
     there = f"/release?{urlencode({'candidate': number})}"
-    if sent.get("state") != now.state(uri_of(now.candidate(number))):
-        return back(request, there, STALE, True)
     why, known_as = _comment(sent, "comment"), _known_as(request, who)
-    try:
-        noted = note_verdict(now.project, number, verdict, who.name, why, known_as)
-    except UserError as error:
-        return back(request, there, f"Nothing was changed: {error}", True)
+    with DECIDING:
+        now = Registry(request)
+        if sent.get("state") != now.state(uri_of(now.candidate(number))):
+            return back(request, there, STALE, True)
+        try:
+            noted = note_verdict(now.project, number, verdict, who.name, why, known_as)
+        except UserError as error:
+            return back(request, there, f"Nothing was changed: {error}", True)
     does = "approves" if verdict == "approval" else "rejects"
     return back(request, there, f"{noted['by']} {does} {noted['model']}: {noted['words']}")
 
