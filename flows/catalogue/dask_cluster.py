@@ -96,7 +96,9 @@ def _cluster(address: str, store: Store) -> Iterator[tuple[Store, Any, int]]:
         from distributed import Client, as_completed
         from distributed.scheduler import KilledWorker
     except ImportError as error:
-        raise UserError("a cluster needs Dask: pip install 'color-variants[cluster]'") from error
+        raise UserError(
+            "a cluster needs Dask: run `pip install -c constraints.txt '.[cluster]'` in the clone"
+        ) from error
     try:
         client = Client(  # type: ignore[no-untyped-call]
             address, timeout=TIMEOUT, set_as_default=False

@@ -17,10 +17,9 @@ def listed_table(versions: list[dict[str, Any]]) -> None:
         versions: what `flows.groups.listed` returns.
     """
     table = Table()
-    for name in ("catalogue", "version", "made", "by", "model", "products", "groups", "changes"):
-        table.add_column(
-            name, justify="right" if name in ("version", "products", "groups") else "left"
-        )
+    numbers = ("version", "products", "groups of 2 or more")
+    for name in ("catalogue", "version", "made", "by", "model", *numbers[1:], "changes"):
+        table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
     for one in versions:
         counts = one["counts"]
         table.add_row(

