@@ -1,16 +1,23 @@
 """The desk lets in whom it should, and no other site, process or text gets anything done there."""
 
 import re
-from collections.abc import Iterator
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import jinja2
 import pytest
+from desk_server import running_desk
 from fastapi import FastAPI, HTTPException, Request
 from starlette.testclient import TestClient
 
 from flows.desk.app import KEY, desk_app
+from flows.desk.jobs import Job
 from flows.desk.page import TEMPLATES, environment
 from flows.desk.people import named
 from flows.desk.roles import Roles, read_roles
@@ -217,3 +224,60 @@ def test_roles_are_of_names_that_people_cannot_tell_apart(tmp_path: Path) -> Non
     roles = read_roles(file)
     assert roles.of(" ADA ") == {"annotator", "viewer"}
     assert roles.of("Eve") == set()
+
+
+def test_sixty_who_watch_a_running_command_hold_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on, watching, watch = threading.Event(), list[int](), Job.said
+
+    async def counted(job: Job) -> AsyncIterator[str]:
+        watching.append(1)
+        try:
+            async for line in watch(job):
+                yield line
+        finally:
+            watching.pop()
+
+    def stream(command: list[str], folder: Path, log: Callable[[str], None], more: Any) -> None:
+        log("begun")
+        goes_on.wait(60)
+        log("<done>")
+
+    def soon(happened: Callable[[], bool]) -> bool:
+        until = time.monotonic() + 10
+        while not happened() and time.monotonic() < until:
+            time.sleep(0.05)
+        return happened()
+
+    monkeypatch.setattr("flows.desk.jobs.stream", stream)
+    monkeypatch.setattr(Job, "said", counted)
+    headers = {"X-User": "Ada"}
+    settings = Settings(user_header="X-User")
+    with (
+        running_desk(Project(tmp_path), settings) as address,
+        ThreadPoolExecutor(60) as pool,
+        httpx.Client(base_url=address, headers=headers, timeout=5) as client,
+    ):
+        sent = {"token": token(client), "catalogue": "shop"}  # type: ignore[arg-type]
+        page = client.post("/annotate", data=sent).headers["location"]
+        port = int(address.rpartition(":")[2])
+        asks = f"GET {page} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-User: Ada\r\n\r\n".encode()
+
+        def come(_: int) -> socket.socket:
+            one = socket.create_connection(("127.0.0.1", port))
+            one.sendall(asks)
+            return one
+
+        try:
+            watchers = list(pool.map(come, range(60)))
+            assert soon(lambda: len(watching) == 60)
+            begun = time.monotonic()
+            assert client.get("/").status_code == 200
+            assert time.monotonic() - begun < 1
+            for one in watchers:
+                one.close()
+            assert soon(lambda: not watching)
+        finally:
+            goes_on.set()
+        assert "&lt;done&gt;" in client.get(page).text

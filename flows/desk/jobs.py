@@ -3,9 +3,10 @@
 A grouping takes minutes, and a rollback must not wait for it; so they are of different kinds.
 """
 
+import asyncio
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,6 +16,7 @@ from ml.core.errors import UserError
 
 Kind = Literal["release", "annotate", "group"]
 KEPT = 20  # jobs whose words can still be read, the newest ones
+LOOK = 0.1  # seconds between looks at what a command has said
 PREFECT = " | "  # stands in each line of Prefect's log
 ERROR = "error: "  # before a command's last words if it failed
 
@@ -39,20 +41,21 @@ class Job:
     lines: list[str] = field(default_factory=list)
     ended: bool = False
     failed: bool = False
-    changed: threading.Condition = field(default_factory=threading.Condition)
 
-    def said(self) -> Iterator[str]:
-        """Yields each line as soon as the command has said it, until it has ended."""
+    async def said(self) -> AsyncIterator[str]:
+        """Yields each line soon after the command has said it, until it has ended.
+
+        Who waits takes no thread: of these the desk has as many as it answers requests at once.
+        """
         shown = 0
         while True:
-            with self.changed:
-                while not self.ended and len(self.lines) == shown:
-                    self.changed.wait()
-                new, ended = self.lines[shown:], self.ended
-            yield from new
-            shown += len(new)
+            ended = self.ended  # looked at first, as no line comes after it
+            for line in self.lines[shown:]:
+                yield line
+                shown += 1
             if ended:
                 return
+            await asyncio.sleep(LOOK)
 
     @property
     def last_words(self) -> str:
@@ -60,18 +63,6 @@ class Job:
         said = [line for line in self.lines if line.strip() and PREFECT not in line]
         errors = [line.removeprefix(ERROR) for line in said if line.startswith(ERROR)]
         return (errors if self.failed and errors else said or ["it said nothing"])[-1]
-
-    def say(self, line: str) -> None:
-        """Adds a line, and wakes those who wait for it."""
-        with self.changed:
-            self.lines.append(line)
-            self.changed.notify_all()
-
-    def end(self, failed: bool) -> None:
-        """Notes that the command has ended, and wakes those who wait for that."""
-        with self.changed:
-            self.ended, self.failed = True, failed
-            self.changed.notify_all()
 
 
 class Jobs:
@@ -120,11 +111,12 @@ def _run(project: Project, job: Job, arguments: list[str]) -> None:
     failed = True
     try:
         command = [sys.executable, "-m", "flows.cli", *arguments]
-        stream(command, project.root, job.say, {"MLFLOW_TRACKING_URI": project.mlflow_uri})
+        stream(command, project.root, job.lines.append, {"MLFLOW_TRACKING_URI": project.mlflow_uri})
         failed = False
     except CommandError:
         pass  # its last words say why
     except Exception as error:  # such as a full disk; whoever waits must not wait for ever
-        job.say(f"{ERROR}{error}")
+        job.lines.append(f"{ERROR}{error}")
     finally:
-        job.end(failed)
+        job.failed = failed
+        job.ended = True

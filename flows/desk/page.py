@@ -21,6 +21,7 @@ environment = jinja2.Environment(
     lstrip_blocks=True,
     undefined=jinja2.StrictUndefined,
 )
+streams = environment.overlay(enable_async=True)
 
 
 def page(
@@ -46,9 +47,10 @@ def streamed(
 ) -> StreamingResponse:
     """Renders a template as `page`, and sends each part as soon as it is rendered.
 
-    So a template may loop over what comes in time, such as the lines of a running command.
+    So a template may loop over what comes in time, such as the lines of a running command: an
+    asynchronous iterator, which is left when the browser leaves.
     """
-    parts = environment.get_template(template).generate(shared(request, person) | content)
+    parts = streams.get_template(template).generate_async(shared(request, person) | content)
     return StreamingResponse(parts, media_type="text/html")
 
 
