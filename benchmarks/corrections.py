@@ -69,7 +69,9 @@ def main(
             for name, clustering, anew in ways:
                 grouper = found.grouper._replace(clustering=clustering)
                 ruled = overruled_model(found.embeddings, grouper, held, readable)
-                said = Said(held.same, held.different, np.full(len(table), -1))
+                said = Said(
+                    held.same, held.different, np.full(len(table), -1), np.ones(len(table), bool)
+                )
                 plain = regroup(table, found.embeddings, grouper, params, version, anew=anew)
                 started = time.monotonic()
                 after = regroup(table, found.embeddings, grouper, params, version, said, anew=anew)

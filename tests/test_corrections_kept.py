@@ -79,7 +79,7 @@ def test_a_word_is_kept_and_the_next_grouping_holds_it(grouped: Project) -> None
     found = say(grouped, "shop", c, d, False, "Ada", "two prints")
     assert found == {"catalogue": "shop", "rows": 1, "standing": 2}
     assert [one["state"] for one in corrections_of(grouped, "shop")["corrections"]] == ["waits"] * 2
-    held, said, digest = said_about(store, "shop")(table)
+    held, said, digest, _ = said_about(store, "shop")(table)
     after = shop.group(before, said=said)
     group = after.products.set_index("product_id")["group"]
     assert group[a] == group[b]
@@ -391,7 +391,7 @@ def test_words_about_products_without_a_readable_picture_hold_too(grouped: Proje
     say(grouped, "shop", b, c, True, "Ada", "")
     mates = before.products.set_index("product_id")["group"]
     say(grouped, "shop", d, e, mates[d] != mates[e], "Ada", "")  # the opposite of what is
-    _, said, _ = said_about(store_of(grouped), "shop")(pd.DataFrame(shop.rows))
+    said = said_about(store_of(grouped), "shop")(pd.DataFrame(shop.rows)).said
     group = shop.group(before, said=said).products.set_index("product_id")["group"]
     assert group[a] == group[b] == group[c]
     assert (group[d] == group[e]) == (mates[d] != mates[e])
@@ -400,7 +400,7 @@ def test_words_about_products_without_a_readable_picture_hold_too(grouped: Proje
 def test_products_that_cannot_be_read_are_parted_with_all_that_they_are_joined_to() -> None:
     readable = np.array([True, False, False])
     nothing = np.full(3, -1)
-    said = Said(np.array([[1, 2]]), np.array([[0, 1]]), nothing)
+    said = Said(np.array([[1, 2]]), np.array([[0, 1]]), nothing, nothing >= 0)
     label = as_said(np.zeros(3, int), readable, said)
     assert label[0] != label[1] == label[2]
 

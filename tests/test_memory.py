@@ -119,7 +119,8 @@ def test_what_people_say_holds_and_is_the_reason(clustering: ClusteringName) -> 
         for one in here
         if brand[one] == brand[first] and groups(before).iloc[one] != groups(before).iloc[first]
     )
-    said = Said(np.array([[first, other]]), np.array([apart]), np.full(len(names), -1))
+    named = np.isin(np.arange(len(names)), [first, other, *apart])
+    said = Said(np.array([[first, other]]), np.array([apart]), np.full(len(names), -1), named)
     for version in (shop.group(before, how, said=said), shop.group(None, how, said=said)):
         assert groups(version).iloc[first] == groups(version).iloc[other]
         assert groups(version).iloc[apart[0]] != groups(version).iloc[apart[1]]
@@ -139,7 +140,7 @@ def test_a_locked_group_neither_grows_nor_shrinks() -> None:
     names = [row["product_id"] for row in shop.rows]
     locked = np.where(np.isin(names, chosen), 0, -1)
     nothing = np.zeros((0, 2), int)
-    after = shop.group(before, said=Said(nothing, nothing, locked))
+    after = shop.group(before, said=Said(nothing, nothing, locked, locked >= 0))
     assert set(groups(after)[groups(after) == groups(before)[chosen[0]]].index) == set(chosen)
     assert groups(shop.group(before))[new] == groups(before)[chosen[0]]
 

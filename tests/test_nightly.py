@@ -4,20 +4,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from catalogue import groups
+from catalogue import PARAMS as CATALOGUE
+from catalogue import grouper, groups
 from fastapi.testclient import TestClient
 from nightly import SOURCE, Nightly
 
 from flows.annotate_catalogue import snapshot_of
+from flows.catalogue.corrections import CORRECTIONS, said_about
 from flows.catalogue.shop import kept_folder
-from flows.corrections import say
+from flows.corrections import lock, say
 from flows.desk.app import desk_app
 from flows.desk.roles import Roles
 from flows.desk.settings import Settings
 from flows.lessons import lessons
 from flows.local.project import Project
+from ml.catalogue.block_grouping import Block, GroupedBlock, Grouper, group_block
 from ml.catalogue.group_list import GroupList
-from ml.catalogue.versions import Version
+from ml.catalogue.memory import regroup
+from ml.catalogue.versions import FOLDER, Version, load
 from ml.exports.exports import PUBLISH
 from ml.exports.rows import rows_of
 
@@ -110,3 +114,64 @@ def test_a_broken_picture_takes_no_product_out_of_the_feeds(
     check(nightly.group().version)
     nightly.row(names[place])["problem"] = None
     check(nightly.group().version)
+
+
+@pytest.mark.parametrize("taken", ["unlocked", "said otherwise", "removed by hand"])
+def test_what_people_take_back_frees_the_products_at_once(nightly: Nightly, taken: str) -> None:
+    def kept(file: str) -> str:
+        return f"{FOLDER}/shop/{file}"
+
+    first = nightly.group().version
+    a, b, *_ = nightly.members(first, 3)
+    group, brand = groups(first)[a], nightly.row(a)["brand"]
+    far = next(one for one in groups(first).index if nightly.row(one)["brand"] != brand)
+    say(nightly.project, "shop", far, a, False, "Ada", "")  # a word that stays
+    if taken == "unlocked":
+        lock(nightly.project, "shop", group, "Ada", "")
+    else:
+        say(nightly.project, "shop", a, b, False, "Ada", "")
+    twin = nightly.twin(a)
+    for _ in range(2):
+        held = groups(nightly.group().version)
+        apart = held[twin] != held[a] if taken == "unlocked" else held[a] != held[b]
+        assert apart
+    if taken == "unlocked":
+        lock(nightly.project, "shop", group, "Ada", "", holds=False)
+    elif taken == "said otherwise":
+        say(nightly.project, "shop", a, b, True, "Ada", "")
+    else:
+        lines = nightly.store.read(kept(CORRECTIONS)).splitlines(keepends=True)
+        nightly.store.write(kept(CORRECTIONS), b"".join(lines[:-1]))
+    free = nightly.group()
+    assert free.made
+    if taken != "removed by hand":
+        assert groups(free.version)[twin] == groups(free.version)[a]
+    table = nightly.table().assign(problem=None)
+    vectors = np.stack([nightly.shop.vectors[one] for one in table["sha256"]]).astype(np.float16)
+    said = said_about(nightly.store, "shop")(table)[1]
+    before = load(nightly.store, "shop", free.version.number - 1)
+    how = grouper(files="models:/m/1")
+    whole = regroup(table, vectors, how, CATALOGUE, before, said, all_blocks=True)
+    assert groups(free.version).tolist() == whole.products["group"].tolist()
+
+
+def test_a_new_word_makes_no_other_block_be_looked_at(
+    nightly: Nightly, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = nightly.group().version
+    a, b, *_ = nightly.members(first)
+    looked: list[int] = []
+
+    def looking(block: Block, how: Grouper) -> GroupedBlock:
+        looked.append(len(block.embeddings))
+        return group_block(block, how)
+
+    monkeypatch.setattr(
+        "ml.catalogue.memory.group_block",
+        looking,
+    )
+    for same in (False, True):
+        say(nightly.project, "shop", a, b, same, "Ada", "")
+        nightly.group()
+    here = sum(row["brand"] == nightly.row(a)["brand"] for row in nightly.shop.rows)
+    assert looked == [here, here]

@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -70,35 +71,70 @@ def append(store: Store, catalogue: str, file: str, rows: pd.DataFrame) -> None:
     store.write(name, content + _csv(rows.assign(**flags)[list(columns)].to_numpy().tolist()))
 
 
-def said_about(
-    store: Store, catalogue: str
-) -> Callable[[pd.DataFrame], tuple[Constraints, Said | None, str | None]]:
+class Heard(NamedTuple):
+    """What people said of the products of a catalogue.
+
+    Attributes:
+        held: the constraints of the products.
+        said: the same for `ml.catalogue.memory.regroup`; None if nothing was ever said.
+        digest: of all words; None if nothing was ever said.
+        rows: numbers of rows of corrections and of locks.
+    """
+
+    held: Constraints
+    said: Said | None
+    digest: str | None
+    rows: tuple[int, int]
+
+
+def said_about(store: Store, catalogue: str) -> Callable[[pd.DataFrame], Heard]:
     """Returns what tells, for a table of products, what people said of a catalogue.
 
-    The function takes products (product_id, brand, gender, article_type, maybe problem: why the
-    picture cannot be read). It returns their constraints, the same for
-    `ml.catalogue.memory.regroup` (None if nothing was ever said), and a digest of all words.
+    The function takes products: product_id, brand, gender, article_type, maybe problem: why the
+    picture cannot be read.
 
     Raises:
         UserError: the corrections contradict each other, since somebody edited the files.
     """
     corrections, locks = read_corrections(store, catalogue), read_locks(store, catalogue)
 
-    def about(products: pd.DataFrame) -> tuple[Constraints, Said | None, str | None]:
+    def about(products: pd.DataFrame) -> Heard:
         block = block_numbers(products)
         readable = products["problem"].isna().to_numpy() if "problem" in products else None
         ids = products["product_id"].tolist()
         held = constraints(corrections, locks, ids, block, readable)
         if not len(corrections) and not len(locks):
-            return held, None, None
+            return Heard(held, None, None, (0, 0))
         locked = np.full(len(products), -1)
         for number, members in enumerate(held.locked.values()):
             locked[members] = number
-        words = corrections.to_csv() + locks.to_csv()
-        digest = hashlib.sha256(words.encode()).hexdigest()
-        return held, Said(held.same, held.different, locked), digest
+        named = products["product_id"].isin(
+            pd.concat([corrections["left"], corrections["right"], locks["product_id"]])
+        )
+        said = Said(held.same, held.different, locked, named.to_numpy())
+        rows = (len(corrections), len(locks))
+        return Heard(held, said, _digest(corrections, locks), rows)
 
     return about
+
+
+def still_said(store: Store, catalogue: str, facts: dict[str, Any]) -> bool:
+    """Returns whether all words that a version holds stand in the files, whatever was added.
+
+    Otherwise somebody has edited the files, and nobody knows which products that concerns.
+
+    Args:
+        facts: of the version, see `ml.catalogue.versions.Version`.
+    """
+    if facts["corrections"] is None:
+        return True
+    corrections, locks = facts.get("words", (0, 0))
+    before = read_corrections(store, catalogue)[:corrections], read_locks(store, catalogue)[:locks]
+    return _digest(*before) == facts["corrections"]
+
+
+def _digest(corrections: pd.DataFrame, locks: pd.DataFrame) -> str:
+    return hashlib.sha256((corrections.to_csv() + locks.to_csv()).encode()).hexdigest()
 
 
 def tell_of(held: Constraints, log: Callable[[str], None]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from flows.catalogue.corrections import said_about, tell_of
+from flows.catalogue.corrections import said_about, still_said, tell_of
 from flows.catalogue.dask_cluster import group_on
 from flows.catalogue.embeddings import Embedded, embedded
 from flows.local.project import Project
@@ -96,8 +96,9 @@ def group_catalogue(
     with scratch(project, "group") as folder:
         found = embedded(project, store, uri, table, folder, log, cluster)
         table = table.drop(columns=PATH).assign(problem=found.problems)
-        held, words, digest = said(table)
-        kept = before.facts["corrections"] if before else None
+        held, words, digest, rows = said(table)
+        kept = before.facts if before else {"corrections": None}
+        heard = kept["corrections"] == digest
         result = regroup(
             table,
             found.embeddings,
@@ -106,8 +107,8 @@ def group_catalogue(
             before,
             words,
             anew=asked.anew,
-            all_blocks=kept is not None and digest is None,
-            heard=kept == digest,
+            all_blocks=not heard and not still_said(store, asked.catalogue, kept),
+            heard=heard,
             run=group_on(cluster, store, found.grouper) if cluster else None,
         )
         old = before.products if before else None
@@ -117,7 +118,9 @@ def group_catalogue(
         overruled = overruled_model(found.embeddings, found.grouper, held, readable)
     stands = {"overruled": overruled, "of_said": len(held.said) + len(held.locked)}
     tell_of(held, log)
-    facts = _facts(asked, uri, found, params, digest, before, result) | stands
+    facts = (
+        _facts(asked, uri, found, params, digest, before, result) | stands | {"words": list(rows)}
+    )
     if before and not _differs(before, facts, result):
         return Grouped(before, False, found.new)
     version = Version(facts, *result)

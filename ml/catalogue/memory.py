@@ -53,11 +53,13 @@ class Said(NamedTuple):
     Attributes:
         same, different: int (any, 2), positions of products that are together or apart.
         locked: int (products,), number of the locked group of a product, or −1.
+        named: bool (products,), whether any word names a product, such as one that is taken back.
     """
 
     same: np.ndarray
     different: np.ndarray
     locked: np.ndarray
+    named: np.ndarray
 
 
 class Regrouped(NamedTuple):
@@ -159,9 +161,8 @@ class _Task:
         self.touched = np.zeros(count, bool)
         self.pairs: dict[str, dict[int, np.ndarray]] = {"same": {}, "different": {}}
         if said:
-            self.touched[said.locked >= 0] = not heard
+            self.touched = said.named & (not heard)
             for name, pairs in (("same", said.same), ("different", said.different)):
-                self.touched[pairs.ravel()] = not heard
                 inside = pairs[block[pairs[:, 0]] == block[pairs[:, 1]]]
                 for number in np.unique(block[inside[:, 0]]):
                     self.pairs[name][number] = inside[block[inside[:, 0]] == number]

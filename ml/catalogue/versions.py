@@ -28,7 +28,8 @@ class Version:
             "catalogue", "predecessor" (number or None), "model", "model_files" (digest), "source",
             "columns" (the shop's, to read it again), "delta" (source and columns of the shop of
             new products only that this version took in, or None),
-            "clustering", "threshold", "margin", "corrections" (digest or None),
+            "clustering", "threshold", "margin", "corrections" (digest or None), "words" (numbers of
+            rows of corrections and of locks that this digest is of),
             "overruled" (how many of them and of the locked groups the model alone would have
             decided otherwise), "of_said" (of how many),
             "created" (UTC, ISO 8601), "by", "counts".
