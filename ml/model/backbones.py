@@ -1,16 +1,11 @@
 """Backbones: networks of timm by name, and their feature maps."""
 
-from contextlib import suppress
-from typing import Any
-
 import timm
 import torch
 from torch import nn
 
 from ml.core.errors import UserError
-
-# Options with which an architecture takes pictures of any size that its patches divide.
-FLEXIBLE: tuple[dict[str, Any], ...] = ({"dynamic_img_size": True}, {"strict_img_size": False})
+from ml.model.network import create_network
 
 
 def build_backbone(name: str, weights: str) -> nn.Module:
@@ -42,14 +37,6 @@ def build_backbone(name: str, weights: str) -> nn.Module:
     from ml.model.pretrained import pretrained_backbone  # which no registered model carries
 
     return pretrained_backbone(name, weights)
-
-
-def create_network(name: str, pretrained: bool = False) -> nn.Module:
-    """Creates a network without a classifier; its weights are random or those of timm's hub."""
-    for option in FLEXIBLE:
-        with suppress(TypeError):  # this architecture does not have the option
-            return timm.create_model(name, pretrained, num_classes=0, **option)
-    return timm.create_model(name, pretrained, num_classes=0)
 
 
 def feature_map(backbone: nn.Module, pictures: torch.Tensor) -> torch.Tensor:

