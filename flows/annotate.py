@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from flows.annotations.agreed import Agreed, agreed, pair_keys
+from flows.annotations.agreed import Agreed, agreed, newest_words, pair_keys
 from flows.annotations.batches import Batch, add_batch, batches, find_batch
 from flows.annotations.decisions import add_decisions, counts, dealt_to, pairs_of, queue, standing
 from flows.catalogue.places import store_of
@@ -81,35 +81,51 @@ def status(project: Project, name: str) -> dict[str, Any]:
         The facts of `Batch`; "pairs": number; "answered": by one person or more; "people": {name:
         {"answers", "left"}}, where left is None in an open batch; "same", "different", "unsure":
         number of pairs on which people agree; "conflicts": the pairs on which they do not, each
-        {"left", "right", "answers": {name: answer}}; "agreement": see
-        `ml.annotate.agreement.Agreement`, as a dict; "words": the same in sentences.
+        {"pair", "left", "right", "answers": {name: answer}}, also by answers in other batches of
+        the catalogue; "agreement": see `ml.annotate.agreement.Agreement`, as a dict; "words": the
+        same in sentences.
 
     Raises:
         UserError: there is no such batch.
     """
     batch = find_batch(project, name)
-    said = standing(project, batch=batch)
+    said, pairs = standing(project, batch=batch), pairs_of(project, batch)
+    pairs = pairs.set_index(pair_keys(pairs))
+    pairs = pairs[~pairs.index.duplicated()]
+    about = newest_words(standing(project, batch.catalogue))
+    about = about[about["key"].isin(pairs.index)]
     dealt = dealt_to(project, batch)
-    names = dict(zip(said["person"], said["by"], strict=True)) | {folded(one): one for one in dealt}
+    names = dict(zip(about["person"], about["by"], strict=True))
+    names |= {folded(one): one for one in dealt}
     said["by"] = said["person"].map(names)  # of two spellings of a name, one
     people: dict[str, dict[str, int | None]] = {
         str(who): {"answers": 0, "left": queue(project, batch, str(who)).left} for who in dealt
     }
     for who, count in said.groupby("by").size().items():
         people.setdefault(str(who), {"answers": 0, "left": None})["answers"] = int(count)
-    results = consensus(said)
-    conflicts: dict[int, dict[str, Any]] = {}
-    for row in said[said["pair"].map(results).eq(CONFLICT)].to_dict("records"):
-        ends = {one: row[one] for one in ("pair", "left", "right")}
-        one = conflicts.setdefault(row["pair"], ends | {"answers": {}})
-        one["answers"][row["by"]] = row["answer"]
+    results = consensus(about, "key")
+    agreed_on = results[results.index.isin(pair_keys(said))]
+    split = about[about["key"].map(results).eq(CONFLICT)].groupby("key")
+    answers: dict[Any, dict[str, str]] = {
+        key: dict(zip(rows["person"].map(names), rows["answer"], strict=True))
+        for key, rows in split
+    }
+    conflicts = [
+        {
+            "pair": int(one["id"]),
+            "left": one["left"],
+            "right": one["right"],
+            "answers": answers[key],
+        }
+        for key, one in pairs[pairs.index.isin(answers)].iterrows()
+    ]
     measured = agreement(said.assign(person=said["by"])[["pair", "person", "answer"]])
     return vars(batch) | {
         "pairs": counts(project).get(name, {"pairs": 0})["pairs"],
-        "answered": len(results),
+        "answered": said["pair"].nunique(),
         "people": people,
-        **{one: int((results == one).sum()) for one in ("same", "different", "unsure")},
-        "conflicts": list(conflicts.values()),
+        **{one: int((agreed_on == one).sum()) for one in ("same", "different", "unsure")},
+        "conflicts": conflicts,
         "agreement": vars(measured) | {"cohen": [vars(one) for one in measured.cohen]},
         "words": measured.words(),
     }

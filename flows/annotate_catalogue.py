@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from flows.annotations.agreed import newest_words, pair_keys
 from flows.annotations.batches import batches
 from flows.annotations.decisions import pairs_of
 from flows.annotations.decisions import standing as decided
@@ -160,12 +161,12 @@ def _answers_of_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _answers_of_annotators(project: Project, catalogue: str) -> list[pd.DataFrame]:
-    said = decided(project, catalogue)
-    answer = consensus(said).replace({CONFLICT: "waiting"})
+    answer = consensus(newest_words(decided(project, catalogue)), "key")
+    answer = answer.replace({CONFLICT: "waiting"})
     asked = [pairs_of(project, one) for one in batches(project) if one.catalogue == catalogue]
     return [
         pairs[["left", "right"]].assign(
-            answer=pairs["id"].map(answer).astype(object).fillna("waiting")
+            answer=pair_keys(pairs).map(answer).astype(object).fillna("waiting")
         )
         for pairs in asked
     ]

@@ -9,8 +9,10 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from catalogue import Shop
@@ -25,6 +27,7 @@ from flows.annotations.agreed import agreed
 from flows.annotations.batches import Batch, add_batch, batches, find_batch
 from flows.annotations.database import FILE, VARIABLE, _engine
 from flows.annotations.decisions import (
+    add_decisions,
     dealt_to,
     decide,
     last_word,
@@ -38,6 +41,7 @@ from flows.catalogue.shop import kept_folder
 from flows.lessons import lessons
 from flows.local.project import Project
 from ml.annotate.assignment import assign
+from ml.annotate.consensus import ANSWERS
 from ml.annotate.mode import Mode, check_mode
 from ml.catalogue.versions import Version, load, save
 from ml.core.errors import UserError
@@ -213,6 +217,45 @@ def test_a_pair_of_two_batches_is_one_pair_also_mirrored(grouped: Project) -> No
     decide(grouped, two, "Ada", "different")
     expected = [[b, a, False, "Ada", "sampled"]]
     assert agreed(grouped, "shop").pairs.to_numpy().tolist() == expected
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_every_conflict_is_on_the_page_of_its_batches_whose_answers_make_it(
+    grouped: Project, seed: int
+) -> None:
+    random, products = np.random.default_rng(seed), block(grouped)[:6]
+    ends = list(combinations(products, 2))
+    made = [
+        batch_of(
+            grouped, [pair[:: random.choice([1, -1])] for pair in ends if random.random() < 0.7]
+        )
+        for _ in range(3)
+    ]
+    numbers = [(number, str(who)) for one in made for number in ids(grouped, one) for who in "ABC"]
+    said = [
+        {"pair": number, "by": who, "answer": str(random.choice(ANSWERS)), "why": ""}
+        for number, who in numbers
+        if random.random() < 0.5
+    ]
+    add_decisions(grouped, said)
+    pages = {one.name: status(grouped, one.name) for one in made}
+    found = agreed(grouped, "shop")
+    keys = {frozenset(one) for one in found.conflicts[["left", "right"]].to_numpy().tolist()}
+    assert keys
+    for one in made:
+        mine = pairs_of(grouped, one).set_index("id")[["left", "right"]]
+        told = {row["pair"]: row for row in pages[one.name]["conflicts"]}
+        here = {number: frozenset(pair) for number, *pair in mine.itertuples()}
+        assert {here[number] for number in told} == keys & set(here.values())
+        for number, row in told.items():
+            assert [row["left"], row["right"]] == mine.loc[number].tolist()
+            assert {"same", "different"} <= set(row["answers"].values())
+    for number, row in told.items():  # a person who has not answered settles it from any page
+        decide(grouped, number, "Dee", "same")
+        votes = [*row["answers"].values(), "same"]
+        settled = 2 * votes.count("same") > len(votes)
+        left = [one["pair"] for one in status(grouped, made[-1].name)["conflicts"]]
+        assert (number not in left) == settled
 
 
 def test_pairs_are_exported_with_the_shops_own_and_come_back(

@@ -62,8 +62,7 @@ def agreed_of(answers: pd.DataFrame, corrected: pd.DataFrame | None = None) -> A
         answers: of `flows.annotations.decisions.standing`.
         corrected: as of `agreed`.
     """
-    rows = answers.assign(key=pair_keys(answers))
-    newest = rows.sort_values("decision").drop_duplicates(["key", "person"], keep="last")
+    rows, newest = answers.assign(key=pair_keys(answers)), newest_words(answers)
     answer = consensus(newest, "key")
     voted = newest["key"].map(answer)
     named = newest[newest["answer"].eq(voted) | voted.eq(CONFLICT)]
@@ -95,6 +94,19 @@ def agreed_of(answers: pd.DataFrame, corrected: pd.DataFrame | None = None) -> A
         doubtful=decided.loc[doubtful, kept].reset_index(drop=True),
         corrected=int(held.sum()),
     )
+
+
+def newest_words(answers: pd.DataFrame) -> pd.DataFrame:
+    """Returns the newest word of each person about each two products, in whatever batch they are.
+
+    Args:
+        answers: of `flows.annotations.decisions.standing`.
+
+    Returns:
+        Rows of it, the oldest first, with "key": see `pair_keys`.
+    """
+    rows = answers.assign(key=pair_keys(answers)).sort_values("decision")
+    return rows.drop_duplicates(["key", "person"], keep="last")
 
 
 def pair_keys(pairs: pd.DataFrame) -> pd.Series:
