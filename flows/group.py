@@ -1,5 +1,6 @@
 """The flow `group`: a new version of a catalogue's groups, by a registered model."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from flows.registry.tracking import connect
 from flows.registry.versions import policy_of, uri_of
 from ml.catalogue.groups_page import Looks, write_groups
 from ml.catalogue.store import Store
-from ml.catalogue.versions import catalogue_name
+from ml.catalogue.versions import catalogue_name, is_told, note_told
 from ml.core.errors import UserError
 from ml.core.spreadsheet import write_csv
 
@@ -125,14 +126,16 @@ def _remembered(
 ) -> dict[str, Any]:
     """Groups by a registered model, with the memory of the catalogue."""
     store, log = store_of(project), stage_log("group")
-    with (
-        one_grouping_at_a_time(project, asked.catalogue),
-        kept_shop(project, asked.source, asked.columns, log) as shop,
-    ):
-        found = group_catalogue(project, store, asked, uri, shop, log, cluster)
-        _write(store, found, shop, uri, folder)
+    with one_grouping_at_a_time(project, asked.catalogue):
+        with kept_shop(project, asked.source, asked.columns, log) as shop:
+            found = group_catalogue(project, store, asked, uri, shop, log, cluster)
+            if not (found.made or project.reads_only or is_told(store, found.version)):
+                found = replace(found, made=True)  # whoever made it was killed before telling of it
+            _write(store, found, shop, uri, folder)
+        run = note_grouping(project, connect(project), found.version, log) if found.made else None
+        if found.made:
+            note_told(store, found.version)
     facts = found.version.facts
-    run = note_grouping(project, connect(project), found.version, log) if found.made else None
     return {
         "model": uri,
         "caution": "",

@@ -1,8 +1,11 @@
 """Night after night a catalogue keeps what it is of, whatever a night brings."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from catalogue import PARAMS as CATALOGUE
 from catalogue import grouper, groups
@@ -11,11 +14,13 @@ from nightly import SOURCE, Nightly
 
 from flows.annotate_catalogue import snapshot_of
 from flows.catalogue.corrections import CORRECTIONS, said_about
+from flows.catalogue.grouping import Asked
 from flows.catalogue.shop import kept_folder
 from flows.corrections import lock, say
 from flows.desk.app import desk_app
 from flows.desk.roles import Roles
 from flows.desk.settings import Settings
+from flows.group import _remembered
 from flows.lessons import lessons
 from flows.local.project import Project
 from ml.catalogue.block_grouping import Block, GroupedBlock, Grouper, group_block
@@ -175,3 +180,42 @@ def test_a_new_word_makes_no_other_block_be_looked_at(
         nightly.group()
     here = sum(row["brand"] == nightly.row(a)["brand"] for row in nightly.shop.rows)
     assert looked == [here, here]
+
+
+@pytest.mark.parametrize("killed", ["_write", "write_csv", "note_grouping", "note_told"])
+def test_who_is_killed_after_a_version_was_made_is_told_of_it_the_next_time(
+    nightly: Nightly, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, killed: str
+) -> None:
+    noted: list[int] = []
+
+    def note(project: Project, client: object, version: Version, log: object) -> str:
+        noted.append(version.number)
+        return "run"
+
+    def kill(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    @contextmanager
+    def kept(*given: object) -> Iterator[pd.DataFrame]:
+        yield nightly.table().assign(image=None)
+
+    for name, stands_in in (
+        ("kept_shop", kept),
+        ("connect", lambda project: None),
+        ("note_grouping", note),
+        ("stage_log", lambda name: print),
+    ):
+        monkeypatch.setattr(f"flows.group.{name}", stands_in)
+    asked = Asked("shop", SOURCE, {}, "Ada")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(f"flows.group.{killed}", kill)
+        _remembered(nightly.project, asked, "models:/m/1", tmp_path, "")
+    listed = len(load(nightly.store, "shop", 1).changes)
+    assert listed
+    for night in range(2):
+        found = _remembered(nightly.project, asked, "models:/m/1", tmp_path, "")
+        assert found["version"] == 1
+        assert found["made"] == bool(found["changes"]) == (night == 0)
+        rows = (tmp_path / "changes.csv").read_text().splitlines()[1:]
+        assert len(rows) == (0 if night else listed)
+    assert noted == [1] * (2 if killed == "note_told" else 1)

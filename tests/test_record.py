@@ -8,11 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pandas as pd
 import pytest
 import yaml
+from catalogue import Shop
 from conftest import CANDIDATES, PRODUCTION, set_params
 from mlflow.tracking import MlflowClient
 from prefect.logging import disable_run_logger
 from registry import FIRST, NAMES, SECOND, Registry, restored
 
+from flows.catalogue.lineage import note_grouping
 from flows.download import download as download_model
 from flows.group import _registered
 from flows.history import history, mend, verified
@@ -28,6 +30,7 @@ from flows.registry.trail_memory import FILE
 from flows.registry.versions import POLICY, policy_of, uri_of
 from flows.rollback import roll_back, told
 from flows.status import status
+from ml.catalogue.versions import Version
 from ml.core.errors import UserError
 
 pytest_plugins = ["registry"]  # the fixtures `lived` and `registry`
@@ -388,3 +391,15 @@ def test_the_history_of_a_version_that_no_event_is_about_names_those_that_events
         with pytest.raises(UserError, match=rf"'{PRODUCTION}' \(versions 1, 2\)") as refusal:
             history(registry.project, named)
         assert f"no event is about '{named}'" in str(refusal.value)
+
+
+def test_a_grouping_is_noted_once_however_often_it_is_told(registry: Registry) -> None:
+    made = Shop(0, 12).group()
+    named: dict[str, object] = {"catalogue": "shop", "id": "aa11", "by": "Ada", "counts": {}}
+    named |= dict.fromkeys(("model", "margin", "refresh", "anew", "source", "predecessor"), "x")
+    tables = (made.products, made.means, made.changes, made.retired)
+    version = Version(made.facts | named | {"changes": {"new": 4}}, *tables)
+    run = note_grouping(registry.project, registry.client, version, print)
+    assert run == note_grouping(registry.project, registry.client, version, print)
+    other = Version(version.facts | {"id": "bb22"}, *tables)  # another store's catalogue "shop"
+    assert note_grouping(registry.project, registry.client, other, print) != run

@@ -57,7 +57,7 @@ class Grouped:
 
     Attributes:
         version: the newest version.
-        made: whether it is new; otherwise nothing has changed since.
+        made: whether it is new, or nobody was told of it; otherwise nothing has changed since.
         embedded: number of pictures that were embedded for it.
     """
 

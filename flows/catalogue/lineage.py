@@ -22,19 +22,24 @@ PARAMS = ("model", "clustering", "threshold", "margin", "refresh", "anew", "sour
 def note_grouping(
     project: Project, client: MlflowClient, version: Version, log: Callable[[str], None]
 ) -> str | None:
-    """Logs a version to MLflow; returns the run's id, or None if this account may not.
+    """Logs a version to MLflow, once; returns the run's id, or None if this account may not.
 
     Args:
         log: called with a line if nothing is noted.
     """
     facts = version.facts
+    done = f"attributes.status = 'FINISHED' and tags.grouping_id = '{facts['id']}'"
     try:
+        experiment = _experiment(project, client)
+        for noted in client.search_runs([experiment], done, max_results=1):
+            return str(noted.info.run_id)
         run = client.create_run(
-            _experiment(project, client),
+            experiment,
             run_name=f"{facts['catalogue']} {version.number}",
             tags={
                 "catalogue": facts["catalogue"],
                 "grouping": str(version.number),
+                "grouping_id": facts["id"],
                 "predecessor": str(facts["predecessor"] or ""),
                 "by": facts["by"],
                 "model_files": facts["model_files"],

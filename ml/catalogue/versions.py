@@ -14,6 +14,7 @@ from ml.core.errors import UserError, visible
 
 FOLDER = "catalogues"
 FACTS = "version.json"  # written last: a version without it is not there
+TOLD = "told"  # written when results and MLflow have what a version changed
 TABLES = ("products", "means", "changes", "retired")
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 DIGITS = 6  # of a version's number in the store
@@ -151,6 +152,16 @@ def save(store: Store, version: Version) -> None:
         file = _file(catalogue, number, f"{name}.parquet")
         store.write_table(file, table.replace_schema_metadata(None))
     store.write(_file(catalogue, number, FACTS), text.encode())
+
+
+def note_told(store: Store, version: Version) -> None:
+    """Notes that people were told what a version changed."""
+    store.write(_file(version.facts["catalogue"], version.number, TOLD), b"")
+
+
+def is_told(store: Store, version: Version) -> bool:
+    """Returns whether people were told what a version changed, as `note_told` noted it."""
+    return store.exists(_file(version.facts["catalogue"], version.number, TOLD))
 
 
 def _downwards(store: Store, catalogue: str) -> Iterator[int]:
