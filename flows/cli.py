@@ -32,9 +32,10 @@ from flows.cli_options import (
     print_found,
     signer,
 )
+from flows.local.access import impossible, refuse_closed
 from flows.local.environment import set_up
 from flows.local.interruptions import supervise
-from flows.local.outages import outage
+from flows.local.outages import outage, unreachable
 from flows.local.project import Project, find_project
 from ml.core.command import run_app
 from ml.core.credentials import without_credentials
@@ -136,7 +137,6 @@ def import_(
     out: Annotated[Path, typer.Option(help="Where the shop goes; must be empty or not exist.")],
 ) -> None:
     """Writes a shop from public data of a known layout."""
-    from flows.local.access import refuse_closed
     from ml.snapshot.layouts.writing import import_layout
 
     refuse_closed(out)
@@ -516,7 +516,6 @@ def group(
     evidence exceeds a margin; changes.csv says what changed and why. `variants groups` shows
     earlier versions.
     """
-    from flows.local.access import refuse_closed
     from flows.local.untrained import refuse_memory
 
     refuse_credentials(source)
@@ -851,7 +850,7 @@ def main() -> None:
     try:
         run_app(app)
     except Exception as error:
-        words = outage(error)
+        words = outage(error) or unreachable(error) or impossible(error)
         if words is None:
             raise
         print(f"error: {visible(without_credentials(words))}", file=sys.stderr)

@@ -170,6 +170,14 @@ def test_a_product_that_is_paired_with_itself_is_told_as_two_words_and_not_as_a_
         assert said == "'p0001' is paired with itself: name two products"
 
 
+def test_a_store_that_is_a_file_is_told(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project.root)
+    monkeypatch.setenv("VARIANTS_STORE", "params.yaml")
+    assert refused("groups", "list") == (
+        "VARIANTS_STORE=params.yaml is a file: name a folder, or the URL of one"
+    )
+
+
 def test_a_shop_that_is_a_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "catalog.csv").write_text("product_id\n")
     with pytest.raises(UserError, match="that is a file; name its folder"):

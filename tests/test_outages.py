@@ -13,8 +13,10 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from servers import free_port
 
-from flows.local.outages import AWAY, FULL, outage, unanswered
+from flows.local.access import impossible
+from flows.local.outages import AWAY, FULL, outage, unanswered, unreachable
 from flows.local.process import CommandError, stream
+from ml.catalogue.store import Store
 from ml.core.command import run_app
 from ml.core.errors import UserError
 
@@ -52,6 +54,31 @@ def test_an_mlflow_server_that_is_away_is_recognised_by_its_clients_error(
     assert outage(away.value) == unanswered()
     assert address in unanswered()
     assert outage(MlflowException("no such run")) is None
+
+
+def test_a_store_whose_server_is_away_or_refuses_is_told_and_no_other_error_is(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(OSError, match="Cannot connect") as away:
+        Store(f"http://127.0.0.1:{free_port()}/store").list("catalogues")
+    assert "VARIANTS_STORE" in str(unreachable(away.value))
+    refused = PermissionError("Access Denied")  # as s3fs raises it
+    kind = type("ClientError", (Exception,), {"__module__": "botocore.exceptions"})
+    refused.__cause__ = kind("AccessDenied")
+    assert "credentials" in str(unreachable(refused))
+    with pytest.raises(FileNotFoundError) as missing:
+        Store(str(tmp_path)).read("nothing")
+    assert unreachable(missing.value) is None
+
+
+def test_a_path_at_which_nothing_can_be_is_told(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    for path, word in ((tmp_path / ("a" * 300), "too long"), (tmp_path / "loop", "loop")):
+        for ask in (Path.stat, lambda one: one.resolve(strict=True)):
+            with pytest.raises((OSError, RuntimeError)) as error:
+                ask(path)
+            assert word in str(impossible(error.value)).casefold().replace("levels of", "loop")
+    assert impossible(FileNotFoundError(errno.ENOENT, "No such file", "x")) is None
 
 
 @needs_full

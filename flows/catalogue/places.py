@@ -19,12 +19,14 @@ def store_of(project: Project) -> Store:
     """Returns the store: the folder or fsspec URL in VARIANTS_STORE, otherwise `.variants/store`.
 
     Raises:
-        UserError: the URL holds a password or token, or nothing can open it.
+        UserError: the URL holds a password or token, or nothing can open it, or it is a file.
     """
     url = os.environ.get(VARIABLE, "")
     if not url:
         return Store(str(project.room / "store"))
     refuse_credentials(url)
+    if os.path.lexists(url) and not Path(url).is_dir():
+        raise UserError(f"{VARIABLE}={url} is a file: name a folder, or the URL of one")
     try:
         return Store(url if "://" in url else str(Path(url).resolve()))
     except (ImportError, ValueError) as error:

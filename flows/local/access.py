@@ -1,5 +1,6 @@
 """Folders that this account may not write, such as those of a read-only checkout."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -18,6 +19,15 @@ def closed(place: str, why: str) -> str:
         "its own. Commands that only read (status, history, evaluate, group --out FOLDER) need no "
         "more than a registry that they can read, such as the server of MLFLOW_TRACKING_URI"
     )
+
+
+def impossible(error: BaseException) -> str | None:
+    """Returns what is wrong if an error is about a path at which nothing can be; otherwise None."""
+    if isinstance(error, OSError) and error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+        return f"nothing can be at '{error.filename}': {error.strerror}: name another place"
+    if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop"):  # of pathlib
+        return f"{error}: name another place"
+    return None
 
 
 def refuse_file(file: Path) -> None:

@@ -20,6 +20,7 @@ AWAY = (
 DISK = (*DISK_FULL, "database or disk is full")  # the messages of the system and of sqlite
 CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 READ_ONLY = "attempt to write a readonly database"  # sqlite's message
+FILE_CLIENTS = ("aiohttp", "azure", "botocore", "google")  # packages that fsspec's systems use
 REACH = "Failed to reach API at"  # Prefect's message
 
 
@@ -43,6 +44,21 @@ def outage(error: BaseException | None) -> str | None:
             return AWAY
         if isinstance(one, (requests.ConnectionError, requests.Timeout)):
             return unanswered()
+    return None
+
+
+def unreachable(error: BaseException) -> str | None:
+    """Returns what to do if a server of files, such as one of S3, caused the error; else None.
+
+    A shop and a DVC remote that are away are refused where they are read; this is for the others.
+    """
+    for one in _causes(error):
+        if type(one).__module__.partition(".")[0] in FILE_CLIENTS:
+            return (
+                f"files at a URL cannot be used: {one}: see whether their server runs and the "
+                "credentials are right (VARIANTS_STORE, or MLflow's artifacts), then give the same "
+                "command again"
+            )
     return None
 
 
