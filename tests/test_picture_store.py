@@ -71,6 +71,50 @@ def test_one_value_is_read_with_few_others_and_the_first_part_counts(
         pictures.value(places, 0, "length")
 
 
+def is_right(reader: str, pictures: PictureStore, keys: list[str]) -> bool:
+    """Runs a reader of a store that has these keys; returns whether it found them all."""
+    lengths = [len(key) for key in keys]
+    if reader == "keys":
+        return set(keys) <= set(pictures.keys())
+    if reader == "missing":
+        return pictures.missing([*keys, "none"]) == ["none"]
+    if reader == "read":
+        return found(pictures, keys) == dict(enumerate(lengths))
+    if reader == "locate":
+        places = pictures.locate(keys)
+        other = PictureStore(pictures.store)  # what is merged after the last step is located again
+        there = all(name in other.store.list() for name in places.parts)
+        places = places if there else other.locate(keys)
+        return [other.value(places, at, "length") for at in range(len(keys))] == lengths
+    pictures.trim(keys) if reader == "trim" else pictures.compact()
+    return set(keys) <= set(pictures.keys())
+
+
+@pytest.mark.parametrize("reader", ["keys", "missing", "read", "locate", "trim", "compact"])
+@pytest.mark.parametrize("disturbance", ["compact", "trim"])
+@pytest.mark.parametrize("step", range(4))
+def test_whoever_reads_loses_nothing_while_others_merge_and_trim(
+    pictures: PictureStore,
+    reader: str,
+    disturbance: str,
+    step: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ml.catalogue.picture_store.MANY", 2)
+    keys, other, calls = ["a", "bb", "ccc", "dddd"], PictureStore(pictures.store), iter(range(99))
+    for key in keys:
+        pictures.add(rows([key] if disturbance == "compact" else [key, f"other {key}"]))
+
+    def part(name: str, columns: list[str] | None) -> pa.Table:
+        if next(calls) == step:
+            other.compact() if disturbance == "compact" else other.trim(keys)
+        return other._part(name, columns)
+
+    monkeypatch.setattr(pictures, "_part", part)
+    assert is_right(reader, pictures, keys)
+    assert set(keys) <= set(other.keys())
+
+
 def test_embeddings_come_back_as_they_were(pictures: PictureStore) -> None:
     values = np.arange(12, dtype=np.float16).reshape(4, 3)
     array = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), 3)

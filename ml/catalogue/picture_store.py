@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -46,7 +47,7 @@ class PictureStore:
 
     def keys(self) -> list[str]:
         """Returns all keys, without order."""
-        return list(dict.fromkeys(key for part in self._parts([KEY]) for key in _texts(part)))
+        return list(dict.fromkeys(key for _, part in self._parts([KEY]) for key in _texts(part)))
 
     def missing(self, keys: Sequence[str]) -> list[str]:
         """Returns those of the keys that are not in the store, each once, in order."""
@@ -83,7 +84,7 @@ class PictureStore:
         index, order = pd.Index(wanted), np.argsort(codes, kind="stable")
         ends = np.searchsorted(codes[order], np.arange(len(wanted) + 1))
         seen = np.zeros(len(wanted), dtype=bool)
-        for part in self._parts([KEY, *columns]):
+        for _, part in self._parts([KEY, *columns]):
             code = index.get_indexer(pd.Index(_texts(part), dtype=object))
             rows = np.flatnonzero((code >= 0) & ~seen[code])
             seen[code[rows]] = True
@@ -99,13 +100,14 @@ class PictureStore:
         Args:
             keys: each once.
         """
-        index, parts = pd.Index(np.asarray(keys, dtype=object)), self.store.list()
+        index, parts = pd.Index(np.asarray(keys, dtype=object)), list[str]()
         part, row = np.full(len(keys), -1, np.int32), np.zeros(len(keys), np.int32)
-        for number, name in enumerate(parts):
-            place = index.get_indexer(pd.Index(_texts(self._part(name, [KEY])), dtype=object))
+        for name, found in self._parts([KEY]):
+            place = index.get_indexer(pd.Index(_texts(found), dtype=object))
             rows = np.flatnonzero(place >= 0)
             new = part[place[rows]] < 0
-            part[place[rows[new]]], row[place[rows[new]]] = number, rows[new]
+            part[place[rows[new]]], row[place[rows[new]]] = len(parts), rows[new]
+            parts.append(name)
         return Places(parts, part, row)
 
     def value(self, places: Places, key: int, column: str) -> object:
@@ -133,16 +135,16 @@ class PictureStore:
 
     def compact(self) -> None:
         """Merges small parts if there are many of them."""
-        small = [name for name in self.store.list() if self._rows(name) < SMALL]
-        if len(small) > MANY:
-            merged = pa.concat_tables([self._part(name, None) for name in small])
-            self._replace(small, merged)
+        with suppress(FileNotFoundError):  # then somebody else is merging them
+            small = [name for name in self.store.list() if self._rows(name) < SMALL]
+            if len(small) > MANY:
+                merged = pa.concat_tables([self._part(name, None) for name in small])
+                self._replace(small, merged)
 
     def trim(self, keep: Sequence[str]) -> int:
         """Removes all keys but these; returns how many went."""
         kept, gone = pa.array(list(keep), pa.string()), 0
-        for name in self.store.list():
-            part = self._part(name, None)
+        for name, part in self._parts(None):
             stays = part.filter(pa.compute.is_in(part[KEY], value_set=kept))
             if stays.num_rows < part.num_rows:
                 gone += part.num_rows - stays.num_rows
@@ -158,9 +160,21 @@ class PictureStore:
             if name not in made:
                 self.store.remove(name)
 
-    def _parts(self, columns: list[str] | None) -> Iterator[pa.Table]:
-        for name in self.store.list():
-            yield self._part(name, columns)
+    def _parts(self, columns: list[str] | None) -> Iterator[tuple[str, pa.Table]]:
+        """Yields all parts; instead of one that is merged meanwhile, the part that stands for it.
+
+        That may have keys of parts that were read before.
+        """
+        left, tried = self.store.list(), set[str]()
+        while left:
+            name = left.pop(0)
+            tried.add(name)
+            try:
+                part = self._part(name, columns)
+            except FileNotFoundError:
+                left = [one for one in self.store.list() if one not in tried]
+            else:
+                yield name, part
 
     def _part(self, name: str, columns: list[str] | None) -> pa.Table:
         with self.store.fs.open(self.store.path(name), "rb") as file:
