@@ -10,14 +10,22 @@ import pandas as pd
 
 from flows.annotations.agreed import Agreed, agreed, newest_words, pair_keys
 from flows.annotations.batches import Batch, add_batch, batches, find_batch
-from flows.annotations.decisions import add_decisions, counts, dealt_to, pairs_of, queue, standing
+from flows.annotations.decisions import (
+    add_decisions,
+    counts,
+    dealt_pairs,
+    dealt_to,
+    pairs_of,
+    queue,
+    standing,
+)
 from flows.catalogue.places import store_of
 from flows.catalogue.shop import kept_folder
 from flows.corrections import only_catalogue
 from flows.groups import find
 from flows.local.access import refuse_file
 from flows.local.project import Project
-from flows.registry.people import folded, refusal_of_name, shown
+from flows.registry.people import folded, names_in, refusal_of_name, shown
 from ml.annotate.agreement import agreement
 from ml.annotate.assignment import assign
 from ml.annotate.consensus import CONFLICT, consensus, contradictory
@@ -207,7 +215,7 @@ def export_label_studio(project: Project, name: str, out: Path, pictures: str = 
         return image if "://" in image else pictures + image
 
     ends = pairs_of(project, batch)[["left", "right"]].to_numpy(str).tolist()
-    tasks = [task(left, right, (url(left), url(right))) for left, right in ends]
+    tasks = [task(left, right, (url(left), url(right)), name) for left, right in ends]
     write_json(out, tasks)
     return len(tasks)
 
@@ -217,7 +225,8 @@ def import_answers(
 ) -> dict[str, Any]:
     """Takes over answers: a table of annotated pairs, or Label Studio's JSON; all rows or none.
 
-    Answers about pairs of the catalogue's batches go there; others make a batch of their own.
+    Answers about pairs of the catalogue's batches go there: to the batch that the file names, else
+    to one that was dealt to the person, else to one that waits. Others make a batch of their own.
 
     Args:
         file: CSV or Parquet of docs/data-format.md, or JSON.
@@ -249,10 +258,25 @@ def import_answers(
         pairs = fresh[["left", "right"]].assign(stratum="imported", probability=np.nan, why=why)
         facts = _facts(version, mode, by) | {"seed": 0, "overlap": 0.0}
         made = add_batch(project, facts, pairs, [])
-        known |= _known_pairs(project, catalogue)
+        known = _known_pairs(project, catalogue)
+    dealt, answered = dealt_pairs(project), set(standing(project, catalogue)["pair"])
+
+    def asked(key: str, one: Said) -> int:
+        """Returns the id of the pair that an answer is about."""
+        person = folded(one.person)
+        return min(
+            known[key],
+            key=lambda pair: (
+                known[key][pair] != one.batch,
+                (pair, person) not in dealt,
+                pair in answered,
+                pair,
+            ),
+        )
+
     rows = [
-        {"pair": known[key], "by": one.person, "answer": one.answer, "why": one.why}
-        | ({"when": one.when} if one.when else {})
+        {"pair": asked(key, one), "by": one.person, "answer": one.answer}
+        | {"why": one.why, "when": one.when}
         for key, one in zip(keys, said, strict=True)
     ]
     added = add_decisions(project, rows)
@@ -327,7 +351,7 @@ def _said(row: dict[Any, Any], by: str) -> list[Said]:
     label = row["color_variants"]
     known = label is not None and row.get("confidence") != "low"
     answer = ("same" if label else "different") if known else "unsure"
-    people = (row.get("annotator") or by).split(", ")
+    people = names_in(row.get("annotator") or "") or [by]
     return [
         Said(row["left"], row["right"], one, answer, row.get("why") or "", "") for one in people
     ]
@@ -373,10 +397,12 @@ def _refuse_contradictions(pairs: pd.DataFrame, name: str) -> None:
         )
 
 
-def _known_pairs(project: Project, catalogue: str) -> dict[str, int]:
-    """Returns the ids of the pairs of a catalogue's batches by their keys; the oldest counts."""
-    tables = [pairs_of(project, one) for one in batches(project) if one.catalogue == catalogue]
-    if not tables:
-        return {}
-    pairs = pd.concat(tables, ignore_index=True)[::-1]
-    return dict(zip(pair_keys(pairs), pairs["id"].tolist(), strict=True))
+def _known_pairs(project: Project, catalogue: str) -> dict[str, dict[int, str]]:
+    """Returns the pairs of a catalogue's batches by their keys: {id: name of the batch}."""
+    found: dict[str, dict[int, str]] = {}
+    for batch in batches(project):
+        if batch.catalogue == catalogue:
+            pairs = pairs_of(project, batch)
+            for key, number in zip(pair_keys(pairs), pairs["id"].tolist(), strict=True):
+                found.setdefault(key, {})[number] = batch.name
+    return found

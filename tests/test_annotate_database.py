@@ -1,5 +1,6 @@
 """The database of annotations: nothing said is lost, and what people agree on comes out of it."""
 
+import csv
 import dataclasses
 import json
 import signal
@@ -9,7 +10,8 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from itertools import combinations
+from datetime import UTC, datetime, timedelta
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -40,8 +42,10 @@ from flows.catalogue.places import store_of
 from flows.catalogue.shop import kept_folder
 from flows.lessons import lessons
 from flows.local.project import Project
+from flows.registry.people import listed_names, names_in
 from ml.annotate.assignment import assign
 from ml.annotate.consensus import ANSWERS
+from ml.annotate.label_studio import task
 from ml.annotate.mode import Mode, check_mode
 from ml.catalogue.versions import Version, load, save
 from ml.core.errors import UserError
@@ -226,10 +230,8 @@ def test_every_conflict_is_on_the_page_of_its_batches_whose_answers_make_it(
     random, products = np.random.default_rng(seed), block(grouped)[:6]
     ends = list(combinations(products, 2))
     made = [
-        batch_of(
-            grouped, [pair[:: random.choice([1, -1])] for pair in ends if random.random() < 0.7]
-        )
-        for _ in range(3)
+        batch_of(grouped, [(b, a) if one else (a, b) for a, b in ends if random.random() < 0.7])
+        for one in range(3)
     ]
     numbers = [(number, str(who)) for one in made for number in ids(grouped, one) for who in "ABC"]
     said = [
@@ -305,6 +307,107 @@ def test_label_studio_gets_the_pictures_of_a_night_of_new_products_too(
     export_label_studio(grouped, batch.name, tmp_path / "tasks.json", "")
     data = json.loads((tmp_path / "tasks.json").read_text())[0]["data"]
     assert {data["left"], data["right"]} == {"old.jpg", "new.jpg"}
+
+
+NAMES = ["Lovelace, Ada", "=Ada", "+Bo", "-Cy", "@dee", "'Eve", '"Fay" Low', 'O\'Neill, "Gus"']
+IDS = ["=1+1", "-42", "+49", "@a", "'=b", "''-c", "d,e", 'f"g', "'h"]
+
+
+def test_names_ids_and_comments_come_back_from_an_export_as_they_were(
+    empty_project: Project, tmp_path: Path
+) -> None:
+    made = Shop(0).group()
+    of = made.products["brand"].eq("b1")
+    products = made.products.assign(product_id=made.products["product_id"].astype(object))
+    names = products.index[of][: len(IDS)]
+    products.loc[names, "product_id"] = IDS
+    facts = {"catalogue": "shop", "source": "/shops/shop", "model": "models:/m/1", "predecessor": 0}
+    tables = (made.means, made.changes, made.retired)
+    save(store_of(empty_project), Version(made.facts | facts | {"columns": {}}, products, *tables))
+    batch = batch_of(empty_project, list(pairwise(IDS)))
+    for pair, name in zip(ids(empty_project, batch), NAMES, strict=True):
+        for who in (name, "Zoe"):
+            decide(empty_project, pair, who, "different", "=a, 'b' \"c\"")
+    before, file = standing(empty_project), tmp_path / "pairs.csv"
+    export_pairs(empty_project, "shop", file)
+    cells = [cell for row in csv.reader(file.open()) for cell in row]
+    assert not [one for one in cells if one.startswith(("=", "+", "-", "@"))]
+    told = import_answers(empty_project, "shop", file, "train", "Ada")
+    assert told == {"answers": 2 * len(NAMES), "new": 0, "batch": None}
+    pd.testing.assert_frame_equal(standing(empty_project), before)
+    assert names_in(listed_names(NAMES)) == NAMES
+    assert names_in(' Bo,Cy , ,"Lovelace, Ada" ') == ["Bo", "Cy", "Lovelace, Ada"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_a_file_that_comes_again_overrules_no_newer_word_and_adds_none(
+    grouped: Project, tmp_path: Path, kind: str
+) -> None:
+    a, b, c, d, *_ = block(grouped)
+    batch = batch_of(grouped, [(a, b), (c, d)])
+    file = tmp_path / f"said.{kind}"
+    if kind == "csv":
+        file.write_text(f"left,right,color_variants,annotator\n{a},{b},1,Ada\n{d},{c},1,Ada\n")
+    else:
+        choice = {"from_name": "answer", "value": {"choices": ["same"]}}
+        said = {"completed_by": "Ada", "result": [choice], "created_at": "2026-03-09T22:16:08Z"}
+        tasks = [task(*ends, ("x", "y"), batch.name) for ends in ((a, b), (c, d))]
+        file.write_text(json.dumps([one | {"annotations": [said]} for one in tasks]))
+
+    def new() -> int:
+        return int(import_answers(grouped, "shop", file, "train", "Bo")["new"])
+
+    assert [new(), new()] == [2, 0]
+    first, second = ids(grouped, batch)
+    decide(grouped, first, "ada", "different")
+    decide(grouped, second, "Ada", "unsure")
+    word = last_word(grouped, batch, "Ada")
+    assert word is not None
+    undo(grouped, word, "Ada", batch)
+    assert standing(grouped)["answer"].tolist() == ["different"]
+    assert new() == 0
+    again = batch_of(grouped, [(b, a), (c, d)])  # also where the products are asked about again
+    assert new() == 0
+    decide(grouped, ids(grouped, again)[1], "Ada", "different")
+    assert new() == 0
+    assert agreed(grouped, "shop").pairs["same"].tolist() == [False, False]
+    if kind == "json":  # Ada has changed her mind there, and this is the newest word
+        said |= {"result": [choice | {"value": {"choices": ["unsure"]}}]}
+        said |= {"updated_at": (datetime.now(UTC) + timedelta(seconds=5)).isoformat()}
+        file.write_text(json.dumps([tasks[0] | {"annotations": [said]}]))
+        assert [new(), new()] == [1, 0]
+
+
+def test_answers_go_to_the_batch_that_was_exported_or_dealt_or_waits(
+    grouped: Project, tmp_path: Path
+) -> None:
+    a, b, c, d, *_ = block(grouped)
+    first = batch_of(grouped, [(a, b), (c, d)])
+    for pair in ids(grouped, first):
+        decide(grouped, pair, "Ada", "same")
+    doubts = pd.DataFrame({"left": [a], "right": [b], "stratum": "doubt", "probability": None})
+    again = ask_again(grouped, "shop", doubts, "train", "Ada")
+    later, dealt = batch_of(grouped, [(b, a)]), batch_of(grouped, [(a, b), (c, d)], "Bo", "Cy")
+    catalog = made_products()[["product_id"]].assign(image="images/x.jpg")
+    folder = kept_folder(grouped, "/shops/shop", {})
+    write_table(folder / "snapshot/catalog.parquet", catalog)
+    file = tmp_path / "tasks.json"
+    choice = {"from_name": "answer", "value": {"choices": ["different"]}}
+    said = {"completed_by": "Dee", "result": [choice], "created_at": "2026-03-09T22:16:08Z"}
+
+    def answered(batch: Batch) -> list[str]:
+        return standing(grouped, batch=batch)["by"].tolist()
+
+    export_label_studio(grouped, later.name, file)
+    tasks = json.loads(file.read_text())
+    file.write_text(json.dumps([one | {"annotations": [said]} for one in tasks]))
+    import_answers(grouped, "shop", file, "train", "Eve")
+    assert (answered(first), answered(again), answered(later)) == (["Ada", "Ada"], [], ["Dee"])
+    file = tmp_path / "pairs.csv"
+    file.write_text(f"left,right,color_variants,annotator\n{a},{b},1,Eve\n{d},{c},1,Bo\n")
+    import_answers(grouped, "shop", file, "train", "Eve")
+    assert answered(again) == ["Eve"]  # which waits
+    assert answered(dealt) == ["Bo"]
 
 
 def test_label_studio_gets_tasks_and_gives_answers_back(grouped: Project, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from flows.annotations.decisions import standing
 from flows.local.project import Project
+from flows.registry.people import listed_names
 from ml.annotate.consensus import CONFLICT, consensus, contradictory
 from ml.annotate.mode import ORIGIN
 from ml.data.annotations import SAMPLED, SUGGESTED
@@ -17,7 +18,8 @@ class Agreed:
     """What was made of the answers.
 
     Attributes:
-        pairs: left, right, same (bool), annotator (names, with ", "), origin; each pair once.
+        pairs: left, right, same (bool), annotator (names, see
+            `flows.registry.people.listed_names`), origin; each pair once.
         conflicts, unsure: the pairs that are left out since people differ, or do not know: left,
             right, annotator.
         doubtful: those that are left out since their design contradicts itself: as `pairs`.
@@ -66,7 +68,7 @@ def agreed_of(answers: pd.DataFrame, corrected: pd.DataFrame | None = None) -> A
     answer = consensus(newest, "key")
     voted = newest["key"].map(answer)
     named = newest[newest["answer"].eq(voted) | voted.eq(CONFLICT)]
-    names = named.sort_values("decision").groupby("key")["by"].agg(", ".join)
+    names = named.sort_values("decision").groupby("key")["by"].agg(listed_names)
     drawn = rows["mode"].map(ORIGIN).eq(SAMPLED) & rows["probability"].notna()
     sampled = rows.loc[drawn, "key"]
     first = newest.drop_duplicates("key").set_index("key").loc[answer.index]

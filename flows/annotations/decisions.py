@@ -95,14 +95,17 @@ def add_decisions(project: Project, said: list[dict[str, Any]]) -> int:
     """Keeps many words at once: all or none; it raises as `decide`.
 
     Args:
-        said: pair, by, answer and why, and maybe when (ISO 8601, UTC).
+        said: pair, by, answer and why; words of a file also have when (ISO 8601, UTC; "": the file
+            does not say).
 
     Returns:
-        How many words are new; those that stand already are not kept again.
+        How many words are new. Those that stand already are not kept again, nor those of a file
+        that the person has said before, or later than it says something else.
     """
     now, added = datetime.now(UTC).isoformat(timespec="seconds"), 0
     with writing(project) as connection:
         known = set(connection.scalars(select(PAIRS.c.id)))
+        earlier = _Earlier(connection) if any("when" in one for one in said) else None
         for one in said:
             if one["pair"] not in known:
                 raise UserError(f"there is no pair {one['pair']}: begin again with its batch")
@@ -110,11 +113,41 @@ def add_decisions(project: Project, said: list[dict[str, Any]]) -> int:
             if len(why) > LONGEST:
                 raise UserError(f"the comment has more than {LONGEST} characters: shorten it")
             row = one | {"person": folded(one["by"]), "why": why, "when": one.get("when") or now}
+            if earlier and "when" in one and earlier.has(row | {"when": one["when"]}):
+                continue
             last = _last(connection, one["pair"], row["person"])
             if last is None or (last.answer, last.why) != (row["answer"], why):
                 connection.execute(insert(DECISIONS).values(row))
                 added += 1
     return added
+
+
+class _Earlier:
+    """What people have said about each two products of a catalogue, in whatever batch they are."""
+
+    def __init__(self, connection: Connection) -> None:
+        columns = (PAIRS.c.id, BATCHES.c.catalogue, PAIRS.c.left, PAIRS.c.right)
+        pairs = connection.execute(select(*columns).select_from(PAIRS.join(BATCHES)))
+        self._about = {number: (shop, frozenset(ends)) for number, shop, *ends in pairs}
+        self._said: dict[Any, list[dict[str, Any]]] = {}
+        for row in connection.execute(select(DECISIONS)).mappings():
+            self._of(dict(row)).append(dict(row))
+
+    def has(self, word: dict[str, Any]) -> bool:
+        """Returns whether a person's word is none that is new, and remembers it otherwise."""
+        said = self._of(word)
+        if word["when"]:
+            known = any(one["when"] >= word["when"] for one in said)
+        else:
+            known = any(
+                one["answer"] == word["answer"] and word["why"] in ("", one["why"]) for one in said
+            )
+        if not known:
+            said.append(word)
+        return known
+
+    def _of(self, word: dict[str, Any]) -> list[dict[str, Any]]:
+        return self._said.setdefault((self._about[word["pair"]], word["person"]), [])
 
 
 def undo(project: Project, decision: int, by: str, batch: Batch) -> Pair:
@@ -264,6 +297,13 @@ def dealt_to(project: Project, batch: Batch) -> dict[str, int]:
     )
     with reading(project) as connection:
         return {str(name): int(count) for name, count in connection.execute(chosen)}
+
+
+def dealt_pairs(project: Project) -> set[tuple[int, str]]:
+    """Returns which pairs were dealt to whom: (id of the pair, folded name)."""
+    with reading(project) as connection:
+        rows = connection.execute(select(ASSIGNMENTS.c.pair, ASSIGNMENTS.c.person))
+        return {(pair, person) for pair, person in rows}
 
 
 def _newest() -> Select[Any]:

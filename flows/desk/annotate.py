@@ -24,7 +24,7 @@ from flows.desk.guard import form
 from flows.desk.newest_groups import Catalogues, catalogues_of
 from flows.desk.page import back, page, streamed
 from flows.desk.people import Person, needs
-from flows.registry.people import folded
+from flows.registry.people import folded, names_in
 from ml.annotate.consensus import ANSWERS
 from ml.catalogue.group_list import GroupList
 from ml.core.errors import UserError
@@ -67,10 +67,9 @@ def show_batches(request: Request, who: Viewer, known: Known) -> HTMLResponse:
 def make_batch(request: Request, who: Annotator) -> RedirectResponse:
     """Runs `variants annotate suggest`."""
     said, project = form(request), request.app.state.project
-    names = [one.strip() for one in said.get("annotators", "").split(",") if one.strip()]
     arguments = [f"--{one}={said.get(one, '')}" for one in ("catalogue", "budget", "mode")]
     arguments += [f"--overlap={said.get('overlap') or 0}", f"--by={who.name}"]
-    arguments += [f"--annotator={one}" for one in names]
+    arguments += [f"--annotator={one}" for one in names_in(said.get("annotators", ""))]
     words = f"A batch of pairs of {said.get('catalogue', '')}"
     try:
         job = request.app.state.jobs.start(

@@ -1,8 +1,9 @@
 """Who signs: the names of people, when two names are one person's, and MLflow's accounts."""
 
 import getpass
+import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Annotated
 
@@ -24,6 +25,7 @@ LOOK_ALIKES = str.maketrans(
     "авеёѕіїјкӏмнорԛстуԝхһԁ" + "αβεζηικμνορτυχ" + "օսհյ" + "ıȷɑɡ01|",
     "abeësiïjklmhopqctywxhd" + "abezhikmnoptyx" + "ouhj" + "ijagoll",
 )
+LISTED = re.compile(r'\s*(?:"((?:[^"]|"")+)"\s*(?:,|$)|([^,]+),?)')
 ONE_WRITING = {"CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO"}  # mixed within one word
 
 
@@ -77,6 +79,20 @@ def folded(name: str) -> str:
     """
     text = unicodedata.normalize("NFKC", shown(name)).casefold()
     return shown(unicodedata.normalize("NFKC", text).translate(LOOK_ALIKES))
+
+
+def listed_names(names: Iterable[str]) -> str:
+    """Returns names with ", " between them, as `names_in` reads them: `"Lovelace, Ada", Bo`."""
+    return ", ".join(
+        '"' + one.replace('"', '""') + '"' if "," in one or one.startswith('"') else one
+        for one in names
+    )
+
+
+def names_in(text: str) -> list[str]:
+    """Returns the names in a text, with commas between them; one with a comma is in quotes."""
+    found = [quoted.replace('""', '"') or plain for quoted, plain in LISTED.findall(text)]
+    return [one.strip() for one in found if one.strip()]
 
 
 def identities(events: list[dict[str, str]]) -> list[str]:

@@ -24,6 +24,7 @@ class Said(NamedTuple):
         answer: of `ml.annotate.consensus.ANSWERS`.
         why: the comment; may be empty.
         when: ISO 8601; empty if the file does not say.
+        batch: name of the batch that the pair was exported from; empty if the file does not say.
     """
 
     left: str
@@ -32,17 +33,19 @@ class Said(NamedTuple):
     answer: str
     why: str
     when: str
+    batch: str = ""
 
 
-def task(left: str, right: str, pictures: tuple[str, str]) -> dict[str, Any]:
+def task(left: str, right: str, pictures: tuple[str, str], batch: str = "") -> dict[str, Any]:
     """Returns a task: two pictures to compare.
 
     Args:
-        left, right: ids of the products, which come back with the answers.
+        left, right: ids of the products, which come back with the answers, as does `batch`.
         pictures: URLs that Label Studio can open.
+        batch: name of the pair's batch.
     """
     data = {"left": pictures[0], "right": pictures[1], "left_id": left, "right_id": right}
-    return {"data": data}
+    return {"data": data | {"batch": batch}}
 
 
 def accounts_in(content: Any, name: str) -> dict[int, str]:
@@ -116,12 +119,14 @@ class _Annotation(BaseModel):
     result: list[_Result]
     completed_by: int | str | _Account
     created_at: str = ""
+    updated_at: str | None = None
     was_cancelled: bool = False
 
 
 class _Data(BaseModel):
     left_id: str = Field(min_length=1)
     right_id: str = Field(min_length=1)
+    batch: str = ""
 
 
 class _Task(BaseModel):
@@ -143,7 +148,8 @@ def _said(data: _Data, annotation: _Annotation, accounts: Mapping[int, str], whe
         )
     by = annotation.completed_by
     by = accounts[by] if isinstance(by, int) and by in accounts else _name(by)
-    return Said(data.left_id, data.right_id, by, **found, when=annotation.created_at)
+    when = annotation.updated_at or annotation.created_at
+    return Said(data.left_id, data.right_id, by, **found, when=when, batch=data.batch)
 
 
 def _name(account: int | str | _Account) -> str:

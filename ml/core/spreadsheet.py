@@ -18,5 +18,5 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
 
 
 def _inert(column: pd.Series) -> pd.Series:
-    run = column.map(lambda one: isinstance(one, str) and one.startswith(FORMULA))
+    run = column.map(lambda one: isinstance(one, str) and one.lstrip("'").startswith(FORMULA))
     return column.mask(run, "'" + column.astype(str))
