@@ -516,12 +516,15 @@ def group(
     evidence exceeds a margin; changes.csv says what changed and why. `variants groups` shows
     earlier versions.
     """
-    from flows.local.untrained import refuse_memory
+    from flows.local.untrained import UNTRAINED, refuse_memory
+    from ml.catalogue.versions import catalogue_name
 
     refuse_credentials(source)
     named, folder = parse_columns(columns), out.resolve()
     refuse_memory(model, regroup, new_only)
-    refuse_closed(folder)  # all before a server is started for it
+    refuse_closed(folder)
+    if model != UNTRAINED:
+        catalogue_name(catalogue, source)  # all before a server is started for it
     _with_prefect(find_project())
     from flows.group import group as flow
 

@@ -116,6 +116,7 @@ def test_a_file_in_the_place_of_a_folder_and_a_folder_in_that_of_a_file_are_refu
         ("groups export shop google --out o --band foo", "publish or review"),
         ("groups export shop google --out o --shopify-ids MISSING", "the format shopify alone"),
         ("group --source s --columns =", "column"),
+        ("group --source s --catalogue ../c", "../c"),
         ("retrain --source s --columns =", "column"),
         ("retrain --set train.epoch=3", "did you mean train.epochs?"),
         ("history --verify --json", "--json lists events"),
