@@ -126,7 +126,7 @@ def _remembered(
 ) -> dict[str, Any]:
     """Groups by a registered model, with the memory of the catalogue."""
     store, log = store_of(project), stage_log("group")
-    with one_grouping_at_a_time(project, asked.catalogue):
+    with one_grouping_at_a_time(project, store, asked.catalogue):
         with kept_shop(project, asked.source, asked.columns, log) as shop:
             found = group_catalogue(project, store, asked, uri, shop, log, cluster)
             if not (found.made or project.reads_only or is_told(store, found.version)):

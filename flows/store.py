@@ -5,7 +5,7 @@ from typing import Any
 from flows.catalogue.embeddings import FOLDER, folder_of
 from flows.catalogue.looks import FOLDER as LOOKS
 from flows.catalogue.looks import looks_of
-from flows.catalogue.places import store_of
+from flows.catalogue.places import nobody_groups, store_of
 from flows.catalogue.shop import trim_shops
 from flows.local.project import Project
 from flows.registry.tracking import connect
@@ -58,8 +58,16 @@ def trim(project: Project) -> tuple[list[str], int, int]:
 
     Returns:
         The folders of embeddings that went, how many pictures' thumbnails, and how many copies.
+
+    Raises:
+        UserError: somebody is grouping, and may need what nothing else does.
     """
     store = store_of(project)
+    with nobody_groups(project, store):
+        return _trim(project, store)
+
+
+def _trim(project: Project, store: Store) -> tuple[list[str], int, int]:
     needed = _needed(project, store)
     gone = [name for name in store.list(FOLDER) if name not in needed]
     for name in gone:

@@ -132,7 +132,9 @@ def _found(
     for place, reason in enumerate(placeholders(products["sha256"])):
         if reason and problems[place] is None:
             problems[place] = reason
-    kept = KeptEmbeddings(pictures, keys, places, len(asked), folder / "embeddings.npy")
+    good = np.flatnonzero(pd.isna(problems[places]))
+    keys = [keys[place] for place in good]
+    kept = KeptEmbeddings(pictures, keys, places[good], len(asked), folder / "embeddings.npy")
     return Embedded(kept, problems, new, grouper_of(folder / MODEL, digest))
 
 
@@ -147,7 +149,7 @@ class KeptEmbeddings:
     Then they are copied into a memory map, so that memory does not grow with products.
 
     Args:
-        keys: of the products that have a picture.
+        keys: of the products whose picture can be read.
         places: int (keys,), their rows.
         count: number of products.
         file: of the memory map.
@@ -161,20 +163,31 @@ class KeptEmbeddings:
         self.opened: np.ndarray | None = None
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
-        """Returns float16 (rows, size), not relative to blocks; undefined if there is a problem."""
+        """Returns float16 (rows, size), not relative to blocks; undefined if there is a problem.
+
+        Raises:
+            UserError: the store does not hold them any more.
+        """
         if self.opened is None:
             self.opened = self._open()
         return np.asarray(self.opened[rows])
 
     def _open(self) -> np.ndarray:
         opened = np.zeros((self.count, 0), np.float16)
+        lost = np.ones(len(self.keys), bool)
         for found, part in self.pictures.read(self.keys, ["embedding"]):
             column = part["embedding"].combine_chunks()
-            if not self.file.exists():
+            lost[found] = False
+            if not opened.shape[1]:
                 shape = (self.count, column.type.list_size)
                 opened = np.lib.format.open_memmap(self.file, "w+", np.float16, shape)
                 reserve(self.file)
             opened[self.places[found]] = column.flatten().to_numpy().reshape(len(found), -1)
+        if lost.any():
+            raise UserError(
+                f"the store {self.pictures.store.url} lacks the embeddings of {lost.sum()} "
+                "products: somebody has trimmed it meanwhile; run `variants group` again"
+            )
         return opened
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from flows.local.project import Project
 from ml.catalogue.store import Store
@@ -13,6 +13,7 @@ from ml.core.errors import UserError
 from ml.snapshot.shop_paths import refuse_credentials
 
 VARIABLE = "VARIANTS_STORE"
+TRIMMING = "trimming"  # lock of whoever removes what no grouping may need
 
 
 def store_of(project: Project) -> Store:
@@ -34,12 +35,43 @@ def store_of(project: Project) -> Store:
 
 
 @contextmanager
-def one_grouping_at_a_time(project: Project, catalogue: str) -> Iterator[None]:
-    """Lets one process of this machine group a catalogue; others wait."""
+def one_grouping_at_a_time(project: Project, store: Store, catalogue: str) -> Iterator[None]:
+    """Lets one process group a catalogue at a time; others wait, also for `nobody_groups`.
+
+    The lock lies in the store if that is a folder, which several checkouts may share. A store at a
+    URL is locked in this checkout only.
+    """
     if project.reads_only:
         yield
         return
-    folder = project.room / "catalogues"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = _locks(project, store)
     with FileLock(folder / f"{catalogue}.lock"):
+        with FileLock(folder / TRIMMING):
+            pass
         yield
+
+
+@contextmanager
+def nobody_groups(project: Project, store: Store) -> Iterator[None]:
+    """Lets no grouping begin while the block runs, wherever `one_grouping_at_a_time` does.
+
+    Raises:
+        UserError: one has begun already.
+    """
+    folder = _locks(project, store)
+    with FileLock(folder / TRIMMING):
+        for lock in sorted(folder.glob("*.lock")):
+            try:
+                with FileLock(lock, timeout=0):
+                    pass
+            except Timeout as error:
+                raise UserError(
+                    f"the catalogue '{lock.stem}' is being grouped: do it when that has ended"
+                ) from error
+        yield
+
+
+def _locks(project: Project, store: Store) -> Path:
+    folder = Path(store.path(".locks")) if store.local else project.room / "catalogues"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
