@@ -27,7 +27,7 @@ from flows.local.access import refuse_file
 from flows.local.project import Project
 from flows.registry.people import folded, names_in, refusal_of_name, shown
 from ml.annotate.agreement import agreement
-from ml.annotate.assignment import assign
+from ml.annotate.assignment import assign, check_deal
 from ml.annotate.consensus import CONFLICT, consensus, contradictory
 from ml.annotate.label_studio import Said, accounts_in, said_in, task
 from ml.annotate.mode import Mode
@@ -70,16 +70,16 @@ def suggest(
     """
     from flows.annotate_suggest import suggested  # it needs torch
 
-    dealt = assign(budget, _people(annotators), overlap, seed)
+    people = _people(annotators)
+    check_deal(people, overlap)
     catalogue = catalogue or only_catalogue(project)
-    version = find(store_of(project), catalogue)
     pairs = suggested(project, catalogue, budget, mode, seed, log)
     if not len(pairs):
         raise UserError(f"there is no pair of '{catalogue}' left to look at in mode {mode}")
-    within = [one for one in dealt if one[0] < len(pairs)]
+    version = find(store_of(project), catalogue, pairs.attrs["version"])
     facts = _facts(version, mode, by) | {"seed": seed, "overlap": overlap}
     facts["frame"] = json.dumps(pairs.attrs["frame"])
-    return add_batch(project, facts, pairs, within)
+    return add_batch(project, facts, pairs, assign(len(pairs), people, overlap, seed))
 
 
 def status(project: Project, name: str) -> dict[str, Any]:

@@ -34,7 +34,8 @@ def doubted(project: Project, catalogue: str, budget: int, mode: Mode, log: Log)
     Returns:
         left, right, answer, quality (probability of this answer), stratum ("doubt"), probability
         (NaN: they are no sample) and why, by quality. A pair in a cycle (A = B, B = C, A ≠ C) says
-        so; which of the three is wrong is what quality tells.
+        so; which of the three is wrong is what quality tells. `attrs["version"]` is the number of
+        the version.
 
     Raises:
         UserError: there is no such catalogue, or there are too few pairs to judge.
@@ -69,7 +70,9 @@ def doubted(project: Project, catalogue: str, budget: int, mode: Mode, log: Log)
         f"{int(judged.wrong.sum())} of {len(said)} answers are probably wrong; {in_cycles} are in "
         "cycles"
     )
-    return rows.sort_values("quality", kind="stable").head(budget).reset_index(drop=True)
+    rows = rows.sort_values("quality", kind="stable").head(budget).reset_index(drop=True)
+    rows.attrs["version"] = found.version.number
+    return rows
 
 
 def ask_again(project: Project, catalogue: str, doubts: pd.DataFrame, mode: Mode, by: str) -> Batch:
@@ -79,7 +82,7 @@ def ask_again(project: Project, catalogue: str, doubts: pd.DataFrame, mode: Mode
         doubts: what `doubted` returned.
         by: who asks.
     """
-    version = find(store_of(project), catalogue)
+    version = find(store_of(project), catalogue, doubts.attrs.get("version", 0))
     facts = {"catalogue": catalogue, "version": version.number, "model": version.facts["model"]}
     facts |= {"mode": mode, "seed": 0, "overlap": 0.0, "by": by}
     return add_batch(project, facts, doubts.assign(why="a second look"), [])

@@ -25,6 +25,8 @@ from ml.data.schema import BLOCK
 from ml.promote.alpha_spending import fresh_pairs_needed
 
 Log = Callable[[str], None]
+LARGEST = 100_000  # pairs of a batch: years of one person's work
+SEEDS = 2**31  # what the database holds
 LEAST_SEEN = 0.5  # share of the products whose pictures must be here for a batch of test pairs
 
 
@@ -46,13 +48,18 @@ def suggested(
         log: called with what a person should know, and with progress.
 
     Returns:
-        As `ml.annotate.suggestion.suggest_train`.
+        As `ml.annotate.suggestion.suggest_train`; `attrs["version"]` is the version's number.
 
     Raises:
-        UserError: there is no such catalogue, or its model or pictures are not here.
+        UserError: there is no such catalogue, its model or pictures are not here, or budget or seed
+            is out of range.
     """
     if budget < 1:
         raise UserError(f"a batch of {budget} pairs asks nothing: ask for one pair or more")
+    if budget > LARGEST:
+        raise UserError(f"a batch of {budget:,} pairs is too large: ask for {LARGEST:,} at most")
+    if not 0 <= seed < SEEDS:
+        raise UserError(f"a seed is a whole number from 0 to {SEEDS - 1}, not {seed}")
     found = read_catalogue(project, catalogue, log)
     products = found.products
     said = already_said(project, found.store, found.version)
@@ -77,6 +84,7 @@ def suggested(
             views = [view_of_model(project, found, folder)]
             views += [found.untrained] if found.untrained.seen.any() else []
             batch = suggest_train(_grouped(found, ~test), tuple(views), known, budget, seed)
+    batch.attrs["version"] = found.version.number
     if len(batch) < budget:
         log(f"only {len(batch)} pairs are left to ask about in the {mode} brands of {catalogue}")
     return batch

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from flows.annotations.agreed import agreed
+from flows.annotations.agreed import agreed_of
 from flows.annotations.batches import batches
+from flows.annotations.decisions import standing as answers
 from flows.catalogue.corrections import read_corrections
 from flows.catalogue.places import store_of
 from flows.groups import find
@@ -83,11 +84,14 @@ def _annotated(
     names = _catalogues(store, source, named)
     others = [] if names or named else sorted({one.catalogue for one in batches(project)})
     _tell_of("annotations", others, log)
-    found = [agreed(project, name, corrected) for name in names]
-    for name, one in zip(names, found, strict=True):
-        if one.words():
-            log(f"annotations of the catalogue {name}: {one.words()}")
-    return pd.concat([corrected, *(one.pairs[COLUMNS] for one in found)], ignore_index=True)
+    if not names:
+        return corrected
+    said = [answers(project, name) for name in names]  # of one shop: a pair may be in several
+    found = agreed_of(pd.concat(said, ignore_index=True), corrected)
+    if found.words():
+        about = [name for name, one in zip(names, said, strict=True) if len(one)]
+        log(f"annotations of the catalogue {', '.join(about)}: {found.words()}")
+    return pd.concat([corrected, found.pairs[COLUMNS]], ignore_index=True)
 
 
 def _catalogues(store: Store, source: str, named: str) -> list[str]:

@@ -79,12 +79,16 @@ def block(project: Project, brand: str = "b1") -> list[str]:
 
 
 def batch_of(
-    project: Project, pairs: list[tuple[str, str]], *people: str, mode: str = "train"
+    project: Project,
+    pairs: list[tuple[str, str]],
+    *people: str,
+    mode: str = "train",
+    catalogue: str = "shop",
 ) -> Batch:
     table = pd.DataFrame(pairs, columns=["left", "right"]).assign(
         stratum="random", probability=0.5, why="drawn"
     )
-    facts = {"catalogue": "shop", "version": 1, "model": "models:/m/1", "mode": mode}
+    facts = {"catalogue": catalogue, "version": 1, "model": "models:/m/1", "mode": mode}
     facts |= {"seed": 0, "overlap": 0.5 if people else 0.0, "by": "Ada"}
     overlap = float(facts["overlap"])  # type: ignore[arg-type]
     return add_batch(project, facts, table, assign(len(pairs), people, overlap, 0))
@@ -223,11 +227,10 @@ def test_a_pair_of_two_batches_is_one_pair_also_mirrored(grouped: Project) -> No
     assert agreed(grouped, "shop").pairs.to_numpy().tolist() == expected
 
 
-@pytest.mark.parametrize("seed", range(2))
 def test_every_conflict_is_on_the_page_of_its_batches_whose_answers_make_it(
-    grouped: Project, seed: int
+    grouped: Project,
 ) -> None:
-    random, products = np.random.default_rng(seed), block(grouped)[:6]
+    random, products = np.random.default_rng(0), block(grouped)[:6]
     ends = list(combinations(products, 2))
     made = [
         batch_of(grouped, [(b, a) if one else (a, b) for a, b in ends if random.random() < 0.7])
@@ -485,6 +488,31 @@ def test_a_retraining_learns_what_annotators_agree_on_and_corrections_count_more
     assert lessons(grouped, "/shops/shop", "none", "none", tmp_path, print) is None
     assert lessons(grouped, "/shops/other", "", "", tmp_path, lines.append) is None
     assert "the annotations of shop are not learnt from, unless --annotations" in lines[-1]
+
+
+def test_of_several_catalogues_of_a_source_each_pair_is_learnt_once(
+    grouped: Project, tmp_path: Path
+) -> None:
+    store, (a, b, c, d, e, f, *_) = store_of(grouped), block(grouped)
+    version = load(store, "shop", 1)
+    tables = (version.products, version.means, version.changes, version.retired)
+    save(store, Version(version.facts | {"catalogue": "shop2"}, *tables))
+    first, second = (
+        batch_of(grouped, [(a, b), (c, d), (e, f)]),
+        batch_of(grouped, [(a, b), (d, c), (f, e)], catalogue="shop2"),
+    )
+    for batch, words in ((first, "same same same"), (second, "same same different")):
+        for pair, answer in zip(ids(grouped, batch), words.split(), strict=True):
+            decide(grouped, pair, "Ada" if batch == first else "Bo", answer)
+    lines = list[str]()
+    file = lessons(grouped, "/shops/shop", "", "", tmp_path, lines.append)
+    assert file is not None
+    said = pd.read_csv(file)
+    assert said["annotator"].tolist() == ["Ada, Bo", "Ada, Bo"]
+    assert said["color_variants"].tolist() == [1, 1]
+    assert lines == [
+        "annotations of the catalogue shop, shop2: 2 pairs; 1 in conflict are left out"
+    ]
 
 
 def test_many_at_once_are_all_heard(grouped: Project) -> None:

@@ -5,6 +5,7 @@ import tracemalloc
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,13 +14,14 @@ from catalogue import Shop, grouper
 from conftest import ROOT
 from typer.testing import CliRunner
 
-from flows import annotate_catalogue, cli_annotate
+from flows import annotate_catalogue, annotate_suggest, cli_annotate
 from flows.annotate import suggest
 from flows.annotate_doubts import ask_again, doubted
 from flows.annotate_estimate import estimated
 from flows.annotate_suggest import suggested
-from flows.annotations.decisions import add_decisions, pairs_of
+from flows.annotations.decisions import add_decisions, dealt_to, pairs_of
 from flows.catalogue.embeddings import Embedded
+from flows.catalogue.places import store_of
 from flows.catalogue.shop import kept_folder, kept_shop
 from flows.catalogue.untrained_features import untrained_features
 from flows.display.annotations import doubts_table, estimate_lines
@@ -445,6 +447,36 @@ def test_wrong_answers_of_the_shop_are_listed_for_a_second_look_and_none_is_chan
     assert ids_in(asked) == ids_in(found)
     assert set(asked["why"]) == {"a second look"}  # people are not told what was said
     doubts_table(found)
+
+
+def test_a_batch_is_of_the_version_that_it_was_drawn_from(
+    registered: Registered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, first = registered.project, registered.version
+    tables = (first.products, first.means, first.changes, first.retired)
+
+    def grouped_meanwhile(*arguments: Any) -> Any:
+        save(store_of(project), Version(first.facts | {"number": 2, "id": "another"}, *tables))
+        return annotate_catalogue.read_catalogue(*arguments)
+
+    monkeypatch.setattr(annotate_suggest, "read_catalogue", grouped_meanwhile)
+    made = suggest(project, "shop", 10, "train", 0, [], 0.0, "Ada", lambda line: None)
+    assert made.version == 2
+    doubts = pd.DataFrame({"left": ["p0000"], "right": ["p0001"], "stratum": "doubt"})
+    doubts["probability"] = np.nan
+    doubts.attrs["version"] = 1  # as `doubted` says
+    assert ask_again(project, "shop", doubts, "train", "Ada").version == 1
+
+
+def test_a_deal_is_even_when_fewer_pairs_are_left_than_asked_for(registered: Registered) -> None:
+    project, people = registered.project, ["Ada", "Bo", "Cy"]
+    made = suggest(project, "shop", 5000, "train", 0, people, 0.5, "Ada", lambda line: None)
+    dealt = list(dealt_to(project, made).values())
+    assert len(pairs_of(project, made)) < 4000
+    assert max(dealt) - min(dealt) <= 1
+    for budget, seed in ((10**9, 0), (10, 2**31), (10, -1)):
+        with pytest.raises(UserError, match=r"too large|a seed is"):
+            suggest(project, "shop", budget, "train", seed, people, 0.5, "Ada", print)
 
 
 def test_the_commands_print_what_programs_read(

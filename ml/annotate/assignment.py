@@ -27,10 +27,7 @@ def assign(
     Raises:
         UserError: the share is none, or there are fewer than two annotators to overlap.
     """
-    if not 0 <= overlap <= 1:
-        raise UserError(f"the overlap is a share of the pairs: write 0 to 1, not {overlap}")
-    if overlap and len(annotators) < 2:
-        raise UserError("an overlap needs two annotators or more: name them with --annotator")
+    check_deal(annotators, overlap)
     if not annotators:
         return []
     count, dealt = len(annotators), []
@@ -41,3 +38,11 @@ def assign(
             step = 1 + turn // count % (count - 1)
             dealt.append((place, annotators[(turn + step) % count]))
     return sorted(dealt, key=lambda one: one[0])
+
+
+def check_deal(annotators: Sequence[str], overlap: float) -> None:
+    """Checks the arguments of `assign`, and raises as it does."""
+    if not 0 <= overlap <= 1:
+        raise UserError(f"the overlap is a share of the pairs: write 0 to 1, not {overlap}")
+    if overlap and len(annotators) < 2:
+        raise UserError("an overlap needs two annotators or more: name them with --annotator")
