@@ -1,6 +1,6 @@
 """Commands refuse a wrong word at once, before what it would need is looked for or made."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,13 @@ from typer.testing import CliRunner
 from flows.catalogue.places import store_of
 from flows.cli import app
 from flows.desk.roles import read_roles
+from flows.local.pipeline import load_stages
 from flows.local.project import Project
 from flows.snapshot_gc import collect_garbage
 from ml.catalogue.versions import save
 from ml.core.errors import UserError
+from ml.promote.policy import load_policy
+from ml.snapshot.layouts.files import read_file, read_lines
 from ml.snapshot.shop import open_shop
 
 
@@ -185,12 +188,13 @@ def test_a_shop_that_is_a_file_is_told(tmp_path: Path) -> None:
         open_shop(str(tmp_path / "catalog.csv"))
 
 
-def test_a_file_of_roles_that_is_not_there_is_named_once() -> None:
+@pytest.mark.parametrize("read", [read_roles, load_policy, load_stages, read_file, read_lines])
+def test_a_file_that_is_not_there_is_named_once(read: Callable[[Path], Any]) -> None:
     with pytest.raises(UserError) as refusal:
-        read_roles(Path("MISSING"))
-    assert str(refusal.value) == (
-        "the file of roles 'MISSING' cannot be read: No such file or directory"
-    )
+        list(read(Path("MISSING")))
+    said = str(refusal.value)
+    assert said.count("MISSING") == 1
+    assert said.endswith("cannot be read: No such file or directory")
 
 
 def test_nothing_is_to_forget_while_all_clones_are_there(

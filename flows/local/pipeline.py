@@ -58,7 +58,8 @@ def load_stages(root: Path) -> list[Stage]:
     try:
         content = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise UserError(f"{root / 'dvc.yaml'} cannot be read: {error}") from error
+        why = getattr(error, "strerror", None) or error  # without the path, which is named here
+        raise UserError(f"{root / 'dvc.yaml'} cannot be read: {why}") from error
     outs = {name: _outs(entry) for name, entry in content.items()}
     stages: list[Stage] = []
     waiting = dict(content)

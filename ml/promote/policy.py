@@ -132,7 +132,8 @@ def load_policy(path: Path) -> Policy:
     try:
         return read_policy(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeError) as error:
-        raise UserError(f"the promotion policy {path} cannot be read: {error}") from error
+        why = getattr(error, "strerror", None) or error  # without the path, which is named here
+        raise UserError(f"the promotion policy {path} cannot be read: {why}") from error
 
 
 def read_policy(text: str, name: str) -> Policy:

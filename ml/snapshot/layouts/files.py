@@ -63,7 +63,8 @@ def read_file(path: Path) -> bytes:
         with _open(path) as file:
             content = file.read(LARGEST + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"'{path}' cannot be read: {error}") from error
+        why = getattr(error, "strerror", None) or error  # without the path, which is named here
+        raise UserError(f"'{path}' cannot be read: {why}") from error
     if len(content) > LARGEST:
         raise UserError(f"'{path}' has more than {LARGEST:,} bytes: is it the right file?")
     return content
@@ -87,7 +88,8 @@ def read_lines(path: Path) -> Iterator[bytes]:
                     )
                 yield line
     except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"'{path}' cannot be read: {error}") from error
+        why = getattr(error, "strerror", None) or error  # without the path, which is named here
+        raise UserError(f"'{path}' cannot be read: {why}") from error
 
 
 def read_table(
