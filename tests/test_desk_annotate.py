@@ -5,6 +5,7 @@ import html
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ from flows.annotate import export_pairs
 from flows.annotations.agreed import agreed_of
 from flows.annotations.batches import Batch, add_batch
 from flows.annotations.database import VARIABLE
-from flows.annotations.decisions import decide, last_word, pairs_of, queue, standing
+from flows.annotations.decisions import add_decisions, decide, last_word, pairs_of, queue, standing
 from flows.catalogue.looks import keep_looks, looks_of
 from flows.catalogue.places import store_of
 from flows.catalogue.shop import kept_picture
@@ -213,6 +214,35 @@ def test_whoever_may_only_look_annotates_nothing(project: Project) -> None:
     assert standing(project, batch=batch)["by"].tolist() == ["Ada"]
 
 
+HOSTILE_TEXTS = ["", "a\0\x1b[31mb\x9f", "\u202e'\"<b>;--", "9" * 400, "-1", "٣"]
+
+
+def test_no_text_or_number_makes_a_route_fail(project: Project) -> None:
+    batch = batch_of(project, 2)
+    pair, other = ids(project, batch)
+    ada, path = visitor(project, "Ada"), f"/annotate/{batch.name}"
+    numbers = [*HOSTILE_TEXTS, str(2**31), str(2**63)]
+    for text in map(quote, numbers):
+        for url in (f"{path}/next?pair={text}", f"{path}/next?settle={text}", f"/annotate/{text}x"):
+            assert ada.get(url).status_code < 500, url
+        for url in (f"/annotate/jobs/{text}x", f"/annotate/{text}x/next", f"/groups/shop/{text}x"):
+            assert ada.get(url).status_code < 500, url
+        for name in ("q", "brand", "band", "size", "order", "looks", "at"):
+            assert ada.get(f"/groups/shop?{name}={text}").status_code < 500, (name, text)
+        assert ada.get(f"/groups/shop/why?left={text}&right={text}").status_code < 500
+    assert ada.get(f"{path}/next?pair={2**31}").status_code == 422
+    for text in numbers:
+        for fields in ({"pair": text}, {"pair": str(pair), "answer": text}):
+            assert 400 <= ada.post(path, **fields).status_code < 500, text
+        assert 400 <= ada.post(f"{path}/undo", decision=text).status_code < 500, text
+        assert ada.post(path, pair=str(other), answer="same", why=text).status_code == 303
+    ada.post(path, pair=str(pair), answer="same", why="a\0\x1b[31mb\x9f\tc")
+    assert standing(project, batch=batch)["why"].tolist() == ["a[31mb c", str(2**63)]
+    said = {"pair": pair, "by": "Bo", "answer": "same", "why": "a\0b\ud800", "when": ""}
+    assert add_decisions(project, [said]) == 1  # as of Label Studio's JSON
+    assert "ab" in standing(project, batch=batch)["why"].tolist()
+
+
 def test_taking_back_takes_back_the_last_answer_of_this_batch_or_nothing(project: Project) -> None:
     batch, other = batch_of(project, 3), batch_of(project, 1)
     ada, words = visitor(project, "Ada"), list[int]()
@@ -226,7 +256,7 @@ def test_taking_back_takes_back_the_last_answer_of_this_batch_or_nothing(project
         return standing(project)["decision"].tolist()
 
     before, path = said(), f"/annotate/{batch.name}/undo"
-    for sent in (words[0], words[1], theirs, 0, 10**18 - 1):  # as by an older tab, or of others
+    for sent in (words[0], words[1], theirs, 0, 2**31 - 1):  # as by an older tab, or of others
         answer = ada.post(path, decision=str(sent))
         assert answer.status_code == 422
         assert "this is not your last answer" in answer.text

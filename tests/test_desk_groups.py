@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
@@ -18,12 +19,17 @@ from fastapi.testclient import TestClient
 from flows.catalogue.corrections import correcting, read_corrections, read_locks
 from flows.catalogue.places import store_of
 from flows.corrections import lock, say
+from flows.desk import grouping_model
 from flows.desk.app import desk_app
+from flows.desk.grouping_model import GroupingModels
+from flows.desk.newest_groups import Catalogues
 from flows.desk.roles import Roles
 from flows.desk.settings import Settings
 from flows.local.project import Project
+from flows.local.scratch import scratch_room
 from ml.catalogue.group_list import GroupList, Wanted
 from ml.catalogue.locks import standing_locks
+from ml.core.errors import UserError
 
 ROLES = Roles(people={"Ada": ["annotator"], "Bo": ["annotator"]})
 LINK = re.compile(r'<h3><a href="/groups/shop/([^"]+)">')
@@ -229,7 +235,7 @@ def test_a_form_without_a_field_or_with_another_group_s_does_only_what_was_shown
         before = read_corrections(store, "shop"), read_locks(store, "shop")
         sent = [{k: v for k, v in seen.items() if k != one} for one in ("what", "state", *matters)]
         sent += [seen | {one: strange[one]} for one in ("state", *matters)]
-        sent += [seen | {"what": one} for one in ("split", "merge", "lock", "unlock", "burn")]
+        sent += [seen | {"what": one} for one in ("lock", "burn")]
         for one in sent:
             if one == seen or one == seen | {"what": seen["what"][0]}:
                 continue
@@ -325,6 +331,28 @@ def test_ids_and_titles_are_text_on_every_page(client: TestClient, products: pd.
             "Corrections added"
             in change(client, one["group"], f"what=split&product={quote(HOSTILE_ID)}").text
         )
+
+
+def test_a_model_that_could_not_be_opened_is_tried_again(
+    empty_project: Project, products: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*arguments: Any) -> Any:
+        raise OSError("no space left")
+
+    shop = Catalogues(empty_project)
+    model = GroupingModels(empty_project, shop.store).of(shop.newest("shop"))
+    monkeypatch.setattr(grouping_model, "kept_embeddings", failing)
+    for _ in range(2):
+        with pytest.raises(UserError, match="no space left"):
+            model.closeness(10)
+    files = shop.newest("shop").facts["model_files"] = {"model.onnx": "0"}
+    found = SimpleNamespace(grouper=SimpleNamespace(files=files), embeddings=np.zeros((60, 2)))
+    monkeypatch.setattr(grouping_model, "kept_embeddings", lambda *arguments: found)
+    monkeypatch.setattr(grouping_model, "Closeness", lambda *arguments: arguments[3])
+    assert model.closeness(10) is found.embeddings
+    copies = scratch_room(empty_project)
+    assert len(list(copies.glob("desk*"))) == 1  # none of the failures is left
+    model.close()
 
 
 def test_a_retired_group_leads_to_the_one_that_has_its_products(

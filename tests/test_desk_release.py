@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -118,6 +119,26 @@ def test_an_approval_is_that_of_the_command_and_a_stale_form_changes_nothing(
     rolf.post("/release/reject", comment="blurs stripes", **his)
     assert noted(registry)[1:] == [("rejection", "Rolf", "blurs stripes")]
     assert "Rolf rejected it: blurs stripes" in rita.get("/release").text
+
+
+@pytest.mark.full
+def test_no_number_makes_a_route_fail(registry: Registry, app: FastAPI) -> None:
+    rita, before = Visitor(app, "Rita"), events(registry.client, NAMES)
+    sent = fields(rita.get("/release").text, "/release/approve")
+    for text in ("0", "-1", "x", "\0", "٣", str(2**31), str(2**63), "9" * 400):
+        for url in (f"?candidate={quote(text)}", f"/promote?candidate={quote(text)}"):
+            assert rita.get(f"/release{url}").status_code < 500, url
+        for url in (f"/rollback?to={quote(text)}", f"/candidates/{quote(text)}/report"):
+            assert rita.get(f"/release{url}").status_code < 500, url
+        assert rita.get(f"/release/jobs/{quote(text)}").status_code < 500, text
+        for action in ("approve", "reject", "promote"):
+            answer = rita.post(f"/release/{action}", **sent | {"candidate": text})
+            assert 400 <= answer.status_code < 500, (action, text)
+    for action in ("approve", "reject", "promote", "rollback"):
+        for one in sent:
+            rest = {name: value for name, value in sent.items() if name != one}
+            assert rita.post(f"/release/{action}", **rest).status_code < 500, (action, one)
+    assert events(registry.client, NAMES) == before
 
 
 def test_of_two_decisions_at_once_the_second_sees_the_first(

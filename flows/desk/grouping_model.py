@@ -52,6 +52,8 @@ class GroupingModel:
     def closeness(self, wait: float) -> Closeness | None:
         """Returns what compares the version's products; None: it is still being opened.
 
+        After a failure it is opened again at the next question.
+
         Args:
             wait: seconds, at most.
 
@@ -62,10 +64,16 @@ class GroupingModel:
             if self._opened is None:
                 self._opened = Future()
                 Thread(target=self._open, args=(self._opened,), daemon=True).start()
+            opened = self._opened
         try:
-            return self._opened.result(wait)
+            return opened.result(wait)
         except TimeoutError:
             return None
+        except UserError:
+            with self._lock:
+                if self._opened is opened:
+                    self._opened = None
+            raise
 
     def parts(
         self, left: int, right: int, pictures: Pictures, wait: float
@@ -115,28 +123,30 @@ class GroupingModel:
 
     def _open(self, opened: "Future[Closeness]") -> None:
         try:
-            facts, found = self.groups.facts, self.groups.list
-            folder = self._stack.enter_context(scratch(self.project, "desk"))
-            kept = kept_embeddings(self.project, self.store, facts["model"], found.products, folder)
-            if kept.grouper.files != facts["model_files"]:
-                raise UserError(
-                    f"{facts['model']} is not the model any more that made these groups: run "
-                    "`variants group` again"
-                )
-            if not kept.embeddings[np.zeros(1, int)].size:
-                raise UserError(
-                    "the store has no embeddings of this model: run `variants group` again"
-                )
-            means = load_table(self.store, facts["catalogue"], self.groups.number, "means")
-            self._folder = folder
-            opened.set_result(
-                Closeness(found.products, found.block, means, kept.embeddings, kept.grouper)
-            )
+            with ExitStack() as stack:
+                found = self._opened_in(stack.enter_context(scratch(self.project, "desk")))
+                self._stack.enter_context(stack.pop_all())
+            opened.set_result(found)
         except UserError as error:
             opened.set_exception(error)
         except Exception as error:
             logging.getLogger(__name__).exception("a model could not be opened")
             opened.set_exception(UserError(f"the model cannot be used: {error}"))
+
+    def _opened_in(self, folder: Path) -> Closeness:
+        """Opens embeddings and model, whose copies go to a folder."""
+        facts, found = self.groups.facts, self.groups.list
+        kept = kept_embeddings(self.project, self.store, facts["model"], found.products, folder)
+        if kept.grouper.files != facts["model_files"]:
+            raise UserError(
+                f"{facts['model']} is not the model any more that made these groups: run "
+                "`variants group` again"
+            )
+        if not kept.embeddings[np.zeros(1, int)].size:
+            raise UserError("the store has no embeddings of this model: run `variants group` again")
+        means = load_table(self.store, facts["catalogue"], self.groups.number, "means")
+        self._folder = folder
+        return Closeness(found.products, found.block, means, kept.embeddings, kept.grouper)
 
     def _explain(self) -> None:
         """Answers questions one after the other; the model's process ends when none come."""

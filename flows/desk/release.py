@@ -365,4 +365,4 @@ def _number(sent: dict[str, str], name: str, needed: bool = True) -> str:
 
 
 def _comment(sent: dict[str, str], name: str) -> str:
-    return sent.get(name, "").replace("\0", "").strip()
+    return sent.get(name, "").strip()
