@@ -401,7 +401,7 @@ def test_products_that_cannot_be_read_are_parted_with_all_that_they_are_joined_t
     readable = np.array([True, False, False])
     nothing = np.full(3, -1)
     said = Said(np.array([[1, 2]]), np.array([[0, 1]]), nothing, nothing >= 0)
-    label = as_said(np.zeros(3, int), readable, said)
+    label = as_said(np.zeros(3, int), np.zeros(3, int), readable, said)
     assert label[0] != label[1] == label[2]
 
 

@@ -159,3 +159,48 @@ def test_kept_in_half_the_bits_embeddings_give_the_same_groups(clustering: Clust
     for seed in range(10):
         shop, how = Shop(seed), grouper(clustering)
         assert together(shop.group(how=how)) == together(shop.group(how=how, dtype=np.float32))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_group_spans_two_blocks_whatever_breaks_and_moves_in_one_night(seed: int) -> None:
+    shop = Shop(seed)
+    before = shop.group()
+    for row in shop.rows:
+        row["problem"] = "the file is empty" if shop.draw.random() < 0.5 else None
+        row["brand"] = "another" if shop.draw.random() < 0.4 else row["brand"]
+    after = shop.group(before).products
+    assert after.groupby("group")["brand"].nunique().max() == 1
+    unseen = after.assign(was=groups(before).to_numpy())[after["problem"].notna()]
+    for _, mates in unseen.groupby(["was", "brand"]):
+        assert mates["group"].nunique() == 1  # nobody has seen a reason to part them
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_locked_groups_are_exact_whatever_leaves_breaks_and_comes_back(seed: int) -> None:
+    shop = Shop(seed)
+    version, rows = shop.group(), list(shop.rows)
+    locks = sorted(sorted(one) for one in together(version) if len(one) > 1)[::2]
+    lock_of = {name: number for number, lock in enumerate(locks) for name in lock}
+    nothing = np.zeros((0, 2), int)
+    for _ in range(5):
+        shop.rows = [row for row in rows if shop.draw.random() < 0.7]
+        for row in shop.rows:
+            row["problem"] = "the file is empty" if shop.draw.random() < 0.5 else None
+        names = [row["product_id"] for row in shop.rows]
+        locked = np.array([lock_of.get(name, -1) for name in names])
+        version = shop.group(version, said=Said(nothing, nothing, locked, locked >= 0), heard=True)
+        for lock in locks:
+            here = frozenset(lock) & frozenset(names)
+            assert not here or here in together(version)
+
+
+def test_nobody_is_attached_to_a_lock() -> None:
+    shop = Shop(5)
+    before = shop.group()
+    chosen = next(one for one in sorted(map(sorted, together(before))) if len(one) > 2)
+    shop.rows[int(chosen[0][1:])]["problem"] = "the file is empty"
+    names = [row["product_id"] for row in shop.rows]
+    locked = np.where(np.isin(names, chosen[1:]), 0, -1)  # said while the version was being made
+    nothing = np.zeros((0, 2), int)
+    after = shop.group(before, said=Said(nothing, nothing, locked, locked >= 0))
+    assert frozenset(chosen[1:]) in together(after)

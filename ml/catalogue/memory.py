@@ -108,8 +108,11 @@ def regroup(
     task = _Task(products, block, embeddings, params, earlier, said, before, anew, skips, heard)
     for number, found in (run or _one_after_another(grouper))(task.blocks()):
         task.take(number, found)
-    label = _attach(task.label, earlier.group, task.readable, task.looked_at)
-    label = _by_first(as_said(label, task.readable, said) if said else label)
+    locked = said.locked if said else np.full(len(products), -1)
+    mates = pd.DataFrame({"earlier": earlier.group, "block": block, "locked": locked})
+    mate = mates.groupby(list(mates)).ngroup().to_numpy()
+    label = _attach(task.label, mate, task.readable, task.looked_at & (earlier.group >= 0))
+    label = _by_first(as_said(label, block, task.readable, said) if said else label)
     if before:
         _keep_bands(task, label, before)
     number = before.number + 1 if before else 1
@@ -247,18 +250,23 @@ class _Task:
 
 
 def _attach(
-    label: np.ndarray, earlier: np.ndarray, readable: np.ndarray, looked_at: np.ndarray
+    label: np.ndarray, mate: np.ndarray, readable: np.ndarray, known: np.ndarray
 ) -> np.ndarray:
-    """Leaves products without a picture in the group where most of their earlier group is."""
-    lost = ~readable & (earlier >= 0) & looked_at
-    mates = pd.DataFrame({"earlier": earlier, "label": label})[readable & (earlier >= 0)]
-    counted = mates.groupby(["earlier", "label"]).size().reset_index(name="products")
+    """Leaves products without a picture in the group where most of their mates are.
+
+    Args:
+        mate: int (products,), the same for products of one earlier group, block and lock.
+        known: bool (products,), whether it was in a group, and its block was looked at.
+    """
+    lost = ~readable & known
+    mates = pd.DataFrame({"mate": mate, "label": label})[readable & known]
+    counted = mates.groupby(["mate", "label"]).size().reset_index(name="products")
     counted = counted.sort_values(["products", "label"], ascending=[False, True])
-    most = counted.drop_duplicates("earlier").set_index("earlier")["label"]
-    # Mates that can none of them be read stay together, under the number of their earlier group.
-    found = most.reindex(earlier[lost]).to_numpy()
+    most = counted.drop_duplicates("mate").set_index("mate")["label"]
+    # Mates that can none of them be read stay together, under a number of their own.
+    found = most.reindex(mate[lost]).to_numpy()
     attached = label.copy()
-    attached[lost] = np.where(np.isnan(found), earlier[lost], found)
+    attached[lost] = np.where(np.isnan(found), mate[lost] + label.max(initial=0) + 1, found)
     return attached
 
 
@@ -288,11 +296,12 @@ def _keep_bands(task: _Task, label: np.ndarray, before: Version) -> None:
     task.score[kept], task.band[kept] = rows["score"].to_numpy(), rows["band"].to_numpy()
 
 
-def as_said(label: np.ndarray, readable: np.ndarray, said: Said) -> np.ndarray:
+def as_said(label: np.ndarray, block: np.ndarray, readable: np.ndarray, said: Said) -> np.ndarray:
     """Joins and parts products whose picture cannot be read: no clustering has seen them.
 
     Args:
         label: int (products,), groups.
+        block: int (products,).
         readable: bool (products,).
         said: of pairs that must be together, the left product is readable if one of all that they
             join is.
@@ -308,6 +317,10 @@ def as_said(label: np.ndarray, readable: np.ndarray, said: Said) -> np.ndarray:
             gone = pair[0] if not readable[pair[0]] else pair[1]
             label[gone] = label.max() + 1
             label[said.same[said.same[:, 0] == gone, 1]] = label[gone]
+    locked = np.flatnonzero(said.locked >= 0)
+    home: dict[tuple[int, int], int] = {}  # of the members of a lock in a block
+    for one in locked[np.argsort(~readable[locked], kind="stable")].tolist():
+        label[one] = home.setdefault((int(said.locked[one]), int(block[one])), int(label[one]))
     return label
 
 
