@@ -1,5 +1,6 @@
 """The desk lets in whom it should, and no other site, process or text gets anything done there."""
 
+import html
 import re
 import socket
 import threading
@@ -72,6 +73,17 @@ def test_what_is_nobody_s_name_is_refused_with_words(tmp_path: Path, name: str) 
     assert said(client, name).headers["location"].startswith("/who")
     assert "alert" in client.get("/who").text
     assert client.get("/").status_code == 303
+
+
+@pytest.mark.parametrize("letter", ["b", "я", "王", "\U0001f600", '"'])
+def test_a_message_fits_the_cookie_in_every_script(tmp_path: Path, letter: str) -> None:
+    client = visitor(desk(tmp_path), letter * 150)
+    answer = said(client, f"ад{letter * 5000}da")  # which the refusal quotes
+    assert len(answer.headers["set-cookie"].partition(";")[0]) < 4096
+    page = html.unescape(client.get("/who").text)
+    assert "needs a name that cannot be taken for another one" in page
+    assert f"ад{letter * 20}" in page
+    assert "…" in page
 
 
 def test_a_name_is_text_wherever_it_is_shown(tmp_path: Path) -> None:

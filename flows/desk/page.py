@@ -1,5 +1,7 @@
 """Renders the desk's pages, and leads back to them after a form."""
 
+import json
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from flows.desk.people import Person
 
 TEMPLATES = Path(__file__).parent / "templates"
 MESSAGE, PROBLEM = "message", "problem"  # of the session, shown once
-LONGEST = 1_500  # characters of a message: it travels in a cookie
+KEPT = 2_900  # characters of the session's JSON: browsers drop a cookie of more than 4,096 bytes
 
 environment = jinja2.Environment(
     loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -74,6 +76,15 @@ def back(request: Request, url: str, message: str, problem: bool = False) -> Red
         url: a path of this desk.
         problem: whether the message says that something was refused.
     """
-    request.session[MESSAGE] = message[:LONGEST]
-    request.session[PROBLEM] = problem
+    request.session[MESSAGE], request.session[PROBLEM] = "", problem
+    left = KEPT - len(json.dumps(dict(request.session)))
+    request.session[MESSAGE] = _cut(message, left)
     return RedirectResponse(url, 303)
+
+
+def _cut(text: str, left: int) -> str:
+    """Returns a text, or as much of it as takes so many characters in JSON, and an ellipsis."""
+    if len(json.dumps(text)) <= left:
+        return text
+    lengths = accumulate(len(json.dumps(one)) - 2 for one in text)
+    return text[: sum(length <= left - 8 for length in lengths)] + "…"

@@ -1,5 +1,6 @@
 """The groups of a version, arranged so that those that a person looks for are found fast."""
 
+import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
@@ -137,7 +138,7 @@ class GroupList:
                 # The products of a group are of one block and one band.
                 first = self.products[column].iloc[self.starts[:-1]]
                 keep &= (first == value).to_numpy(bool)
-        for word in dict.fromkeys(wanted.words.lower().split()):
+        for word in dict.fromkeys(_searchable(wanted.words).split()):
             left = np.flatnonzero(keep)  # those that are left are copied faster than all are read
             keep[left] = pc.match_substring(self._texts.take(left), word).to_numpy(False)
         order = self._orders[wanted.order]
@@ -160,7 +161,7 @@ def _named(products: pd.DataFrame, colours: np.ndarray) -> dict[str, np.ndarray]
 
 
 def _texts(products: pd.DataFrame, ids: np.ndarray, starts: np.ndarray) -> pa.Array:
-    """Returns what is searched of each group, in small letters."""
+    """Returns what is searched of each group, see `_searchable`."""
     line = pa.scalar("\n", pa.large_string())
 
     def joined(*columns: object) -> pa.Array:
@@ -172,4 +173,10 @@ def _texts(products: pd.DataFrame, ids: np.ndarray, starts: np.ndarray) -> pa.Ar
     each = joined(*(products[one].astype(object) for one in SEARCHED))
     members = pc.binary_join(pa.LargeListArray.from_arrays(pa.array(starts), each), line)
     first = products.iloc[starts[:-1]]
-    return pc.utf8_lower(joined(ids, first["brand"], first["article_type"], members))
+    texts = joined(ids, first["brand"], first["article_type"], members).to_pylist()
+    return pa.array(map(_searchable, texts), pa.large_string())
+
+
+def _searchable(text: str) -> str:
+    """Returns a text as it is compared: without case, and in one Unicode form."""
+    return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
