@@ -144,6 +144,18 @@ def test_a_pair_is_annotated_by_keys_taken_back_and_exported(
     assert (len(found.pairs), len(found.unsure)) == (2, 1)
     table = pd.read_csv(tmp_path / "pairs.csv")
     assert table["color_variants"].tolist() == [1, 0]
+    page.goto(address)
+    page.get_by_role("link", name="Turn keys off").click()
+    no_fault(page)
+    page.goto(f"{address}/annotate/{batch.name}/next?pair={ids(project, batch)[0]}")
+    press(page, "d")
+    press(page, "b")
+    page.get_by_role("button", name="Unsure").click()
+    expect(page.get_by_text("left for you. Thank you.")).to_be_visible()
+    assert standing(project, batch=batch)["answer"].tolist() == ["unsure", "unsure", "different"]
+    page.goto(address)
+    page.get_by_role("link", name="Turn keys on").click()
+    expect(page.get_by_role("link", name="Turn keys off")).to_be_visible()
     assert faults == []
 
 

@@ -3,7 +3,7 @@
 import logging
 import secrets
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
@@ -21,7 +21,7 @@ from flows.desk.grouping_model import GroupingModels
 from flows.desk.guard import HEADERS, NOT_KEPT, Guard, check_form, form
 from flows.desk.jobs import Jobs
 from flows.desk.newest_groups import Catalogues
-from flows.desk.page import back, page
+from flows.desk.page import KEYS, back, page
 from flows.desk.people import NAME, Person, needs, person
 from flows.desk.settings import Settings
 from flows.local.outages import outage
@@ -114,8 +114,15 @@ def desk_app(project: Project, settings: Settings) -> FastAPI:
         return RedirectResponse(leads, 303)
 
     @app.get("/")
-    def start(request: Request, who: Annotated[Person, Depends(needs("viewer"))]) -> HTMLResponse:
-        """Shows what this person may do."""
+    def start(
+        request: Request,
+        who: Annotated[Person, Depends(needs("viewer"))],
+        keys: Literal["on", "off", ""] = "",
+    ) -> Response:
+        """Shows what this person may do; turns single keys off or on for this browser."""
+        if keys:
+            request.session[KEYS] = keys == "on"
+            return RedirectResponse("/", 303)
         return page(request, who, "start.html.j2")
 
     return app

@@ -13,6 +13,7 @@ from flows.desk.guard import token_of
 from flows.desk.people import Person
 
 TEMPLATES = Path(__file__).parent / "templates"
+KEYS = "keys"  # of the session: whether single keys press buttons
 MESSAGE, PROBLEM = "message", "problem"  # of the session, shown once
 KEPT = 2_900  # characters of the session's JSON: browsers drop a cookie of more than 4,096 bytes
 
@@ -64,6 +65,7 @@ def shared(request: Request, person: Person | None) -> dict[str, Any]:
         "token": token_of(request),
         "message": session.pop(MESSAGE, ""),
         "problem": session.pop(PROBLEM, False),
+        "keys": session.get(KEYS, True),
         "here": request.url.path,
         "signs_in": not request.app.state.settings.user_header,
     }
