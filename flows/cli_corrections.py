@@ -18,7 +18,7 @@ Of = Annotated[
 Why = Annotated[str, typer.Option(help="Why; kept with the correction.")]
 WhyLocked = Annotated[str, typer.Option(help="Why; kept with the lock.")]
 WhyUnlocked = Annotated[str, typer.Option(help="Why; kept with the end of the lock.")]
-NEXT = "the next `variants group` keeps it"
+NEXT = "in force from the next `variants group` on"
 
 
 @groups.command(epilog=example('groups same 1000017 1000342 --by Ada --why "one print"'))
