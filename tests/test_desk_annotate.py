@@ -197,10 +197,17 @@ def test_a_batch_is_made_at_the_desk_by_the_command_itself(
     )
     client = visitor(project, "Ada")
     fields = {"catalogue": "shop", "budget": "9", "mode": "test", "overlap": "0.2"}
-    assert client.post("/annotate", **fields, annotators="Bo, --help,,").status_code == 303
+    assert (
+        client.post("/annotate", **fields, annotators='Bo, "Lovelace, Ada",--help,,').status_code
+        == 303
+    )
     assert "A batch of pairs of shop" in client.get("/annotate/jobs/1").text
     options = ("catalogue=shop", "budget=9", "mode=test", "overlap=0.2", "by=Ada")
-    named = ("annotator=Bo", "annotator=--help")  # a name is never an option
+    named = (
+        "annotator=Bo",
+        "annotator=Lovelace, Ada",
+        "annotator=--help",
+    )  # a name is never an option
     expected = ["annotate", "suggest", *(f"--{one}" for one in (*options, *named))]
     assert started == [expected]
     assert visitor(project, "Eve").post("/annotate", **fields).status_code == 403
