@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from secrets import token_hex
 from typing import Any
 
 import pandas as pd
@@ -33,7 +34,8 @@ class Version:
             rows of corrections and of locks that this digest is of),
             "overruled" (how many of them and of the locked groups the model alone would have
             decided otherwise), "of_said" (of how many),
-            "created" (UTC, ISO 8601), "by", "counts".
+            "created" (UTC, ISO 8601), "by", "counts"; of one that was read, "tables" (folder of its
+            tables in the store).
         products: the columns of the imported catalogue; group, opened (number of the version that
             opened the group), score, band and problem (see `ml.catalogue.memory`), and
             representative (see `ml.catalogue.representative`).
@@ -124,8 +126,12 @@ def load_table(
     Args:
         table: of `TABLES`.
         columns: those of them that it has are read; None: all.
+
+    Raises:
+        UserError: there is no such version.
     """
-    name = _file(catalogue, number, f"{table}.parquet")
+    folder = facts_of(store, catalogue, number).get("tables", "")
+    name = _file(catalogue, number, f"{folder}/{table}.parquet".lstrip("/"))
     return store.read_table(name, columns).to_pandas()
 
 
@@ -138,20 +144,30 @@ def newest(store: Store, catalogue: str) -> Version | None:
 def save(store: Store, version: Version) -> None:
     """Keeps a version. Others see it when all of its files are there.
 
+    Its tables are in a folder of a name that nobody else has, so that two who save the same number
+    at once never mix theirs; one of them is refused.
+
     Raises:
         UserError: there is a version of this number already.
     """
     catalogue, number = version.facts["catalogue"], version.number
+    taken = UserError(
+        f"somebody else has grouped the catalogue {catalogue!r} meanwhile: do it again"
+    )
     if store.exists(_file(catalogue, number, FACTS)):
-        raise UserError(
-            f"somebody else has grouped the catalogue {catalogue!r} meanwhile: do it again"
-        )
-    text = json.dumps(version.facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        raise taken
+    folder = f"tables-{token_hex(8)}"
+    facts = version.facts | {"tables": folder}
+    text = json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     for name in TABLES:
         table = pa.Table.from_pandas(getattr(version, name), preserve_index=False)
-        file = _file(catalogue, number, f"{name}.parquet")
+        file = _file(catalogue, number, f"{folder}/{name}.parquet")
         store.write_table(file, table.replace_schema_metadata(None))
+    if store.exists(_file(catalogue, number, FACTS)):
+        raise taken
     store.write(_file(catalogue, number, FACTS), text.encode())
+    if facts_of(store, catalogue, number)["tables"] != folder:
+        raise taken
 
 
 def note_told(store: Store, version: Version) -> None:
