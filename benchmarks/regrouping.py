@@ -4,8 +4,8 @@ It runs `variants group` of a project that has a champion, in a store of its own
 products, again, with all of them, and then by another model. It writes benchmarks/regrouping.json.
 A Prefect server runs meanwhile, as where groupings are scheduled; without one each command starts
 its own, which `--alone` measures. `--products 100000` tiles the shop: each copy is of brands of its
-own, and its pictures are files of their own with the same bytes, so that they are hashed and shown
-anew but embedded once. Only the products that come later have bytes of their own.
+own, and its pictures have bytes of their own, so that all are embedded: one that stood for products
+of several brands would be taken for a placeholder.
 """
 
 import json
@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -52,8 +52,6 @@ def main(
     shop = work / NAME
     whole = tile(source, shop, products) if products else copy(source, shop)
     later = np.random.default_rng(0).choice(len(whole), held_back, replace=False)
-    if products:
-        make_different(shop / image for image in whole["image"].iloc[later])
     first = ["--model", model] if model else []
     with ExitStack() as stack:
         if not alone:
@@ -77,20 +75,13 @@ def tile(source: Path, shop: Path, products: int) -> pd.DataFrame:
         part = whole.head(products - number * len(whole)).copy()
         (shop / f"images/{number}").mkdir(parents=True)
         for image in part["image"]:
-            os.link((source / image).resolve(), shop / f"images/{number}" / Path(image).name)
+            content = (source / image).read_bytes() + bytes(number)  # after the end of the JPEG
+            (shop / f"images/{number}" / Path(image).name).write_bytes(content)
         part["image"] = [f"images/{number}/{Path(image).name}" for image in part["image"]]
         part["product_id"] += f".{number}"
         part["brand"] += f" {number}"
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
-
-
-def make_different(files: Iterable[Path]) -> None:
-    """Gives pictures bytes of their own: a byte more, after the end of the JPEG."""
-    for file in files:
-        content = file.read_bytes()
-        file.unlink()  # it is a hard link
-        file.write_bytes(content + b"\0")
 
 
 @contextmanager
