@@ -29,7 +29,7 @@ from flows.local.project import Project
 from ml.catalogue.store import Store
 from ml.catalogue.versions import load_table, newest_number
 from ml.core.command import run_app
-from ml.data.schema import BLOCK
+from ml.data.blocks import block_numbers
 
 PAGE = ROOT / "docs/release-example.md"
 PROGRESS = re.compile(r"^[\w ]+: +\d+% \(|INFO|WARNING|temporary server")
@@ -73,15 +73,7 @@ class Session:
         shown = " ".join(f'"{one}"' if " " in one else one for one in arguments)
         print(f"$ variants {shown}", flush=True)
         started = time.monotonic()
-        command = [sys.executable, "-m", "flows.cli", *arguments]
-        done = subprocess.run(
-            command,
-            cwd=self.clone,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = self._called(*arguments)
         seconds = time.monotonic() - started
         printed = [
             line
@@ -97,18 +89,21 @@ class Session:
     def group(self, photos: str) -> None:
         """Groups the catalogue and writes how many corrections hold."""
         self.run("group", "--source", photos, "--catalogue", NAME, "--by", CATALOGUER)
-        command = [sys.executable, "-m", "flows.cli", "groups", "corrections", "--json"]
-        done = subprocess.run(
-            command,
-            cwd=self.clone,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        )
+        done = self._called("groups", "corrections", "--json")
+        done.check_returncode()
         states = [one["state"] for one in json.loads(done.stdout)["corrections"]]
         if states:
             self.write(f"Of {len(states)} corrections {states.count('holds')} hold now.")
+
+    def _called(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "flows.cli", *arguments],
+            cwd=self.clone,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def correct(self, source: Path) -> None:
         """Corrects mistakes of the newest grouping that annotated pairs know of."""
@@ -145,7 +140,7 @@ def known_mistakes(store: Store, source: Path) -> pd.DataFrame:
     """
     products = load_table(store, NAME, newest_number(store, NAME) or 0, "products")
     group = products.set_index("product_id")["group"]
-    block = products.set_index("product_id")[list(BLOCK)].astype(str).agg("|".join, axis=1)
+    block = pd.Series(block_numbers(products), group.index)
     pairs = pd.read_csv(source / "pairs.csv", dtype=str)
     ends = [pairs["left"], pairs["right"]]
     together, mates = (ends[0].map(one).eq(ends[1].map(one)) for one in (group, block))

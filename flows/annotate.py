@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from flows.annotations.agreed import Agreed, agreed, newest_words, pair_keys
+from flows.annotations.agreed import Agreed, agreed, newest_words
 from flows.annotations.batches import Batch, add_batch, batches, find_batch
 from flows.annotations.decisions import (
     add_decisions,
@@ -36,6 +36,7 @@ from ml.catalogue.versions import Version
 from ml.core.errors import UserError, visible
 from ml.core.files import read_table, write_json
 from ml.core.spreadsheet import write_csv
+from ml.data.annotations import pair_keys
 from ml.snapshot.pair_file import read_file, read_pair_file
 from ml.snapshot.shop_checks import check_pairs
 

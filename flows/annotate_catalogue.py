@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from flows.annotations.agreed import newest_words, pair_keys
+from flows.annotations.agreed import newest_words
 from flows.annotations.batches import batches
 from flows.annotations.decisions import pairs_of
 from flows.annotations.decisions import standing as decided
@@ -28,7 +28,7 @@ from ml.catalogue.corrections import standing
 from ml.catalogue.store import Store
 from ml.catalogue.versions import Version
 from ml.core.files import read_table
-from ml.data.annotations import pairs_within
+from ml.data.annotations import pair_keys, pairs_within
 from ml.data.blocks import block_numbers, fill_unknown
 from ml.data.schema import BLOCK
 from ml.untrained.first_groups import threshold_of

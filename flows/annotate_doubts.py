@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from flows.annotate_catalogue import already_said, read_catalogue
-from flows.annotations.agreed import pair_keys
 from flows.annotations.batches import Batch, add_batch
 from flows.catalogue.places import store_of
 from flows.groups import find
@@ -16,6 +15,7 @@ from ml.annotate.label_noise import cycles, label_doubts
 from ml.annotate.mode import Mode
 from ml.annotate.pair_features import pair_features
 from ml.core.errors import UserError
+from ml.data.annotations import pair_keys
 from ml.data.blocks import block_numbers
 
 Log = Callable[[str], None]

@@ -12,6 +12,7 @@ from flows.annotate_catalogue import (
     snapshot_of,
     view_of_model,
 )
+from flows.annotations.database import NUMBERS
 from flows.local.project import Project
 from flows.local.scratch import scratch
 from flows.registry.versions import policy_of
@@ -26,7 +27,6 @@ from ml.promote.alpha_spending import fresh_pairs_needed
 
 Log = Callable[[str], None]
 LARGEST = 100_000  # pairs of a batch: years of one person's work
-SEEDS = 2**31  # what the database holds
 LEAST_SEEN = 0.5  # share of the products whose pictures must be here for a batch of test pairs
 
 
@@ -58,8 +58,8 @@ def suggested(
         raise UserError(f"a batch of {budget} pairs asks nothing: ask for one pair or more")
     if budget > LARGEST:
         raise UserError(f"a batch of {budget:,} pairs is too large: ask for {LARGEST:,} at most")
-    if not 0 <= seed < SEEDS:
-        raise UserError(f"a seed is a whole number from 0 to {SEEDS - 1}, not {seed}")
+    if not 0 <= seed < NUMBERS:
+        raise UserError(f"a seed is a whole number from 0 to {NUMBERS - 1}, not {seed}")
     found = read_catalogue(project, catalogue, log)
     products = found.products
     said = already_said(project, found.store, found.version)

@@ -10,6 +10,7 @@ from flows.local.access import refuse_file
 from flows.local.project import Project
 from ml.catalogue.colour_names import name_colours
 from ml.core.errors import UserError
+from ml.core.reasons import reason
 from ml.exports.exports import PUBLISH, check_format, write_export
 from ml.exports.shopify import with_shopify_ids
 
@@ -53,7 +54,7 @@ def exported(
         try:
             groups = with_shopify_ids(groups, shopify_ids)
         except OSError as error:
-            words = f"the file '{shopify_ids}' cannot be read: {error.strerror}"
+            words = f"the file '{shopify_ids}' cannot be read: {reason(error)}"
             raise UserError(words) from error
         except UnicodeDecodeError as error:
             raise UserError(f"the file '{shopify_ids}' is no text in UTF-8") from error

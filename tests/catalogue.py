@@ -7,7 +7,8 @@ import pandas as pd
 
 from ml.catalogue.block_grouping import Grouper
 from ml.catalogue.memory import MemoryParams, Regrouped, regroup
-from ml.catalogue.versions import Version
+from ml.catalogue.store import Store
+from ml.catalogue.versions import Version, save
 from ml.grouping.calibration import Calibration
 from ml.grouping.grouping import ClusteringName
 
@@ -54,6 +55,15 @@ class Shop:
         )
         how = how or grouper()
         return as_version(regroup(table, vectors, how, PARAMS, before, **options), how, before)
+
+
+def keep(store: Store, version: Version, source: str = "/shops/shop") -> Store:
+    """Keeps a version of the catalogue "shop", as `variants group` would; returns the store."""
+    facts = {"catalogue": "shop", "source": source, "columns": {}, "model": "models:/m/1"}
+    facts |= {"predecessor": version.number - 1}
+    tables = (version.products, version.means, version.changes, version.retired)
+    save(store, Version(version.facts | facts, *tables))
+    return store
 
 
 def as_version(result: Regrouped, how: Grouper, before: Version | None) -> Version:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from catalogue import Shop
+from catalogue import Shop, keep
 from conftest import ROOT
 from postgres import needs_postgres, running_postgres
 from typer.testing import CliRunner
@@ -62,15 +62,18 @@ def own_database(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def grouped(empty_project: Project) -> Project:
     """A project with one version of the catalogue "shop": p0000 to p0059 in 4 blocks."""
-    made = Shop(0).group()
-    facts = {"catalogue": "shop", "source": "/shops/shop", "model": "models:/m/1", "predecessor": 0}
-    tables = (made.products, made.means, made.changes, made.retired)
-    save(store_of(empty_project), Version(made.facts | facts | {"columns": {}}, *tables))
+    keep(store_of(empty_project), Shop(0).group())
     return empty_project
 
 
 def made_products() -> pd.DataFrame:
     return Shop(0).group().products
+
+
+def name_pictures(project: Project) -> None:
+    """Keeps a copy of the shop, which names a picture of each product."""
+    catalog = made_products()[["product_id"]].assign(image="images/x.jpg")
+    write_table(kept_folder(project, "/shops/shop", {}) / "snapshot/catalog.parquet", catalog)
 
 
 def block(project: Project, brand: str = "b1") -> list[str]:
@@ -391,9 +394,7 @@ def test_answers_go_to_the_batch_that_was_exported_or_dealt_or_waits(
     doubts = pd.DataFrame({"left": [a], "right": [b], "stratum": "doubt", "probability": None})
     again = ask_again(grouped, "shop", doubts, "train", "Ada")
     later, dealt = batch_of(grouped, [(b, a)]), batch_of(grouped, [(a, b), (c, d)], "Bo", "Cy")
-    catalog = made_products()[["product_id"]].assign(image="images/x.jpg")
-    folder = kept_folder(grouped, "/shops/shop", {})
-    write_table(folder / "snapshot/catalog.parquet", catalog)
+    name_pictures(grouped)
     file = tmp_path / "tasks.json"
     choice = {"from_name": "answer", "value": {"choices": ["different"]}}
     said = {"completed_by": "Dee", "result": [choice], "created_at": "2026-03-09T22:16:08Z"}
@@ -419,9 +420,7 @@ def test_label_studio_gets_tasks_and_gives_answers_back(grouped: Project, tmp_pa
     file = tmp_path / "tasks.json"
     with pytest.raises(UserError, match="no copy on this machine"):
         export_label_studio(grouped, batch.name, file)
-    catalog = made_products()[["product_id"]].assign(image="images/x.jpg")
-    folder = kept_folder(grouped, "/shops/shop", {})
-    write_table(folder / "snapshot/catalog.parquet", catalog)
+    name_pictures(grouped)
     assert export_label_studio(grouped, batch.name, file, "https://x.example/") == 1
     tasks = json.loads(file.read_text())
     assert tasks[0]["data"]["left"].startswith("https://x.example/images/")

@@ -1,13 +1,14 @@
 """What people say of a catalogue is checked, kept whole, and reaches groupings and retrainings."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from catalogue import Shop, grouper
+from catalogue import Shop, grouper, keep
 from conftest import ROOT
 from typer.testing import CliRunner
 
@@ -26,7 +27,7 @@ from ml.catalogue.memory import Said, as_said
 from ml.catalogue.nearest_ids import nearest_ids
 from ml.catalogue.overruled import overruled_model
 from ml.catalogue.store import Store
-from ml.catalogue.versions import FOLDER, Version, save
+from ml.catalogue.versions import FOLDER, Version
 from ml.core.errors import UserError
 from ml.core.files import write_table
 from ml.core.paths import PREPARED
@@ -41,21 +42,10 @@ from ml.validate.contradictions import contradicts
 FILE = f"{FOLDER}/shop/{CORRECTIONS}"
 
 
-def keep(project: Project, version: Version) -> Store:
-    facts = {"catalogue": "shop", "source": "/shops/shop", "model": "models:/m/1", "predecessor": 1}
-    store = store_of(project)
-    save(store, Version(version.facts | facts, version.products, *tables_of(version)))
-    return store
-
-
-def tables_of(version: Version) -> tuple[pd.DataFrame, ...]:
-    return version.means, version.changes, version.retired
-
-
 @pytest.fixture
 def grouped(empty_project: Project) -> Project:
     """A project with one version of the catalogue "shop": p0000 to p0059 in 4 blocks."""
-    keep(empty_project, Shop(0).group())
+    keep(store_of(empty_project), Shop(0).group())
     return empty_project
 
 
@@ -79,7 +69,7 @@ def test_a_word_is_kept_and_the_next_grouping_holds_it(grouped: Project) -> None
     found = say(grouped, "shop", c, d, False, "Ada", "two prints")
     assert found == {"catalogue": "shop", "rows": 1, "standing": 2}
     assert [one["state"] for one in corrections_of(grouped, "shop")["corrections"]] == ["waits"] * 2
-    held, said, digest, _ = said_about(store, "shop")(table)
+    held, said, digest, *_ = said_about(store, "shop")(table)
     after = shop.group(before, said=said)
     group = after.products.set_index("product_id")["group"]
     assert group[a] == group[b]
@@ -89,7 +79,7 @@ def test_a_word_is_kept_and_the_next_grouping_holds_it(grouped: Project) -> None
     count = overruled_model(vectors, grouper(), held, readable)
     assert count == 2  # this model alone would have decided both otherwise
     facts = after.facts | {"overruled": count, "of_said": 2, "corrections": digest}
-    keep(grouped, Version(facts, after.products, *tables_of(after)))
+    keep(store_of(grouped), replace(after, facts=facts))
     assert [one["state"] for one in corrections_of(grouped, "shop")["corrections"]] == ["holds"] * 2
     expected = {"version": 2, "catalogue": "shop", "model": "models:/m/1"}
     assert corrected(grouped) == [expected | {"overruled": 2, "of_said": 2}]
@@ -190,7 +180,8 @@ def test_a_correction_of_a_product_that_is_gone_is_told_by_every_grouping(
     table = shop.group().products
     tell_of(said_about(store_of(grouped), "shop")(table)[0], lines.append)
     assert f"1 corrections ({a} and {b}) are of products that the catalogue no longer" in lines[0]
-    keep(grouped, Version({**shop.group().facts, "number": 2}, table, *tables_of(shop.group())))
+    again = shop.group()
+    keep(store_of(grouped), replace(again, facts=again.facts | {"number": 2}, products=table))
     assert corrections_of(grouped, "shop")["corrections"][0]["state"] == "gone"
 
 
@@ -371,7 +362,7 @@ def test_every_word_of_a_chain_through_a_product_that_is_gone_can_be_turned(
     say(grouped, "shop", a, gone, True, "Ada", "")
     say(grouped, "shop", gone, b, True, "Ada", "")
     shop.rows = [row for row in shop.rows if row["product_id"] != gone]
-    keep(grouped, shop.group(before))
+    keep(store_of(grouped), shop.group(before))
     with pytest.raises(UserError, match="say the right word"):
         say(grouped, "shop", a, b, False, "Bo", "")
     say(grouped, "shop", a, gone, False, "Bo", "")

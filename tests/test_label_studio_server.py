@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from browser import needs_chromium, new_page
-from catalogue import Shop
+from catalogue import Shop, keep
 from label_studio import ACCOUNT, PASSWORD, needs_label_studio, running_label_studio
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
@@ -18,7 +18,6 @@ from flows.catalogue.places import store_of
 from flows.catalogue.shop import kept_folder
 from flows.local.project import Project
 from ml.annotate.label_studio import TEMPLATE
-from ml.catalogue.versions import Version, save
 from ml.core.files import write_table
 
 pytest_plugins = ["browser"]
@@ -28,9 +27,7 @@ SAID = {"s": "same", "d": "different", "u": "unsure"}  # what the keys of the te
 def shop_with_a_batch(project: Project, shop: Path) -> Batch:
     """Groups a made-up catalogue whose pictures lie in a folder; a pair for each key."""
     made = Shop(0).group()
-    facts = {"catalogue": "shop", "source": str(shop), "model": "models:/m/1", "predecessor": 0}
-    tables = (made.products, made.means, made.changes, made.retired)
-    save(store_of(project), Version(made.facts | facts | {"columns": {}}, *tables))
+    keep(store_of(project), made, str(shop))
     (shop / "images").mkdir(parents=True)
     ids = made.products["product_id"].tolist()
     for place, one in enumerate(ids):

@@ -10,7 +10,7 @@ from flows.local.project import Project
 from flows.registry.people import listed_names
 from ml.annotate.consensus import CONFLICT, consensus, contradictory
 from ml.annotate.mode import ORIGIN
-from ml.data.annotations import SAMPLED, SUGGESTED
+from ml.data.annotations import SAMPLED, SUGGESTED, pair_keys
 
 
 @dataclass(frozen=True)
@@ -105,13 +105,7 @@ def newest_words(answers: pd.DataFrame) -> pd.DataFrame:
         answers: of `flows.annotations.decisions.standing`.
 
     Returns:
-        Rows of it, the oldest first, with "key": see `pair_keys`.
+        Rows of it, the oldest first, with "key": see `ml.data.annotations.pair_keys`.
     """
     rows = answers.assign(key=pair_keys(answers)).sort_values("decision")
     return rows.drop_duplicates(["key", "person"], keep="last")
-
-
-def pair_keys(pairs: pd.DataFrame) -> pd.Series:
-    """Returns a key of each pair (left, right): the same for a mirrored pair."""
-    ends = np.sort(pairs[["left", "right"]].to_numpy(str), axis=1)
-    return pd.Series(["\x1f".join(one) for one in ends], index=pairs.index, dtype=object)

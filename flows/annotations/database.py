@@ -37,6 +37,7 @@ VARIABLE = "VARIANTS_ANNOTATIONS"
 FILE = "annotations.db"
 DRIVER = "postgresql+psycopg2"  # of the extra `servers`; SQLAlchemy's default is another one
 PATIENCE = 30  # seconds that a writer waits for another one
+NUMBERS = 2**31  # from which on no whole number fits its columns
 ONE_WRITER = 4_711_022  # number of PostgreSQL's lock that a transaction holds while it writes
 
 TABLES = MetaData()

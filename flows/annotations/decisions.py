@@ -1,6 +1,5 @@
 """Decisions: what a person says about a pair; the newest word of each person counts."""
 
-import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -22,7 +21,7 @@ from flows.local.project import Project
 from flows.registry.people import folded
 from ml.annotate.consensus import ANSWERS
 from ml.core.errors import UserError, visible
-from ml.snapshot.folding import fold
+from ml.snapshot.folding import CONTROLS, fold
 
 UNDONE = "undone"  # the answer that takes the person's word before it back
 LONGEST = 500  # characters of a comment
@@ -110,7 +109,8 @@ def add_decisions(project: Project, said: list[dict[str, Any]]) -> int:
         for one in said:
             if one["pair"] not in known:
                 raise UserError(f"there is no pair {one['pair']}: begin again with its batch")
-            why = fold("".join(filter(_is_text, one["why"])))
+            # Controls that are white space part words: they are folded before controls go.
+            why = fold(fold(one["why"]).translate(CONTROLS))
             if len(why) > LONGEST:
                 raise UserError(f"the comment has more than {LONGEST} characters: shorten it")
             row = one | {"person": folded(one["by"]), "why": why, "when": one.get("when") or now}
@@ -305,11 +305,6 @@ def dealt_pairs(project: Project) -> set[tuple[int, str]]:
     with reading(project) as connection:
         rows = connection.execute(select(ASSIGNMENTS.c.pair, ASSIGNMENTS.c.person))
         return {(pair, person) for pair, person in rows}
-
-
-def _is_text(one: str) -> bool:
-    """Whether every database holds a character: no control, and no half of a surrogate pair."""
-    return one.isspace() or unicodedata.category(one) not in ("Cc", "Cs")
 
 
 def _newest() -> Select[Any]:

@@ -79,24 +79,36 @@ class Heard(NamedTuple):
         said: the same for `ml.catalogue.memory.regroup`; None if nothing was ever said.
         digest: of all words; None if nothing was ever said.
         rows: numbers of rows of corrections and of locks.
+        added: whether all words that the version before holds still stand, whatever was added.
+            Otherwise somebody has edited the files, and nobody knows which products that concerns.
     """
 
     held: Constraints
     said: Said | None
     digest: str | None
     rows: tuple[int, int]
+    added: bool
 
 
-def said_about(store: Store, catalogue: str) -> Callable[[pd.DataFrame], Heard]:
+def said_about(
+    store: Store, catalogue: str, before: dict[str, Any] | None = None
+) -> Callable[[pd.DataFrame], Heard]:
     """Returns what tells, for a table of products, what people said of a catalogue.
 
     The function takes products: product_id, brand, gender, article_type, maybe problem: why the
     picture cannot be read.
 
+    Args:
+        before: facts of the version before, see `ml.catalogue.versions.Version`; None: there is
+            none.
+
     Raises:
         UserError: the corrections contradict each other, since somebody edited the files.
     """
     corrections, locks = read_corrections(store, catalogue), read_locks(store, catalogue)
+    held_before = before["corrections"] if before else None
+    first, second = before.get("words", (0, 0)) if before else (0, 0)
+    added = held_before in (None, _digest(corrections[:first], locks[:second]))
 
     def about(products: pd.DataFrame) -> Heard:
         block = block_numbers(products)
@@ -104,7 +116,7 @@ def said_about(store: Store, catalogue: str) -> Callable[[pd.DataFrame], Heard]:
         ids = products["product_id"].tolist()
         held = constraints(corrections, locks, ids, block, readable)
         if not len(corrections) and not len(locks):
-            return Heard(held, None, None, (0, 0))
+            return Heard(held, None, None, (0, 0), added)
         locked = np.full(len(products), -1)
         for number, members in enumerate(held.locked.values()):
             locked[members] = number
@@ -113,24 +125,9 @@ def said_about(store: Store, catalogue: str) -> Callable[[pd.DataFrame], Heard]:
         )
         said = Said(held.same, held.different, locked, named.to_numpy())
         rows = (len(corrections), len(locks))
-        return Heard(held, said, _digest(corrections, locks), rows)
+        return Heard(held, said, _digest(corrections, locks), rows, added)
 
     return about
-
-
-def still_said(store: Store, catalogue: str, facts: dict[str, Any]) -> bool:
-    """Returns whether all words that a version holds stand in the files, whatever was added.
-
-    Otherwise somebody has edited the files, and nobody knows which products that concerns.
-
-    Args:
-        facts: of the version, see `ml.catalogue.versions.Version`.
-    """
-    if facts["corrections"] is None:
-        return True
-    corrections, locks = facts.get("words", (0, 0))
-    before = read_corrections(store, catalogue)[:corrections], read_locks(store, catalogue)[:locks]
-    return _digest(*before) == facts["corrections"]
 
 
 def _digest(corrections: pd.DataFrame, locks: pd.DataFrame) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from flows.catalogue.corrections import said_about, still_said, tell_of
+from flows.catalogue.corrections import said_about, tell_of
 from flows.catalogue.dask_cluster import group_on
 from flows.catalogue.embeddings import Embedded, embedded
 from flows.local.project import Project
@@ -88,17 +88,17 @@ def group_catalogue(
         UserError: the shop is another one than that of the version before, corrections contradict
             each other, or as `flows.catalogue.embeddings.embedded`.
     """
-    said = said_about(store, asked.catalogue)  # refused before anything is embedded
     before = newest(store, asked.catalogue)
+    kept = before.facts if before else None
+    said = said_about(store, asked.catalogue, kept)  # refused before anything is embedded
     refuse_other_shop(asked, products, before)
     table = _whole(asked, products, before)
     params = load_params("catalogue", MemoryParams, project.root / "params.yaml")
     with scratch(project, "group") as folder:
         found = embedded(project, store, uri, table, folder, log, cluster)
         table = table.drop(columns=PATH).assign(problem=found.problems)
-        held, words, digest, rows = said(table)
-        kept = before.facts if before else {"corrections": None}
-        heard = kept["corrections"] == digest
+        held, words, digest, rows, added = said(table)
+        heard = digest == (kept["corrections"] if kept else None)
         result = regroup(
             table,
             found.embeddings,
@@ -107,7 +107,7 @@ def group_catalogue(
             before,
             words,
             anew=asked.anew,
-            all_blocks=not heard and not still_said(store, asked.catalogue, kept),
+            all_blocks=not heard and not added,
             heard=heard,
             run=group_on(cluster, store, found.grouper) if cluster else None,
         )

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from flows.annotate import listed, status
 from flows.annotations.batches import Batch, find_batch
+from flows.annotations.database import NUMBERS
 from flows.annotations.decisions import (
     Pair,
     answered_by,
@@ -31,7 +32,6 @@ from ml.core.errors import UserError
 from ml.data.schema import BLOCK
 
 SHOWN = 50  # conflicts on the page of a batch
-LARGEST = 2**31  # from which on no number in the database is
 MATES = 12  # other products of the block that give the eye a scale
 
 router = APIRouter(prefix="/annotate")
@@ -120,7 +120,7 @@ def show_next(
     name: str,
     who: Annotator,
     known: Known,
-    pair: Annotated[int | None, Query(ge=1, lt=LARGEST)] = None,
+    pair: Annotated[int | None, Query(ge=1, lt=NUMBERS)] = None,
     settle: bool = False,
 ) -> Response:
     """Shows the pair that a person is to answer next, or a certain one of the batch.
@@ -180,7 +180,7 @@ def _path(batch: Batch) -> str:
 
 def _number(said: dict[str, str], name: str) -> int:
     text = said.get(name, "")
-    if not (text.isascii() and text.isdigit() and len(text) < 11 and int(text) < LARGEST):
+    if not (text.isascii() and text.isdigit() and len(text) < 11 and int(text) < NUMBERS):
         raise HTTPException(400, f"the form lacks its {name}: load the page again")
     return int(text)
 

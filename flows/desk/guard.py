@@ -13,12 +13,11 @@ from limits.strategies import FixedWindowRateLimiter
 from flows.desk.people import named
 from flows.desk.settings import Settings
 from flows.local.listening import length_refusal
+from ml.snapshot.folding import CONTROLS
 
 TOKEN = "token"
 READS = ("GET", "HEAD")
 FIELDS = 500  # of a form, at most
-# Characters that no person types and no database need hold: all controls but tab and line ends.
-CONTROLS = dict.fromkeys([*range(9), 11, 12, *range(14, 32), *range(127, 160)])
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",

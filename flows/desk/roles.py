@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from flows.registry.people import folded
 from ml.core.errors import UserError
+from ml.core.reasons import reason
 
 Role = Literal["viewer", "annotator", "releaser"]
 ROLES: tuple[Role, ...] = ("viewer", "annotator", "releaser")
@@ -46,7 +47,7 @@ def read_roles(file: Path) -> Roles:
         found = yaml.safe_load(file.read_text(encoding="utf-8"))
         roles = Roles.model_validate({} if found is None else found)
     except OSError as error:
-        raise UserError(f"the file of roles '{file}' cannot be read: {error.strerror}") from error
+        raise UserError(f"the file of roles '{file}' cannot be read: {reason(error)}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"the file of roles '{file}' is no text in UTF-8") from error
     except yaml.YAMLError as error:

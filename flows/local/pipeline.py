@@ -12,6 +12,7 @@ import yaml
 from flows.local.process import CommandError, stream
 from ml.core.errors import UserError
 from ml.core.params import read_params
+from ml.core.reasons import reason
 
 CACHED = re.compile(r"^Stage '.*' (is cached|didn't change)")
 HINTS = re.compile(  # DVC's advice to a person who runs it by hand; the flow commits by itself
@@ -58,8 +59,7 @@ def load_stages(root: Path) -> list[Stage]:
     try:
         content = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        why = getattr(error, "strerror", None) or error  # without the path, which is named here
-        raise UserError(f"{root / 'dvc.yaml'} cannot be read: {why}") from error
+        raise UserError(f"{root / 'dvc.yaml'} cannot be read: {reason(error)}") from error
     outs = {name: _outs(entry) for name, entry in content.items()}
     stages: list[Stage] = []
     waiting = dict(content)

@@ -48,7 +48,7 @@ ROOMS = ("core", "data", "model", "grouping", "prepare", "serve")  # of ml/, for
 UNSERVED = (  # modules of these rooms that serving does not import
     *("__main__.py", "stage.py", "command.py", "paths.py", "device.py"),
     *("annotations.py", "box_sheet.py", "matching.py", "pretrained.py"),
-    *("spreadsheet.py", "whitening.py", "disk_space.py"),
+    *("spreadsheet.py", "whitening.py", "disk_space.py", "reasons.py"),
 )
 EXAMPLES = 2  # products in the input example
 COMPARED = 32  # products whose embeddings by ONNX Runtime and by torch are compared

@@ -115,7 +115,7 @@ def facts_of(store: Store, catalogue: str, number: int) -> dict[str, Any]:
 def load(store: Store, catalogue: str, number: int) -> Version:
     """Reads a version; it raises as `facts_of`."""
     facts = facts_of(store, catalogue, number)
-    return Version(facts, **{name: load_table(store, catalogue, number, name) for name in TABLES})
+    return Version(facts, **{name: _table(store, facts, name, None) for name in TABLES})
 
 
 def load_table(
@@ -130,9 +130,7 @@ def load_table(
     Raises:
         UserError: there is no such version.
     """
-    folder = facts_of(store, catalogue, number).get("tables", "")
-    name = _file(catalogue, number, f"{folder}/{table}.parquet".lstrip("/"))
-    return store.read_table(name, columns).to_pandas()
+    return _table(store, facts_of(store, catalogue, number), table, columns)
 
 
 def newest(store: Store, catalogue: str) -> Version | None:
@@ -178,6 +176,13 @@ def note_told(store: Store, version: Version) -> None:
 def is_told(store: Store, version: Version) -> bool:
     """Returns whether people were told what a version changed, as `note_told` noted it."""
     return store.exists(_file(version.facts["catalogue"], version.number, TOLD))
+
+
+def _table(
+    store: Store, facts: dict[str, Any], table: str, columns: Collection[str] | None
+) -> pd.DataFrame:
+    name = f"{facts.get('tables', '')}/{table}.parquet".lstrip("/")
+    return store.read_table(_file(facts["catalogue"], facts["number"], name), columns).to_pandas()
 
 
 def _downwards(store: Store, catalogue: str) -> Iterator[int]:

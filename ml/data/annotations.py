@@ -178,3 +178,9 @@ def pairs_within(
     without = {frozenset(pair) for pair in excluded}
     kept = [frozenset(pair) not in without for pair in zip(left, right, strict=True)]
     return left[np.array(kept, bool)], right[np.array(kept, bool)]
+
+
+def pair_keys(pairs: pd.DataFrame) -> pd.Series:
+    """Returns a key of each pair (left, right): the same for a mirrored pair."""
+    ends = np.sort(pairs[["left", "right"]].to_numpy(str), axis=1)
+    return pd.Series(["\x1f".join(one) for one in ends], index=pairs.index, dtype=object)

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator, model_
 
 from ml.core.errors import UserError
 from ml.core.params import Params, describe
+from ml.core.reasons import reason
 from ml.evaluate.metric_words import METRICS
 
 STAY_FRESH = "stay-fresh"  # the value of `gate.policy`; the other one is prove-gain
@@ -132,8 +133,7 @@ def load_policy(path: Path) -> Policy:
     try:
         return read_policy(path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeError) as error:
-        why = getattr(error, "strerror", None) or error  # without the path, which is named here
-        raise UserError(f"the promotion policy {path} cannot be read: {why}") from error
+        raise UserError(f"the promotion policy {path} cannot be read: {reason(error)}") from error
 
 
 def read_policy(text: str, name: str) -> Policy:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ml.data.annotations import CORRECTION
+from ml.data.annotations import CORRECTION, pair_keys
 from ml.data.schema import BLOCK
 from ml.snapshot.shop_checks import Log, check_pairs
 from ml.snapshot.tables import read_csv
@@ -58,7 +58,7 @@ def with_corrections(
         return added.reset_index(drop=True) if len(added) else None
     if "confidence" in pairs:
         added = added.assign(confidence="high")
-    ours, theirs = _keys(pairs), _keys(added)
+    ours, theirs = pair_keys(pairs), pair_keys(added)
     said = ours.map(dict(zip(theirs, added["color_variants"], strict=True)))
     stays = said.eq(pairs["color_variants"]).fillna(False).to_numpy(bool)
     if "confidence" in pairs:
@@ -82,9 +82,3 @@ def with_corrections(
     texts = both.columns.difference(["color_variants"])
     both[texts] = both[texts].astype(object).where(both[texts].notna(), None)
     return both
-
-
-def _keys(pairs: pd.DataFrame) -> pd.Series:
-    """Returns a key of each pair (left, right): the same for a mirrored pair."""
-    ends = pairs[["left", "right"]].to_numpy().tolist()
-    return pd.Series([frozenset(one) for one in ends], index=pairs.index, dtype=object)

@@ -9,6 +9,11 @@ import pandas as pd
 # soft hyphen, zero-width space, marks of direction, word joiner and byte order mark. The joiners
 # U+200C and U+200D stay: they are letters' forms in Persian and parts of emoji.
 INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200e\u200f\u2060\ufeff"))
+# Characters that no person types and no database need hold: all controls but tab and line ends, and
+# halves of surrogate pairs.
+CONTROLS = dict.fromkeys(
+    [*range(9), 11, 12, *range(14, 32), *range(127, 160), *range(0xD800, 0xE000)]
+)
 
 
 def fold(text: str) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from ml.core.errors import UserError
+from ml.core.reasons import reason
 from ml.core.spreadsheet import FORMULA
 from ml.snapshot.folding import fold_table
 from ml.snapshot.tables import read_csv, read_parquet
@@ -19,7 +20,7 @@ def read_file(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise UserError(f"the file '{file}' cannot be read: {error.strerror}") from error
+        raise UserError(f"the file '{file}' cannot be read: {reason(error)}") from error
 
 
 def read_pair_file(file: Path) -> pd.DataFrame:

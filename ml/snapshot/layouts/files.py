@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from ml.core.errors import UserError
+from ml.core.reasons import reason
 from ml.snapshot.description import read_description
 from ml.snapshot.shop_paths import refuse_links
 from ml.snapshot.tables import read_csv
@@ -63,8 +64,7 @@ def read_file(path: Path) -> bytes:
         with _open(path) as file:
             content = file.read(LARGEST + 1)
     except (OSError, EOFError, zlib.error) as error:
-        why = getattr(error, "strerror", None) or error  # without the path, which is named here
-        raise UserError(f"'{path}' cannot be read: {why}") from error
+        raise UserError(f"'{path}' cannot be read: {reason(error)}") from error
     if len(content) > LARGEST:
         raise UserError(f"'{path}' has more than {LARGEST:,} bytes: is it the right file?")
     return content
@@ -88,8 +88,7 @@ def read_lines(path: Path) -> Iterator[bytes]:
                     )
                 yield line
     except (OSError, EOFError, zlib.error) as error:
-        why = getattr(error, "strerror", None) or error  # without the path, which is named here
-        raise UserError(f"'{path}' cannot be read: {why}") from error
+        raise UserError(f"'{path}' cannot be read: {reason(error)}") from error
 
 
 def read_table(
