@@ -1,38 +1,31 @@
 """`python -m benchmarks.crossval`: cross-validation over brands, so that each pair is test once.
 
-Whole brands make five folds. A fold is test, the next one dev, and the other three train, as in the
-project's own split. The embeddings of all folds are then judged together: no pair joins two brands,
-so that embeddings of two networks are never compared. Finished folds are not computed again.
+Each row is trained five times, see `benchmarks.brand_folds`. Finished folds are not computed again.
 """
 
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
-import pandas as pd
 import typer
 import yaml
 
+from benchmarks.brand_folds import COLUMNS, COMPLETE, FOLDS, BrandFolds, Draws
 from benchmarks.checkout import ROOT
 from benchmarks.embedded_row import FACTS, EmbeddedRow, embed_row
-from benchmarks.markdown import interval_words, table
-from benchmarks.results import PHOTOS, ROWS, WORK, prepare, validated
+from benchmarks.markdown import interval_words, signed_words, table, write_between
+from benchmarks.results import ROWS, WORK, prepare
 from flows.local.overrides import apply_overrides
 from ml.core.command import run_app
-from ml.core.files import read_table, write_json, write_table
+from ml.core.files import write_json
 from ml.core.params import load_params
-from ml.data.annotations import build_annotations
-from ml.evaluate.bootstrap import Resamples, interval
-from ml.evaluate.complete_blocks import CompleteBlocks, build_complete_blocks
-from ml.evaluate.complete_evaluation import CompleteEvaluation
-from ml.evaluate.evaluation import Evaluation
+from ml.evaluate.bootstrap import interval
 from ml.evaluate.params import EvaluateParams
 
 OUT = Path(__file__).with_suffix(".json")
-FOLDS, SEED = 5, 7
-ASKED = "untrained_centered-0,untrained-0,pbcnet_semi-0,pbcnet-0,moco_v2-0,triplet-0"
-COLUMNS = {"block_ap": "block AP", "mean_ap": "mean AP", "recall_at_1": "recall@1"}
-COMPLETE = "block_ap_complete"
+PAGE, MARK = ROOT / "docs/results.md", "<!-- written by benchmarks.crossval: -->"
+DEFAULT = "pbcnet_semi-0"
+ASKED = f"untrained_centered-0,untrained-0,{DEFAULT},pbcnet-0,moco_v2-0,triplet-0"
+WORDS = {**COLUMNS, COMPLETE: "block AP, complete blocks"}
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -44,114 +37,68 @@ def main(
     ] = "../shared/data/myntra",
     rows: Annotated[str, typer.Option(help="Rows of rows.yaml, comma-separated.")] = ASKED,
 ) -> None:
-    """Trains what is missing, prints a table and writes benchmarks/crossval.json."""
-    recipes, found = yaml.safe_load(ROWS.read_text(encoding="utf-8")), {}
+    """Trains what is missing, writes benchmarks/crossval.json and the table in docs/results.md."""
+    recipes = yaml.safe_load(ROWS.read_text(encoding="utf-8"))
+    draws: dict[str, Draws] = {}
     for name in rows.split(","):
-        found[name] = judged(name, recipes[name], source)
-        lines = [
-            f"| {one} | {' | '.join(interval_words(value) for value in metrics.values())} |"
-            for one, metrics in found.items()
-        ]
+        draws[name] = judged(name, recipes[name], source)
+        found = {one: metrics(own, draws.get(DEFAULT)) for one, own in draws.items()}
         write_json(OUT, {"folds": FOLDS, "source": source, "rows": found})
-        print(table(["row", *COLUMNS.values(), "block AP, complete blocks"], lines), flush=True)
+        written = lines(found)
+        print(written, flush=True)
+        write_between(PAGE, MARK, written)
 
 
-def judged(name: str, params: dict[str, Any], source: str) -> dict[str, Any]:
+def metrics(own: Draws, default: Draws | None) -> dict[str, Any]:
+    """The interval of each metric of a row, and of what the default gains over it.
+
+    Returns:
+        Each metric of `WORDS`: {"value", "low", "high"}; and "gain": the same for the differences,
+        empty until the default has been computed.
+    """
+    gain = {} if default is None else {name: interval(default[name] - own[name]) for name in WORDS}
+    return {name: interval(own[name]) for name in WORDS} | {"gain": gain}
+
+
+def lines(found: dict[str, Any]) -> str:
+    """Tables of the metrics and of the default's gains, in Markdown."""
+    shown = [
+        f"| {row} | {' | '.join(interval_words(own[name]) for name in WORDS)} |"
+        for row, own in found.items()
+    ]
+    gains = [
+        f"| {row} | {' | '.join(signed_words(own['gain'][name]) for name in WORDS)} |"
+        for row, own in found.items()
+        if own["gain"] and row != DEFAULT
+    ]
+    columns = list(WORDS.values())
+    first = table(["row", *columns], shown)
+    return first + ("\n" + table(["gain of the default over", *columns], gains) if gains else "")
+
+
+def judged(name: str, params: dict[str, Any], source: str) -> Draws:
     """Computes the metrics of a row over all folds.
 
     Args:
         name, params: of the row.
-
-    Returns:
-        Each of `COLUMNS` and `COMPLETE`: {"value", "low", "high"}.
     """
     folder = WORK / "crossval" / name
     folder.mkdir(parents=True, exist_ok=True)
     params_file = folder / "params.yaml"
     params_file.write_bytes((ROOT / "params.yaml").read_bytes())
     apply_overrides(folder, params)
-    prepared = prepare(source, params_file)
-    products, pairs = (read_table(prepared / f"{one}.parquet") for one in ("products", "pairs"))
-    tables = [
-        read_table(validated(PHOTOS) / f"{one}.parquet")
-        for one in ("blocks", "blocks_unsure_pairs")
-    ]
-    annotations, truth = (
-        build_annotations(products, pairs),
-        build_complete_blocks(products, *tables),
-    )
-    asked = np.union1d(annotations.indices, truth.indices)
-    ids = products["product_id"].to_numpy(str)
-    named = {*pairs["left"], *pairs["right"], *tables[0]["product_id"]}
-    fold = folds(products["brand"], np.isin(ids, list(named)))
-    embeddings: list[np.ndarray] = []
+    settings = load_params("evaluate", EvaluateParams, params_file)
+    brands = BrandFolds(prepare(source, params_file), settings)
+    ids = brands.products["product_id"].to_numpy(str)
+    embeddings = []
     for place in range(FOLDS):
         own = folder / f"{place}"
         if not (own / FACTS).is_file():  # written last
             print(f"== {name}, fold {place + 1} of {FOLDS}", flush=True)
-            embed_row(split(prepared, fold, place, own), params_file, own, named, {})
-        test = asked[fold[asked] == place]
-        embeddings.append(EmbeddedRow(own).embeddings("photos", ids[test]))
-    order = np.concatenate([asked[fold[asked] == place] for place in range(FOLDS)])
-    joined = np.concatenate(embeddings)[np.argsort(order)]  # in the order of `asked`
-    settings = load_params("evaluate", EvaluateParams, params_file)
-    resamples = Resamples(annotations, settings.resamples, settings.seed)
-    one = Evaluation(joined[np.searchsorted(asked, annotations.indices)], resamples)
-    metrics = {column: interval(one.draws(column, 0.0)) for column in COLUMNS}
-    complete = joined[np.searchsorted(asked, truth.indices)]
-    return metrics | {COMPLETE: block_ap(complete, truth, settings)}
-
-
-def block_ap(
-    embeddings: np.ndarray, truth: CompleteBlocks, settings: EvaluateParams
-) -> dict[str, float | None]:
-    """Computes block AP on complete blocks with its interval."""
-    one = CompleteEvaluation(embeddings, truth, settings.resamples, settings.seed)
-    alone = np.arange(len(embeddings))  # groups do not matter for it
-    return one.metrics(alone, None, None)["block_ap"]
-
-
-def folds(brand: pd.Series, annotated: np.ndarray) -> np.ndarray:
-    """Puts each brand into the fold with the fewest annotated products, the largest brands first.
-
-    Args:
-        brand: of each product.
-        annotated: bool (products,).
-
-    Returns:
-        int (products,), the fold of each product.
-    """
-    weight = pd.Series(annotated).groupby(brand.to_numpy()).sum()
-    brands = sorted(weight.index)
-    np.random.default_rng(SEED).shuffle(brands)
-    load, place = np.zeros(FOLDS), {}
-    for name in sorted(brands, key=lambda name: -weight[name]):
-        place[name] = int(load.argmin())
-        load[place[name]] += weight[name] + 0.01  # brands without annotations are spread too
-    return brand.map(place).to_numpy(int)
-
-
-def split(prepared: Path, fold: np.ndarray, place: int, own: Path) -> Path:
-    """Makes a folder like that of the stage prepare, in which a fold is test and the next one dev.
-
-    Args:
-        prepared: folder of the stage prepare; its arrays are linked to.
-        fold: int (products,).
-        place: of the fold that is test.
-        own: folder of the row and fold.
-    """
-    folder = own / "prepared"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("images.npy", "masks.npy", "pairs.parquet", "prepare.json"):
-        link = folder / name
-        link.unlink(missing_ok=True)
-        link.symlink_to(prepared / name)
-    later = np.where(fold == (place + 1) % FOLDS, "dev", "train")
-    products = read_table(prepared / "products.parquet")
-    write_table(
-        folder / "products.parquet", products.assign(split=np.where(fold == place, "test", later))
-    )
-    return folder
+            prepared = brands.write_fold(place, own / "prepared")
+            embed_row(prepared, params_file, own, brands.named, {})
+        embeddings.append(EmbeddedRow(own).embeddings("photos", ids[brands.tested(place)]))
+    return brands.draws(embeddings)
 
 
 if __name__ == "__main__":

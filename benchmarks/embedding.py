@@ -39,7 +39,7 @@ from ml.core.files import write_json
 from ml.data.images import FORMATS, decode
 from ml.model.embedding import BATCH, embed_pictures, set_whitening
 from ml.model.encoder import Encoder, EncoderParams, load_encoder, load_state, save_encoder
-from ml.prepare.crop import CropParams, crop_product
+from ml.prepare.crop import CropParams, crop_picture
 from ml.serve.onnx_encoder import export_encoder
 from ml.serve.predictor import Predictor
 
@@ -180,7 +180,7 @@ class Files(Dataset[Tensor]):
 
     def __getitem__(self, place: int) -> Tensor:
         picture = np.asarray(Image.open(self.files[place]).convert("RGB"))
-        crop = crop_product(picture, self.how, article_type="")[0]
+        crop = crop_picture(picture, self.how, article_type="")
         return torch.from_numpy(crop.copy()).permute(2, 0, 1).contiguous().float() / 255
 
 
@@ -297,7 +297,7 @@ def make_model(job: Job) -> None:
     how = crop_params(job)
     crops = np.stack(
         [
-            crop_product(decode(file.read_bytes()), how, article_type="")[0]
+            crop_picture(decode(file.read_bytes()), how, article_type="")
             for file in job.files[:CENTERED]
         ]
     )

@@ -30,7 +30,7 @@ from ml.evaluate.baselines import gray
 from ml.evaluate.bootstrap import Resamples, interval
 from ml.evaluate.metrics import average_precision
 from ml.grouping.grouping import Grouping
-from ml.prepare.crop import CropParams, crop_product
+from ml.prepare.crop import CropParams, crop_picture
 from ml.serve.predictor import Embedded
 from ml.snapshot.stage import import_shop
 from ml.untrained.first_groups import FILE
@@ -195,7 +195,7 @@ def look_at(source: Path, folder: Path) -> tuple[Catalogue, pd.DataFrame]:
     good = found.readable
     how = CropParams.model_validate(CROP)
     pixels = [
-        gray(crop_product(decode_product(content), how, article_type=kind)[0][None])[0]
+        gray(crop_picture(decode_product(content), how, article_type=kind)[None])[0]
         for content, kind, fine in zip(contents, products["article_type"], good, strict=True)
         if fine
     ]

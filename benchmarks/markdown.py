@@ -17,6 +17,11 @@ def interval_words(metric: dict[str, Any]) -> str:
     )
 
 
+def signed_words(metric: dict[str, Any]) -> str:
+    """A difference and its interval, with signs."""
+    return f"{metric['value']:+.3f} ({metric['low']:+.3f} to {metric['high']:+.3f})"
+
+
 def table(columns: list[str], lines: list[str]) -> str:
     """A Markdown table of lines that are written already."""
     return f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}\n" + "\n".join(lines) + "\n"

@@ -34,7 +34,7 @@ from ml.evaluate.bootstrap import Resamples
 from ml.evaluate.evaluation import Evaluation
 from ml.evaluate.params import EvaluateParams
 from ml.grouping.grouping import ClusteringName
-from ml.prepare.crop import CropParams, crop_product, with_weights
+from ml.prepare.crop import CropParams, crop_picture, with_weights
 from ml.validate.contradictions import contradicts
 from ml.validate.split import choose_split_by, split_products
 
@@ -234,7 +234,7 @@ def crop_annotated(
     for name, image, kind in zip(*columns, strict=True):
         try:
             picture = decode_product(Path(image).read_bytes() if isinstance(image, str) else None)
-            crops.append(crop_product(picture, how, article_type=kind)[0][None])
+            crops.append(crop_picture(picture, how, article_type=kind)[None])
             readable.append(True)
         except UnreadablePicture as problem:
             log(f"warning: product {name} is left out: {problem}")

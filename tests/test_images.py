@@ -10,7 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT, jpeg
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from PIL import Image
+from scipy import ndimage
 
 from ml.data.images import (
     DETAIL,
@@ -21,8 +25,8 @@ from ml.data.images import (
     decode_product,
     placeholders,
 )
-from ml.prepare.crop import CropParams, crop_product
-from ml.prepare.foreground import foreground
+from ml.prepare.crop import CropParams, crop_picture, crop_product
+from ml.prepare.foreground import foreground, opened
 
 
 def photo() -> np.ndarray:
@@ -253,3 +257,14 @@ def test_threads_that_decode_large_pictures_share_the_memory_of_one(tmp_path: Pa
     command = [sys.executable, "-c", PEAK, str(tmp_path / "large.png")]
     found = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     assert int(found.stdout) < 600  # MB
+
+
+@given(arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.booleans()))
+def test_specks_are_removed_as_scipy_removes_them(mask: np.ndarray) -> None:
+    assert (opened(mask) == ndimage.binary_opening(mask)).all()
+
+
+def test_a_picture_without_its_mask_is_cropped_as_one_with_it() -> None:
+    how = CropParams(side=64, localizer="foreground")
+    crop, _, _ = crop_product(photo(), how, article_type="")
+    assert (crop_picture(photo(), how, article_type="") == crop).all()

@@ -28,7 +28,7 @@ from ml.data.images import decode
 from ml.model.encoder import save_encoder
 from ml.pages.contact_sheet import THUMBNAIL
 from ml.prepare.box_sheet import COLOUR, PRODUCTS, draw_boxes, pick
-from ml.prepare.crop import CropParams, crop_product, with_weights
+from ml.prepare.crop import CropParams, crop_picture, with_weights
 from ml.prepare.detector import DetectorParams, best_box, detect, load_detector
 from ml.prepare.foreground import foreground
 from ml.prepare.localize import localize
@@ -336,7 +336,7 @@ def test_the_detectors_weights_travel_with_the_model_and_crop_the_same(
     files = [(detected / "snapshot/images" / name).read_bytes() for name in products["sha256"]]
     how = with_weights(CropParams(**facts), tmp_path / "detector.safetensors")
     for file, kind, crop in zip(files, products["article_type"], crops, strict=True):
-        assert (crop_product(decode(file), how, article_type=kind)[0] == crop).all()
+        assert (crop_picture(decode(file), how, article_type=kind) == crop).all()
     embedded = Predictor(tmp_path).embed(files, products["article_type"])
     assert embedded.problems == [None] * len(files)
     assert (np.linalg.norm(embedded.embeddings, axis=1) > 0.99).all()

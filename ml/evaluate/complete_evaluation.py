@@ -55,7 +55,7 @@ class CompleteEvaluation:
         """
         truth, label = self.truth, self.truth.pairs.label
         draws = self.group_draws(group)
-        draws["block_ap"] = average_precision(label, self.similarity, self.pair_weight)
+        draws["block_ap"] = self.block_ap_draws()
         if calibration:
             score, _ = group_scores(self.embeddings, truth.block, group, calibration)
             kept = self.group_draws(published(group, score, publish))
@@ -63,6 +63,10 @@ class CompleteEvaluation:
             probability = calibration.probability(self.similarity, truth.block_size)
             draws["ece"] = expected_calibration_error(probability, label, self.pair_weight)
         return {name: interval(draws[name]) for name in COMPLETE_METRICS if name in draws}
+
+    def block_ap_draws(self) -> np.ndarray:
+        """Computes block AP for each resample: float (1 + resamples,)."""
+        return average_precision(self.truth.pairs.label, self.similarity, self.pair_weight)
 
     def group_draws(self, group: np.ndarray) -> dict[str, np.ndarray]:
         """Computes the metrics of groups for each resample: name → float (1 + resamples,).

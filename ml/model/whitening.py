@@ -13,10 +13,12 @@ from threadpoolctl import threadpool_limits
 MANY = 4  # products for each kept component: so many are whitened wholly
 
 
-def fit_whitening(embeddings: np.ndarray, components: int) -> tuple[np.ndarray, np.ndarray]:
+def fit_whitening(
+    embeddings: np.ndarray, components: int, many: int = MANY
+) -> tuple[np.ndarray, np.ndarray]:
     """Fits a projection on embeddings; no labels are used.
 
-    A whitened embedding is (embedding − center) @ projection. With fewer than `MANY * components`
+    A whitened embedding is (embedding − center) @ projection. With fewer than `many * components`
     products, whitening would make any few of these equally far from one another, variants too. They
     are half whitened then: each component is divided by the root of its standard deviation only
     (docs/decisions.md). All components are kept, since what is new in other products lies where
@@ -26,6 +28,7 @@ def fit_whitening(embeddings: np.ndarray, components: int) -> tuple[np.ndarray, 
     Args:
         embeddings: float (products, size), at least one.
         components: number of principal components that are kept of many products.
+        many: products for each kept component from which on embeddings are whitened wholly.
 
     Returns:
         center, float32 (size,), and projection, float32 (size, components or size). The sign of
@@ -34,7 +37,7 @@ def fit_whitening(embeddings: np.ndarray, components: int) -> tuple[np.ndarray, 
     center = embeddings.mean(axis=0, dtype=np.float64)
     moved = embeddings - center
     size = moved.shape[1]
-    many = len(moved) >= MANY * components
+    wholly = len(moved) >= many * components
     # The last bits depend on the number of threads, which belongs to the record of a training.
     with threadpool_limits(torch.get_num_threads(), "blas"):
         covariance = moved.T @ moved / len(moved)
@@ -44,8 +47,8 @@ def fit_whitening(embeddings: np.ndarray, components: int) -> tuple[np.ndarray, 
         shrinkage = max(ledoit_wolf_shrinkage(moved, assume_centered=True), 1 / len(moved))
         variance, axes = np.linalg.eigh(covariance)
     variance = (1 - shrinkage) * variance.clip(0) + shrinkage * mean_variance
-    kept = min(components, size) if many else size
+    kept = min(components, size) if wholly else size
     axes, variance = axes[:, ::-1][:, :kept], variance[::-1][:kept]
     signs = np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(kept)])
-    scale = variance ** (-0.5 if many else -0.25)
+    scale = variance ** (-0.5 if wholly else -0.25)
     return center.astype(np.float32), (axes * signs * scale).astype(np.float32)

@@ -19,7 +19,7 @@ class CropParams(LocalizeParams):
 def crop_product(
     picture: np.ndarray, how: CropParams, *, article_type: str
 ) -> tuple[np.ndarray, np.ndarray, Box]:
-    """Crops a picture to its product and resizes the crop to a square.
+    """Crops a picture to its product and resizes the crop to a square, with its mask for training.
 
     Args:
         picture: uint8 (height, width, 3).
@@ -34,10 +34,21 @@ def crop_product(
     """
     product = localize(picture, how, article_type=article_type)
     left, top, right, bottom = product.box
-    square = (how.side, how.side)
-    crop = Image.fromarray(picture[top:bottom, left:right]).resize(square, Image.Resampling.BICUBIC)
     mask = Image.fromarray(product.mask[top:bottom, left:right].astype(np.uint8) * 255)
-    return np.asarray(crop), np.asarray(mask.resize(square, Image.Resampling.BILINEAR)), product.box
+    resized = mask.resize((how.side, how.side), Image.Resampling.BILINEAR)
+    return _square(picture, product.box, how.side), np.asarray(resized), product.box
+
+
+def crop_picture(picture: np.ndarray, how: CropParams, *, article_type: str) -> np.ndarray:
+    """Crops a picture as `crop_product` does, without the mask: uint8 (side, side, 3)."""
+    box = localize(picture, how, article_type=article_type).box
+    return _square(picture, box, how.side)
+
+
+def _square(picture: np.ndarray, box: Box, side: int) -> np.ndarray:
+    left, top, right, bottom = box
+    part = Image.fromarray(picture[top:bottom, left:right])
+    return np.asarray(part.resize((side, side), Image.Resampling.BICUBIC))
 
 
 def with_weights(how: CropParams, file: Path) -> CropParams:

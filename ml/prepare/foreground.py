@@ -43,10 +43,31 @@ def foreground(picture: np.ndarray) -> Product:
     background[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = True
     background[0] = False  # pixels that are not near the colour
     mask = ~background[labels]
-    mask = ndimage.binary_opening(mask, iterations=1)  # removes specks of JPEG
+    mask = opened(mask)
     if not SMALLEST <= mask.mean() <= LARGEST:
         return whole(picture)
     return Product(box_around(mask), mask)
+
+
+def opened(mask: np.ndarray) -> np.ndarray:
+    """Removes specks of JPEG, as `scipy.ndimage.binary_opening` does in three times the time.
+
+    Args:
+        mask: bool (height, width).
+
+    Returns:
+        The mask without what no cross of five pixels inside the picture covers.
+    """
+    eroded, inside = np.zeros_like(mask), mask[1:-1, 1:-1]
+    eroded[1:-1, 1:-1] = (
+        inside & mask[:-2, 1:-1] & mask[2:, 1:-1] & mask[1:-1, :-2] & mask[1:-1, 2:]
+    )
+    grown = eroded.copy()
+    grown[1:] |= eroded[:-1]
+    grown[:-1] |= eroded[1:]
+    grown[:, 1:] |= eroded[:, :-1]
+    grown[:, :-1] |= eroded[:, 1:]
+    return grown
 
 
 def whole(picture: np.ndarray) -> Product:

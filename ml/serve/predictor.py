@@ -25,7 +25,7 @@ from ml.grouping.grouping import ClusteringName, Grouping
 from ml.grouping.product_scores import product_scores
 from ml.model.embedding import embed_pictures
 from ml.model.encoder import load_encoder
-from ml.prepare.crop import CropParams, crop_product, with_weights
+from ml.prepare.crop import CropParams, crop_picture, with_weights
 from ml.serve.onnx_encoder import OnnxEncoder
 
 CHUNK = 256  # pictures that are decoded at once
@@ -127,7 +127,7 @@ class Predictor:
             return TOO_LATE
         try:
             picture = decode_product(content, pixels)
-            return crop_product(picture, self.crop, article_type=article_type)[0]
+            return crop_picture(picture, self.crop, article_type=article_type)
         except UnreadablePicture as error:
             return str(error)
 

@@ -1,0 +1,117 @@
+"""Folds of whole brands, and the metrics of embeddings over all of them together.
+
+Whole brands make five folds. A fold is test, the next one dev, and the other three train, as in the
+project's own split. The embeddings of all folds are judged together: no pair joins two brands, so
+that embeddings of two networks are never compared.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.results import PHOTOS, validated
+from ml.core.files import read_table, write_table
+from ml.data.annotations import build_annotations
+from ml.evaluate.bootstrap import Resamples
+from ml.evaluate.complete_blocks import build_complete_blocks
+from ml.evaluate.complete_evaluation import CompleteEvaluation
+from ml.evaluate.evaluation import Evaluation
+from ml.evaluate.params import EvaluateParams
+
+FOLDS, SEED = 5, 7
+# Metrics of annotated pairs, and that of the pairs of complete blocks.
+COLUMNS = {"block_ap": "block AP", "mean_ap": "mean AP", "recall_at_1": "recall@1"}
+COMPLETE = "block_ap_complete"
+Draws = dict[str, np.ndarray]  # metric → float (1 + resamples,), the value itself first
+
+
+class BrandFolds:
+    """The products of a shop in folds.
+
+    Args:
+        prepared: folder of the stage prepare of the shop with annotated pairs.
+        settings: of the stage evaluate; they hold the number of resamples and their seed.
+
+    Attributes:
+        products: the table of the stage prepare.
+        named: ids of the products with annotations.
+        fold: int (products,), from 0.
+    """
+
+    def __init__(self, prepared: Path, settings: EvaluateParams) -> None:
+        self.prepared, self.settings = prepared, settings
+        self.products = read_table(prepared / "products.parquet")
+        pairs = read_table(prepared / "pairs.parquet")
+        blocks, unsure = (
+            read_table(validated(PHOTOS) / f"{one}.parquet")
+            for one in ("blocks", "blocks_unsure_pairs")
+        )
+        self.annotations = build_annotations(self.products, pairs)
+        self.truth = build_complete_blocks(self.products, blocks, unsure)
+        self.resamples = Resamples(self.annotations, settings.resamples, settings.seed)
+        self.named = {*pairs["left"], *pairs["right"], *blocks["product_id"]}
+        self.fold = folds(self.products["brand"], self.products["product_id"].isin(self.named))
+        self.judged = np.union1d(self.annotations.indices, self.truth.indices)
+
+    def tested(self, place: int) -> np.ndarray:
+        """Positions of the judged products that are test in a fold: int (any,), increasing."""
+        return self.judged[self.fold[self.judged] == place]
+
+    def splits(self, place: int) -> np.ndarray:
+        """The split of each product where the fold `place` is test: str (products,)."""
+        later = np.where(self.fold == (place + 1) % FOLDS, "dev", "train")
+        return np.where(self.fold == place, "test", later)
+
+    def write_fold(self, place: int, folder: Path) -> Path:
+        """Makes a folder like that of the stage prepare, with the split of a fold.
+
+        Its arrays are links to those of the stage prepare.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("images.npy", "masks.npy", "pairs.parquet", "prepare.json"):
+            link = folder / name
+            link.unlink(missing_ok=True)
+            link.symlink_to(self.prepared / name)
+        write_table(folder / "products.parquet", self.products.assign(split=self.splits(place)))
+        return folder
+
+    def draws(self, embeddings: list[np.ndarray]) -> Draws:
+        """Computes each metric of `COLUMNS`, and `COMPLETE`, for each resample.
+
+        Args:
+            embeddings: of the products `tested` in each fold, relative to their block.
+        """
+        order = np.concatenate([self.tested(place) for place in range(FOLDS)])
+        joined = np.concatenate(embeddings)[np.argsort(order)]  # in the order of `judged`
+        own = Evaluation(
+            joined[np.searchsorted(self.judged, self.annotations.indices)], self.resamples
+        )
+        complete = CompleteEvaluation(
+            joined[np.searchsorted(self.judged, self.truth.indices)],
+            self.truth,
+            self.settings.resamples,
+            self.settings.seed,
+        )
+        found = {column: own.draws(column, 0.0) for column in COLUMNS}
+        return found | {COMPLETE: complete.block_ap_draws()}
+
+
+def folds(brand: pd.Series, annotated: pd.Series | np.ndarray) -> np.ndarray:
+    """Puts each brand into the fold with the fewest annotated products, the largest brands first.
+
+    Args:
+        brand: of each product.
+        annotated: bool (products,).
+
+    Returns:
+        int (products,), the fold of each product.
+    """
+    weight = pd.Series(np.asarray(annotated)).groupby(brand.to_numpy()).sum()
+    brands = sorted(weight.index)
+    np.random.default_rng(SEED).shuffle(brands)
+    load, place = np.zeros(FOLDS), {}
+    for name in sorted(brands, key=lambda name: -weight[name]):
+        place[name] = int(load.argmin())
+        load[place[name]] += weight[name] + 0.01  # brands without annotations are spread too
+    return brand.map(place).to_numpy(int)
