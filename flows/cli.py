@@ -42,7 +42,7 @@ from ml.core.credentials import without_credentials
 from ml.core.errors import UserError, visible
 from ml.snapshot.column_names import parse_columns
 from ml.snapshot.layouts import LAYOUTS
-from ml.snapshot.shop_paths import refuse_credentials
+from ml.snapshot.shop_paths import refuse_absent, refuse_credentials
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -311,6 +311,8 @@ def retrain(
     overrides, named = dict(map(_param, set_ or [])), parse_columns(columns)
     project = find_project()
     refuse_overrides(project.root, profile, overrides)  # before a server is started for it
+    if source:
+        refuse_absent(source)
     _with_prefect(project)
     from flows.retrain import retrain as flow
 
@@ -525,6 +527,7 @@ def group(
     refuse_closed(folder)
     if model != UNTRAINED:
         catalogue_name(catalogue, source)  # all before a server is started for it
+    refuse_absent(source)
     _with_prefect(find_project())
     from flows.group import group as flow
 
@@ -775,8 +778,8 @@ def serve(
         str | None, typer.Option(help="Retrain at these times, such as '0 3 * * 1'.")
     ] = None,
     timezone: Annotated[
-        str, typer.Option(help="Time zone of --cron, such as Europe/Berlin.")
-    ] = "UTC",
+        str | None, typer.Option(help="Time zone of --cron, such as Europe/Berlin; default: UTC.")
+    ] = None,
     source: Annotated[
         str | None, typer.Option(help="The shop for these retrainings: a folder or fsspec URL.")
     ] = None,
@@ -787,11 +790,14 @@ def serve(
     page, by `prefect deployment run retrain/retrain`, or on a schedule. Ctrl-C ends the command.
     """
     refuse_credentials(source or "")
+    if timezone is not None and cron is None:
+        raise UserError("--timezone says when --cron is meant: give --cron too, or leave it out")
     project = find_project()
     _with_prefect(project)
     from flows.serve import refuse_silent, schedule_of, serve_flows
 
-    schedule = schedule_of(cron, timezone) if cron is not None else None
+    zone = "UTC" if timezone is None else timezone
+    schedule = schedule_of(cron, zone) if cron is not None else None
     if "PREFECT_API_URL" not in os.environ:
         raise UserError(
             "there is no Prefect server to serve on: start `variants ui` in another shell, or set "

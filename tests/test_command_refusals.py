@@ -128,13 +128,20 @@ def test_a_file_in_the_place_of_a_folder_and_a_folder_in_that_of_a_file_are_refu
         ("snapshot gc --cloud", "there is no DVC remote: add one with"),
         ("groups same 1 2", "no catalogue is grouped yet: `variants group"),
         ("annotate suggest", "no catalogue is grouped yet: `variants group"),
+        ("group --source nowhere", "there is no shop at 'nowhere'"),
+        ("retrain --source nowhere", "there is no shop at 'nowhere'"),
+        ("serve --timezone Europe/Berlin", "give --cron too"),
         ("annotate estimate", "no catalogue is grouped yet: `variants group"),
     ],
 )
 def test_a_wrong_value_is_named_before_what_is_missing(
     project: Project, monkeypatch: pytest.MonkeyPatch, command: str, word: str
 ) -> None:
+    def no_server(project: Project) -> None:
+        raise AssertionError("a server was started for a wrong word")
+
     monkeypatch.chdir(project.root)
+    monkeypatch.setattr("flows.cli._with_prefect", no_server)
     said = refused(*command.split())
     assert word in said
     assert "[Errno" not in said

@@ -32,10 +32,9 @@ from ml.snapshot.shop_checks import (
     check_pictures,
     check_unsure_pairs,
 )
-from ml.snapshot.shop_paths import inside, refuse_credentials, refuse_links
+from ml.snapshot.shop_paths import FORMAT, inside, no_shop, refuse_credentials, refuse_links
 from ml.snapshot.tables import read_csv, read_parquet
 
-FORMAT = "see docs/data-format.md"
 NO_FILE = (errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG)
 KEYS = ("product_id", "left", "right")  # columns that hold ids of products
 TABLES = {  # name of each table of a shop → the columns that it needs
@@ -133,10 +132,7 @@ def open_shop(source: str, columns: dict[str, str] | None = None, log: Log = pri
     if is_file:
         raise UserError(f"there is no shop at '{source}': that is a file; name its folder")
     if not exists:
-        raise UserError(
-            f"there is no shop at '{source}': give a folder or URL that holds catalog.csv "
-            f"({FORMAT})"
-        )
+        raise UserError(no_shop(source))
     folder = _Folder(source, fs, root, ShopDescription(), columns or {}, log)
     folder.description = read_description(folder.content("shop.yaml"), source)
     folder.columns = folder.description.columns | folder.columns

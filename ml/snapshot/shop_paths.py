@@ -1,11 +1,13 @@
 """Paths and addresses of pictures, which a shop writes: none leads out of the shop's folder."""
 
+import os
 import re
 from pathlib import Path, PurePosixPath
 
 from ml.core.credentials import has_credentials
 from ml.core.errors import UserError
 
+FORMAT = "see docs/data-format.md"
 WEB = ("http://", "https://")
 LONGEST = 255  # bytes of a file's name
 # A path that is in normal form already, as nearly all are: a large catalogue is checked sooner.
@@ -30,6 +32,23 @@ def refuse_credentials(source: str) -> None:
             "environment (such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY) or in fsspec's "
             "configuration (~/.config/fsspec/*.json); see docs/how-to-mlops.md, Credentials"
         )
+
+
+def refuse_absent(source: str) -> None:
+    """Refuses a source that is a path of this machine with nothing there.
+
+    Commands ask this before they start a server; a source at a URL is asked for later.
+
+    Raises:
+        UserError: there is nothing.
+    """
+    if "://" not in source and not os.path.lexists(source):
+        raise UserError(no_shop(source))
+
+
+def no_shop(source: str) -> str:
+    """What is said of a source that holds no shop."""
+    return f"there is no shop at '{source}': give a folder or URL that holds catalog.csv ({FORMAT})"
 
 
 def inside(image: str, source: str) -> str:
