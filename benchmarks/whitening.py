@@ -31,7 +31,8 @@ from ml.model.whitening import fit_whitening
 
 OUT = Path(__file__).with_suffix(".json")
 PAGE, MARK = ROOT / "docs/trials.md", "<!-- written by benchmarks.whitening: -->"
-NETWORKS = {"untrained": "untrained-0", "trained": DEFAULT}  # rows of benchmarks.crossval
+# Rows of benchmarks.crossval, and their folds; before the first step the network of all is one.
+NETWORKS = {"untrained": ("untrained-0", [0] * FOLDS), "trained": (DEFAULT, range(FOLDS))}
 COMPONENTS = (128, 256, 384, 512, 768, 1024)
 FITTED = ("train", "all")
 WORDS = {**COLUMNS, COMPLETE: "block AP, complete blocks"}
@@ -50,8 +51,8 @@ def main(
     settings = load_params("evaluate", EvaluateParams, params_file)
     brands = BrandFolds(prepare(source, params_file), settings)
     found: dict[str, Any] = {}
-    for network, row in NETWORKS.items():
-        features = [fold_features(brands, row, place) for place in range(FOLDS)]
+    for network, (row, trained) in NETWORKS.items():
+        features = [fold_features(brands, row, place) for place in trained]
         found[f"{network}, centered"] = judged(brands, features, 0, "train")
         for fitted in FITTED:
             for components in COMPONENTS:
