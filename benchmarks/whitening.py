@@ -12,9 +12,9 @@ import numpy as np
 import torch
 import typer
 
-from benchmarks.brand_folds import COLUMNS, COMPLETE, FOLDS, BrandFolds, Draws
+from benchmarks.brand_folds import FOLDS, BrandFolds, Draws
 from benchmarks.checkout import ROOT
-from benchmarks.crossval import DEFAULT
+from benchmarks.crossval import DEFAULT, WORDS
 from benchmarks.embedded_row import FACTS
 from benchmarks.markdown import interval_words, table, write_between
 from benchmarks.results import WORK, prepare
@@ -35,7 +35,6 @@ PAGE, MARK = ROOT / "docs/trials.md", "<!-- written by benchmarks.whitening: -->
 NETWORKS = {"untrained": ("untrained-0", [0] * FOLDS), "trained": (DEFAULT, range(FOLDS))}
 COMPONENTS = (128, 256, 384, 512, 768, 1024)
 FITTED = ("train", "all")
-WORDS = {**COLUMNS, COMPLETE: "block AP, complete blocks"}
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
