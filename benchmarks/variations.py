@@ -90,7 +90,8 @@ def main(
         draws[name] = brands.draws([way(fold)[fold.place_of_tested] for fold in folds])
         print(f"{name}: {interval_words(interval(draws[name]['mean_ap']))}", flush=True)
     found: dict[str, dict[str, Any]] = {
-        name: metrics(own, draws[BASE]) for name, own in draws.items()
+        name: metrics(own, None) | {"gain": metrics(draws[BASE], own)["gain"]}
+        for name, own in draws.items()
     }
     write_json(OUT, {"folds": FOLDS, "source": source, "ways": found})
     write_between(PAGE, MARK, lines(found))
@@ -101,17 +102,11 @@ def lines(found: dict[str, dict[str, Any]]) -> str:
     columns, base = list(WORDS.values()), found[BASE]
     own = f"| {BASE} | {' | '.join(interval_words(base[metric]) for metric in WORDS)} |"
     gains = [
-        # `metrics` tells what the default gains over each
-        f"| {name} | {' | '.join(signed_words(reverse(one['gain'][metric])) for metric in WORDS)} |"
+        f"| {name} | {' | '.join(signed_words(one['gain'][metric]) for metric in WORDS)} |"
         for name, one in found.items()
         if name != BASE
     ]
     return f"{table(['', *columns], [own])}\n{table(['gain of', *columns], gains)}"
-
-
-def reverse(metric: dict[str, Any]) -> dict[str, Any]:
-    """The other row's gain over this one, from this one's over the other."""
-    return {"value": -metric["value"], "low": -metric["high"], "high": -metric["low"]}
 
 
 class Fold:
