@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.results import PHOTOS, validated
+from benchmarks.checkout import ROOT
+from benchmarks.results import PHOTOS, prepare, validated
 from ml.core.files import read_table, write_table
+from ml.core.params import load_params
 from ml.data.annotations import build_annotations
 from ml.evaluate.bootstrap import Resamples
 from ml.evaluate.complete_blocks import build_complete_blocks
@@ -95,6 +97,13 @@ class BrandFolds:
         )
         found = {column: own.draws(column, 0.0) for column in COLUMNS}
         return found | {COMPLETE: complete.block_ap_draws()}
+
+
+def default_folds(source: str) -> BrandFolds:
+    """Returns the folds of a shop that is prepared with the params of this checkout."""
+    params_file = ROOT / "params.yaml"
+    settings = load_params("evaluate", EvaluateParams, params_file)
+    return BrandFolds(prepare(source, params_file), settings)
 
 
 def folds(brand: pd.Series, annotated: pd.Series | np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from benchmarks.brand_folds import COLUMNS, COMPLETE, FOLDS, BrandFolds, Draws
 from benchmarks.checkout import ROOT
 from benchmarks.embedded_row import FACTS, EmbeddedRow, embed_row
 from benchmarks.markdown import interval_words, signed_words, table, write_between
-from benchmarks.results import ROWS, WORK, prepare
+from benchmarks.results import REAL, ROWS, WORK, Source, prepare
 from flows.local.overrides import apply_overrides
 from ml.core.command import run_app
 from ml.core.files import write_json
@@ -32,9 +32,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def main(
-    source: Annotated[
-        str, typer.Option(help="The shop with annotated pairs.")
-    ] = "../shared/data/myntra",
+    source: Source = REAL,
     rows: Annotated[str, typer.Option(help="Rows of rows.yaml, comma-separated.")] = ASKED,
 ) -> None:
     """Trains what is missing, writes benchmarks/crossval.json and the table in docs/results.md."""

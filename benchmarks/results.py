@@ -43,15 +43,15 @@ SHOP_SEED = 11
 PHOTOS = "photos"  # what the folders of the shop with annotated pairs are called
 # The first of these rows whose weights are still here has its pictures drawn.
 SHOWN = "pbcnet_semi-*"
+Source = Annotated[str, typer.Option(help="The shop with annotated pairs.")]
+REAL = "../shared/data/myntra"
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command()
 def main(
-    source: Annotated[
-        str, typer.Option(help="The shop with annotated pairs.")
-    ] = "../shared/data/myntra",
+    source: Source = REAL,
     elsewhere: Annotated[int, typer.Option(help="Products of each second shop.")] = 300,
     only: Annotated[
         str, typer.Option(help="Rows to compute, comma-separated; default all that are missing.")

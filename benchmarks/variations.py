@@ -7,7 +7,7 @@ adds views of the picture, neighbours, or numbers of the product's outline to th
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,17 +17,15 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.brand_folds import FOLDS, BrandFolds
+from benchmarks.brand_folds import FOLDS, BrandFolds, default_folds
 from benchmarks.checkout import ROOT
 from benchmarks.crossval import DEFAULT, WORDS, metrics
 from benchmarks.markdown import interval_words, signed_words, table, write_between
-from benchmarks.results import WORK, prepare
+from benchmarks.results import REAL, WORK, Source
 from ml.core.command import run_app
 from ml.core.files import replacing, write_json
-from ml.core.params import load_params
 from ml.data.blocks import block_mates, block_numbers, relative_to_block
 from ml.evaluate.bootstrap import interval
-from ml.evaluate.params import EvaluateParams
 from ml.model.embedding import map_pictures
 from ml.model.encoder import load_encoder
 from ml.model.whitening import fit_whitening
@@ -65,14 +63,10 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def main(
-    source: Annotated[
-        str, typer.Option(help="The shop with annotated pairs.")
-    ] = "../shared/data/myntra",
+    source: Source = REAL,
 ) -> None:
     """Measures each variation, writes benchmarks/variations.json and a table in docs/trials.md."""
-    params_file = ROOT / "params.yaml"
-    settings = load_params("evaluate", EvaluateParams, params_file)
-    brands = BrandFolds(prepare(source, params_file), settings)
+    brands = default_folds(source)
     folds = [Fold(brands, place) for place in range(FOLDS)]
     outlines, shapes = outline_numbers(brands), aspect_numbers(brands)
     ways: dict[str, Callable[[Fold], np.ndarray]] = {

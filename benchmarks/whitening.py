@@ -6,25 +6,23 @@ trained here, so that the trained network has contrasted in its own 512 componen
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
 import typer
 
-from benchmarks.brand_folds import FOLDS, BrandFolds, Draws
+from benchmarks.brand_folds import FOLDS, BrandFolds, Draws, default_folds
 from benchmarks.checkout import ROOT
 from benchmarks.crossval import DEFAULT, WORDS
 from benchmarks.embedded_row import FACTS
 from benchmarks.markdown import interval_words, table, write_between
-from benchmarks.results import WORK, prepare
+from benchmarks.results import REAL, WORK, Source
 from ml.core.command import run_app
 from ml.core.errors import UserError
 from ml.core.files import replacing, write_json
-from ml.core.params import load_params
 from ml.data.blocks import block_numbers, relative_to_block
 from ml.evaluate.bootstrap import interval
-from ml.evaluate.params import EvaluateParams
 from ml.model.embedding import map_pictures
 from ml.model.encoder import load_encoder
 from ml.model.whitening import fit_whitening
@@ -41,14 +39,10 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def main(
-    source: Annotated[
-        str, typer.Option(help="The shop with annotated pairs.")
-    ] = "../shared/data/myntra",
+    source: Source = REAL,
 ) -> None:
     """Measures each way, writes benchmarks/whitening.json and the table in docs/trials.md."""
-    params_file = ROOT / "params.yaml"
-    settings = load_params("evaluate", EvaluateParams, params_file)
-    brands = BrandFolds(prepare(source, params_file), settings)
+    brands = default_folds(source)
     found: dict[str, Any] = {}
     for network, (row, trained) in NETWORKS.items():
         features = [fold_features(brands, row, place) for place in trained]
