@@ -22,6 +22,7 @@ from benchmarks.checkout import ROOT
 from benchmarks.crossval import DEFAULT, WORDS, metrics
 from benchmarks.markdown import interval_words, signed_words, table, write_between
 from benchmarks.results import REAL, WORK, Source
+from benchmarks.whitening import fold_features
 from ml.core.command import run_app
 from ml.core.files import replacing, write_json
 from ml.data.blocks import block_mates, block_numbers, relative_to_block
@@ -33,7 +34,7 @@ from ml.train.train_split import Excerpt
 
 OUT = Path(__file__).with_suffix(".json")
 PAGE, MARK = ROOT / "docs/trials.md", "<!-- written by benchmarks.variations: -->"
-BASE = "the default"
+BASE, PLAIN = "the default", "192 px"
 COMPONENTS, TYPICAL = 512, 2048  # numbers of an embedding; train products that fit the whitening
 
 
@@ -44,18 +45,14 @@ def resized(pictures: Tensor, side: int) -> Tensor:
 
 
 VIEWS: dict[str, Callable[[Tensor], Tensor]] = {
-    "192 px": lambda pictures: pictures,
     "mirrored": lambda pictures: pictures.flip(3),
-    "160 px": partial(resized, side=160),
     "256 px": partial(resized, side=256),
 }
 JOINED = {  # name → the views whose features are averaged before whitening
-    BASE: ("192 px",),
-    "mirror image too": ("192 px", "mirrored"),
+    BASE: (PLAIN,),
+    "mirror image too": (PLAIN, "mirrored"),
     "at 256 px": ("256 px",),
-    "mean of 192 and 256 px": ("192 px", "256 px"),
-    "mean of 160, 192 and 256 px": ("160 px", "192 px", "256 px"),
-    "all four views": tuple(VIEWS),
+    "mean of 192 and 256 px": (PLAIN, "256 px"),
 }
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -113,7 +110,8 @@ class Fold:
     """
 
     def __init__(self, brands: BrandFolds, place: int) -> None:
-        self.brands, self.folder = brands, WORK / "crossval" / DEFAULT / f"{place}"
+        self.brands, self.place = brands, place
+        self.folder = WORK / "crossval" / DEFAULT / f"{place}"
         tested = brands.tested(place)
         self.mates = block_mates(brands.products, tested)
         self.place_of_tested = np.searchsorted(self.mates, tested)
@@ -123,18 +121,20 @@ class Fold:
 
     def features(self, view: str) -> np.ndarray:
         """Maps mates, then typical train products: float32 (any, size), computed once."""
+        chosen = np.concatenate([self.mates, self.typical])
+        if view == PLAIN:
+            return fold_features(self.brands, DEFAULT, self.place)[chosen]
         file = self.folder / f"features-{view.replace(' ', '-')}.npy"
         if not file.is_file():
             encoder = load_encoder(self.folder)[0]
             pictures = np.load(self.brands.prepared / "images.npy", mmap_mode="r")
-            chosen = Excerpt(pictures, np.concatenate([self.mates, self.typical]))
-            print(f"{self.folder.name}: {view}, {len(chosen)} products", flush=True)
+            print(f"fold {self.place + 1}: {view}, {len(chosen)} products", flush=True)
             with torch.inference_mode():
                 found = map_pictures(
                     encoder,
                     lambda batch: encoder.joined(VIEWS[view](batch)),
                     encoder.joined_size,
-                    chosen,
+                    Excerpt(pictures, chosen),
                 )
             with replacing(file) as beside, beside.open("wb") as opened:
                 np.save(opened, found)
@@ -157,7 +157,7 @@ def with_neighbours(fold: Fold, least: float = 0.5) -> np.ndarray:
     Args:
         least: similarity from which on another product counts, by its similarity.
     """
-    own = fold.embeddings(("192 px",))
+    own = fold.embeddings((PLAIN,))
     moved = own.copy()
     for number in np.unique(fold.block):
         among = np.flatnonzero(fold.block == number)
@@ -174,7 +174,7 @@ def with_numbers(fold: Fold, numbers: np.ndarray, share: float) -> np.ndarray:
         numbers: float (all products, any), each row of length 1.
         share: of the similarity that the numbers make.
     """
-    own = fold.embeddings(("192 px",))
+    own = fold.embeddings((PLAIN,))
     added = relative_to_block(numbers[fold.mates], fold.block, fold.brands.settings.block_prior)
     return np.concatenate([(1 - share) ** 0.5 * own, share**0.5 * added], axis=1)
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from conftest import ROOT, set_params
+from conftest import ROOT, SMALL, set_params
 from lightly.loss import NTXentLoss
 from tiny import random_views, tiny_encoder
 from torch import nn
@@ -24,7 +24,8 @@ from ml.core.device import exact
 from ml.core.errors import UserError
 from ml.core.files import read_table
 from ml.data.annotations import build_annotations
-from ml.model.embedding import embed_pictures, set_whitening
+from ml.model.embedding import embed_pictures, map_pictures, set_whitening
+from ml.model.encoder import load_encoder
 from ml.snapshot.stage import import_shop
 from ml.synthetic import generate_shop
 from ml.train.augment import recolour
@@ -342,6 +343,25 @@ def test_the_supervised_method_refuses_a_shop_without_variants_in_words(
     set_params(params, {"train.method": "triplet"})
     with pytest.raises(UserError, match="annotated variants alone"):
         ml.train.stage.main(tmp_path, params, tmp_path / "trained")
+
+
+@pytest.mark.parametrize("whose", ["train", "all"])
+def test_the_whitening_is_fitted_on_the_pictures_that_the_params_name(
+    prepared: Path, tmp_path: Path, whose: str
+) -> None:
+    params = tmp_path / "params.yaml"
+    params.write_text((prepared / "params.yaml").read_text())
+    set_params(params, {**SMALL, "train.epochs": 0, "train.whitened_on": whose})
+    split = ml.train.stage.load_split(prepared / "prepared")
+    ml.train.stage.main(prepared / "prepared", params, tmp_path)
+    encoder = load_encoder(tmp_path)[0]
+    chosen = split.indices if whose == "train" else np.arange(len(split.products))
+    assert len(chosen) < len(split.products) or whose == "all"
+    with torch.inference_mode():
+        features = map_pictures(
+            encoder, encoder.joined, encoder.joined_size, split.pictures[chosen]
+        )
+    assert np.allclose(encoder.center, features.mean(axis=0), atol=1e-5)
 
 
 def test_params_yaml_holds_the_params_of_every_method() -> None:

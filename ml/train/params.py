@@ -48,6 +48,11 @@ class TrainParams(Params):
         description="share of the way from the initial to the trained weights; initial weights "
         "that are random are not blended in",
     )
+    whitened_on: Literal["train", "all"] = Field(
+        description="whose pictures the whitening is fitted on, without labels: those of the train "
+        "split, or all; metrics are then of a catalogue whose pictures the model has seen, not of "
+        "brands to come"
+    )
     encoder: EncoderParams
     augment: AugmentParams
 

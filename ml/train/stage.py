@@ -26,7 +26,7 @@ from ml.train.train_split import Excerpt, TrainSplit
 from ml.train.trainer import Trainer
 from ml.train.weight_interpolation import interpolate_weights
 
-TYPICAL = 4000  # about so many train products are embedded to fit the whitening
+TYPICAL = 4000  # about so many products are embedded to fit a whitening
 COLUMNS = ["epoch", "loss", "accuracy", "learning_rate", "dev_block_ap"]
 
 
@@ -54,12 +54,14 @@ def main(prepared: Path = PREPARED, params_file: Path = PARAMS, out: Path = TRAI
     history = History(out / "history.csv", COLUMNS, done["history"] if done else [])
     best = Best(done["best"] if done else None)
     dev = DevCurve(split.products, split.pairs, split.pictures)
-    chosen = split.indices[:: max(1, len(split.indices) // TYPICAL)]
-    typical = Excerpt(split.pictures, chosen)  # as an array they could be a gigabyte
+    typical = excerpt(split, split.indices)
+    fitted = (
+        typical if params.whitened_on == "train" else excerpt(split, np.arange(len(split.products)))
+    )
 
     def finish(epoch: int, metrics: dict[str, float]) -> None:
         load_state(encoder, interpolate_weights(initial, trainer.kept.state_dict(), share))
-        set_whitening(encoder, typical)
+        set_whitening(encoder, fitted)
         block_ap = dev(encoder)
         best.offer(epoch, block_ap, encoder)
         history.add({"epoch": epoch, **metrics, "dev_block_ap": block_ap})
@@ -104,6 +106,11 @@ def main(prepared: Path = PREPARED, params_file: Path = PARAMS, out: Path = TRAI
     }
     save_encoder(encoder, facts, out)
     remove(checkpoint)
+
+
+def excerpt(split: TrainSplit, indices: np.ndarray) -> Excerpt:
+    """Thins products evenly to `TYPICAL` or somewhat more; as an array they could be a gigabyte."""
+    return Excerpt(split.pictures, indices[:: max(1, len(indices) // TYPICAL)])
 
 
 def load_split(prepared: Path) -> TrainSplit:
