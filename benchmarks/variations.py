@@ -45,12 +45,10 @@ def resized(pictures: Tensor, side: int) -> Tensor:
 
 
 VIEWS: dict[str, Callable[[Tensor], Tensor]] = {
-    "mirrored": lambda pictures: pictures.flip(3),
     "256 px": partial(resized, side=256),
 }
 JOINED = {  # name → the views whose features are averaged before whitening
     BASE: (PLAIN,),
-    "mirror image too": (PLAIN, "mirrored"),
     "at 256 px": ("256 px",),
     "mean of 192 and 256 px": (PLAIN, "256 px"),
 }
