@@ -268,6 +268,21 @@ def test_clusterings_are_compared_on_the_dev_split_of_a_finished_run(
         benchmark.main(folders[0], tmp_path, folders[2], out=written)
 
 
+def test_metrics_say_so_where_the_whitening_has_seen_the_pictures_that_they_are_of(
+    done: Path,
+) -> None:
+    split = read_json(done / "artifacts/validate/split.json")
+    facts = read_json(done / "artifacts/train/encoder.json")
+    assert facts["whitened_on"] == "train"
+    assert read_json(done / "artifacts/evaluate/metrics.json")["split"] == split
+    seen = ml.evaluate.stage.what_it_proves(split, facts | {"whitened_on": "all"})
+    assert seen["proves"].startswith(split["proves"])
+    assert seen["proves"].endswith(
+        "whitening was fitted on their pictures too: on new ones expect less"
+    )
+    assert seen["by"] == split["by"]
+
+
 def test_the_weights_of_the_epoch_that_is_best_on_dev_are_kept(done: Path) -> None:
     history = pd.read_csv(done / "artifacts/train/history.csv")
     assert list(history.columns) == ["epoch", "loss", "accuracy", "learning_rate", "dev_block_ap"]

@@ -100,6 +100,7 @@ def main(prepared: Path = PREPARED, params_file: Path = PARAMS, out: Path = TRAI
     facts = {
         "prepare": read_json(prepared / "prepare.json"),
         "threads": params.threads,
+        "whitened_on": params.whitened_on,
         "epoch": best.kept["epoch"],
         "initial_weights_sha256": weights_digest(initial),
         "weights_licence": weights_licence(params.encoder.backbone, params.encoder.weights),
