@@ -25,8 +25,9 @@ from ml.data.images import (
     decode_product,
     placeholders,
 )
-from ml.prepare.crop import CropParams, crop_picture, crop_product
+from ml.prepare.crop import CropParams, crop_picture
 from ml.prepare.foreground import foreground, opened
+from ml.prepare.masked_crop import crop_product
 
 
 def photo() -> np.ndarray:

@@ -47,7 +47,7 @@ REQUIREMENTS = (
 ROOMS = ("core", "data", "model", "grouping", "prepare", "serve")  # of ml/, for serving
 UNSERVED = (  # modules of these rooms that serving does not import
     *("__main__.py", "stage.py", "command.py", "paths.py", "device.py"),
-    *("annotations.py", "box_sheet.py", "matching.py", "pretrained.py"),
+    *("annotations.py", "box_sheet.py", "masked_crop.py", "matching.py", "pretrained.py"),
     *("spreadsheet.py", "whitening.py", "disk_space.py", "reasons.py"),
 )
 EXAMPLES = 2  # products in the input example

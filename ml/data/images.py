@@ -116,10 +116,8 @@ def placeholders(digests: Iterable[object]) -> list[str | None]:
 
 def is_blank(picture: np.ndarray) -> bool:
     """Returns whether a picture, uint8 (height, width, 3), has one luminance all over."""
-    total = picture[..., 0].astype(np.uint16)  # 7 times as fast as a mean over the last axis
-    for channel in (1, 2):
-        total += picture[..., channel]
-    return float(total.std()) / 3 < BLANK
+    total = picture[..., 0].astype(np.uint16) + picture[..., 1] + picture[..., 2]
+    return float(total.std()) / 3 < BLANK  # 5 times as fast as a mean over the last axis
 
 
 @contextmanager

@@ -50,18 +50,10 @@ def foreground(picture: np.ndarray) -> Product:
 
 
 def opened(mask: np.ndarray) -> np.ndarray:
-    """Removes specks of JPEG, as `scipy.ndimage.binary_opening` does in three times the time.
-
-    Args:
-        mask: bool (height, width).
-
-    Returns:
-        The mask without what no cross of five pixels inside the picture covers.
-    """
-    eroded, inside = np.zeros_like(mask), mask[1:-1, 1:-1]
-    eroded[1:-1, 1:-1] = (
-        inside & mask[:-2, 1:-1] & mask[2:, 1:-1] & mask[1:-1, :-2] & mask[1:-1, 2:]
-    )
+    """Removes specks of JPEG as `scipy.ndimage.binary_opening` does, three times as fast."""
+    eroded = np.zeros_like(mask)
+    eroded[1:-1, 1:-1] = mask[1:-1, 1:-1] & mask[:-2, 1:-1] & mask[2:, 1:-1]
+    eroded[1:-1, 1:-1] &= mask[1:-1, :-2] & mask[1:-1, 2:]
     grown = eroded.copy()
     grown[1:] |= eroded[:-1]
     grown[:-1] |= eroded[1:]

@@ -16,9 +16,10 @@ from ml.core.paths import PARAMS, PREPARED, SNAPSHOT, VALIDATED
 from ml.core.progress import progress
 from ml.data.images import decode
 from ml.prepare.box_sheet import draw_boxes
-from ml.prepare.crop import CropParams, crop_product
+from ml.prepare.crop import CropParams
 from ml.prepare.detector import save_detector
 from ml.prepare.foreground import Box
+from ml.prepare.masked_crop import crop_product
 
 
 def main(
