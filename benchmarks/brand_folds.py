@@ -5,26 +5,31 @@ project's own split. The embeddings of all folds are judged together: no pair jo
 that embeddings of two networks are never compared.
 """
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from benchmarks.checkout import ROOT
-from benchmarks.results import PHOTOS, prepare, validated
+from benchmarks.markdown import interval_words, table
+from benchmarks.results import PHOTOS, WORK, prepare, validated
 from ml.core.files import read_table, write_table
 from ml.core.params import load_params
 from ml.data.annotations import build_annotations
-from ml.evaluate.bootstrap import Resamples
+from ml.evaluate.bootstrap import Resamples, interval
 from ml.evaluate.complete_blocks import build_complete_blocks
 from ml.evaluate.complete_evaluation import CompleteEvaluation
 from ml.evaluate.evaluation import Evaluation
 from ml.evaluate.params import EvaluateParams
 
 FOLDS, SEED = 5, 7
+TRAINED = WORK / "crossval"  # in it a folder for each row, and in that one for each fold
 # Metrics of annotated pairs, and that of the pairs of complete blocks.
 COLUMNS = {"block_ap": "block AP", "mean_ap": "mean AP", "recall_at_1": "recall@1"}
 COMPLETE = "block_ap_complete"
+WORDS = {**COLUMNS, COMPLETE: "block AP, complete blocks"}
 Draws = dict[str, np.ndarray]  # metric → float (1 + resamples,), the value itself first
 
 
@@ -97,6 +102,35 @@ class BrandFolds:
         )
         found = {column: own.draws(column, 0.0) for column in COLUMNS}
         return found | {COMPLETE: complete.block_ap_draws()}
+
+
+def intervals(draws: Draws) -> dict[str, Any]:
+    """The value and interval of each metric of `WORDS`: {"value", "low", "high"}."""
+    return {name: interval(draws[name]) for name in WORDS}
+
+
+def gains(draws: Draws, others: Draws) -> dict[str, Any]:
+    """What embeddings gain over others: as `intervals`, of the paired differences."""
+    return intervals({name: draws[name] - others[name] for name in WORDS})
+
+
+def metric_table(
+    title: str,
+    found: dict[str, dict[str, Any]],
+    words: Callable[[dict[str, Any]], str] = interval_words,
+) -> str:
+    """A Markdown table of `intervals`, with a line for each name.
+
+    Args:
+        title: of the column of names.
+        found: name → what `intervals` returned.
+        words: how a metric is written.
+    """
+    lines = [
+        f"| {name} | {' | '.join(words(own[metric]) for metric in WORDS)} |"
+        for name, own in found.items()
+    ]
+    return table([title, *WORDS.values()], lines)
 
 
 def default_folds(source: str) -> BrandFolds:

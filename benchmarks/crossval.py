@@ -9,23 +9,29 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from benchmarks.brand_folds import COLUMNS, COMPLETE, FOLDS, BrandFolds, Draws
+from benchmarks.brand_folds import (
+    FOLDS,
+    TRAINED,
+    BrandFolds,
+    Draws,
+    gains,
+    intervals,
+    metric_table,
+)
 from benchmarks.checkout import ROOT
 from benchmarks.embedded_row import FACTS, EmbeddedRow, embed_row
-from benchmarks.markdown import interval_words, signed_words, table, write_between
-from benchmarks.results import REAL, ROWS, WORK, Source, prepare
+from benchmarks.markdown import signed_words, write_between
+from benchmarks.results import REAL, ROWS, Source, prepare
 from flows.local.overrides import apply_overrides
 from ml.core.command import run_app
 from ml.core.files import write_json
 from ml.core.params import load_params
-from ml.evaluate.bootstrap import interval
 from ml.evaluate.params import EvaluateParams
 
 OUT = Path(__file__).with_suffix(".json")
 PAGE, MARK = ROOT / "docs/results.md", "<!-- written by benchmarks.crossval: -->"
 DEFAULT = "pbcnet_semi-0"
 ASKED = f"untrained_centered-0,untrained-0,{DEFAULT},pbcnet-0,moco_v2-0,triplet-0"
-WORDS = {**COLUMNS, COMPLETE: "block AP, complete blocks"}
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -48,30 +54,20 @@ def main(
 
 
 def metrics(own: Draws, default: Draws | None) -> dict[str, Any]:
-    """The interval of each metric of a row, and of what the default gains over it.
+    """The `intervals` of a row, and as "gain" what the default gains over it.
 
-    Returns:
-        Each metric of `WORDS`: {"value", "low", "high"}; and "gain": the same for the differences,
-        empty until the default has been computed.
+    "gain" is empty until the default has been computed.
     """
-    gain = {} if default is None else {name: interval(default[name] - own[name]) for name in WORDS}
-    return {name: interval(own[name]) for name in WORDS} | {"gain": gain}
+    return intervals(own) | {"gain": {} if default is None else gains(default, own)}
 
 
 def lines(found: dict[str, Any]) -> str:
     """Tables of the metrics and of the default's gains, in Markdown."""
-    shown = [
-        f"| {row} | {' | '.join(interval_words(own[name]) for name in WORDS)} |"
-        for row, own in found.items()
-    ]
-    gains = [
-        f"| {row} | {' | '.join(signed_words(own['gain'][name]) for name in WORDS)} |"
-        for row, own in found.items()
-        if own["gain"] and row != DEFAULT
-    ]
-    columns = list(WORDS.values())
-    first = table(["row", *columns], shown)
-    return first + ("\n" + table(["gain of the default over", *columns], gains) if gains else "")
+    gained = {row: own["gain"] for row, own in found.items() if own["gain"] and row != DEFAULT}
+    first = metric_table("row", found)
+    return first + (
+        "\n" + metric_table("gain of the default over", gained, signed_words) if gained else ""
+    )
 
 
 def judged(name: str, params: dict[str, Any], source: str) -> Draws:
@@ -80,7 +76,7 @@ def judged(name: str, params: dict[str, Any], source: str) -> Draws:
     Args:
         name, params: of the row.
     """
-    folder = WORK / "crossval" / name
+    folder = TRAINED / name
     folder.mkdir(parents=True, exist_ok=True)
     params_file = folder / "params.yaml"
     params_file.write_bytes((ROOT / "params.yaml").read_bytes())

@@ -5,69 +5,56 @@ adds views of the picture, neighbours, or numbers of the product's outline to th
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import typer
 from PIL import Image
 from sklearn.decomposition import PCA
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.brand_folds import FOLDS, BrandFolds, default_folds
+from benchmarks.brand_folds import (
+    FOLDS,
+    TRAINED,
+    BrandFolds,
+    default_folds,
+    gains,
+    intervals,
+    metric_table,
+)
 from benchmarks.checkout import ROOT
-from benchmarks.crossval import DEFAULT, WORDS, metrics
-from benchmarks.markdown import interval_words, signed_words, table, write_between
-from benchmarks.results import REAL, WORK, Source
-from benchmarks.whitening import fold_features
+from benchmarks.crossval import DEFAULT
+from benchmarks.markdown import interval_words, signed_words, write_between
+from benchmarks.results import REAL, Source
+from benchmarks.whitening import fold_features, mapped, whitened
 from ml.core.command import run_app
-from ml.core.files import replacing, write_json
+from ml.core.files import write_json
 from ml.data.blocks import block_mates, block_numbers, relative_to_block
 from ml.evaluate.bootstrap import interval
-from ml.model.embedding import map_pictures
-from ml.model.encoder import load_encoder
-from ml.model.whitening import fit_whitening
 from ml.train.train_split import Excerpt
 
 OUT = Path(__file__).with_suffix(".json")
 PAGE, MARK = ROOT / "docs/trials.md", "<!-- written by benchmarks.variations: -->"
-BASE, PLAIN = "the default", "192 px"
+BASE = "the default"
 COMPONENTS, TYPICAL = 512, 2048  # numbers of an embedding; train products that fit the whitening
-
-
-def resized(pictures: Tensor, side: int) -> Tensor:
-    """Resizes pictures, float (batch, 3, height, width), to a square."""
-    how: Any = {"mode": "bicubic", "align_corners": False, "antialias": True}
-    return functional.interpolate(pictures, (side, side), **how).clamp(0, 1)
-
-
-VIEWS: dict[str, Callable[[Tensor], Tensor]] = {
-    "256 px": partial(resized, side=256),
-}
-JOINED = {  # name → the views whose features are averaged before whitening
-    BASE: (PLAIN,),
-    "at 256 px": ("256 px",),
-    "mean of 192 and 256 px": (PLAIN, "256 px"),
-}
+# Name → the sides in pixels of the views whose features are averaged before whitening; 0: as it is.
+VIEWS = {"at 256 px": (256,), "mean of 192 and 256 px": (0, 256)}
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command()
-def main(
-    source: Source = REAL,
-) -> None:
+def main(source: Source = REAL) -> None:
     """Measures each variation, writes benchmarks/variations.json and a table in docs/trials.md."""
     brands = default_folds(source)
     folds = [Fold(brands, place) for place in range(FOLDS)]
     outlines, shapes = outline_numbers(brands), aspect_numbers(brands)
     ways: dict[str, Callable[[Fold], np.ndarray]] = {
-        name: partial(Fold.embeddings, views=views) for name, views in JOINED.items()
-    }
-    ways |= {
+        BASE: lambda fold: fold.plain,
+        **{name: partial(Fold.embeddings, sides=sides) for name, sides in VIEWS.items()},
         "with neighbours over 0.5 of similarity": with_neighbours,
         "with the outline, a tenth": partial(with_numbers, numbers=outlines, share=0.1),
         "with the outline, a fifth": partial(with_numbers, numbers=outlines, share=0.2),
@@ -79,8 +66,7 @@ def main(
         draws[name] = brands.draws([way(fold)[fold.place_of_tested] for fold in folds])
         print(f"{name}: {interval_words(interval(draws[name]['mean_ap']))}", flush=True)
     found: dict[str, dict[str, Any]] = {
-        name: metrics(own, None) | {"gain": metrics(draws[BASE], own)["gain"]}
-        for name, own in draws.items()
+        name: intervals(own) | {"gain": gains(own, draws[BASE])} for name, own in draws.items()
     }
     write_json(OUT, {"folds": FOLDS, "source": source, "ways": found})
     write_between(PAGE, MARK, lines(found))
@@ -88,14 +74,9 @@ def main(
 
 def lines(found: dict[str, dict[str, Any]]) -> str:
     """Tables of the default's metrics, and of what each variation gains, in Markdown."""
-    columns, base = list(WORDS.values()), found[BASE]
-    own = f"| {BASE} | {' | '.join(interval_words(base[metric]) for metric in WORDS)} |"
-    gains = [
-        f"| {name} | {' | '.join(signed_words(one['gain'][metric]) for metric in WORDS)} |"
-        for name, one in found.items()
-        if name != BASE
-    ]
-    return f"{table(['', *columns], [own])}\n{table(['gain of', *columns], gains)}"
+    gained = {name: one["gain"] for name, one in found.items() if name != BASE}
+    base = metric_table("", {BASE: found[BASE]})
+    return f"{base}\n{metric_table('gain of', gained, signed_words)}"
 
 
 class Fold:
@@ -109,7 +90,6 @@ class Fold:
 
     def __init__(self, brands: BrandFolds, place: int) -> None:
         self.brands, self.place = brands, place
-        self.folder = WORK / "crossval" / DEFAULT / f"{place}"
         tested = brands.tested(place)
         self.mates = block_mates(brands.products, tested)
         self.place_of_tested = np.searchsorted(self.mates, tested)
@@ -117,36 +97,38 @@ class Fold:
         train = np.flatnonzero(brands.splits(place) == "train")
         self.typical = train[:: max(1, len(train) // TYPICAL)]
 
-    def features(self, view: str) -> np.ndarray:
-        """Maps mates, then typical train products: float32 (any, size), computed once."""
-        chosen = np.concatenate([self.mates, self.typical])
-        if view == PLAIN:
-            return fold_features(self.brands, DEFAULT, self.place)[chosen]
-        file = self.folder / f"features-{view.replace(' ', '-')}.npy"
-        if not file.is_file():
-            encoder = load_encoder(self.folder)[0]
-            pictures = np.load(self.brands.prepared / "images.npy", mmap_mode="r")
-            print(f"fold {self.place + 1}: {view}, {len(chosen)} products", flush=True)
-            with torch.inference_mode():
-                found = map_pictures(
-                    encoder,
-                    lambda batch: encoder.joined(VIEWS[view](batch)),
-                    encoder.joined_size,
-                    Excerpt(pictures, chosen),
-                )
-            with replacing(file) as beside, beside.open("wb") as opened:
-                np.save(opened, found)
-        return np.asarray(np.load(file))
+    def features(self, side: int) -> np.ndarray:
+        """Maps mates, then typical train products: float32 (any, size), computed once.
 
-    def embeddings(self, views: tuple[str, ...]) -> np.ndarray:
+        Args:
+            side: in pixels, to which pictures are resized; 0: they stay as they are.
+        """
+        chosen = np.concatenate([self.mates, self.typical])
+        if not side:
+            return fold_features(self.brands, DEFAULT, self.place)[chosen]
+        pictures = np.load(self.brands.prepared / "images.npy", mmap_mode="r")
+        view = partial(resized, side=side)
+        folder = TRAINED / DEFAULT / f"{self.place}"
+        return mapped(folder, f"features-{side}.npy", Excerpt(pictures, chosen), view)
+
+    def embeddings(self, sides: tuple[int, ...]) -> np.ndarray:
         """Whitens the mean features of views: float32 (mates, components), relative to blocks."""
-        joined = np.sum([self.features(view) for view in views], axis=0)
+        joined = np.sum([self.features(side) for side in sides], axis=0)
         joined /= np.linalg.norm(joined, axis=1, keepdims=True)
         own = len(self.mates)
-        center, projection = fit_whitening(joined[own:], COMPONENTS, many=0)
-        moved = (joined[:own] - center) @ projection
-        moved /= np.linalg.norm(moved, axis=1, keepdims=True)
+        moved = whitened(joined[:own], joined[own:], COMPONENTS)
         return relative_to_block(moved, self.block, self.brands.settings.block_prior)
+
+    @cached_property
+    def plain(self) -> np.ndarray:
+        """The default's embeddings: float32 (mates, components), relative to blocks."""
+        return self.embeddings((0,))
+
+
+def resized(pictures: Tensor, side: int) -> Tensor:
+    """Resizes pictures, float (batch, 3, height, width), to a square."""
+    how: Any = {"mode": "bicubic", "align_corners": False, "antialias": True}
+    return functional.interpolate(pictures, (side, side), **how).clamp(0, 1)
 
 
 def with_neighbours(fold: Fold, least: float = 0.5) -> np.ndarray:
@@ -155,7 +137,7 @@ def with_neighbours(fold: Fold, least: float = 0.5) -> np.ndarray:
     Args:
         least: similarity from which on another product counts, by its similarity.
     """
-    own = fold.embeddings((PLAIN,))
+    own = fold.plain
     moved = own.copy()
     for number in np.unique(fold.block):
         among = np.flatnonzero(fold.block == number)
@@ -172,7 +154,7 @@ def with_numbers(fold: Fold, numbers: np.ndarray, share: float) -> np.ndarray:
         numbers: float (all products, any), each row of length 1.
         share: of the similarity that the numbers make.
     """
-    own = fold.embeddings((PLAIN,))
+    own = fold.plain
     added = relative_to_block(numbers[fold.mates], fold.block, fold.brands.settings.block_prior)
     return np.concatenate([(1 - share) ** 0.5 * own, share**0.5 * added], axis=1)
 

@@ -5,25 +5,33 @@ default has trained them in the five folds of `benchmarks.crossval`, which is ru
 trained here, so that the trained network has contrasted in its own 512 components throughout.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import typer
+from torch import Tensor
 
-from benchmarks.brand_folds import FOLDS, BrandFolds, Draws, default_folds
+from benchmarks.brand_folds import (
+    FOLDS,
+    TRAINED,
+    BrandFolds,
+    default_folds,
+    intervals,
+    metric_table,
+)
 from benchmarks.checkout import ROOT
-from benchmarks.crossval import DEFAULT, WORDS
+from benchmarks.crossval import DEFAULT
 from benchmarks.embedded_row import FACTS
-from benchmarks.markdown import interval_words, table, write_between
-from benchmarks.results import REAL, WORK, Source
+from benchmarks.markdown import interval_words, write_between
+from benchmarks.results import REAL, Source
 from ml.core.command import run_app
 from ml.core.errors import UserError
 from ml.core.files import replacing, write_json
 from ml.data.blocks import block_numbers, relative_to_block
-from ml.evaluate.bootstrap import interval
-from ml.model.embedding import map_pictures
+from ml.model.embedding import Pictures, map_pictures
 from ml.model.encoder import load_encoder
 from ml.model.whitening import fit_whitening
 
@@ -38,9 +46,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command()
-def main(
-    source: Source = REAL,
-) -> None:
+def main(source: Source = REAL) -> None:
     """Measures each way, writes benchmarks/whitening.json and the table in docs/trials.md."""
     brands = default_folds(source)
     found: dict[str, Any] = {}
@@ -53,31 +59,47 @@ def main(
                 found[name] = judged(brands, features, components, fitted)
                 print(f"{name}: {interval_words(found[name]['mean_ap'])}", flush=True)
     write_json(OUT, {"folds": FOLDS, "source": source, "ways": found})
-    shown = [
-        f"| {name} | {' | '.join(interval_words(own[metric]) for metric in WORDS)} |"
-        for name, own in found.items()
-    ]
-    write_between(PAGE, MARK, table(["features", *WORDS.values()], shown))
+    write_between(PAGE, MARK, metric_table("features", found))
 
 
 def fold_features(brands: BrandFolds, row: str, place: int) -> np.ndarray:
-    """Maps all products by the network of a fold: float32 (products, size), computed once.
+    """Maps all products by the network of a fold: float32 (products, size), computed once."""
+    pictures = np.load(brands.prepared / "images.npy", mmap_mode="r")
+    return mapped(TRAINED / row / f"{place}", "features.npy", pictures)
+
+
+def mapped(
+    folder: Path,
+    name: str,
+    pictures: Pictures,
+    view: Callable[[Tensor], Tensor] = lambda pictures: pictures,
+) -> np.ndarray:
+    """Maps pictures by a network, and keeps the features in a file beside it.
+
+    Args:
+        folder: of the network.
+        name: of the file; if it is there, nothing is computed.
+        pictures: uint8 (products, height, width, 3).
+        view: changes pictures, float (batch, 3, height, width), before they are mapped.
+
+    Returns:
+        float32 (products, size).
 
     Raises:
-        UserError: the fold has not been trained.
+        UserError: the network has not been trained.
     """
-    folder = WORK / "crossval" / row / f"{place}"
-    file = folder / "features.npy"
     if not (folder / FACTS).is_file():
         raise UserError(f"{folder} holds no network: run python -m benchmarks.crossval before")
-    if not file.is_file():
+    if not (folder / name).is_file():
+        print(f"{folder}: {name}, {len(pictures)} products", flush=True)
         encoder = load_encoder(folder)[0]
-        pictures = np.load(brands.prepared / "images.npy", mmap_mode="r")
         with torch.inference_mode():
-            features = map_pictures(encoder, encoder.joined, encoder.joined_size, pictures)
-        with replacing(file) as beside, beside.open("wb") as opened:
-            np.save(opened, features)
-    return np.asarray(np.load(file))
+            features = map_pictures(
+                encoder, lambda batch: encoder.joined(view(batch)), encoder.joined_size, pictures
+            )
+        with replacing(folder / name) as beside, beside.open("wb") as file:
+            np.save(file, features)
+    return np.asarray(np.load(folder / name))
 
 
 def judged(
@@ -91,18 +113,34 @@ def judged(
         fitted: "train", the products of each fold's train split, or "all" products.
 
     Returns:
-        Each metric of `WORDS`: {"value", "low", "high"}.
+        As `intervals`.
     """
     block, embeddings = block_numbers(brands.products), []
     for place, own in enumerate(features):
         known = own if fitted == "all" else own[brands.splits(place) == "train"]
-        center, projection = fit_whitening(known, components, many=0) if components else (0, None)
-        moved = own - known.mean(axis=0) if projection is None else (own - center) @ projection
-        moved /= np.linalg.norm(moved, axis=1, keepdims=True)
+        moved = whitened(own, known, components)
         relative = relative_to_block(moved, block, brands.settings.block_prior)
         embeddings.append(relative[brands.tested(place)])
-    draws: Draws = brands.draws(embeddings)
-    return {metric: interval(draws[metric]) for metric in WORDS}
+    return intervals(brands.draws(embeddings))
+
+
+def whitened(features: np.ndarray, known: np.ndarray, components: int) -> np.ndarray:
+    """Whitens features wholly, however few they are fitted on.
+
+    Args:
+        features: float32 (products, size).
+        known: float32 (any, size), those that the whitening is fitted on.
+        components: that are kept; 0: features are centered only.
+
+    Returns:
+        float32 (products, components or size), each embedding of length 1.
+    """
+    if components:
+        center, projection = fit_whitening(known, components, many=0)
+        moved = (features - center) @ projection
+    else:
+        moved = features - known.mean(axis=0)
+    return np.asarray(moved / np.linalg.norm(moved, axis=1, keepdims=True))
 
 
 if __name__ == "__main__":

@@ -32,8 +32,8 @@ def brands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BrandFolds:
     none = pd.DataFrame({"left": pd.Series(dtype=str), "right": pd.Series(dtype=str)})
     none.to_parquet(tmp_path / "blocks_unsure_pairs.parquet")
     monkeypatch.setattr("benchmarks.brand_folds.validated", lambda shop: tmp_path)
-    settings: Any = SimpleNamespace(resamples=20, seed=0, block_prior=20)
-    return BrandFolds(tmp_path, EvaluateParams.model_construct(**vars(settings)))
+    settings = EvaluateParams.model_construct(resamples=20, seed=0, block_prior=20)
+    return BrandFolds(tmp_path, settings)
 
 
 def design_embeddings(brands: BrandFolds, place: int, swapped: bool = False) -> np.ndarray:
@@ -73,9 +73,7 @@ def test_a_product_twice_as_high_is_at_a_right_angle_and_neighbours_come_nearer(
     assert numbers[0] @ numbers[1] == pytest.approx(0, abs=1e-9)
     assert numbers[0] @ numbers[2] == pytest.approx(1)
     own = np.array([[1, 0, 0], [0.8, 0.6, 0], [0, 0, 1], [1, 0, 0]], np.float32)
-    fold: Any = SimpleNamespace(
-        block=np.array([0, 0, 0, 1]), embeddings=lambda views: own, brands=shop
-    )
+    fold: Any = SimpleNamespace(block=np.array([0, 0, 0, 1]), plain=own)
     moved = with_neighbours(fold)
     assert moved[0] @ moved[1] > own[0] @ own[1]
     assert np.allclose(moved[2:], own[2:])  # nothing of the block is like it

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from conftest import Clone
 
-from benchmarks.brand_folds import FOLDS, folds
-from benchmarks.crossval import DEFAULT, WORDS, lines, metrics
+from benchmarks.brand_folds import FOLDS, WORDS, folds
+from benchmarks.crossval import DEFAULT, lines, metrics
 
 
 def test_brands_are_whole_and_annotated_products_are_spread_evenly() -> None:
