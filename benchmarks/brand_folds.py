@@ -22,14 +22,14 @@ from ml.evaluate.bootstrap import Resamples, interval
 from ml.evaluate.complete_blocks import build_complete_blocks
 from ml.evaluate.complete_evaluation import CompleteEvaluation
 from ml.evaluate.evaluation import Evaluation
+from ml.evaluate.metric_words import COMPLETE_BLOCK_AP
 from ml.evaluate.params import EvaluateParams
 
 FOLDS, SEED = 5, 7
 TRAINED = WORK / "crossval"  # in it a folder for each row, and in that one for each fold
 # Metrics of annotated pairs, and that of the pairs of complete blocks.
 COLUMNS = {"block_ap": "block AP", "mean_ap": "mean AP", "recall_at_1": "recall@1"}
-COMPLETE = "block_ap_complete"
-WORDS = {**COLUMNS, COMPLETE: "block AP, complete blocks"}
+WORDS = {**COLUMNS, COMPLETE_BLOCK_AP: "block AP, complete blocks"}
 Draws = dict[str, np.ndarray]  # metric → float (1 + resamples,), the value itself first
 
 
@@ -84,7 +84,7 @@ class BrandFolds:
         return folder
 
     def draws(self, embeddings: list[np.ndarray]) -> Draws:
-        """Computes each metric of `COLUMNS`, and `COMPLETE`, for each resample.
+        """Computes each metric of `COLUMNS`, and `COMPLETE_BLOCK_AP`, for each resample.
 
         Args:
             embeddings: of the products `tested` in each fold, relative to their block.
@@ -101,7 +101,7 @@ class BrandFolds:
             self.settings.seed,
         )
         found = {column: own.draws(column, 0.0) for column in COLUMNS}
-        return found | {COMPLETE: complete.block_ap_draws()}
+        return found | {COMPLETE_BLOCK_AP: complete.block_ap_draws()}
 
 
 def intervals(draws: Draws) -> dict[str, Any]:

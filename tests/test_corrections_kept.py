@@ -19,7 +19,7 @@ from flows.catalogue.overruled import corrected
 from flows.catalogue.places import store_of
 from flows.cli import app
 from flows.corrections import correct, corrections_of, lock, say
-from flows.gate.evidence import _test_pairs
+from flows.gate.judged_pairs import load_judged_pairs
 from flows.lessons import lessons
 from flows.local.project import Project
 from ml.catalogue.corrections import check_corrections, standing
@@ -411,7 +411,7 @@ def test_the_gate_measures_the_same_with_and_without_selected(
     found = []
     for pairs in (fair, pd.concat([fair, asked])):
         write_table(tmp_path / PREPARED / "pairs.parquet", pairs)
-        found.append(_test_pairs(tmp_path, policy))
+        found.append(load_judged_pairs(tmp_path, policy))
     assert found[0].sketch == found[1].sketch
     assert found[0].annotated.tolist() == found[1].annotated.tolist() == [0, 1, 2, 3]
 

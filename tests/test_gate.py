@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from flows.display.prefect_artifacts import decision_page
 from flows.local.markdown import plain
 from ml.core.errors import UserError
+from ml.evaluate.metric_words import COMPLETE_BLOCK_AP
 from ml.promote.alpha_spending import spendable
 from ml.promote.decision import CheckKind, Decision, Reuse
 from ml.promote.evidence import Evidence, Segment, Serving
@@ -41,7 +42,7 @@ POLICY = GatePolicy(
     same_pairs=0.5,
     resamples=2000,
     seed=0,
-    segments={"pairs": 20, "margin": 0.0, "significance": 0.05},
+    segments={"pairs": 20, "blocks": 8, "margin": 0.0, "significance": 0.05},
     serving={"canaries": 16, "tolerance": 0.001, "latency": 500, "size": 200},
     impact={"mode": "enforce", "largest_share": 0.3, "sample": 2000},
 )
@@ -307,6 +308,34 @@ def test_a_segment_that_is_provably_worse_refuses_a_model_that_is_better_on_the_
     assert (told.name, told.positives, told.guarded) == ("article type Shirts", 19, False)
 
 
+@pytest.mark.parametrize(("blocks", "names"), [(8, ["segment complete blocks"]), (7, [])])
+def test_complete_blocks_that_are_provably_worse_refuse_a_model_if_they_are_enough(
+    blocks: int, names: list[str]
+) -> None:
+    worse = Segment("complete blocks", 69, samples(0.5), samples(0.7), blocks=blocks)
+    assert failed(segments=[worse]) == names
+    (told,) = decide(POLICY, evidence(segments=[worse])).segments
+    assert told.guarded == bool(names)
+
+
+def test_a_gain_in_complete_blocks_is_one_of_the_policys_metrics_where_there_are_some() -> None:
+    three = POLICY.model_copy(update={"metrics": [*POLICY.metrics, COMPLETE_BLOCK_AP]})
+    alike = measured(0.6, 0.8)
+    with_blocks = {
+        "challenger": alike | {COMPLETE_BLOCK_AP: samples(0.8)},
+        "champion": alike | {COMPLETE_BLOCK_AP: samples(0.6, seed=1)},
+    }
+    assert failed(three, **with_blocks) == []
+    decision = decide(three, evidence(**with_blocks))
+    (gained,) = (one for one in decision.compared if one.bound and one.bound > 0)
+    assert gained.metric == COMPLETE_BLOCK_AP
+    assert gained.level == pytest.approx(spendable(0.05, 1) / 3)  # the first of three, after Holm
+    lost = {"challenger": with_blocks["champion"], "champion": with_blocks["challenger"]}
+    assert f"not worse {COMPLETE_BLOCK_AP}" in failed(three, **lost)
+    without = decide(three, evidence())  # a test split without complete blocks
+    assert without.passed and [one.metric for one in without.compared] == POLICY.metrics
+
+
 def test_many_segments_raise_no_more_false_alarms_than_one() -> None:
     alarms = 0
     for seed in range(200):  # models that are equal on 12 segments
@@ -491,6 +520,8 @@ def test_the_committed_policy_is_readable_and_names_known_figures() -> None:
         ({"metrics": ["beauty"]}, "gate.metrics"),
         ({"metrics": []}, "gate.metrics"),
         ({"metrics": ["ari", "ari"]}, "gate.metrics"),
+        ({"metrics": ["block_ap_complete", "block_ap"]}, "must begin with another metric"),
+        ({"metrics": ["block_ap", "block_ap_complete"]}, "margins lacks block_ap_complete"),
         ({"metrics": ["ari"]}, "policies.stay-fresh.margins lacks ari"),
         ({"policy": "hope"}, "gate.policy"),
         ({"metric": "block_ap"}, "gate.metric"),

@@ -330,7 +330,9 @@ def test_every_comparison_with_a_champion_is_counted_and_recorded(
     )
     assert decision["reuse"]["comparison"] == 1
     assert decision["reuse"]["significance"] == decision["policy"]["significance"] / 2
-    assert {one["name"] for one in decision["segments"]} >= {"near colours", "far colours"}
+    segments = {one["name"]: one for one in decision["segments"]}
+    assert segments.keys() >= {"near colours", "far colours", "complete blocks"}
+    assert segments["complete blocks"]["positives"] > 0
     tags = released.client.get_registered_model(CANDIDATES).tags
     assert [one for one in tags if one.startswith("comparison.")] == ["comparison.2.1"]
     page = (tmp_path / "gate/decision.md").read_text()

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 
+from flows.gate.judged_pairs import JudgedPairs, load_judged_pairs
 from flows.gate.serving_check import try_serving
 from flows.local.project import Project
 from flows.registry.comparisons import count_comparisons, note_comparison
@@ -15,17 +15,13 @@ from flows.registry.model_files import grouping_of
 from flows.registry.remote_predict import embed_with
 from flows.registry.tracking import connect
 from flows.registry.versions import uri_of
-from ml.core.files import read_json, read_table
-from ml.core.paths import EVALUATED, PREPARED, SNAPSHOT
-from ml.data.annotations import build_annotations, without_selected
-from ml.data.blocks import block_mates
-from ml.data.schema import BLOCK
-from ml.evaluate.bootstrap import Resamples
+from ml.core.files import read_json
+from ml.core.paths import EVALUATED
+from ml.evaluate.complete_evaluation import CompleteEvaluation
 from ml.evaluate.evaluation import Evaluation
+from ml.evaluate.metric_words import COMPLETE_BLOCK_AP
 from ml.evaluate.metrics import average_precision
-from ml.evaluate.segments import segments
-from ml.pages.html import product_card
-from ml.promote.alpha_spending import sketch
+from ml.grouping.grouping import ClusteringName
 from ml.promote.evidence import Evidence, Segment
 from ml.promote.mistake_changes import Scores, mistake_changes, write_mistakes
 from ml.promote.policy import GatePolicy, Policy
@@ -58,24 +54,29 @@ def gather_evidence(
     known: dict[str, Any] = {"challenger": None, "champion": None, "baselines": {}}
     known["proves"] = metrics["split"]["proves"]
     if metrics["evaluable"]:
-        pairs, client = _test_pairs(root, policy.gate), connect(project)
+        pairs, client = load_judged_pairs(root, policy.gate), connect(project)
         first = policy.gate.metrics[0]
         known["baselines"] = {
             name: entry["test"][first]["value"] for name, entry in metrics["baselines"].items()
         }
-        measured, scores = {}, {}
+        enough = pairs.blocks >= policy.gate.segments.blocks
+        if COMPLETE_BLOCK_AP in policy.gate.metrics and not enough:
+            log(
+                f"{COMPLETE_BLOCK_AP} decides nothing: the test split has {pairs.blocks} complete "
+                f"blocks, and the policy asks for {policy.gate.segments.blocks}"
+            )
+        measured, scores = dict[str, _Measured](), {}
         for name, version in (("challenger", challenger), ("champion", champion)):
             if version is not None:
                 log(f"{name} {uri_of(version)} embeds the test pairs of this snapshot")
                 grouping = grouping_of(client, version)
                 embeddings = embed_with(project, uri_of(version), pairs.products, log)
-                measured[name] = Evaluation(
-                    embeddings[pairs.annotated], pairs.resamples, grouping["method"]
-                )
-                scores[name] = Scores(measured[name].block_similarity, grouping["threshold"])
+                own = measured[name] = _measure(pairs, embeddings, grouping["method"], policy.gate)
+                scores[name] = Scores(own.on_pairs.block_similarity, grouping["threshold"])
                 known[name] = {
-                    metric: measured[name].draws(metric, grouping["threshold"])
+                    metric: own.draws(metric, grouping["threshold"])
                     for metric in policy.gate.metrics
+                    if enough or metric != COMPLETE_BLOCK_AP
                 }
         if champion is not None:
             known["favoured"] = _favoured(grouping_of(client, champion)["split_by"], metrics)
@@ -85,6 +86,10 @@ def gather_evidence(
                 client, challenger.name, pairs.sketch, policy.gate.same_pairs
             )
             known["segments"] = _segments(pairs, measured["challenger"], measured["champion"])
+            if COMPLETE_BLOCK_AP not in known["challenger"]:  # there it has decided already
+                known["segments"] += _complete_blocks(
+                    pairs, measured["challenger"], measured["champion"]
+                )
             block_pairs = pairs.resamples.annotations.block_pairs
             both = scores["champion"], scores["challenger"]
             changes = mistake_changes(block_pairs.label, *both)
@@ -112,68 +117,57 @@ def _favoured(champion_by: str, metrics: dict[str, Any]) -> str:
     )
 
 
-class _TestPairs(NamedTuple):
-    """The test pairs on which both models are measured.
+class _Measured(NamedTuple):
+    """A model on the judged pairs.
 
     Attributes:
-        products: all products of those blocks that hold annotated test products: brand, gender,
-            article_type, and image (path).
-        annotated: int (annotated products,), their positions in `products`.
-        resamples: of the annotated products.
-        parts: segment → bool (block pairs,), which of the block pairs are in it.
-        sketch: identifies these pairs in later comparisons (see `ml.promote.alpha_spending`).
-        card: returns the card of an annotated product, see `ml.pages.html.product_card`.
+        on_pairs: the annotated products.
+        on_blocks: float (1 + resamples,), block AP of complete blocks, see
+            `ml.evaluate.complete_evaluation`; None if there are none.
     """
 
-    products: pd.DataFrame
-    annotated: np.ndarray
-    resamples: Resamples
-    parts: dict[str, np.ndarray]
-    sketch: str
-    card: Callable[[int], dict[str, Any]]
+    on_pairs: Evaluation
+    on_blocks: np.ndarray | None
+
+    def draws(self, metric: str, threshold: float) -> np.ndarray:
+        """Computes a metric for each resample: float (1 + resamples,)."""
+        if metric == COMPLETE_BLOCK_AP:
+            assert self.on_blocks is not None  # else the metric is not asked for
+            return self.on_blocks
+        return self.on_pairs.draws(metric, threshold)
 
 
-def _test_pairs(root: Path, policy: GatePolicy) -> _TestPairs:
-    products = read_table(root / PREPARED / "products.parquet")
-    indices = np.flatnonzero(products["split"] == "test")
-    test = products.iloc[indices].reset_index(drop=True)
-    pairs = without_selected(read_table(root / PREPARED / "pairs.parquet"))
-    annotations = build_annotations(test, pairs)
-    here = indices[annotations.indices]
-    mates = block_mates(products, here)  # of other splits, too, if not brands are split
-    asked = products.iloc[mates].reset_index(drop=True)
-    table = asked[BLOCK].assign(
-        image=[str(root / SNAPSHOT / "images" / name) for name in asked["sha256"]]
-    )
-    judged = test.iloc[annotations.indices]
-    images, masks = (
-        np.load(root / PREPARED / f"{name}.npy", mmap_mode="r") for name in ("images", "masks")
-    )
-    block_pairs = annotations.block_pairs
-    digest = judged["sha256"].to_numpy()
-    return _TestPairs(
-        products=table,
-        annotated=np.searchsorted(mates, here),
-        resamples=Resamples(annotations, policy.resamples, policy.seed),
-        parts=dict(segments(judged, annotations, images[here], masks[here])),
-        sketch=sketch(
-            zip(
-                digest[block_pairs.left],
-                digest[block_pairs.right],
-                block_pairs.label,
-                strict=True,
-            )
-        ),
-        card=lambda place: product_card(judged.iloc[place], images[here[place]]),
-    )
+def _measure(
+    pairs: JudgedPairs, embeddings: np.ndarray, clustering: ClusteringName, policy: GatePolicy
+) -> _Measured:
+    on_pairs = Evaluation(embeddings[pairs.annotated], pairs.resamples, clustering)
+    if pairs.complete is None:
+        return _Measured(on_pairs, None)
+    own = embeddings[pairs.in_complete]
+    complete = CompleteEvaluation(own, pairs.complete, policy.resamples, policy.seed)
+    return _Measured(on_pairs, complete.block_ap_draws())
 
 
-def _segments(pairs: _TestPairs, challenger: Evaluation, champion: Evaluation) -> list[Segment]:
+def _complete_blocks(
+    pairs: JudgedPairs, challenger: _Measured, champion: _Measured
+) -> list[Segment]:
+    """Returns both models on the complete blocks, the segment that nobody has selected."""
+    if pairs.complete is None or challenger.on_blocks is None or champion.on_blocks is None:
+        return []
+    variants = pairs.complete.facts()["variants"]
+    both = challenger.on_blocks, champion.on_blocks
+    return [Segment("complete blocks", variants, *both, blocks=pairs.blocks)]
+
+
+def _segments(pairs: JudgedPairs, challenger: _Measured, champion: _Measured) -> list[Segment]:
     """Measures both models on every segment that holds pairs of variants and of other designs."""
     label, found = pairs.resamples.annotations.block_pairs.label, []
     for name, chosen in pairs.parts.items():
         positives = int(label[chosen].sum())
         if 0 < positives < chosen.sum():
-            both = [one.over_part(average_precision, chosen) for one in (challenger, champion)]
-            found.append(Segment(name, positives, *both))
+            one, other = (
+                model.on_pairs.over_part(average_precision, chosen)
+                for model in (challenger, champion)
+            )
+            found.append(Segment(name, positives, one, other))
     return found

@@ -32,3 +32,6 @@ COMPLETE_METRICS = {  # name of every metric of complete blocks, in order → it
     "block_ap": "average precision over all pairs",
     "ece": "expected calibration error of the score over all pairs, 0 at best",
 }
+
+# Block AP over the pairs of complete blocks, where it stands beside metrics of annotated pairs.
+COMPLETE_BLOCK_AP = "block_ap_complete"

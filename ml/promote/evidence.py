@@ -9,19 +9,21 @@ from ml.promote.impact import ImpactSummary
 
 @dataclass(frozen=True)
 class Segment:
-    """Both models on a segment of the test pairs.
+    """Both models on a segment of the test pairs, or on the complete blocks of the test split.
 
     Attributes:
-        name: such as "gender Men", see `ml.evaluate.segments.segments`.
+        name: such as "gender Men", see `ml.evaluate.segments.segments`; "complete blocks".
         positives: number of pairs of variants in the segment.
         challenger, champion: float (1 + resamples,), block AP for paired resamples, the sample
             itself first.
+        blocks: number of complete blocks, which the resamples draw; None if they draw designs.
     """
 
     name: str
     positives: int
     challenger: np.ndarray
     champion: np.ndarray
+    blocks: int | None = None
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,9 @@ class Evidence:
     Attributes:
         dirty: whether the challenger was made from uncommitted changes.
         reason: why the challenger could not be evaluated; None if it was evaluated.
-        challenger, champion: name of each metric of the policy → float (1 + resamples,), for paired
-            resamples of the same test pairs, the sample itself first; None where not evaluable or
-            where there is no champion.
+        challenger, champion: name of each metric of the policy that the test split allows, in the
+            policy's order → float (1 + resamples,), for paired resamples of the same test pairs,
+            the sample itself first; None where not evaluable or where there is no champion.
         baselines: name → value of the policy's first metric on those pairs.
         fresh: whether the challenger was trained on another snapshot than the champion.
         comparison: 1-based index of this comparison with a champion on these test pairs.

@@ -34,10 +34,11 @@ def decide(policy: GatePolicy, evidence: Evidence) -> Decision:
     """Compares the evidence with the policy; it makes every check that the evidence allows."""
     challenger, champion = evidence.challenger, evidence.champion
     checks, compared, reuse = _eligible(evidence), dict[str, _Compared](), None
+    names = [name for name in policy.metrics if name in (challenger or {})]
     if challenger is not None:
         checks += _above_floors(policy, challenger, evidence.baselines)
     if challenger is not None and champion is not None:
-        differences = {name: challenger[name] - champion[name] for name in policy.metrics}
+        differences = {name: challenger[name] - champion[name] for name in names}
         rule = _as_good if policy.policy == STAY_FRESH and evidence.fresh else _proven_gain
         found, compared = rule(policy, differences, evidence.comparison)
         checks += found + _no_segment_worse(policy.segments, evidence.segments)
@@ -49,10 +50,7 @@ def decide(policy: GatePolicy, evidence: Evidence) -> Decision:
     return Decision(
         mode=policy.mode,
         checks=tuple(checks),
-        metrics=tuple(
-            _of_metric(name, evidence, compared.get(name))
-            for name in (policy.metrics if challenger is not None else [])
-        ),
+        metrics=tuple(_of_metric(name, evidence, compared.get(name)) for name in names),
         reuse=reuse,
         segments=tuple(
             _difference(policy.segments, one) for one in (evidence.segments if reuse else [])
@@ -134,7 +132,7 @@ def _proven_gain(
             lower_bound(differences[name], share),
             _detected(policy, differences[name], comparison, count) + rule.min_gain,
         )
-        for name in policy.metrics
+        for name in differences
     }
     first = convincing[0]
     bound = compared[first].bound
@@ -149,7 +147,7 @@ def _proven_gain(
     passed = bound > rule.min_gain
     checks = [Check(CheckKind.PROVEN_GAIN, passed, words, bound, rule.min_gain, first)]
     least = 0 - rule.margin  # not -0.0
-    for name in policy.metrics:
+    for name in differences:
         high = -lower_bound(-differences[name], policy.significance / count)
         words = f"{name} is not provably worse by more than {number(rule.margin)}"
         checks.append(Check(CheckKind.NOT_WORSE, high >= least, words, high, least, name))
@@ -165,8 +163,8 @@ def _as_good(
     testing and acceptance sampling", Technometrics 24, 1982).
     """
     level, checks, compared = spendable(policy.significance, comparison), [], {}
-    for name in policy.metrics:
-        difference, least = differences[name], 0 - policy.policies.stay_fresh.margins[name]
+    for name, difference in differences.items():
+        least = 0 - policy.policies.stay_fresh.margins[name]
         bound = lower_bound(difference, level)
         smallest = _detected(policy, difference, comparison, 1) + least
         compared[name] = _Compared(level, bound, smallest)
@@ -204,8 +202,17 @@ def _of_metric(name: str, evidence: Evidence, tested: _Compared | None) -> Metri
 
 def _difference(policy: SegmentPolicy, segment: Segment) -> SegmentDifference:
     found = interval(segment.challenger - segment.champion)
-    guarded = segment.positives >= policy.pairs
-    return SegmentDifference(segment.name, segment.positives, guarded, found)
+    return SegmentDifference(segment.name, segment.positives, _guarded(policy, segment), found)
+
+
+def _guarded(policy: SegmentPolicy, segment: Segment) -> bool:
+    """Whether a segment is checked: its bootstrap would know too little of a few pairs or blocks.
+
+    With few clusters a bootstrap of clusters finds intervals too narrow (Cameron, Gelbach and
+    Miller, "Bootstrap-based improvements for inference with clustered errors", 2008).
+    """
+    enough = segment.blocks is None or segment.blocks >= policy.blocks
+    return enough and segment.positives >= policy.pairs
 
 
 def _no_segment_worse(policy: SegmentPolicy, segments: list[Segment]) -> list[Check]:
@@ -214,7 +221,7 @@ def _no_segment_worse(policy: SegmentPolicy, segments: list[Segment]) -> list[Ch
     The level is divided by the number of these checks (Bonferroni), so that many segments raise no
     more false alarms than one.
     """
-    guarded = [one for one in segments if one.positives >= policy.pairs]
+    guarded = [one for one in segments if _guarded(policy, one)]
     checks, least = [], 0 - policy.margin
     for one in guarded:
         worse = one.champion - one.challenger

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator, model_
 from ml.core.errors import UserError
 from ml.core.params import Params, describe
 from ml.core.reasons import reason
-from ml.evaluate.metric_words import METRICS
+from ml.evaluate.metric_words import COMPLETE_BLOCK_AP, METRICS
 
 STAY_FRESH = "stay-fresh"  # the value of `gate.policy`; the other one is prove-gain
 
@@ -28,6 +28,7 @@ class SegmentPolicy(Params):
     """The section `gate.segments` of the policy: when a segment is too much worse."""
 
     pairs: int = Field(ge=1)
+    blocks: int = Field(ge=2)
     margin: float = Field(ge=0)
     significance: float = Field(gt=0, lt=0.5)
 
@@ -93,8 +94,11 @@ class GatePolicy(Params):
     @field_validator("metrics")
     @classmethod
     def _known(cls, names: list[str]) -> list[str]:
-        if len(set(names)) < len(names) or not set(names) <= set(METRICS):
-            raise ValueError(f"must be different ones of {', '.join(METRICS)}")
+        known = [*METRICS, COMPLETE_BLOCK_AP]
+        if len(set(names)) < len(names) or not set(names) <= set(known):
+            raise ValueError(f"must be different ones of {', '.join(known)}")
+        if names[0] == COMPLETE_BLOCK_AP:  # not every test split has complete blocks
+            raise ValueError(f"must begin with another metric than {COMPLETE_BLOCK_AP}")
         return names
 
     @model_validator(mode="after")
