@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.brand_folds import COMPLETE, FOLDS, BrandFolds
+from benchmarks.brand_folds import FOLDS, BrandFolds
 from benchmarks.variations import aspect_numbers, with_neighbours
+from ml.evaluate.metric_words import COMPLETE_BLOCK_AP
 from ml.evaluate.params import EvaluateParams
 
 BRANDS, DESIGNS = 11, 3  # of each brand; every design has two products
@@ -49,7 +50,7 @@ def test_every_judged_product_is_measured_by_its_own_embedding(brands: BrandFold
         "block_ap": 1,
         "mean_ap": 1,
         "recall_at_1": 1,
-        COMPLETE: 1,
+        COMPLETE_BLOCK_AP: 1,
     }
     wrong = brands.draws([design_embeddings(brands, place, True) for place in range(FOLDS)])
     assert all(found[0] < 0.5 for found in wrong.values())
