@@ -444,8 +444,13 @@ def promote(
 
     The gate must have passed it, and people must have approved it.
     """
+    from flows.registry.tracking import connect
+    from flows.registry.versions import find_candidate, policy_of
+
     project = find_project()
     who = signer(project, by)
+    # Refused before a server is started for it; whether it may be promoted is the flow's question.
+    find_candidate(connect(project), policy_of(project).models, version)
     _with_prefect(project)
     from flows.promote import promote as flow
 
@@ -519,6 +524,7 @@ def group(
     earlier versions.
     """
     from flows.local.untrained import UNTRAINED, refuse_memory
+    from flows.registry.usable_model import usable_model
     from ml.catalogue.versions import catalogue_name
 
     refuse_credentials(source)
@@ -526,9 +532,12 @@ def group(
     refuse_memory(model, regroup, new_only)
     refuse_closed(folder)
     if model != UNTRAINED:
-        catalogue_name(catalogue, source)  # all before a server is started for it
+        catalogue_name(catalogue, source)
     refuse_absent(source)
-    _with_prefect(find_project())
+    project = find_project()
+    if model != UNTRAINED:
+        usable_model(project, model)  # all before a server is started for it
+    _with_prefect(project)
     from flows.group import group as flow
 
     result = flow(

@@ -22,11 +22,8 @@ from flows.local.project import Project, find_project
 from flows.local.source import Source
 from flows.local.temporary_import import borrowed
 from flows.local.untrained import UNTRAINED, caution, group_untrained, refuse_memory
-from flows.registry.model_files import refuse_unusable
-from flows.registry.outside_move import named_or_champion
 from flows.registry.people import person
-from flows.registry.tracking import connect
-from flows.registry.versions import policy_of, uri_of
+from flows.registry.usable_model import usable_model
 from ml.catalogue.groups_page import Looks, write_groups
 from ml.catalogue.store import Store
 from ml.catalogue.versions import catalogue_name, is_told, note_told
@@ -84,7 +81,7 @@ def group(
     else:
         name = catalogue_name(catalogue, source)
         asked = Asked(name, source, columns, person(project, by), regroup, new_only)
-        found = _remembered(project, asked, _registered(project, model), folder, cluster)
+        found = _remembered(project, asked, usable_model(project, model), folder, cluster)
     words = found["caution"] or found["model"]
     create_markdown_artifact(
         f"# {found['groups']} groups, {found['published']} of them to publish\n\n"
@@ -163,18 +160,3 @@ def _looks(store: Store, products: pd.DataFrame) -> Looks:
     kept = looks_of(store)
     keep_looks(kept, products)
     return Looks(colours(kept, products["sha256"]), lambda digests: thumbnails(kept, digests))
-
-
-def _registered(project: Project, model: str) -> str:
-    """Returns the URI of the version that a person named, or of the champion."""
-    client, policy = connect(project), policy_of(project)
-    try:
-        version = named_or_champion(project, client, policy, model)
-        refuse_unusable(client, version)
-        return uri_of(version)
-    except UserError as error:
-        if model:
-            raise
-        raise UserError(
-            f"{error}; or take `--model {UNTRAINED}` for first groups by {caution()}"
-        ) from error

@@ -210,3 +210,24 @@ def test_nothing_is_to_forget_while_all_clones_are_there(
     monkeypatch.chdir(project.root)
     with pytest.raises(UserError, match="all known clones are there, so there is nothing to"):
         collect_garbage(project, False, ["/nope"], False, print)
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("promote", "99"), "no model 'color-variants-candidates' is registered"),
+        (("group", "--model", "models:/other/99", "--source"), "no model 'other' is registered"),
+        (("group", "--source"), "--model untrained"),
+    ],
+)
+def test_a_model_that_is_not_there_is_refused_before_a_server_is_started(
+    project: Project,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: tuple[str, ...],
+    words: str,
+) -> None:
+    monkeypatch.chdir(project.root)
+    monkeypatch.setattr("flows.cli._with_prefect", lambda project: pytest.fail("a server starts"))
+    asked = (*command, tmp_path) if command[-1] == "--source" else command
+    assert words in refused(*asked)
