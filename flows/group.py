@@ -23,11 +23,11 @@ from flows.local.source import Source
 from flows.local.temporary_import import borrowed
 from flows.local.untrained import UNTRAINED, caution, group_untrained, refuse_memory
 from flows.registry.people import person
+from flows.registry.tracking import connect
 from flows.registry.usable_model import usable_model
 from ml.catalogue.groups_page import Looks, write_groups
 from ml.catalogue.store import Store
 from ml.catalogue.versions import catalogue_name, is_told, note_told
-from ml.core.errors import UserError
 from ml.core.spreadsheet import write_csv
 
 

@@ -16,7 +16,6 @@ from registry import FIRST, NAMES, SECOND, Registry, restored
 
 from flows.catalogue.lineage import note_grouping
 from flows.download import download as download_model
-from flows.group import _registered
 from flows.history import history, mend, verified
 from flows.local.git import git
 from flows.promote import make_champion
@@ -27,6 +26,7 @@ from flows.registry.production import champions_on_record
 from flows.registry.remote_predict import embed_with
 from flows.registry.trail_check import refuse_gaps
 from flows.registry.trail_memory import FILE
+from flows.registry.usable_model import usable_model
 from flows.registry.versions import POLICY, policy_of, uri_of
 from flows.rollback import roll_back, told
 from flows.status import status
@@ -157,11 +157,11 @@ def press_promote(registry: Registry) -> str:
 def test_a_champion_that_nobody_promoted_is_an_event_a_problem_and_is_refused(
     registry: Registry,
 ) -> None:
-    assert _registered(registry.project, "") == SECOND
+    assert usable_model(registry.project, "") == SECOND
     number = press_promote(registry)
     for model in ("", f"models:/{PRODUCTION}@champion", f"{PRODUCTION}@champion"):
         with pytest.raises(UserError, match="nobody promoted it here"):
-            _registered(registry.project, model)
+            usable_model(registry.project, model)
         with pytest.raises(UserError, match="nobody promoted it here"):
             download_model(registry.project, model, registry.project.room / "copy")
     for _ in range(2):
@@ -176,7 +176,7 @@ def test_a_champion_that_nobody_promoted_is_an_event_a_problem_and_is_refused(
         "replaced": number,
         "impact": "",
     }
-    assert _registered(registry.project, "") == SECOND
+    assert usable_model(registry.project, "") == SECOND
     assert not faults(registry)
 
 
@@ -225,7 +225,7 @@ def test_a_policy_that_warns_lets_such_a_champion_be_used(registry: Registry) ->
     strict = file.read_text()
     file.write_text(yaml.safe_dump(yaml.safe_load(strict) | {"record": "warn"}))
     try:
-        assert _registered(registry.project, "") == f"models:/{PRODUCTION}/{number}"
+        assert usable_model(registry.project, "") == f"models:/{PRODUCTION}/{number}"
     finally:
         file.write_text(strict)
 
@@ -255,7 +255,7 @@ def test_a_rollback_that_died_is_no_move_outside_of_the_record(registry: Registr
     note_event(registry.client, version, "rollback", "Rolf", also=CANDIDATES, **facts)
     assert not [one for one in history(registry.project) if one["what"] == "moved"]
     with pytest.raises(UserError, match="or a rollback died"):
-        _registered(registry.project, "")
+        usable_model(registry.project, "")
     assert roll_back("complaints", by="Rolf")["model"] == FIRST
 
 

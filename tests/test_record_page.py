@@ -10,9 +10,9 @@ from playwright.sync_api import Page, expect
 from registry import CANDIDATES, PRODUCTION, SECOND, Registry
 from servers import mlflow_served, of_its_own
 
-from flows.group import _registered
 from flows.history import history
 from flows.local.servers import running
+from flows.registry.usable_model import usable_model
 from flows.rollback import roll_back
 from flows.status import status
 from ml.core.errors import UserError
@@ -68,8 +68,8 @@ def test_the_button_promote_model_is_seen_by_every_command_and_a_plain_rollback_
         served,
     )
     with pytest.raises(UserError, match="record: strict"):
-        _registered(registry.project, "")
+        usable_model(registry.project, "")
     assert roll_back("a wrong button", by="Rolf")["model"] == SECOND
     page.reload()
     expect(page.get_by_text("@ champion")).to_have_count(0)
-    assert _registered(registry.project, "") == SECOND
+    assert usable_model(registry.project, "") == SECOND
