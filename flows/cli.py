@@ -355,9 +355,9 @@ def evaluate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measures a model on a shop's annotated pairs, beside baselines.
+    """Measures a model on a shop's annotated pairs and complete blocks, beside baselines.
 
-    Each metric has a 95 % interval.
+    Each metric has a 95 % interval. Either pairs or complete blocks are enough.
     """
     from flows.display.tables import metrics_table
     from flows.evaluate import evaluate as run

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
 from flows.local.project import Project
-from flows.local.temporary_import import borrowed
+from flows.local.temporary_import import ShopTable, borrowed
 from flows.registry.model_files import grouping_of, model_file, unusable
 from flows.registry.outside_move import notice
 from flows.registry.remote_predict import Log, embed_with
@@ -26,15 +26,20 @@ from flows.registry.versions import (
 from ml.core.errors import UserError
 from ml.core.files import read_json
 from ml.core.params import load_params
-from ml.data.annotations import build_annotations, without_selected
+from ml.data.annotations import Annotations, build_annotations, without_selected
 from ml.data.blocks import block_mates
 from ml.data.images import UnreadablePicture, decode_product, placeholders
 from ml.evaluate.baselines import BASELINES, embed_baselines
 from ml.evaluate.bootstrap import Resamples
+from ml.evaluate.complete_blocks import CompleteBlocks, build_complete_blocks
+from ml.evaluate.complete_evaluation import CompleteEvaluation
 from ml.evaluate.evaluation import Evaluation
+from ml.evaluate.metric_words import Interval
 from ml.evaluate.params import EvaluateParams
-from ml.grouping.grouping import ClusteringName
+from ml.grouping.calibration import Calibration
+from ml.grouping.grouping import ClusteringName, Grouping
 from ml.prepare.crop import CropParams, crop_picture, with_weights
+from ml.validate.complete_blocks import complete_blocks
 from ml.validate.contradictions import contradicts
 from ml.validate.split import choose_split_by, split_products
 
@@ -52,6 +57,8 @@ class Judged:
         crop: how pictures are cropped for the baselines. It is the model's, so that all of them get
             the same resolution.
         split_by: what the model's own shop was split by; None for a baseline without a model.
+        calibration, publish: of the model's scores, see `ml.evaluate.complete_evaluation`; None for
+            a baseline, and for a model whose shop had no annotated pairs.
     """
 
     name: str
@@ -61,6 +68,8 @@ class Judged:
     baselines: dict[str, float]
     crop: CropParams
     split_by: str | None
+    calibration: Calibration | None = None
+    publish: float | None = None
 
 
 def evaluate(
@@ -72,6 +81,8 @@ def evaluate(
     columns: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """Computes all metrics of a model on the annotated pairs of a shop, beside the baselines.
+
+    Where a shop has complete blocks, the metrics of these come too.
 
     Pairs marked `low` are left out, and so are products whose picture cannot be read.
 
@@ -85,10 +96,13 @@ def evaluate(
 
     Returns:
         {"model", "source", "pairs": number of usable pairs, "threshold" (1 − cosine), "metrics":
-        {metric: {"value", "low", "high"}}, "baselines": {name: the same}}.
+        {metric: {"value", "low", "high"}}, "baselines": {name: the same}, "complete_blocks": None,
+        or "blocks", "products", "pairs", "variants" (numbers), "metrics" and "baselines" likewise}.
+        Without usable pairs of both kinds "metrics" and "baselines" are empty.
 
     Raises:
-        UserError: there is no such model or shop, or the shop has not enough usable pairs.
+        UserError: there is no such model or shop, or the shop has neither enough usable pairs nor
+            complete blocks.
     """
     params = load_params("evaluate", EvaluateParams, project.root / "params.yaml")
     client = connect(project)
@@ -97,60 +111,159 @@ def evaluate(
     if outside:
         log(f"warning: {outside}")
     with borrowed(project, source, columns) as shop:
-        if shop.pairs is None:
-            raise UserError(
-                f"the shop '{source}' has no pairs.csv or pairs.parquet: an evaluation needs "
-                "annotated pairs (format: docs/data-format.md)"
-            )
-        pairs = without_selected(shop.pairs)
-        against = pairs[contradicts(pairs)]
-        if len(against):
-            one = against.iloc[0]
-            raise UserError(
-                f"{len(against)} pairs of '{source}' contradict the others, such as {one['left']} "
-                f"and {one['right']}: they are marked as different although a chain of positive "
-                "pairs joins them; correct one of these pairs, or mark it low"
-            )
+        pairs = _pairs_of(shop, source)
         catalog = products = without_placeholders(shop.products, log)
         if split:
             by = judged.split_by or choose_split_by(products)
             products = products[split_products(products, by) == split].reset_index(drop=True)
-        annotations = build_annotations(products, pairs)
-        annotated = catalog["product_id"].isin(products["product_id"].iloc[annotations.indices])
+        named = np.array(products["product_id"].isin(shop.blocks["product_id"]), bool)
+        named[build_annotations(products, pairs).indices] = True
+        asked = products.loc[named, "product_id"]
         # A block lies in several splits, too, where brands are not what is split.
-        whole_blocks = catalog.iloc[block_mates(catalog, np.flatnonzero(annotated))]
-        kept, crops = crop_annotated(products.iloc[annotations.indices], judged.crop, log)
+        mates = block_mates(catalog, np.flatnonzero(catalog["product_id"].isin(asked)))
+        kept, crops = crop_annotated(products[named], judged.crop, log)
         annotations = build_annotations(kept, pairs)
-        if not annotations.complete:
+        unread = set(asked) - set(kept["product_id"])
+        complete = _complete_of(shop, catalog[~catalog["product_id"].isin(unread)], kept)
+        if not annotations.complete and complete is None:
             where = f"on the {split} split of '{source}'" if split else f"on '{source}'"
             raise UserError(
                 f"nothing can be evaluated {where}: this needs usable annotated pairs of both "
                 "kinds, variants and other designs of one block; add such pairs to pairs.csv"
             )
-        kept = kept.iloc[annotations.indices].reset_index(drop=True)
-        crops = crops[annotations.indices]
-        names = [name for name in BASELINES if name != judged.name]
+        embeddings = None
         if judged.version:
-            log(f"{uri_of(judged.version)} embeds {len(whole_blocks)} products")
-            place = pd.Index(whole_blocks["product_id"]).get_indexer(pd.Index(kept["product_id"]))
-            embeddings = embed_with(project, uri_of(judged.version), whole_blocks, log)[place]
+            log(f"{uri_of(judged.version)} embeds {len(mates)} products")
+            found = embed_with(project, uri_of(judged.version), catalog.iloc[mates], log)
+            place = pd.Index(catalog["product_id"].iloc[mates]).get_indexer(kept["product_id"])
+            embeddings = found[place]
         else:
-            embeddings = BASELINES[judged.name](crops)
-        resamples = Resamples(annotations, params.resamples, params.seed)
-        metrics = Evaluation(embeddings, resamples, judged.clustering).metrics(judged.threshold)
-        baselines = {}
-        for name, found in embed_baselines(crops, names):
-            log(f"baseline {name}")
-            threshold = judged.baselines.get(name, params.default_threshold)
-            beside = Evaluation(found, resamples, judged.clustering)
-            baselines[name] = beside.metrics(threshold)
+            log(f"baseline {judged.name}")
+        shown = _Shown(crops, embeddings)
+        on_pairs = (
+            _on_pairs(judged, annotations, shown.of(annotations.indices), params, log)
+            if annotations.complete
+            else {"metrics": {}, "baselines": {}}
+        )
+        on_blocks = (
+            complete.facts() | _on_blocks(judged, complete, shown.of(complete.indices), params)
+            if complete
+            else None
+        )
     return {
         "model": model,
         "source": source,
         "pairs": annotations.usable,
         "threshold": judged.threshold,
+        **on_pairs,
+        "complete_blocks": on_blocks,
+    }
+
+
+class _Shown(NamedTuple):
+    """Products that are measured: their crops, and what the model made of them.
+
+    Attributes:
+        crops: uint8 (products, side, side, 3).
+        embeddings: float (products, size); None if a baseline is measured.
+    """
+
+    crops: np.ndarray
+    embeddings: np.ndarray | None
+
+    def of(self, places: np.ndarray) -> "_Shown":
+        """Returns some of the products."""
+        found = self.embeddings
+        return _Shown(self.crops[places], None if found is None else found[places])
+
+    def embedded_by(self, judged: Judged) -> np.ndarray:
+        """Returns the embeddings by the model or baseline: float (products, size)."""
+        return BASELINES[judged.name](self.crops) if self.embeddings is None else self.embeddings
+
+
+def _pairs_of(shop: ShopTable, source: str) -> pd.DataFrame:
+    """Returns the pairs that may be measured on.
+
+    Raises:
+        UserError: there are neither pairs nor complete blocks, or pairs contradict one another.
+    """
+    if shop.pairs is None:
+        if len(shop.blocks):
+            return pd.DataFrame({"left": [], "right": [], "color_variants": []}, dtype=object)
+        raise UserError(
+            f"the shop '{source}' has no pairs.csv or pairs.parquet: an evaluation needs "
+            "annotated pairs, or complete blocks (format: docs/data-format.md)"
+        )
+    pairs = without_selected(shop.pairs)
+    against = pairs[contradicts(pairs)]
+    if len(against):
+        one = against.iloc[0]
+        raise UserError(
+            f"{len(against)} pairs of '{source}' contradict the others, such as {one['left']} "
+            f"and {one['right']}: they are marked as different although a chain of positive "
+            "pairs joins them; correct one of these pairs, or mark it low"
+        )
+    return pairs
+
+
+def _complete_of(
+    shop: ShopTable, usable: pd.DataFrame, kept: pd.DataFrame
+) -> CompleteBlocks | None:
+    """Returns the complete blocks of the products that are measured; None without both kinds.
+
+    Args:
+        usable: the catalogue without products whose picture cannot be read.
+        kept: the products that are measured.
+    """
+    whole = complete_blocks(shop.blocks, usable, set(usable["product_id"]))
+    found = build_complete_blocks(kept, whole, shop.unsure)
+    return found if found.measurable else None
+
+
+def _on_pairs(
+    judged: Judged, annotations: Annotations, shown: _Shown, params: EvaluateParams, log: Log
+) -> dict[str, Any]:
+    """Measures a model and the baselines on annotated pairs: {"metrics", "baselines"}."""
+    resamples = Resamples(annotations, params.resamples, params.seed)
+
+    def measured(embeddings: np.ndarray, threshold: float) -> dict[str, Interval]:
+        return Evaluation(embeddings, resamples, judged.clustering).metrics(threshold)
+
+    metrics, baselines = measured(shown.embedded_by(judged), judged.threshold), {}
+    names = [name for name in BASELINES if name != judged.name]
+    for name, found in embed_baselines(shown.crops, names):
+        log(f"baseline {name}")
+        baselines[name] = measured(found, judged.baselines.get(name, params.default_threshold))
+    return {"metrics": metrics, "baselines": baselines}
+
+
+def _on_blocks(
+    judged: Judged, complete: CompleteBlocks, shown: _Shown, params: EvaluateParams
+) -> dict[str, Any]:
+    """Measures a model and the baselines on complete blocks: {"metrics", "baselines"}.
+
+    Metrics of scores and of published groups are of a model that has a calibration, alone.
+    """
+
+    def measured(
+        embeddings: np.ndarray,
+        threshold: float,
+        calibration: Calibration | None = None,
+        publish: float | None = None,
+    ) -> dict[str, Interval]:
+        group = Grouping(embeddings, complete.block, judged.clustering).cut(threshold)
+        found = CompleteEvaluation(embeddings, complete, params.resamples, params.seed)
+        return found.metrics(group, calibration, publish)
+
+    own = shown.embedded_by(judged)
+    metrics = measured(own, judged.threshold, judged.calibration, judged.publish)
+    names = [name for name in BASELINES if name != judged.name]
+    return {
         "metrics": metrics,
-        "baselines": baselines,
+        "baselines": {
+            name: measured(found, judged.baselines.get(name, params.default_threshold))
+            for name, found in embed_baselines(shown.crops, names)
+        },
     }
 
 
@@ -204,6 +317,8 @@ def find_judged(
         baselines=stored["baselines"],
         crop=crop,
         split_by=stored["split_by"],
+        calibration=Calibration(**stored["calibration"]) if stored.get("calibration") else None,
+        publish=stored.get("publish"),
     )
 
 

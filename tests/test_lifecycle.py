@@ -760,7 +760,6 @@ def test_evaluate_gives_the_metrics_of_the_run_on_the_same_split_beside_every_ba
             "--json",
         ).stdout
     )
-    assert set(result) == {"model", "source", "pairs", "threshold", "metrics", "baselines"}
     assert set(result["metrics"]) == set(METRICS)
     assert set(result["baselines"]) == set(BASELINES)
     run = life.version(CANDIDATES).run_id
@@ -775,6 +774,15 @@ def test_evaluate_gives_the_metrics_of_the_run_on_the_same_split_beside_every_ba
             assert result["metrics"][name][part] == pytest.approx(wanted, abs=2e-3)
         value = gray["test"][name]["value"]
         assert result["baselines"]["gray"][name]["value"] == pytest.approx(value)
+    blocks, wanted = result["complete_blocks"], recorded["complete_blocks"]["test"]
+    for name in ("blocks", "products", "pairs", "variants"):
+        assert blocks[name] == wanted[name] > 0
+    assert blocks["metrics"].keys() == wanted["metrics"].keys()
+    for metric, found in blocks["metrics"].items():
+        assert found["value"] == pytest.approx(wanted["metrics"][metric]["value"], abs=2e-3)
+    for name, of_baseline in wanted["baselines"].items():
+        value = blocks["baselines"][name]["block_ap"]["value"]
+        assert value == pytest.approx(of_baseline["block_ap"]["value"], abs=2e-3)
 
 
 @pytest.mark.parametrize(
@@ -788,6 +796,25 @@ def test_evaluate_takes_baselines_and_run_ids_too(life: Life, model: str) -> Non
     assert result["model"] == name
     assert 0 < result["metrics"]["block_ap"]["value"] < 1
     assert name not in result["baselines"]
+
+
+def test_evaluate_needs_no_pairs_where_there_are_complete_blocks(
+    life: Life, tmp_path: Path
+) -> None:
+    shop = tmp_path / "shop"
+    shutil.copytree(life.shop, shop, ignore=shutil.ignore_patterns("pairs.*"))
+    asked = ("evaluate", "gray", "--source", str(shop))
+    result = json.loads(life.clone.run(*asked, "--json").stdout)
+    assert (result["pairs"], result["metrics"], result["baselines"]) == (0, {}, {})
+    blocks = result["complete_blocks"]
+    assert 0 < blocks["variants"] < blocks["pairs"]
+    assert 0 < blocks["metrics"]["block_ap"]["value"] < 1
+    assert set(blocks["baselines"]) == set(BASELINES) - {"gray"}
+    for table in shop.glob("blocks*"):
+        table.unlink()
+    refused = life.clone.run(*asked, check=False)
+    assert refused.returncode == 1
+    assert "needs annotated pairs, or complete blocks" in refused.stderr
 
 
 def registry_of(life: Life) -> str:

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
+from benchmarks import power_blocks
 from benchmarks.checkout import ROOT
 from benchmarks.luck import (
     EQUAL,
@@ -23,6 +24,7 @@ from benchmarks.power import CHANGED, COMPARISONS, SIZES, needed, power_table, t
 from flows.registry.versions import POLICY
 from ml.core.files import read_json
 from ml.data.annotations import build_annotations
+from ml.evaluate.complete_blocks import build_complete_blocks
 from ml.promote.alpha_spending import spendable
 from ml.promote.policy import load_policy
 
@@ -34,6 +36,8 @@ def test_the_page_of_the_policy_holds_the_tables_of_both_studies() -> None:
     page = (ROOT / "docs/promotion.md").read_text(encoding="utf-8")
     assert power_table(read_json(ROOT / "benchmarks/power.json")) in page
     assert luck_table(read_json(ROOT / "benchmarks/luck.json")) in page
+    blocks = read_json(ROOT / "benchmarks/power_blocks.json")
+    assert power_blocks.blocks_table(blocks) in page
 
 
 def test_a_test_set_holds_whole_blocks_whose_copies_are_other_blocks_with_other_designs() -> None:
@@ -72,6 +76,26 @@ def test_so_many_products_prove_the_gain_with_the_power_of_the_policy() -> None:
         level = spendable(GATE_POLICY.significance, row["comparison"]) / len(GATE_POLICY.metrics)
         power = norm.cdf((row["distance"] - norm.isf(level) * spread) / deviation)
         assert power == pytest.approx(GATE_POLICY.power, abs=0.02)
+
+
+def test_complete_blocks_are_drawn_whole_and_with_the_pairs_that_are_decided() -> None:
+    ids = [f"{brand}{number}" for brand in "abc" for number in range(4)]
+    products = pd.DataFrame({"product_id": ids, "brand": [one[0] for one in ids]})
+    products = products.assign(gender="Men", article_type="Shirts")
+    designs = [f"{one[0]}{int(one[1]) // 2}" if one[0] == "a" else one for one in ids]
+    blocks = pd.DataFrame({"product_id": ids, "design": designs})
+    unsure = pd.DataFrame({"left": ["a0"], "right": ["a3"]})
+    truth = build_complete_blocks(products, blocks, unsure)
+    for seed in range(10):  # only block a has variants, so that it is always among them
+        places, drawn = power_blocks.drawn_blocks(truth, 5, np.random.default_rng(seed))
+        assert len(places) == len(drawn.block) == 20
+        assert drawn.facts()["blocks"] == 5
+        copies = int((truth.block[places] == 0).sum() / 4)
+        assert drawn.measurable and drawn.facts()["variants"] == 2 * copies > 0
+        assert len(drawn.pairs) == 5 * 6 - copies  # without the unsure one
+        same = drawn.design[drawn.pairs.left] == drawn.design[drawn.pairs.right]
+        assert (drawn.pairs.label == same).all()
+        assert (drawn.block[drawn.pairs.left] == drawn.block[drawn.pairs.right]).all()
 
 
 @pytest.mark.full

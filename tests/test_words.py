@@ -109,6 +109,8 @@ def test_a_terminal_shows_what_people_wrote(words: str, shown: io.StringIO) -> N
     history_table([{**event, "by": words, "comment": words}])
     assert flat(shown.getvalue()).count(flat(words)) == 2
     metric = {name: {"value": 0.5, "low": 0.4, "high": 0.6} for name in METRICS}
+    of_blocks = {"block_ap": metric["block_ap"]}
+    facts = {"blocks": 1, "products": 4, "pairs": 6, "variants": 2}
     metrics_table(
         {
             "model": words,
@@ -116,8 +118,10 @@ def test_a_terminal_shows_what_people_wrote(words: str, shown: io.StringIO) -> N
             "pairs": 3,
             "metrics": metric,
             "baselines": {"gray": metric},
+            "complete_blocks": {**facts, "metrics": of_blocks, "baselines": {"gray": of_blocks}},
         }
     )
+    assert "2 of 6 pairs are variants" in flat(shown.getvalue())
     version = {"version": "1", "created": "2026-11-25T09:00:00", "run": "x", "rolled_back": words}
     serving = {"since": None, "by": words, "how": "promotion", "metric": "block_ap", "value": None}
     print_status(

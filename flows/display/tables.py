@@ -9,27 +9,49 @@ from rich.text import Text
 from flows.display.event_words import about, details, minute
 from flows.display.terminal import console
 from ml.core.errors import visible
-from ml.evaluate.metric_words import METRICS, Interval
+from ml.evaluate.metric_words import COMPLETE_METRICS, METRICS, Interval
 
 
 def metrics_table(result: dict[str, Any]) -> None:
     """Prints the result of `variants evaluate`: a row for each metric, a column for each model.
 
+    Complete blocks have a table of their own.
+
     Args:
         result: what `flows.evaluate.evaluate` returns.
     """
-    title = f"{result['model']} on {result['source']} ({result['pairs']} annotated pairs)"
-    table = Table(title=visible(title))
-    columns = {result["model"]: result["metrics"], **result["baselines"]}
-    table.add_column("metric")
-    for name in columns:
-        table.add_column(visible(name), justify="right")
-    for metric, words in METRICS.items():
-        table.add_row(
-            Text.assemble(f"{metric}\n", (words, "dim")),
-            *(_cell(entry[metric]) for entry in columns.values()),
+    where, blocks = f"{result['model']} on {result['source']}", result["complete_blocks"]
+    screen = console()
+    if result["metrics"]:
+        title = f"{where} ({result['pairs']} annotated pairs)"
+        screen.print(_metrics(title, result["model"], result, METRICS))
+    if blocks:
+        title = (
+            f"{where} ({blocks['blocks']} complete blocks: {blocks['products']} products, "
+            f"{blocks['variants']} of {blocks['pairs']} pairs are variants)"
         )
-    console().print(table)
+        screen.print(_metrics(title, result["model"], blocks, COMPLETE_METRICS))
+
+
+def _metrics(title: str, model: str, found: dict[str, Any], words_of: dict[str, str]) -> Table:
+    """Returns a table of metrics; a cell is empty where a metric is not defined.
+
+    Args:
+        found: "metrics" of the model, and "baselines".
+        words_of: name of each metric → its words.
+    """
+    table = Table(title=visible(title))
+    columns = {model: found["metrics"], **found["baselines"]}
+    table.add_column("metric", overflow="fold")  # half a name may be that of another
+    for name in columns:
+        table.add_column(visible(name), justify="right", overflow="fold")
+    for metric, words in words_of.items():
+        if metric in found["metrics"]:
+            table.add_row(
+                Text.assemble(f"{metric}\n", (words, "dim")),
+                *(_cell(one[metric]) if metric in one else "" for one in columns.values()),
+            )
+    return table
 
 
 def diff_table(result: dict[str, Any], shown: int = 20) -> None:

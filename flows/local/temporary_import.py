@@ -23,10 +23,14 @@ class ShopTable:
         products: the catalogue, with the column image: path of the stored picture, or None if the
             picture is missing. A missing brand, gender or article type is "unknown".
         pairs: annotated pairs, or None if the shop has none.
+        blocks: product_id and design of the products of complete blocks; empty if it has none.
+        unsure: left and right, the pairs of these that nobody could decide.
     """
 
     products: pd.DataFrame
     pairs: pd.DataFrame | None
+    blocks: pd.DataFrame
+    unsure: pd.DataFrame
 
 
 @contextmanager
@@ -46,8 +50,18 @@ def borrowed(
         snapshot = folder / "snapshot"
         import_shop(source, snapshot, columns=columns)
         products = products_of(snapshot, source)
-        pairs = snapshot / "pairs.parquet"
-        yield ShopTable(products, read_table(pairs) if pairs.is_file() else None)
+        pairs, blocks, unsure = (
+            read_table(file) if file.is_file() else None
+            for file in (
+                snapshot / f"{name}.parquet" for name in ("pairs", "blocks", "blocks_unsure_pairs")
+            )
+        )
+        yield ShopTable(
+            products,
+            pairs,
+            pd.DataFrame(columns=["product_id", "design"]) if blocks is None else blocks,
+            pd.DataFrame(columns=["left", "right"]) if unsure is None else unsure,
+        )
 
 
 def products_of(snapshot: Path, source: str) -> pd.DataFrame:
