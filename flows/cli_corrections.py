@@ -37,10 +37,27 @@ def different(left: Left, right: Right, catalogue: Of = "", by: By = "", why: Wh
     _say(left, right, False, catalogue, by, why)
 
 
+@groups.command(epilog=example("groups withdraw 1000017 1000342 --by Ada"))
+def withdraw(left: Left, right: Right, catalogue: Of = "", by: By = "", why: Why = "") -> None:
+    """Takes back what was said about two products: models decide about them again.
+
+    The words stay in the history. A group that they made changes at the next grouping only if the
+    evidence exceeds the margin; `variants group --regroup` groups without memory.
+    """
+    from flows.corrections import withdraw as run
+
+    project = find_project()
+    found = run(project, _of(project, catalogue), left, right, signer(project, by), why)
+    print(f"{found['standing']} corrections of {found['catalogue']} stand; {NEXT}")
+
+
 @groups.command(epilog=example("groups correct corrections.csv --by Ada"))
 def correct(
     file: Annotated[
-        Path, typer.Argument(help="CSV or Parquet: left, right, same (1 or 0), by, when, why.")
+        Path,
+        typer.Argument(
+            help="CSV or Parquet: left, right, same (1, 0 or withdrawn), by, when, why."
+        ),
     ],
     catalogue: Of = "",
     by: By = "",

@@ -22,6 +22,7 @@ from flows.registry.people import refusal_of_name, shown
 from ml.catalogue.constraints import Constraints, constraints
 from ml.catalogue.contradictions import refuse_contradictions
 from ml.catalogue.corrections import (
+    WITHDRAWN,
     check_corrections,
     standing,
     states,
@@ -85,6 +86,17 @@ def say_all(
             raise UserError(f"'{row['left']}' is paired with itself: name two products")
     table = pd.DataFrame(rows, dtype=object)
     return _add(project, catalogue, table, "your correction", by, keep, check)
+
+
+def withdraw(
+    project: Project, catalogue: str, left: str, right: str, by: str, why: str
+) -> dict[str, Any]:
+    """Takes back what was said about two products: models decide about them again.
+
+    Returns and raises as `say`; it raises, too, if nothing stands about the two.
+    """
+    row = {"left": fold(left), "right": fold(right), "same": WITHDRAWN, "why": fold(why)}
+    return _add(project, catalogue, pd.DataFrame([row], dtype=object), "your word", by)
 
 
 def correct(project: Project, catalogue: str, file: Path, by: str) -> dict[str, Any]:
@@ -211,6 +223,7 @@ def _add(
         # Words about a product that has left can be taken back, as they still hold others together.
         said = (before["left"], before["right"], locks["product_id"])
         _refuse_unknown(rows, pd.concat([products["product_id"], *said]), catalogue)
+        _refuse_nothing_to_withdraw(before, rows)
         both = pd.concat([before, rows], ignore_index=True)
         named = pd.unique(pd.concat([both["left"], both["right"], locks["product_id"]]))
         about = products[products["product_id"].isin(named)]
@@ -247,6 +260,26 @@ def _refuse_unknown(rows: pd.DataFrame, known: pd.Series, catalogue: str) -> Non
             f"the newest groups of '{catalogue}' have no product {named}{more}: correct the id, or "
             "run `variants group` first if the product is new"
         )
+
+
+def _refuse_nothing_to_withdraw(before: pd.DataFrame, rows: pd.DataFrame) -> None:
+    """Raises UserError if a row withdraws what nobody has said, or what is withdrawn already.
+
+    Args:
+        rows: the new words; one of them may withdraw what another one says.
+    """
+    stands = {frozenset(pair) for pair in standing(before)[["left", "right"]].to_numpy().tolist()}
+    stands |= {
+        frozenset(pair)
+        for pair in rows.loc[rows["same"].notna(), ["left", "right"]].to_numpy().tolist()
+    }
+    for left, right in rows.loc[rows["same"].isna(), ["left", "right"]].to_numpy().tolist():
+        if frozenset((left, right)) not in stands:
+            raise UserError(
+                f"nothing stands about {left} and {right} that could be withdrawn: `variants "
+                "groups corrections` lists what does; what follows from a chain ends with one of "
+                "its words"
+            )
 
 
 def _refuse_apart(held: Constraints, rows: pd.DataFrame, products: pd.DataFrame) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from catalogue import Shop, grouper, keep
+from catalogue import Shop, grouper, groups, keep, together
 from conftest import ROOT
 from typer.testing import CliRunner
 
@@ -18,7 +18,7 @@ from flows.catalogue.grouping import Asked, group_catalogue
 from flows.catalogue.overruled import corrected
 from flows.catalogue.places import store_of
 from flows.cli import app
-from flows.corrections import correct, corrections_of, lock, say
+from flows.corrections import correct, corrections_of, lock, say, withdraw
 from flows.gate.judged_pairs import load_judged_pairs
 from flows.lessons import lessons
 from flows.local.project import Project
@@ -369,6 +369,53 @@ def test_every_word_of_a_chain_through_a_product_that_is_gone_can_be_turned(
     say(grouped, "shop", a, b, False, "Bo", "")
     with pytest.raises(UserError, match="have no product 'never-there'"):
         say(grouped, "shop", a, "never-there", True, "Bo", "")
+
+
+def test_a_word_that_is_withdrawn_is_history_and_neither_grouped_nor_learnt(
+    grouped: Project, tmp_path: Path
+) -> None:
+    shop, store = Shop(0), store_of(grouped)
+    before = shop.group()
+    mates = groups(before)
+    a, b = block_of(grouped)[:2]
+    say(grouped, "shop", a, b, mates[a] != mates[b], "Ada", "")  # the opposite of what is
+
+    def grouped_again() -> Version:
+        said = said_about(store, "shop")(pd.DataFrame(shop.rows)).said
+        return shop.group(before, said=said, anew=True)
+
+    turned = groups(grouped_again())
+    assert (turned[a] == turned[b]) != (mates[a] == mates[b])
+    assert withdraw(grouped, "shop", b, a, "Bo", "a slip")["standing"] == 0
+    assert together(grouped_again()) == together(before)
+    told = corrections_of(grouped, "shop")
+    assert (told["corrections"], told["history"]) == ([], 2)
+    assert lessons(grouped, "/shops/shop", "", "", tmp_path, print) is None
+    assert store.read(FILE).decode().splitlines()[-1].split(",")[:4] == [b, a, "withdrawn", "Bo"]
+    say(grouped, "shop", a, b, True, "Cy", "")  # a new word counts again
+    assert standing(read_corrections(store, "shop"))["same"].tolist() == [True]
+
+
+def test_only_what_stands_can_be_withdrawn(grouped: Project, tmp_path: Path) -> None:
+    a, b, c = block_of(grouped)[:3]
+    say(grouped, "shop", a, b, True, "Ada", "")
+    say(grouped, "shop", b, c, True, "Ada", "")
+    kept = store_of(grouped).read(FILE)
+    with pytest.raises(UserError, match=f"nothing stands about {a} and {c}.*one of its words"):
+        withdraw(grouped, "shop", a, c, "Ada", "")  # it follows from the two others
+    assert store_of(grouped).read(FILE) == kept
+    file = tmp_path / "words.csv"
+    file.write_text(f"left,right,same\n{a},{b},withdrawn\n{a},{c},0\n{c},{b},Withdrawn\n")
+    assert correct(grouped, "shop", file, "Ada")["standing"] == 1
+    with pytest.raises(UserError, match="nothing stands"):
+        correct(grouped, "shop", file, "Ada")
+
+
+def test_words_that_were_kept_before_any_could_be_withdrawn_have_the_digest_that_they_had() -> None:
+    rows = pd.DataFrame({"left": ["a"], "right": ["b"], "same": ["1"], "by": ["Ada"]}, dtype=object)
+    said = check_corrections(rows.assign(when="2026-01-02", why=""), "", "")
+    as_bool = said.astype({"same": bool})
+    assert said.to_csv() == as_bool.to_csv()  # which the versions of a catalogue hold
 
 
 def test_words_about_products_without_a_readable_picture_hold_too(grouped: Project) -> None:

@@ -14,7 +14,12 @@ from filelock import FileLock
 
 from flows.local.project import Project
 from ml.catalogue.constraints import Constraints, constraints
-from ml.catalogue.corrections import CORRECTION_COLUMNS, check_corrections, no_corrections
+from ml.catalogue.corrections import (
+    CORRECTION_COLUMNS,
+    WITHDRAWN,
+    check_corrections,
+    no_corrections,
+)
 from ml.catalogue.locks import LOCK_COLUMNS, check_locks, no_locks
 from ml.catalogue.memory import Said
 from ml.catalogue.store import Store
@@ -67,7 +72,11 @@ def append(store: Store, catalogue: str, file: str, rows: pd.DataFrame) -> None:
     content = store.read(name) if store.exists(name) else _csv([columns])
     if content and not content.endswith(b"\n"):
         content += b"\n"
-    flags = {one: rows[one].astype(int) for one in ("same", "locked") if one in rows}
+    flags = {
+        one: rows[one].astype("Int64").astype(object).fillna(WITHDRAWN)
+        for one in ("same", "locked")
+        if one in rows
+    }
     store.write(name, content + _csv(rows.assign(**flags)[list(columns)].to_numpy().tolist()))
 
 

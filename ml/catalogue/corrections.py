@@ -1,4 +1,8 @@
-"""Corrections: what people said about pairs of products, in the order in which they said it."""
+"""Corrections: what people said about pairs of products, in the order in which they said it.
+
+A word is that both are the same design, that they are different ones, or that what was said of them
+is withdrawn.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -9,7 +13,9 @@ import pandas as pd
 from ml.core.errors import UserError
 
 CORRECTION_COLUMNS = ("left", "right", "same", "by", "when", "why")
-SAME = {
+WITHDRAWN = "withdrawn"  # in the column same; missing (pd.NA) in tables
+SAME: dict[str, object] = {
+    WITHDRAWN: pd.NA,
     **dict.fromkeys(("1", "1.0", "true", "yes", "y", "same"), True),
     **dict.fromkeys(("0", "0.0", "false", "no", "n", "different"), False),
 }
@@ -17,7 +23,7 @@ SAME = {
 
 def no_corrections() -> pd.DataFrame:
     """Returns an empty table of corrections."""
-    return pd.DataFrame(columns=list(CORRECTION_COLUMNS)).astype({"same": bool})
+    return pd.DataFrame(columns=list(CORRECTION_COLUMNS)).astype({"same": "boolean"})
 
 
 def check_corrections(table: pd.DataFrame, name: str, by: str = "") -> pd.DataFrame:
@@ -31,8 +37,8 @@ def check_corrections(table: pd.DataFrame, name: str, by: str = "") -> pd.DataFr
             rows are refused.
 
     Returns:
-        The columns `CORRECTION_COLUMNS`: same is bool, when is ISO 8601 in UTC, why may be "", and
-        the rows are in their order.
+        The columns `CORRECTION_COLUMNS`: same is boolean and missing where a word is withdrawn,
+        when is ISO 8601 in UTC, why may be "", and the rows are in their order.
 
     Raises:
         UserError: a column or a value is missing, a value is none, or both products are one; the
@@ -57,14 +63,15 @@ def check_corrections(table: pd.DataFrame, name: str, by: str = "") -> pd.DataFr
         if same is None:
             raise UserError(
                 f"{where}, column same: '{row['same'] or ''}' is neither: write 1 for the same "
-                "design in another colour, 0 for another design"
+                f"design in another colour, 0 for another design, {WITHDRAWN} to take back what "
+                "was said"
             )
         person, when = row.get("by") or by, row.get("when") or (now if by else None)
         if not person or not when:
             raise UserError(f"{where}: by and when must be filled in: who said it, and when")
         rows.append((left, right, same, person, in_utc(when, where), row.get("why") or ""))
     found = pd.DataFrame(rows, columns=list(CORRECTION_COLUMNS), dtype=object)
-    return found.astype({"same": bool})
+    return found.astype({"same": "boolean"})
 
 
 def in_utc(when: str, where: str) -> str:
@@ -92,15 +99,17 @@ def in_utc(when: str, where: str) -> str:
 def standing(table: pd.DataFrame) -> pd.DataFrame:
     """Returns the newest word about each pair, the oldest of them first.
 
-    Of two words of one second the later row counts. The older words are history.
+    Of two words of one second the later row counts. The older words are history, and so is a pair
+    whose newest word is that it is withdrawn. In what stands, same is bool.
 
     Args:
-        table: left, right and when, as of `check_corrections`.
+        table: left, right, same and when, as of `check_corrections`.
     """
     ordered = table.sort_values("when", kind="stable")
     ends = np.sort(ordered[["left", "right"]].to_numpy(str), axis=1)
     repeated = pd.DataFrame(ends).duplicated(keep="last").to_numpy(bool)
-    return ordered[~repeated].reset_index(drop=True)
+    newest = ordered[~repeated]
+    return newest[newest["same"].notna()].astype({"same": bool}).reset_index(drop=True)
 
 
 def states(
