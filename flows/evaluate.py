@@ -58,7 +58,8 @@ class Judged:
             the same resolution.
         split_by: what the model's own shop was split by; None for a baseline without a model.
         calibration, publish: of the model's scores, see `ml.evaluate.complete_evaluation`; None for
-            a baseline, and for a model whose shop had no annotated pairs.
+            a baseline, for a model whose shop had no annotated pairs, and for those from before
+            scores were corrected for the base rate.
     """
 
     name: str
@@ -129,7 +130,8 @@ def evaluate(
             where = f"on the {split} split of '{source}'" if split else f"on '{source}'"
             raise UserError(
                 f"nothing can be evaluated {where}: this needs usable annotated pairs of both "
-                "kinds, variants and other designs of one block; add such pairs to pairs.csv"
+                "kinds, variants and other designs of one block, or complete blocks with both; add "
+                "such pairs to pairs.csv"
             )
         embeddings = None
         if judged.version:
@@ -317,9 +319,15 @@ def find_judged(
         baselines=stored["baselines"],
         crop=crop,
         split_by=stored["split_by"],
-        calibration=Calibration(**stored["calibration"]) if stored.get("calibration") else None,
+        calibration=_calibration_of(stored),
         publish=stored.get("publish"),
     )
+
+
+def _calibration_of(stored: dict[str, Any]) -> Calibration | None:
+    """Returns the calibration of a model; None for those from before scores knew a base rate."""
+    found = stored.get("calibration") or {}
+    return Calibration(**found) if "annotated" in found else None
 
 
 def without_placeholders(products: pd.DataFrame, log: Log) -> pd.DataFrame:

@@ -193,8 +193,11 @@ def test_an_unknown_model_or_alias_is_refused_and_what_there_is_instead_is_named
     assert word in refused(clone, *(str(shop) if part == "SHOP" else part for part in command))
 
 
-def test_a_shop_without_pairs_cannot_be_evaluated(clone: Clone, own_shop: Path) -> None:
-    (own_shop / "pairs.csv").unlink()
+def test_a_shop_without_pairs_and_complete_blocks_cannot_be_evaluated(
+    clone: Clone, own_shop: Path
+) -> None:
+    for table in (*own_shop.glob("pairs.*"), *own_shop.glob("blocks*")):
+        table.unlink()
     assert "no pairs" in refused(clone, "evaluate", "gray", "--source", str(own_shop))
 
 
