@@ -12,6 +12,7 @@ bound holds what it promises.
 It writes benchmarks/power.json and the table of docs/promotion.md.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,6 +31,7 @@ from ml.core.progress import progress
 from ml.data.annotations import Annotations, PairSet, build_annotations
 from ml.data.blocks import block_numbers, relative_to_block
 from ml.evaluate.bootstrap import Resamples, spread
+from ml.evaluate.complete_blocks import CompleteBlocks
 from ml.evaluate.evaluation import Evaluation
 from ml.promote.alpha_spending import spendable
 from ml.promote.policy import GatePolicy, load_policy
@@ -144,31 +146,49 @@ def test_set(
         int (products,), positions among the annotated products, and their annotations. Hard pairs
         are left out.
     """
-    pairs, block = annotations.block_pairs, annotations.block
-    chosen, parts, count = [], [], 0
+    drawn, count, sizes = [], 0, np.bincount(annotations.block)
     while count < size:
-        one = int(random.integers(block.max() + 1))
-        members = np.flatnonzero(block == one)
-        here = block[pairs.left] == one
+        drawn.append(int(random.integers(len(sizes))))
+        count += int(sizes[drawn[-1]])
+    places, block, design, pairs = copies_of_blocks(annotations, annotations.block_pairs, drawn)
+    none = np.zeros(0, int)
+    return places, Annotations(
+        indices=np.arange(count),
+        design=design,
+        block=block,
+        hard=PairSet(none, none, none.astype(bool)),
+        block_pairs=pairs,
+        usable=0,
+    )
+
+
+def copies_of_blocks(
+    truth: Annotations | CompleteBlocks, pairs: PairSet, drawn: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, PairSet]:
+    """Puts drawn blocks beside one another; a block that is drawn twice counts as two blocks.
+
+    Args:
+        truth: block and design of each product.
+        pairs: of products of one block.
+        drawn: numbers of blocks.
+
+    Returns:
+        The position of each product among those of `truth`, its block and its design, both from 0:
+        int (products,) each; and the pairs.
+    """
+    chosen, parts, count = [], [], 0
+    for one in drawn:
+        members = np.flatnonzero(truth.block == one)
+        here = truth.block[pairs.left] == one
         left, right = (np.searchsorted(members, ends[here]) for ends in (pairs.left, pairs.right))
         parts.append((left + count, right + count, pairs.label[here]))
         chosen.append(members)
         count += len(members)
     places = np.concatenate(chosen)
-    numbers = np.repeat(np.arange(len(chosen)), [len(one) for one in chosen])
-    designs = np.unique(
-        np.stack([numbers, annotations.design[places]]), axis=1, return_inverse=True
-    )
+    block = np.repeat(np.arange(len(chosen)), [len(one) for one in chosen])
+    design = np.unique(np.stack([block, truth.design[places]]), axis=1, return_inverse=True)[1]
     left, right, label = (np.concatenate(column) for column in zip(*parts, strict=True))
-    none = np.zeros(0, int)
-    return places, Annotations(
-        indices=np.arange(count),
-        design=designs[1],
-        block=numbers,
-        hard=PairSet(none, none, none.astype(bool)),
-        block_pairs=PairSet(left, right, label),
-        usable=0,
-    )
+    return places, block, design, PairSet(left, right, label)
 
 
 def summary(

@@ -18,12 +18,20 @@ from scipy.stats import norm
 
 from benchmarks.checkout import ROOT, commit
 from benchmarks.markdown import table, write_between
-from benchmarks.power import CHANGED, COMPARISONS, PAGE, PAIRS, RESAMPLES, embeddings, summary
+from benchmarks.power import (
+    CHANGED,
+    COMPARISONS,
+    PAGE,
+    PAIRS,
+    RESAMPLES,
+    copies_of_blocks,
+    embeddings,
+    summary,
+)
 from flows.registry.versions import POLICY
 from ml.core.command import run_app
 from ml.core.files import write_json
 from ml.core.progress import progress
-from ml.data.annotations import PairSet
 from ml.evaluate.bootstrap import spread
 from ml.evaluate.complete_blocks import CompleteBlocks, build_complete_blocks
 from ml.evaluate.complete_evaluation import CompleteEvaluation
@@ -113,22 +121,9 @@ def drawn_blocks(
         drawn = random.choice(known, size)
         if np.isin(drawn, varied).any():  # the gate measures nothing else
             break
-    chosen, parts, count = [], [], 0
-    for one in drawn:
-        members = np.flatnonzero(truth.block == one)
-        here = truth.block[pairs.left] == one
-        left, right = (np.searchsorted(members, ends[here]) for ends in (pairs.left, pairs.right))
-        parts.append((left + count, right + count, pairs.label[here]))
-        chosen.append(members)
-        count += len(members)
-    places = np.concatenate(chosen)
-    number = np.repeat(np.arange(size), [len(one) for one in chosen])
-    design = np.unique(np.stack([number, truth.design[places]]), axis=1, return_inverse=True)[1]
-    left, right, label = (np.concatenate(column) for column in zip(*parts, strict=True))
+    places, block, design, own = copies_of_blocks(truth, pairs, drawn.tolist())
     unsure = np.zeros((0, 2), int)
-    return places, CompleteBlocks(
-        np.arange(count), number, design, PairSet(left, right, label), unsure
-    )
+    return places, CompleteBlocks(np.arange(len(places)), block, design, own, unsure)
 
 
 def needed(measured: list[Measured], policy: GatePolicy) -> list[Measured]:

@@ -268,12 +268,12 @@ def _refuse_nothing_to_withdraw(before: pd.DataFrame, rows: pd.DataFrame) -> Non
     Args:
         rows: the new words; one of them may withdraw what another one says.
     """
-    stands = {frozenset(pair) for pair in standing(before)[["left", "right"]].to_numpy().tolist()}
-    stands |= {
-        frozenset(pair)
-        for pair in rows.loc[rows["same"].notna(), ["left", "right"]].to_numpy().tolist()
-    }
-    for left, right in rows.loc[rows["same"].isna(), ["left", "right"]].to_numpy().tolist():
+    withdrawn = rows["same"].isna()
+    if not withdrawn.any():
+        return
+    words = pd.concat([standing(before), rows[~withdrawn]], ignore_index=True)
+    stands = {frozenset(pair) for pair in words[["left", "right"]].to_numpy().tolist()}
+    for left, right in rows.loc[withdrawn, ["left", "right"]].to_numpy().tolist():
         if frozenset((left, right)) not in stands:
             raise UserError(
                 f"nothing stands about {left} and {right} that could be withdrawn: `variants "

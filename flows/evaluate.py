@@ -32,12 +32,12 @@ from ml.data.images import UnreadablePicture, decode_product, placeholders
 from ml.evaluate.baselines import BASELINES, embed_baselines
 from ml.evaluate.bootstrap import Resamples
 from ml.evaluate.complete_blocks import CompleteBlocks, build_complete_blocks
-from ml.evaluate.complete_evaluation import CompleteEvaluation
+from ml.evaluate.complete_evaluation import complete_metrics
 from ml.evaluate.evaluation import Evaluation
 from ml.evaluate.metric_words import Interval
 from ml.evaluate.params import EvaluateParams
 from ml.grouping.calibration import Calibration
-from ml.grouping.grouping import ClusteringName, Grouping
+from ml.grouping.grouping import ClusteringName
 from ml.prepare.crop import CropParams, crop_picture, with_weights
 from ml.validate.complete_blocks import complete_blocks
 from ml.validate.contradictions import contradicts
@@ -247,26 +247,17 @@ def _on_blocks(
     Metrics of scores and of published groups are of a model that has a calibration, alone.
     """
 
-    def measured(
-        embeddings: np.ndarray,
-        threshold: float,
-        calibration: Calibration | None = None,
-        publish: float | None = None,
-    ) -> dict[str, Interval]:
-        group = Grouping(embeddings, complete.block, judged.clustering).cut(threshold)
-        found = CompleteEvaluation(embeddings, complete, params.resamples, params.seed)
-        return found.metrics(group, calibration, publish)
-
+    how = judged.clustering
     own = shown.embedded_by(judged)
-    metrics = measured(own, judged.threshold, judged.calibration, judged.publish)
+    metrics = complete_metrics(
+        own, complete, how, judged.threshold, params, judged.calibration, judged.publish
+    )
     names = [name for name in BASELINES if name != judged.name]
-    return {
-        "metrics": metrics,
-        "baselines": {
-            name: measured(found, judged.baselines.get(name, params.default_threshold))
-            for name, found in embed_baselines(shown.crops, names)
-        },
-    }
+    baselines = {}
+    for name, found in embed_baselines(shown.crops, names):
+        threshold = judged.baselines.get(name, params.default_threshold)
+        baselines[name] = complete_metrics(found, complete, how, threshold, params)
+    return {"metrics": metrics, "baselines": baselines}
 
 
 def find_judged(

@@ -15,7 +15,9 @@ from ml.evaluate.bootstrap import interval, resample
 from ml.evaluate.complete_blocks import CompleteBlocks
 from ml.evaluate.metric_words import COMPLETE_METRICS, Interval
 from ml.evaluate.metrics import average_precision
+from ml.evaluate.params import EvaluateParams
 from ml.grouping.calibration import Calibration, expected_calibration_error
+from ml.grouping.grouping import ClusteringName, Grouping
 
 # The metrics of groups that are also computed for the published groups alone.
 PUBLISHED = ("group_precision", "designs_exact", "designs_joined", "pair_recall")
@@ -99,6 +101,29 @@ class CompleteEvaluation:
             "designs_joined": _share(joined, self.weight[:, block_of_design]),
             "designs_exact": _share(exact, self.weight[:, block_of_design]),
         }
+
+
+def complete_metrics(
+    embeddings: np.ndarray,
+    truth: CompleteBlocks,
+    clustering: ClusteringName,
+    threshold: float,
+    params: EvaluateParams,
+    calibration: Calibration | None = None,
+    publish: float | None = None,
+) -> dict[str, Interval]:
+    """Groups the products of complete blocks and measures embeddings and groups.
+
+    Args:
+        embeddings, truth: as of `CompleteEvaluation`.
+        clustering: how products become groups, see `ml.grouping.grouping`.
+        threshold: 1 − cosine.
+        params: of the stage evaluate; they hold the number of resamples and their seed.
+        calibration, publish: see `CompleteEvaluation.metrics`.
+    """
+    group = Grouping(embeddings, truth.block, clustering).cut(threshold)
+    measured = CompleteEvaluation(embeddings, truth, params.resamples, params.seed)
+    return measured.metrics(group, calibration, publish)
 
 
 def _bcubed(

@@ -22,7 +22,7 @@ from ml.evaluate.base_rate import block_similarities, variants_by_em, variants_o
 from ml.evaluate.baselines import BASELINES, embed_baselines
 from ml.evaluate.bootstrap import Resamples, interval
 from ml.evaluate.complete_blocks import CompleteBlocks, build_complete_blocks
-from ml.evaluate.complete_evaluation import CompleteEvaluation
+from ml.evaluate.complete_evaluation import complete_metrics
 from ml.evaluate.corrected import on_corrections
 from ml.evaluate.error_analysis import analyse_errors
 from ml.evaluate.evaluation import Evaluation, similarities
@@ -291,34 +291,19 @@ def on_complete_blocks(
         one = splits[name]
         if one.complete.measurable:
             shown = one.indices[one.complete.indices]
-            own = on_complete(one, embeddings[shown], model["threshold"], calibration, publish)
+            truth, params = one.complete, one.params
+            how = params.grouping
+            own = complete_metrics(
+                embeddings[shown], truth, how, model["threshold"], params, calibration, publish
+            )
             baselines = {
-                baseline: on_complete(one, found_there, beside[baseline]["threshold"])
+                baseline: complete_metrics(
+                    found_there, truth, how, beside[baseline]["threshold"], params
+                )
                 for baseline, found_there in embed_baselines(pictures[shown], beside)
             }
             found[name] = one.complete.facts() | {"metrics": own, "baselines": baselines}
     return found
-
-
-def on_complete(
-    split: Split,
-    embeddings: np.ndarray,
-    threshold: float,
-    calibration: Calibration | None = None,
-    publish: float | None = None,
-) -> dict[str, Interval]:
-    """Measures embeddings of the products of a split's complete blocks.
-
-    Args:
-        split: whose complete blocks are measured.
-        embeddings: float (products of complete blocks, size), each of length 1.
-        threshold: 1 − cosine.
-        calibration, publish: see `ml.evaluate.complete_evaluation.CompleteEvaluation.metrics`.
-    """
-    complete, params = split.complete, split.params
-    group = Grouping(embeddings, complete.block, params.grouping).cut(threshold)
-    measured = CompleteEvaluation(embeddings, complete, params.resamples, params.seed)
-    return measured.metrics(group, calibration, publish)
 
 
 def on_segments(
